@@ -1,0 +1,68 @@
+# The short forms. `make train` and `make test` each do all the set-up they need; the second call does none.
+
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+ENV ?= local
+ARGS ?=
+
+# Ansible refuses to start without a UTF-8 locale.
+ifneq ($(filter C POSIX,$(LC_ALL)),)
+export LC_ALL := C.UTF-8
+endif
+# Named, because Ansible ignores the file of a folder that others may write to.
+export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+
+PLAY = .venv/bin/ansible-playbook -i inventories/$(ENV)
+
+# The whole run, in order; one call, so that Ansible starts once.
+TRAIN_PLAYBOOKS = provision_infrastructure publish_runtime publish_dataset launch_training monitor_training \
+  fetch_run verify_cleanup
+
+.PHONY: help setup train test lint provision teardown launch monitor kill verify runs local-down lock clean
+
+help: ## Show this
+	@echo "make TARGET [ENV=local|dev|stage|prod] [ARGS='-e name=value --check --diff']"
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1|\2/p' Makefile | awk -F'|' '{printf "%-14s %s\n", $$1, $$2}'
+
+setup: ## Make .venv with the locked packages; nothing to do the second time (PYTHON=python3.12 chooses one)
+	@PYTHON='$(PYTHON)' sh tools/setup.sh
+
+train: setup ## One run from nothing to report: provision, publish, launch, monitor, fetch, verify
+	@$(PLAY) $(TRAIN_PLAYBOOKS:%=playbooks/%.yml) $(ARGS)
+
+test: setup ## Lint, then every test (unit, integration, training, molecule, end to end)
+	@sh tools/run_tests.sh
+
+lint: setup ## ansible-lint, yamllint, ruff, mypy, shellcheck
+	@sh tools/lint.sh
+
+provision: setup ## Create or update network, bucket and identity of ENV
+	@$(PLAY) playbooks/provision_infrastructure.yml $(ARGS)
+
+teardown: setup ## Remove them again; the bucket's data stays
+	@$(PLAY) playbooks/teardown_infrastructure.yml $(ARGS)
+
+launch: setup ## Start a run
+	@$(PLAY) playbooks/launch_training.yml $(ARGS)
+
+monitor: setup ## Follow the current run
+	@$(PLAY) playbooks/monitor_training.yml $(ARGS)
+
+kill: setup ## End the current run, keeping its partial results
+	@$(PLAY) playbooks/kill_training.yml $(ARGS)
+
+verify: setup ## Show that nothing of a run is left
+	@$(PLAY) playbooks/verify_cleanup.yml $(ARGS)
+
+runs: setup ## List the runs
+	@$(PLAY) playbooks/list_runs.yml $(ARGS)
+
+local-down: ## Stop the embedded AWS of the local inventory; its data stays
+	@sh tools/local_down.sh
+
+lock: setup ## Resolve both pyproject.toml files anew into their poetry.lock
+	@sh tools/lock.sh
+
+clean: local-down ## Remove everything that make made, results excepted
+	rm -rf .venv .cache .local_aws .pytest_cache .mypy_cache .ruff_cache .hypothesis .ansible

@@ -1,0 +1,81 @@
+#!/usr/bin/python
+"""Ansible module: who am I in AWS, and what is the environment's bucket called."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: training_account_info
+short_description: Tell the AWS account of the current credentials and the name of the environment's bucket
+description:
+  - Asks STS for the account. Fails with one sentence when there are no credentials, or they have expired.
+  - Resolves the name of the environment's bucket, which is C(chronos-training-<env>-<account>-<region>) unless given.
+options:
+  env:
+    description: The environment.
+    type: str
+    required: true
+  region:
+    description: The AWS region.
+    type: str
+    required: true
+  bucket:
+    description: The bucket's name, if it is not the default one.
+    type: str
+    default: ""
+author:
+  - Chronos Training developers
+"""
+
+EXAMPLES = r"""
+- name: Find the account
+  training_account_info:
+    env: dev
+    region: us-east-1
+  register: account
+"""
+
+RETURN = r"""
+account_id:
+  description: The account's twelve digits.
+  type: str
+  returned: success
+  sample: "123456789012"
+arn:
+  description: ARN of the person or role that the credentials belong to.
+  type: str
+  returned: success
+  sample: arn:aws:iam::123456789012:user/ada
+bucket:
+  description: The resolved name of the bucket.
+  type: str
+  returned: success
+  sample: chronos-training-dev-123456789012-us-east-1
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+# By this import Ansible recognises a Python module, and ships its own module library with it.
+from ansible.module_utils.basic import AnsibleModule  # noqa: F401
+
+from chronos_training.control.module import main
+from chronos_training.core import aws, layout
+
+ARGUMENT_SPEC = {
+    "env": {"type": "str", "required": True},
+    "region": {"type": "str", "required": True},
+    "bucket": {"type": "str", "default": ""},
+}
+
+
+def run(params: dict[str, Any], *, check_mode: bool, say: Callable[[str], None]) -> dict[str, Any]:
+    """Return the account, the caller and the bucket's name. Reads only, so check mode is no different."""
+    sts = aws.client("sts", region=params["region"])
+    with aws.explained(f"find the AWS account of environment {params['env']}"):
+        caller = sts.get_caller_identity()
+    bucket = params["bucket"] or layout.bucket_name(params["env"], caller["Account"], params["region"])
+    return {"changed": False, "account_id": caller["Account"], "arn": caller["Arn"], "bucket": bucket}
+
+
+if __name__ == "__main__":
+    main(ARGUMENT_SPEC, run)

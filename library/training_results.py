@@ -1,0 +1,78 @@
+"""Ansible module: bring a run's results to this machine."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: training_results
+short_description: Fetch the results of a training run
+description:
+  - Downloads artifacts, records and logs of a run; every artifact is checked against the sha256 that the run stored.
+  - A file that is there and right is not fetched again.
+options:
+  env: {type: str, required: true, description: Environment.}
+  region: {type: str, description: AWS region; default is the one of the AWS environment.}
+  run_id: {type: str, description: Run to fetch; default is the newest.}
+  folder: {type: path, required: true, description: Folder below which C(<env>/<run_id>) is made.}
+  logs: {type: bool, default: true, description: Fetch the logs too.}
+author: Chronos Training
+"""
+
+EXAMPLES = r"""
+- name: Fetch the newest run
+  training_results:
+    env: dev
+    folder: results
+"""
+
+RETURN = r"""
+run_id: {type: str, returned: success, description: Id of the run.}
+path: {type: str, returned: success, description: Folder of the run on this machine.}
+report: {type: str, returned: when there is one, description: Path of the report.}
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from chronos_training.control.module import main
+from chronos_training.control.results import fetch_run, summary_lines
+from chronos_training.control.runs import run_ids
+from chronos_training.control.settings import resolve_settings
+from chronos_training.core import aws
+from chronos_training.core.errors import TrainingError
+
+ARGUMENT_SPEC: dict[str, Any] = {
+    "env": {"type": "str", "required": True},
+    "region": {"type": "str"},
+    "run_id": {"type": "str"},
+    "folder": {"type": "path", "required": True},
+    "logs": {"type": "bool", "default": True},
+}
+
+
+def run(params: dict[str, Any], *, check_mode: bool, say: Callable[[str], None]) -> dict[str, Any]:
+    """Fetch the run; see RETURN."""
+    env = params["env"]
+    settings = resolve_settings(env, region=params["region"])
+    s3 = aws.client("s3", region=settings.region)
+    run_id = params["run_id"] or next(iter(run_ids(s3, settings.bucket, env, limit=1)), None)
+    if run_id is None:
+        raise TrainingError(f"There was no run in {env} yet.", hint="Start one with playbooks/launch_training.yml.")
+    target = Path(params["folder"]) / env / run_id
+    if check_mode:
+        say(f"would fetch run {run_id} into {target}")
+        return {"changed": not target.exists(), "run_id": run_id, "path": str(target)}
+    new = fetch_run(s3, settings.bucket, env, run_id, target, logs=params["logs"], say=say)
+    for line in summary_lines(target):
+        say(line)
+    report = target / "report.html"
+    return {
+        "changed": bool(new),
+        "run_id": run_id,
+        "path": str(target),
+        **({"report": str(report)} if report.exists() else {}),
+    }
+
+
+if __name__ == "__main__":
+    main(ARGUMENT_SPEC, run)

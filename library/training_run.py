@@ -1,0 +1,107 @@
+"""Ansible module: launch or kill the run of an environment."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: training_run
+short_description: Launch or kill the training run of an environment
+description:
+  - C(launched) takes the environment's lock, writes the intent, starts one instance and enters it in the state.
+    It refuses while a run is active, and settles a run that is provably dead first.
+  - C(killed) asks the run to store its partial results, waits a bounded time, terminates every instance of the
+    environment, waits until EC2 confirms it, archives the state and releases the lock.
+options:
+  state: {type: str, choices: [launched, killed], required: true, description: What to do.}
+  order: {type: dict, description: What to launch; the C(order) of M(training_plan_info).}
+  tags: {type: dict, description: Tags of the instance, its volume and its network interface.}
+  user_data: {type: str, description: Rendered user data.}
+  env: {type: str, description: Environment to kill in.}
+  region: {type: str, description: AWS region; default is the one of the AWS environment.}
+  project: {type: str, description: Value of the Project tag.}
+  grace_seconds: {type: float, default: 180, description: How long a killed run may take to store its partial results.}
+  force: {type: bool, default: false, description: Do not wait for partial results.}
+author: Chronos Training
+"""
+
+EXAMPLES = r"""
+- name: Launch the planned run
+  training_run:
+    state: launched
+    order: "{{ plan.order }}"
+    tags: "{{ training_tags }}"
+    user_data: "{{ instance_user_data_content }}"
+
+- name: Kill at once
+  training_run:
+    state: killed
+    env: dev
+    project: Chronos-Training
+    force: true
+"""
+
+RETURN = r"""
+run_id: {type: str, returned: when there was a run, description: Id of the run.}
+instance_id: {type: str, returned: state=launched, description: Id of the started instance.}
+instances: {type: list, elements: str, returned: state=killed, description: Ids of the terminated instances.}
+status: {type: str, returned: always, description: Status of the run.}
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from chronos_training.control import kill as killing
+from chronos_training.control import launch as launching
+from chronos_training.control.module import main
+from chronos_training.control.settings import resolve_settings
+from chronos_training.core.errors import TrainingError
+
+ARGUMENT_SPEC: dict[str, Any] = {
+    "state": {"type": "str", "choices": ["launched", "killed"], "required": True},
+    "order": {"type": "dict"},
+    "tags": {"type": "dict"},
+    "user_data": {"type": "str"},
+    "env": {"type": "str"},
+    "region": {"type": "str"},
+    "project": {"type": "str"},
+    "grace_seconds": {"type": "float", "default": 180},
+    "force": {"type": "bool", "default": False},
+}
+REQUIRED = {"launched": ("order", "tags", "user_data"), "killed": ("env", "project")}
+
+
+def run(params: dict[str, Any], *, check_mode: bool, say: Callable[[str], None]) -> dict[str, Any]:
+    """Launch or kill; see RETURN."""
+    missing = [name for name in REQUIRED[params["state"]] if not params[name]]
+    if missing:
+        raise TrainingError(f"state={params['state']} needs {', '.join(missing)}.")
+    if params["state"] == "launched":
+        return _launch(params, check_mode, say)
+    return _kill(params, check_mode, say)
+
+
+def _launch(params: dict[str, Any], check_mode: bool, say: Callable[[str], None]) -> dict[str, Any]:
+    order = launching.LaunchOrder.from_params(params["order"], params["tags"], params["user_data"])
+    if check_mode:
+        launching.preview(order)
+        say("would launch it; nothing was changed")
+        return {"changed": True, "run_id": order.run_id, "status": "planned"}
+    record = launching.launch(order, say)
+    return {"changed": True, "run_id": record.run_id, "instance_id": record.instance_id, "status": record.status}
+
+
+def _kill(params: dict[str, Any], check_mode: bool, say: Callable[[str], None]) -> dict[str, Any]:
+    settings = resolve_settings(params["env"], region=params["region"])
+    order = killing.KillOrder(
+        params["env"], params["project"], settings.region, settings.bucket, params["grace_seconds"], params["force"]
+    )
+    ended = killing.targets(order) if check_mode else killing.kill(order, say)
+    changed = ended.run_id is not None or bool(ended.instances)
+    if not changed:
+        say(f"no run is active in {order.env} and no instance lives: nothing to kill")
+    elif check_mode:
+        say(f"would end run {ended.run_id or 'none'} and terminate {', '.join(ended.instances) or 'no instance'}")
+    return {"changed": changed, "run_id": ended.run_id, "instances": ended.instances, "status": ended.status}
+
+
+if __name__ == "__main__":
+    main(ARGUMENT_SPEC, run)

@@ -1,0 +1,77 @@
+"""Ansible module: show a run, or follow it to its end."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: training_run_info
+short_description: Show a training run, or follow it to its end
+description:
+  - Reads the state file only; needs no more than read rights and changes nothing.
+  - When S3 does not answer it says so and tries again; that says nothing about the run.
+  - Fails when the run ended without success, after it has said why.
+options:
+  env: {type: str, required: true, description: Environment.}
+  project: {type: str, required: true, description: Value of the Project tag.}
+  region: {type: str, description: AWS region; default is the one of the AWS environment.}
+  run_id: {type: str, description: Run to show; default is the active run, else the newest.}
+  interval: {type: float, default: 30, description: Seconds between two looks.}
+  follow: {type: bool, default: true, description: Go on until the run has ended.}
+author: Chronos Training
+"""
+
+EXAMPLES = r"""
+- name: Look once
+  training_run_info:
+    env: dev
+    project: Chronos-Training
+    follow: false
+"""
+
+RETURN = r"""
+run: {type: dict, returned: success, description: The state; C(final) tells whether the run has ended.}
+run_id: {type: str, returned: success, description: Id of the run.}
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from chronos_training.control.module import main
+from chronos_training.control.monitor import closing_lines, follow
+from chronos_training.control.settings import resolve_settings
+from chronos_training.core.errors import TrainingError
+from chronos_training.core.states import COMPLETED
+
+ARGUMENT_SPEC: dict[str, Any] = {
+    "env": {"type": "str", "required": True},
+    "project": {"type": "str", "required": True},
+    "region": {"type": "str"},
+    "run_id": {"type": "str"},
+    "interval": {"type": "float", "default": 30},
+    "follow": {"type": "bool", "default": True},
+}
+
+
+def run(params: dict[str, Any], *, check_mode: bool, say: Callable[[str], None]) -> dict[str, Any]:
+    """Show or follow the run; see RETURN."""
+    settings = resolve_settings(params["env"], region=params["region"])
+    state = follow(
+        params["env"],
+        params["project"],
+        settings.region,
+        settings.bucket,
+        run_id=params["run_id"] or None,
+        interval=params["interval"],
+        once=not params["follow"],
+        say=say,
+    )
+    if state["final"]:
+        for line in closing_lines(state, settings.bucket, params["env"]):
+            say(line)
+        if state["status"] != COMPLETED:
+            why = state.get("error_message") or "no reason was recorded"
+            raise TrainingError(f"Run {state['run_id']} ended as {state['status']}: {why}")
+    return {"changed": False, "run": state, "run_id": state["run_id"]}
+
+
+if __name__ == "__main__":
+    main(ARGUMENT_SPEC, run)

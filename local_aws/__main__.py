@@ -1,0 +1,127 @@
+"""Command line of the embedded AWS: `python -m local_aws start | stop | status | endpoint | logs | reset | spot-notice`."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import sys
+import time
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+
+from local_aws import control
+from local_aws.home import Home, LocalAwsError, current_home, write_atomically
+
+
+def main(arguments: list[str] | None = None) -> int:
+    options = _parser().parse_args(arguments)
+    home = current_home()
+    try:
+        return int(options.run(home, options))
+    except LocalAwsError as error:
+        print(f"ERROR: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m local_aws", description=(__doc__ or "").splitlines()[0])
+    commands = parser.add_subparsers(required=True, metavar="command")
+
+    def command(name: str, run: object, text: str) -> argparse.ArgumentParser:
+        sub = commands.add_parser(name, help=text, description=text)
+        sub.set_defaults(run=run)
+        return sub
+
+    command("start", _start, "Start the embedded AWS unless it runs; print its endpoint.")
+    command("stop", _stop, "End the embedded AWS and every instance in it.")
+    status = command("status", _status, "Say whether it runs, where, and which instances are up. Exit code 3 if not.")
+    status.add_argument("--json", action="store_true", help="machine-readable")
+    command("endpoint", _endpoint, "Print the endpoint's URL, nothing else. Exit code 1 if it does not run.")
+    logs = command("logs", _logs, "Print the daemon's log, or the console of one instance.")
+    logs.add_argument("instance", nargs="?", help="an instance id (i-…); without it the daemon's log")
+    logs.add_argument("-f", "--follow", action="store_true", help="go on as lines are added, until Ctrl-C")
+    command("reset", _reset, "Stop, then delete everything the embedded AWS has stored.")
+    spot = command("spot-notice", _spot_notice, "Let the metadata of an instance announce a Spot interruption.")
+    spot.add_argument("instance")
+    spot.add_argument("--action", choices=["terminate", "stop", "hibernate"], default="terminate")
+    spot.add_argument("--in-seconds", type=int, default=120)
+    return parser
+
+
+def _start(home: Home, _: argparse.Namespace) -> int:
+    server, new = control.start(home)
+    print("Embedded AWS started." if new else "Embedded AWS already running.", file=sys.stderr)
+    print(server.endpoint)
+    return 0
+
+
+def _stop(home: Home, _: argparse.Namespace) -> int:
+    print("Embedded AWS stopped; nothing is left running." if control.stop(home) else "Embedded AWS was not running.")
+    return 0
+
+
+def _status(home: Home, options: argparse.Namespace) -> int:
+    server = control.find(home)
+    said = control.health(server.endpoint) if server else None
+    if options.json:
+        print(json.dumps({"running": bool(said), "home": str(home.path), **(said or {})}, indent=2))
+    elif said and server:
+        print(f"Embedded AWS runs at {server.endpoint} (process {server.pid}, since {server.started_at}).")
+        print(f"State folder: {home.path}")
+        machines = said.get("machines")
+        for machine in machines if isinstance(machines, list) else []:
+            print(f"  {machine['instance_id']}  {machine['state']:<13}  {machine['guest']}")
+    else:
+        print("Embedded AWS is not running. Start it with: python -m local_aws start")
+    return 0 if said else 3
+
+
+def _endpoint(home: Home, _: argparse.Namespace) -> int:
+    server = control.find(home)
+    if server is None:
+        raise LocalAwsError("The embedded AWS is not running. Start it with: python -m local_aws start")
+    print(server.endpoint)
+    return 0
+
+
+def _logs(home: Home, options: argparse.Namespace) -> int:
+    path = home.instance(options.instance) / "console.log" if options.instance else home.log_file
+    if not path.exists():
+        raise LocalAwsError(f"There is no log at {path}.")
+    _print_file(path, follow=options.follow)
+    return 0
+
+
+def _print_file(path: Path, *, follow: bool) -> None:
+    with path.open(errors="replace") as lines, contextlib.suppress(BrokenPipeError):
+        while True:
+            text = lines.read()
+            if text:
+                print(text, end="", flush=True)
+            elif follow:
+                time.sleep(0.3)
+            else:
+                return
+
+
+def _reset(home: Home, _: argparse.Namespace) -> int:
+    print(f"Deleted {home.path}." if control.reset(home) else "There was nothing to delete.")
+    return 0
+
+
+def _spot_notice(home: Home, options: argparse.Namespace) -> int:
+    folder = home.instance(options.instance)
+    if not folder.is_dir():
+        raise LocalAwsError(f"No instance {options.instance} has been booted here.")
+    when = datetime.now(timezone.utc) + timedelta(seconds=options.in_seconds)
+    notice = {"action": options.action, "time": when.strftime("%Y-%m-%dT%H:%M:%SZ")}
+    write_atomically(folder / "spot-instance-action.json", json.dumps(notice))
+    print(f"{options.instance} will read in its metadata: {json.dumps(notice)}")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,72 @@
+"""The WSGI application: moto's dispatcher, made atomic, behind a request handler for the loopback."""
+
+from __future__ import annotations
+
+import functools
+import io
+import threading
+from collections.abc import Iterable
+from typing import Any
+
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
+
+from local_aws import moto_gaps
+from local_aws.home import Home
+
+
+def build_application(home: Home, lock: threading.RLock) -> Any:
+    """moto with every gap closed. `lock` is held for each request, and by the host when it touches moto's state."""
+    moto_gaps.close_all(home)
+    return AtomicApplication(Dispatcher(create_backend_app), lock)
+
+
+class RequestHandler(MotoRequestHandler):
+    # Small answers go out in several writes; with Nagle and delayed ACKs each of them may cost 40 ms.
+    disable_nagle_algorithm = True
+
+
+class Dispatcher(DomainDispatcherApplication):
+    """moto's dispatcher lists its own package folder (about 200 stat calls) for each request; the answer never changes."""
+
+    @functools.cache  # noqa: B019 (one dispatcher lives as long as the process)
+    def get_backend_for_host(self, host: str | None) -> Any:
+        return super().get_backend_for_host(host)
+
+
+class AtomicApplication:
+    """One request at a time inside moto.
+
+    Why: moto's conditional writes (If-Match, If-None-Match) check first and act later without a lock, so that under
+    thread switching two writers both win (measured). The project's run lock is built on exactly those writes.
+
+    The request's body is read before the lock is taken, and the answer is sent after it was given back: a slow or
+    dead client holds up nobody.
+    """
+
+    def __init__(self, application: Any, lock: threading.RLock) -> None:
+        self.application = application
+        self.lock = lock
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        _read_body(environ)
+        # ReceiveMessage with a wait time sleeps inside moto; SQS has locks of its own.
+        if "/sqs/aws4_request" in environ.get("HTTP_AUTHORIZATION", ""):
+            return self.application(environ, start_response)  # type: ignore[no-any-return]
+        with self.lock:
+            return self.application(environ, start_response)  # type: ignore[no-any-return]
+
+
+def _read_body(environ: dict[str, Any]) -> None:
+    """Replace the socket stream by the body in memory, in a form that werkzeug passes on without copying it."""
+    stream = environ["wsgi.input"]
+    if environ.get("wsgi.input_terminated"):  # Transfer-Encoding: chunked, undone by werkzeug
+        body = stream.read()
+        environ["CONTENT_LENGTH"] = str(len(body))
+        environ.pop("HTTP_TRANSFER_ENCODING", None)
+    else:
+        length = int(environ.get("CONTENT_LENGTH") or 0)
+        body = stream.read(length) if length else b""
+        if len(body) < length:
+            raise ConnectionError(f"the client sent {len(body)} of {length} bytes")
+    environ["wsgi.input"] = io.BytesIO(body)
+    environ["wsgi.input_terminated"] = True

@@ -1,0 +1,118 @@
+"""The daemon: moto behind our middlewares, the host loop and the metadata services, in one process.
+
+Started by control.py only. It forks once so that its launcher can end at once, serves on a free loopback port, and
+writes server.json when it really answers. SIGTERM ends every guest first, then itself.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import secrets
+import shutil
+import signal
+import socket
+import sys
+import threading
+import time
+from datetime import datetime, timezone
+from typing import Any
+
+from local_aws.control import HEALTH_PATH
+from local_aws.home import Home, Server, current_home, write_atomically
+from local_aws.processes import become_subreaper, created_at
+
+log = logging.getLogger("local_aws")
+
+
+def main() -> int:
+    home = current_home()
+    child = os.fork()
+    if child:
+        write_atomically(home.path / "daemon.pid", str(child))
+        os._exit(0)
+    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    # One line for each request would be most of the log; what fails on the server's side is logged by Flask itself.
+    logging.getLogger("werkzeug").setLevel(logging.WARNING)
+    for chatty in ("boto3", "botocore", "urllib3", "responses"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
+    become_subreaper()  # whatever a killed guest leaves behind becomes our child, and is ended by the host
+    _clear_leftovers(home)
+    try:
+        _serve(home)
+    except Exception:
+        log.exception("the daemon failed")
+        return 1
+    return 0
+
+
+def _serve(home: Home) -> None:
+    # The port is bound before moto is imported, because parts of moto build URLs from MOTO_PORT at import.
+    listener = socket.create_server(("127.0.0.1", 0), backlog=128)
+    port = listener.getsockname()[1]
+    os.environ["MOTO_PORT"] = str(port)
+    endpoint = f"http://127.0.0.1:{port}"
+
+    from werkzeug.serving import make_server
+
+    from local_aws.application import RequestHandler, build_application
+    from local_aws.host import Host
+
+    lock = threading.RLock()
+    host = Host(home, endpoint, lock)
+    nonce = secrets.token_hex(8)
+
+    def health() -> dict[str, Any]:
+        return {"nonce": nonce, "pid": os.getpid(), "endpoint": endpoint, "machines": host.describe()}
+
+    application = _HealthApplication(build_application(home, lock), health)
+    server = make_server(
+        "127.0.0.1", port, application, threaded=True, request_handler=RequestHandler, fd=listener.fileno()
+    )
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.1}, name="http", daemon=True).start()
+    host.start()
+    created = created_at(os.getpid())
+    started_at = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+    home.write_server(Server(os.getpid(), created or time.time(), endpoint, started_at, nonce))
+    log.info("serving at %s, process %d", endpoint, os.getpid())
+    while not stop.wait(timeout=1.0):  # a bare wait() would not notice signals on every platform
+        pass
+    log.info("stopping")
+    host.shut_down()
+    server.shutdown()
+    home.forget_server()
+    log.info("stopped")
+
+
+class _HealthApplication:
+    """Answers HEALTH_PATH outside the global lock, so that a long request does not make the server look dead."""
+
+    def __init__(self, application: Any, health: Any) -> None:
+        self.application = application
+        self.health = health
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Any:
+        if environ.get("PATH_INFO") != HEALTH_PATH:
+            return self.application(environ, start_response)
+        body = json.dumps(self.health()).encode()
+        start_response("200 OK", [("Content-Type", "application/json"), ("Content-Length", str(len(body)))])
+        return [body]
+
+
+def _clear_leftovers(home: Home) -> None:
+    """moto's state died with the previous daemon, so no instance folder belongs to an instance that still exists."""
+    from local_aws.machine import keep_only_logs
+
+    for folder in home.instances.iterdir():
+        keep_only_logs(folder)
+    shutil.rmtree(home.objects, ignore_errors=True)
+    home.objects.mkdir(exist_ok=True)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

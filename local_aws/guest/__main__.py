@@ -1,0 +1,28 @@
+"""Entry point: `python -m local_aws.guest FOLDER FD`, started by local_aws.machine for one boot of one instance."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import signal
+import sys
+from pathlib import Path
+
+from local_aws.guest.computer import Computer
+from local_aws.machine import MachineSettings
+from local_aws.processes import become_subreaper
+
+
+def main() -> int:
+    folder, parent = Path(sys.argv[1]), int(sys.argv[2])
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    become_subreaper()
+    settings = MachineSettings(**json.loads((folder / "machine.json").read_text()))
+    asyncio.run(Computer(settings, parent).run())
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

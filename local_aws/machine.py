@@ -1,0 +1,208 @@
+"""The host's side of one machine: its folder, its guest process, and the certainty that nothing of it is left.
+
+The guest (package local_aws.guest) is a process of its own. It holds the reading end of a pipe whose only writing end
+is here: when the daemon dies, however it dies, the guest reads the end of the file and kills its processes. That works
+on every Unix, and closing the pipe on purpose is the power switch.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from dataclasses import asdict, dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+
+import psutil
+
+from local_aws import processes
+from local_aws.home import REPOSITORY_ROOT, Home, write_atomically
+
+log = logging.getLogger("local_aws.machine")
+
+SWITCH_OFF_TIMEOUT = 3.0  # seconds that a guest has to kill its processes once the power is cut
+MAX_SOCKET_PATH = 100  # bytes; the limit is 104 on macOS, 108 on Linux
+
+# A guest must be in the set of guests before anybody looks for children that are none.
+_spawning = threading.Lock()
+_guests: set[int] = set()
+
+
+@dataclass(frozen=True)
+class MachineSettings:
+    """What the guest is told, as machine.json in the instance's folder."""
+
+    instance_id: str
+    folder: str
+    marker: str
+    control_socket: str
+    endpoint: str
+    metadata_endpoint: str
+    user_data: str  # base64, as EC2 has it
+    boot: int  # 1 for the first one
+
+
+class Machine:
+    """One instance that has user data, through all its boots."""
+
+    def __init__(self, home: Home, instance_id: str) -> None:
+        self.home = home
+        self.instance_id = instance_id
+        self.folder = home.instance(instance_id)
+        self.console = self.folder / "console.log"
+        self.boots = 0
+        self._guest: subprocess.Popen[bytes] | None = None
+        self._power: int | None = None  # writing end of the pipe
+        self._socket_folder: str | None = None
+        self.folder.mkdir(parents=True, exist_ok=True)
+
+    def boot(self, endpoint: str, metadata_endpoint: str, user_data: str) -> None:
+        """Start the guest; returns at once, the console tells what it does."""
+        self.boots += 1
+        (self.folder / "power.json").unlink(missing_ok=True)
+        settings = MachineSettings(
+            instance_id=self.instance_id,
+            folder=str(self.folder),
+            marker=self.home.machine_marker(self.instance_id),
+            control_socket=self._control_socket(),
+            endpoint=endpoint,
+            metadata_endpoint=metadata_endpoint,
+            user_data=user_data,
+            boot=self.boots,
+        )
+        write_atomically(self.folder / "machine.json", json.dumps(asdict(settings)))
+        reading, writing = os.pipe()
+        # The manager itself carries no mark: it ends its processes by the mark and must not find itself.
+        environment = {
+            name: os.environ[name] for name in ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR") if name in os.environ
+        }
+        environment["PYTHONPATH"] = str(REPOSITORY_ROOT)
+        with (self.folder / "guest.log").open("ab") as guest_log, _spawning:
+            self._guest = subprocess.Popen(
+                [sys.executable, "-m", "local_aws.guest", str(self.folder), str(reading)],
+                stdin=subprocess.DEVNULL,
+                stdout=guest_log,
+                stderr=guest_log,
+                cwd=self.folder,
+                env=environment,
+                pass_fds=(reading,),
+                start_new_session=True,
+            )
+            _guests.add(self._guest.pid)
+        os.close(reading)
+        self._power = writing
+
+    @property
+    def guest_pid(self) -> int | None:
+        return self._guest.pid if self._guest else None
+
+    def ended(self) -> bool:
+        """Whether there is no guest process (any more)."""
+        return self._guest is None or self._guest.poll() is not None
+
+    def outcome(self) -> str:
+        """How an ended guest ended: `poweroff` or `reboot` if it shut itself down in order, else `crash`."""
+        try:
+            action = json.loads((self.folder / "power.json").read_text())["action"]
+        except (FileNotFoundError, ValueError, KeyError):
+            return "crash"
+        return action if action in ("poweroff", "reboot") else "crash"
+
+    def press_power_button(self) -> None:
+        """Ask the guest to stop its units in order and power off."""
+        if self._guest and self._guest.poll() is None:
+            with contextlib.suppress(ProcessLookupError):
+                self._guest.send_signal(signal.SIGTERM)
+
+    def cut_power(self) -> None:
+        """End the guest and everything in it, now. Returns when nothing of it is left. Safe to call at any time."""
+        if self._power is not None:
+            os.close(self._power)
+            self._power = None
+        if self._guest:
+            try:
+                self._guest.wait(SWITCH_OFF_TIMEOUT)
+            except subprocess.TimeoutExpired:
+                self._guest.kill()
+                self._guest.wait()
+            with _spawning:
+                _guests.discard(self._guest.pid)
+        left = processes.kill_all(lambda: processes.marked(self.home.machine_marker(self.instance_id)))
+        if left:
+            self.say(f"killed {len(left)} process(es) that outlived the machine's manager")
+        if self._socket_folder:
+            shutil.rmtree(self._socket_folder, ignore_errors=True)
+            self._socket_folder = None
+        self._guest = None
+
+    def say(self, text: str) -> None:
+        """A line on the console from outside the machine."""
+        with self.console.open("a") as console:
+            console.write(f"[{datetime.now(timezone.utc):%Y-%m-%dT%H:%M:%SZ}] host: {text}\n")
+
+    def _control_socket(self) -> str:
+        path = self.folder / "control"
+        if len(os.fsencode(path)) < MAX_SOCKET_PATH:
+            return str(path)
+        self._socket_folder = tempfile.mkdtemp(prefix="laws")
+        return os.path.join(self._socket_folder, "c")
+
+
+def keep_only_logs(folder: Path) -> None:
+    """Delete the disk of a machine that is gone, except /var/log: an unpacked training environment is 1.3 GB."""
+    root = folder / "root"
+    for path in root.iterdir() if root.is_dir() else ():
+        if path.name == "var" and path.is_dir() and not path.is_symlink():
+            for inner in path.iterdir():
+                if inner.name != "log":
+                    _delete(inner)
+        else:
+            _delete(path)
+    _delete(folder / "shims")
+    (folder / "control").unlink(missing_ok=True)
+
+
+def _delete(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, onerror=_make_deletable)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _make_deletable(_function: object, path: str, _info: object) -> None:
+    """Archives may contain read-only folders, whose entries cannot be deleted until they are made writable."""
+    with contextlib.suppress(OSError):
+        os.chmod(os.path.dirname(path), 0o700)
+        os.chmod(path, 0o700)
+        if os.path.isdir(path):
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            os.unlink(path)
+
+
+def kill_orphans() -> int:
+    """Kill children of the daemon that are no guests: on Linux, what a killed guest left behind. Returns their number."""
+    with _spawning:
+        orphans = [child for child in psutil.Process().children() if child.pid not in _guests]
+        processes.send(orphans, signal.SIGKILL)
+        deadline = time.monotonic() + 1.0
+        for child in orphans:
+            while time.monotonic() < deadline and not _reaped(child.pid):
+                time.sleep(0.01)
+    return len(orphans)
+
+
+def _reaped(pid: int) -> bool:
+    try:
+        return os.waitpid(pid, os.WNOHANG) != (0, 0)
+    except ChildProcessError:
+        return True

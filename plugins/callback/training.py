@@ -1,0 +1,130 @@
+"""Calm output: what changed, what the long tasks say, what failed. `-v` gives Ansible's own output back."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ansible import constants as C
+from ansible.plugins.callback.default import CallbackModule as Default
+from ansible.plugins.loader import action_loader
+from ansible.utils.color import stringc
+
+DOCUMENTATION = r"""
+name: training
+type: stdout
+short_description: Calm output of Chronos Training
+description:
+  - One line for each task that changed something; tasks of this project show their own lines while they work.
+  - With C(-v) it is the default output of Ansible.
+extends_documentation_fragment:
+  - default_callback
+  - result_format_callback
+"""
+
+OWN_PREFIX = "training_"
+
+
+class CallbackModule(Default):  # type: ignore[misc]
+    """See DOCUMENTATION."""
+
+    CALLBACK_VERSION = 2.0
+    CALLBACK_TYPE = "stdout"
+    CALLBACK_NAME = "training"
+
+    @property
+    def _calm(self) -> bool:
+        return int(self._display.verbosity) == 0
+
+    def v2_playbook_on_play_start(self, play: Any) -> None:
+        """Show the play's name."""
+        if not self._calm:
+            return super().v2_playbook_on_play_start(play)
+        self._play = play
+        self._counts = {"changed": 0, "failed": 0}
+        mode = " (check mode: nothing is changed)" if play.check_mode else ""
+        self._display.display(stringc(f"\n{play.get_name()}{mode}", "bright blue"))
+        return None
+
+    def v2_playbook_on_task_start(self, task: Any, is_conditional: bool) -> None:
+        """Show the heading of a task that will speak."""
+        if not self._calm:
+            return super().v2_playbook_on_task_start(task, is_conditional)
+        if _speaks(task):
+            self._display.display(f"  {_name(task)}")
+        return None
+
+    def v2_runner_on_ok(self, result: Any) -> None:
+        """Show a change, or what a debug task says; an unchanged task is silent."""
+        if not self._calm:
+            return super().v2_runner_on_ok(result)
+        task, data = result.task, result.result
+        if task.action in C._ACTION_DEBUG:
+            for line in str(data.get("msg", "")).splitlines():
+                self._display.display(f"    {line}".rstrip())
+        elif data.get("changed"):
+            self._counts["changed"] += 1
+            if not _speaks(task):
+                verb = "would change" if task.check_mode else "changed"
+                self._display.display(stringc(f"  {verb}: {_name(task)}", C.COLOR_CHANGED))
+        return None
+
+    def v2_runner_on_skipped(self, result: Any) -> None:
+        """Say nothing."""
+        if not self._calm:
+            super().v2_runner_on_skipped(result)
+
+    def v2_runner_item_on_ok(self, result: Any) -> None:
+        """Say nothing: the task's own line follows."""
+        if not self._calm:
+            super().v2_runner_item_on_ok(result)
+
+    def v2_runner_item_on_skipped(self, result: Any) -> None:
+        """Say nothing."""
+        if not self._calm:
+            super().v2_runner_item_on_skipped(result)
+
+    def v2_runner_on_failed(self, result: Any, ignore_errors: bool = False) -> None:
+        """Show the task and its message, nothing else: the message is written for people."""
+        if not self._calm:
+            return super().v2_runner_on_failed(result, ignore_errors)
+        data = result.result
+        if data.get("exception") and not data.get("msg"):
+            return super().v2_runner_on_failed(result, ignore_errors)
+        self._counts["failed"] += 1
+        self._display.display(stringc(f"  FAILED: {_name(result.task)}", C.COLOR_ERROR))
+        for text in _messages(data):
+            for line in text.splitlines():
+                self._display.display(stringc(f"    {line}", C.COLOR_ERROR))
+        return None
+
+    def v2_playbook_on_include(self, included_file: Any) -> None:
+        """Say nothing."""
+        if not self._calm:
+            super().v2_playbook_on_include(included_file)
+
+    def v2_playbook_on_stats(self, stats: Any) -> None:
+        """Close with the numbers that Ansible's recap gives."""
+        if not self._calm:
+            return super().v2_playbook_on_stats(stats)
+        for host in sorted(stats.processed):
+            numbers = stats.summarize(host)
+            line = f"\n{host}: ok={numbers['ok']} changed={numbers['changed']} failed={numbers['failures']}"
+            self._display.display(stringc(line, C.COLOR_ERROR if numbers["failures"] else C.COLOR_OK))
+        return None
+
+
+def _speaks(task: Any) -> bool:
+    """Return whether the task shows progress lines while it works, so that its heading has to come first."""
+    return str(task.action).startswith(OWN_PREFIX) and action_loader.find_plugin(task.action) is not None
+
+
+def _name(task: Any) -> str:
+    name = str(task.get_name())
+    return name.split(" : ", 1)[-1]  # without the role's name, which the topic repeats
+
+
+def _messages(data: dict[str, Any]) -> list[str]:
+    """Return the messages of a failed task, those of its items first."""
+    items = [str(item["msg"]) for item in data.get("results", []) if item.get("failed") and item.get("msg")]
+    errors = [str(error) for error in data.get("argument_errors", [])]
+    return [*items, *(errors or [str(data.get("msg", "no message"))])] if not items else items

@@ -1,0 +1,194 @@
+"""The playbooks that make and remove the persistent resources, run as a person runs them, against the embedded AWS.
+
+One AWS task costs most of a second, so the life of an environment is told in one test, in the order in which it happens.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+TAGS = {"Project": "Chronos-Training", "Environment": "local", "CostCenter": "research", "ManagedBy": "Ansible"}
+TAG_FILTERS = [
+    {"Name": "tag:Project", "Values": ["Chronos-Training"]},
+    {"Name": "tag:Environment", "Values": ["local"]},
+]
+INSTANCE_NAME = "chronos-training-local-instance"
+
+pytestmark = pytest.mark.timeout(420)
+
+
+def play(aws: Any, playbook: str, *arguments: str) -> tuple[int, str]:
+    """Run a playbook against `aws`; return its exit status and everything it printed."""
+    done = subprocess.run(
+        [Path(sys.executable).with_name("ansible-playbook"), f"playbooks/{playbook}.yml", *arguments],
+        cwd=ROOT,
+        env=os.environ | {k: str(v) for k, v in aws.env.items()} | {"LOCAL_AWS_HOME": str(aws.home), "NO_COLOR": "1"},
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        check=False,
+    )
+    return done.returncode, done.stdout
+
+
+def changes(output: str) -> int:
+    """Return how many tasks the recap says changed something, or would."""
+    return int(re.findall(r"changed=(\d+)", output)[-1])
+
+
+def parameters(aws: Any) -> dict[str, str]:
+    found = aws.client("ssm").get_parameters_by_path(Path="/chronos-training/local/")["Parameters"]
+    return {p["Name"].rsplit("/", 1)[1]: p["Value"] for p in found}
+
+
+def network(aws: Any) -> dict[str, list[dict[str, Any]]]:
+    ec2 = aws.client("ec2")
+    return {
+        "vpcs": ec2.describe_vpcs(Filters=TAG_FILTERS)["Vpcs"],
+        "subnets": ec2.describe_subnets(Filters=TAG_FILTERS)["Subnets"],
+        "gateways": ec2.describe_internet_gateways(Filters=TAG_FILTERS)["InternetGateways"],
+        "tables": ec2.describe_route_tables(Filters=TAG_FILTERS)["RouteTables"],
+        "endpoints": [
+            e for e in ec2.describe_vpc_endpoints(Filters=TAG_FILTERS)["VpcEndpoints"] if e["State"] == "available"
+        ],
+        "groups": ec2.describe_security_groups(Filters=TAG_FILTERS)["SecurityGroups"],
+    }
+
+
+def test_a_preview_of_an_empty_account_says_what_would_be_made_and_makes_nothing(aws: Any) -> None:
+    status, output = play(aws, "provision_infrastructure", "--check", "--diff")
+    assert status == 0, output
+    # VPC, gateway, subnets, route table, endpoint, security group; bucket; role, profile; parameters.
+    assert changes(output) == 10
+    table = [line.strip() for line in output.splitlines() if "would be created" in line]
+    assert len(table) == 12 and any(line.startswith("S3 gateway endpoint") for line in table)
+    # The preview shows the properties that a person wants to see before they are real.
+    assert "BlockPublicPolicy: true" in output and "ec2:TerminateInstances" in output
+    assert not any(network(aws).values()) and parameters(aws) == {}
+    assert aws.client("s3").list_buckets()["Buckets"] == []
+
+
+def test_the_life_of_an_environment(aws: Any) -> None:
+    s3 = aws.client("s3")
+
+    status, output = play(aws, "provision_infrastructure")
+    assert status == 0, output
+    assert changes(output) == 11
+    bucket = parameters(aws)["bucket"]
+    right_network(aws)
+    right_bucket(aws, bucket)
+    right_identity(aws)
+
+    status, output = play(aws, "provision_infrastructure")
+    assert (status, changes(output)) == (0, 0), output
+    status, output = play(aws, "provision_infrastructure", "--check", "--diff")
+    assert (status, changes(output)) == (0, 0), output
+
+    # Somebody opened it up by hand. The next run says what it repairs, and repairs exactly that.
+    group = network(aws)["groups"][0]["GroupId"]
+    aws.client("ec2").authorize_security_group_ingress(
+        GroupId=group, IpProtocol="tcp", FromPort=22, ToPort=22, CidrIp="0.0.0.0/0"
+    )
+    s3.delete_public_access_block(Bucket=bucket)
+    status, output = play(aws, "provision_infrastructure")
+    assert (status, changes(output)) == (0, 2), output
+    right_network(aws)
+    right_bucket(aws, bucket)
+
+    # A run is active: its state file is there.
+    s3.put_object(Bucket=bucket, Key="local/system-state.json", Body=b"{}")
+    status, output = play(aws, "teardown_infrastructure")
+    assert status != 0 and f"its state file s3://{bucket}/local/system-state.json exists" in output
+    assert "Nothing was removed" in output and len(network(aws)["subnets"]) == 3
+    s3.delete_object(Bucket=bucket, Key="local/system-state.json")
+
+    s3.put_object(Bucket=bucket, Key="local/runs/2026/01/01-120000/models/m", Body=b"a model")
+    status, output = play(aws, "teardown_infrastructure", "-e", "training_teardown_delete_bucket=another-bucket")
+    assert status != 0 and "Nothing was removed" in output and bucket in output
+    assert len(network(aws)["subnets"]) == 3
+
+    status, output = play(aws, "teardown_infrastructure", "--check")
+    assert (status, changes(output)) == (0, 9), output
+    assert len(network(aws)["subnets"]) == 3
+
+    status, output = play(aws, "teardown_infrastructure")
+    assert (status, changes(output)) == (0, 9), output
+    assert not any(network(aws).values()) and parameters(aws) == {}
+    assert no_identity(aws)
+    assert s3.get_object(Bucket=bucket, Key="local/runs/2026/01/01-120000/models/m")["Body"].read() == b"a model"
+    assert "were kept" in output
+
+    status, output = play(aws, "teardown_infrastructure", "-e", f"training_teardown_delete_bucket={bucket}")
+    assert (status, changes(output)) == (0, 1), output
+    assert s3.list_buckets()["Buckets"] == []
+
+    status, output = play(aws, "teardown_infrastructure", "-e", f"training_teardown_delete_bucket={bucket}")
+    assert (status, changes(output)) == (0, 0), output
+    assert "Nothing exists." in output
+
+
+def right_network(aws: Any) -> None:
+    seen = network(aws)
+    assert {kind: len(found) for kind, found in seen.items()} == {
+        "vpcs": 1,
+        "subnets": 3,
+        "gateways": 1,
+        "tables": 1,
+        "endpoints": 1,
+        "groups": 1,
+    }
+    assert len({subnet["AvailabilityZone"] for subnet in seen["subnets"]}) == 3
+    assert all(subnet["MapPublicIpOnLaunch"] for subnet in seen["subnets"])
+    assert seen["endpoints"][0]["RouteTableIds"] == [seen["tables"][0]["RouteTableId"]]
+    group = seen["groups"][0]
+    assert group["GroupName"] == INSTANCE_NAME and group["IpPermissions"] == []
+    assert [(p["IpProtocol"], p["FromPort"], p["ToPort"]) for p in group["IpPermissionsEgress"]] == [("tcp", 443, 443)]
+    for found in seen.values():
+        for resource in found:
+            assert TAGS.items() <= {tag["Key"]: tag["Value"] for tag in resource["Tags"]}.items()
+    published = parameters(aws)
+    assert published["vpc_id"] == seen["vpcs"][0]["VpcId"]
+    assert sorted(published["subnet_ids"].split(",")) == sorted(s["SubnetId"] for s in seen["subnets"])
+    assert published["security_group_id"] == group["GroupId"]
+    assert published["instance_profile"] == INSTANCE_NAME and published["region"] == "us-east-1"
+
+
+def right_bucket(aws: Any, bucket: str) -> None:
+    s3 = aws.client("s3")
+    assert re.fullmatch(r"chronos-training-local-\d{12}-us-east-1", bucket)
+    assert all(s3.get_public_access_block(Bucket=bucket)["PublicAccessBlockConfiguration"].values())
+    encryption = s3.get_bucket_encryption(Bucket=bucket)["ServerSideEncryptionConfiguration"]["Rules"][0]
+    assert encryption["ApplyServerSideEncryptionByDefault"]["SSEAlgorithm"] == "AES256"
+    ownership = s3.get_bucket_ownership_controls(Bucket=bucket)["OwnershipControls"]["Rules"]
+    assert ownership == [{"ObjectOwnership": "BucketOwnerEnforced"}]
+    assert '"aws:SecureTransport": "false"' in s3.get_bucket_policy(Bucket=bucket)["Policy"]
+    rules = {r["Filter"]["Prefix"]: r for r in s3.get_bucket_lifecycle_configuration(Bucket=bucket)["Rules"]}
+    assert set(rules) == {"local/logs/", "local/runs/"}
+    assert rules["local/logs/"]["Expiration"]["Days"] == 14
+    assert rules["local/runs/"]["Expiration"]["Days"] == 90
+    assert rules["local/runs/"]["Transitions"] == [{"Days": 30, "StorageClass": "STANDARD_IA"}]
+    assert all(r["AbortIncompleteMultipartUpload"]["DaysAfterInitiation"] == 7 for r in rules.values())
+    assert {t["Key"]: t["Value"] for t in s3.get_bucket_tagging(Bucket=bucket)["TagSet"]} == TAGS
+
+
+def right_identity(aws: Any) -> None:
+    iam = aws.client("iam")
+    role = iam.get_role(RoleName=INSTANCE_NAME)["Role"]
+    assert role["AssumeRolePolicyDocument"]["Statement"][0]["Principal"] == {"Service": "ec2.amazonaws.com"}
+    assert {t["Key"]: t["Value"] for t in role["Tags"]} == TAGS
+    assert iam.list_role_policies(RoleName=INSTANCE_NAME)["PolicyNames"] == ["training-instance"]
+    profile = iam.get_instance_profile(InstanceProfileName=INSTANCE_NAME)["InstanceProfile"]
+    assert [r["RoleName"] for r in profile["Roles"]] == [INSTANCE_NAME]
+
+
+def no_identity(aws: Any) -> bool:
+    iam = aws.client("iam")
+    return iam.list_roles()["Roles"] == [] and iam.list_instance_profiles()["InstanceProfiles"] == []

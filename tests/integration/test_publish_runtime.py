@@ -1,0 +1,294 @@
+"""publish_runtime against an S3 server: what is built, what is uploaded, and what is not."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+from dataclasses import replace
+from pathlib import Path
+
+import boto3
+import pytest
+import zstandard
+from moto.server import ThreadedMotoServer
+
+from chronos_training.control import environment, publishing, runtime
+from chronos_training.core.errors import TrainingError
+
+from .runtime_project import make_project, make_wheel
+
+BUCKET = "chronos-training-local-123456789012-us-east-1"
+PROJECT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="module")
+def server():
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+@pytest.fixture
+def s3(server, monkeypatch):
+    """A client of an empty bucket; the code under test reaches the same server through the standard environment."""
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    values = {"AWS_ENDPOINT_URL": server, "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
+    for name, value in {**values, "AWS_DEFAULT_REGION": "us-east-1", "AWS_CONFIG_FILE": os.devnull}.items():
+        monkeypatch.setenv(name, value)
+    client = boto3.client("s3")
+    boto3.client("s3").create_bucket(Bucket=BUCKET)
+    yield client
+    for page in client.get_paginator("list_objects_v2").paginate(Bucket=BUCKET):
+        for entry in page.get("Contents", []):
+            client.delete_object(Bucket=BUCKET, Key=entry["Key"])
+    client.delete_bucket(Bucket=BUCKET)
+
+
+@pytest.fixture(scope="module")
+def built_project(tmp_path_factory):
+    return make_project(tmp_path_factory.mktemp("runtime") / "a checkout")
+
+
+@pytest.fixture
+def project(built_project, monkeypatch):
+    """One checkout for the module, so that its environment is built once; pip sees its wheels only."""
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", (built_project / "wheels").as_uri())
+    return built_project
+
+
+@pytest.fixture
+def fresh_project(tmp_path, monkeypatch):
+    """A checkout of the test's own, to break things in."""
+    project = make_project(tmp_path / "fresh")
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", (project / "wheels").as_uri())
+    return project
+
+
+class Recorder:
+    """Notes every upload, and can refuse one."""
+
+    def __init__(self, monkeypatch):
+        self.keys: list[str] = []
+        self.refuse = ""
+        put, put_json = publishing.put, publishing.put_json
+        monkeypatch.setattr(publishing, "put", lambda s3, b, key, *a, **k: self.note(key) or put(s3, b, key, *a, **k))
+        monkeypatch.setattr(publishing, "put_json", lambda s3, b, key, *a: self.note(key) or put_json(s3, b, key, *a))
+
+    def note(self, key):
+        if self.refuse and self.refuse in key:
+            raise TrainingError(f"refused {key}")
+        self.keys.append(key)
+
+
+@pytest.fixture
+def uploads(monkeypatch):
+    return Recorder(monkeypatch)
+
+
+def publish(project, *, check_mode=False, say=lambda line: None):
+    request = runtime.Request(bucket=BUCKET, project=project, interpreter="current", target="this_machine")
+    return runtime.publish_runtime(request, check_mode=check_mode, say=say)
+
+
+def pointer(s3, key):
+    return json.loads(s3.get_object(Bucket=BUCKET, Key=key)["Body"].read())
+
+
+def test_what_is_published_runs_elsewhere(s3, project, tmp_path):
+    result = publish(project)
+    assert result["changed"]
+    current = pointer(s3, "runtime/python-env/current.json")
+    assert current == result["environment"]
+    assert current["packages"] == {"greeting": "1.2"}
+    assert current["key"] == f"runtime/python-env/{current['sha256']}/env.tar.zst"
+    beside = {
+        e["Key"].rsplit("/", 1)[1]
+        for e in s3.list_objects_v2(Bucket=BUCKET)["Contents"]
+        if current["sha256"] in e["Key"]
+    }
+    assert beside == {"env.tar.zst", "pyproject.toml", "poetry.lock", "venv-metadata.json"}
+
+    body = s3.get_object(Bucket=BUCKET, Key=current["key"])["Body"].read()
+    assert (hashlib.sha256(body).hexdigest(), len(body)) == (current["sha256"], current["size"])
+    elsewhere = tmp_path / "else where"
+    with zstandard.ZstdDecompressor().stream_reader(body) as plain, tarfile.open(fileobj=plain, mode="r|") as tar:
+        tar.extractall(elsewhere, filter="tar")
+    python = elsewhere / "bin/python3"
+    code = "import greeting, json, ssl, sys; print(greeting.VERSION, sys.prefix, greeting.__cached__)"
+    ran = subprocess.run([python, "-I", "-c", code], env={}, capture_output=True, text=True)
+    assert ran.returncode == 0, ran.stderr
+    version, rest = ran.stdout.strip().split(" ", 1)
+    assert version == "1.2"
+    assert rest.startswith(str(elsewhere))
+    # Compiled, and valid whatever the time of the source: flags 0b01, "hash-based, not checked".
+    compiled = next(elsewhere.glob("lib/python3*/site-packages/greeting/__pycache__/*.pyc")).read_bytes()
+    assert compiled[4:8] == b"\x01\x00\x00\x00"
+    assert str(project).encode() not in compiled
+
+    package = pointer(s3, "runtime/packages/current.json")
+    archive = s3.get_object(Bucket=BUCKET, Key=package["key"])["Body"].read()
+    assert hashlib.sha256(archive).hexdigest() == package["sha256"]
+    with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
+        assert "app/chronos_training/__init__.py" in tar.getnames()
+
+
+def test_unchanged_nothing_is_built_or_uploaded(s3, project, uploads, monkeypatch):
+    publish(project)
+    uploads.keys.clear()
+    monkeypatch.setattr(environment, "build", lambda *_: pytest.fail("built again"))
+    said = []
+    result = publish(project, say=said.append)
+    assert not result["changed"]
+    assert uploads.keys == []
+    assert result["diff"]["before"] == result["diff"]["after"]
+    assert [line.split(":")[1].strip().startswith("already published") for line in said] == [True, True]
+
+
+def test_the_pointer_is_written_last_and_an_interrupted_upload_goes_on(s3, project, uploads):
+    uploads.refuse = "poetry.lock"
+    with pytest.raises(TrainingError, match="refused"):
+        publish(project)
+    assert "runtime/python-env/current.json" not in uploads.keys
+    first = list(uploads.keys)
+    assert any(key.endswith("env.tar.zst") for key in first)
+    uploads.refuse = ""
+    uploads.keys.clear()
+    publish(project)
+    # The archive is there already, with the right size and digest.
+    assert not any(key.endswith("env.tar.zst") for key in uploads.keys)
+    env_keys = [key for key in uploads.keys if "python-env" in key]
+    assert env_keys[-1] == "runtime/python-env/current.json"
+
+
+def test_a_published_archive_that_vanished_is_uploaded_again(s3, project):
+    key = publish(project)["environment"]["key"]
+    s3.delete_object(Bucket=BUCKET, Key=key)
+    assert publish(project)["changed"]
+    assert s3.head_object(Bucket=BUCKET, Key=key)["ContentLength"] > 0
+
+
+def test_a_broken_pointer_counts_as_none(s3, project):
+    publish(project)
+    s3.put_object(Bucket=BUCKET, Key="runtime/python-env/current.json", Body=b"{half")
+    s3.put_object(Bucket=BUCKET, Key="runtime/packages/current.json", Body=b"[1]")
+    assert publish(project)["changed"]
+    assert pointer(s3, "runtime/packages/current.json")["schema_version"] == 1
+
+
+def test_check_mode_predicts_and_touches_nothing(s3, fresh_project, uploads):
+    predicted = publish(fresh_project, check_mode=True)
+    assert predicted["changed"]
+    assert uploads.keys == []
+    assert not (fresh_project / ".cache/runtime").exists()
+    done = publish(fresh_project)
+    assert done["environment"]["build_id"] == predicted["environment"]["build_id"]
+    assert done["package"]["sha256"] == predicted["package"]["sha256"]
+    assert not publish(fresh_project, check_mode=True)["changed"]
+
+
+def test_a_missing_bucket(server, s3, project):
+    request = runtime.Request(bucket="no-such-bucket", project=project, interpreter="current", target="this_machine")
+    with pytest.raises(TrainingError, match=r"the bucket does not exist\. Run playbooks/provision_infrastructure\.yml"):
+        runtime.publish_runtime(request, check_mode=False, say=print)
+    # Before the first provisioning a check says what would come.
+    assert runtime.publish_runtime(request, check_mode=True, say=print)["changed"]
+
+
+def target_of(project):
+    return runtime.build_target(project, chosen="current", target="this_machine")
+
+
+def test_an_interrupted_build_is_made_anew(fresh_project, monkeypatch):
+    target, cache = target_of(fresh_project), fresh_project / ".cache"
+
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(environment, "pack_folder", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            environment.build(target, cache, print)
+    assert environment.find(target, cache) is None
+    built = environment.build(target, cache, print)
+    assert built.archive.stat().st_size == built.about["archive"]["size"]
+    assert sorted(path.name for path in (cache / "runtime").iterdir()) == [target.build_id, "lock"]
+
+
+def test_a_build_whose_archive_was_cut_is_made_anew(fresh_project):
+    target, cache = target_of(fresh_project), fresh_project / ".cache"
+    built = environment.build(target, cache, print)
+    with built.archive.open("r+b") as archive:
+        archive.truncate(1000)
+    assert environment.find(target, cache) is None
+    assert environment.build(target, cache, print).archive.stat().st_size > 1000
+
+
+def test_another_lock_is_another_build_and_two_are_kept(fresh_project):
+    cache = fresh_project / ".cache"
+    lock = fresh_project / "training/poetry.lock"
+    ids = []
+    for number in range(3):
+        lock.write_text(lock.read_text() + f"# {number}\n")
+        ids.append(target_of(fresh_project).build_id)
+        environment.build(target_of(fresh_project), cache, print)
+    kept = {path.name for path in (cache / "runtime").iterdir() if path.is_dir()}
+    assert kept == set(ids[1:])
+
+
+def test_a_package_that_cannot_be_had(fresh_project):
+    shutil.rmtree(fresh_project / "wheels")
+    with pytest.raises(TrainingError, match=r"pip could not install the locked packages: .*greeting"):
+        environment.build(target_of(fresh_project), fresh_project / ".cache", print)
+
+
+def relocatable(folder):
+    """This machine's Python as if it were a relocatable one for instances."""
+    target = target_of(folder)
+    return replace(target, for_this_machine=False, interpreter=replace(target.interpreter, platform="linux-x86_64"))
+
+
+def test_for_instances_exactly_the_locked_files(fresh_project):
+    built = environment.build(relocatable(fresh_project), fresh_project / ".cache", print)
+    assert built.about["packages"] == {"greeting": "1.2"}
+
+
+def test_for_instances_a_file_with_another_hash_is_refused(fresh_project):
+    wheel = fresh_project / "wheels/greeting-1.2-py3-none-any.whl"
+    wheel.write_bytes(wheel.read_bytes() + b"tampered")
+    with pytest.raises(TrainingError, match=r"pip could not install the locked packages"):
+        environment.build(relocatable(fresh_project), fresh_project / ".cache", print)
+
+
+def test_what_pip_installed_beside_the_lock_is_refused(fresh_project):
+    project = fresh_project / "training/pyproject.toml"
+    make_wheel(fresh_project / "wheels", "1.3")
+    lock = fresh_project / "training/poetry.lock"
+    lock.write_text(lock.read_text().replace('name = "greeting"', 'name = "other"'))
+    project.write_text(project.read_text().replace("greeting==1.2", "greeting"))
+    with pytest.raises(TrainingError, match=r"pip installed greeting 1\.3, and the lock has no such package"):
+        environment.build(target_of(fresh_project), fresh_project / ".cache", print)
+
+
+def test_the_playbook_changes_something_once(s3, fresh_project):
+    command = [
+        *(Path(sys.executable).parent / "ansible-playbook", "-i", "localhost,", "-c", "local"),
+        *("-e", f"training_env=local training_region=us-east-1 training_bucket={BUCKET}"),
+        *("-e", f"training_runtime_project_dir={fresh_project} ansible_python_interpreter={sys.executable}"),
+        *("-e", "training_runtime_target=this_machine training_runtime_interpreter=current"),
+        PROJECT / "playbooks/publish_runtime.yml",
+    ]
+    for expected in ("changed=1", "changed=0"):
+        result = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, timeout=120)
+        assert result.returncode == 0, result.stdout + result.stderr
+        assert expected in result.stdout

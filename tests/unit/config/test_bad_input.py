@@ -1,0 +1,128 @@
+"""Every bad configuration is refused with its file, its key, what is allowed, and the nearest known name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from chronos_training.config import load_config, repository_config
+from chronos_training.core.errors import ConfigurationError
+
+# (what the user wrote, the key in the message, what the message says is allowed or meant)
+CASES = [
+    ("traning: {steps: 3}", "traning", "Did you mean 'training'?"),
+    ("training: {stepz: 3}", "training.stepz", "Did you mean 'training.steps'?"),
+    ("training: {lr: 0.1}", "training.lr", "Known keys here: steps, batch_size"),
+    ("model: {learning_rate: 0.1}", "model.learning_rate", "Did you mean 'training.learning_rate'?"),
+    ("prediction_length: 7", "prediction_length", "Did you mean 'forecast.prediction_length'?"),
+    ("Name: x", "Name", "Did you mean 'name'?"),
+    ("forecast: {prediction_length: 0}", "forecast.prediction_length", "0 is not allowed: must be a whole number from 1"),
+    ("forecast: {prediction_length: -3}", "forecast.prediction_length", "-3 is not allowed"),
+    ("forecast: {prediction_length: 7.5}", "forecast.prediction_length", "7.5 is not allowed: must be a whole number"),
+    ("forecast: {prediction_length: '7'}", "forecast.prediction_length", '"7" is not allowed: must be a whole number'),
+    ("forecast: {prediction_length: true}", "forecast.prediction_length", "true is not allowed: must be a whole number"),
+    ("forecast: {prediction_length: null}", "forecast.prediction_length", "null is not allowed"),
+    ("forecast: {quantile_levels: [0.5, 0.1]}", "forecast.quantile_levels", "strictly increasing"),
+    ("forecast: {quantile_levels: [0.1, 0.1]}", "forecast.quantile_levels", "strictly increasing"),
+    ("forecast: {quantile_levels: [0.0, 0.5]}", "forecast.quantile_levels[0]", "greater than 0 and less than 1"),
+    ("forecast: {quantile_levels: [0.5, 1]}", "forecast.quantile_levels[1]", "greater than 0 and less than 1"),
+    ("forecast: {quantile_levels: []}", "forecast.quantile_levels", "list of numbers"),
+    ("forecast: {quantile_levels: 0.5}", "forecast.quantile_levels", "list of numbers"),
+    ("forecast: {season_length: 0}", "forecast.season_length", "a whole number from 1 to 10,000, or empty"),
+    ("model: {family: chronos-2}", "model.family", "must be one of: chronos2. Did you mean 'chronos2'?"),
+    ("model: {family: arima}", "model.family", "must be one of: chronos2"),
+    ("model: {context_length: 100}", "model.context_length", "multiple of patch_size (14), for example 98 or 112"),
+    ("model: {patch_size: 5}", "model.context_length", "multiple of patch_size (5), for example 375 or 380"),
+    ("model: {patch_size: 0}", "model.patch_size", "a whole number from 1 to 512"),
+    ("model: {d_kv: 7}", "model.d_kv", "a multiple of 2"),
+    ("model: {dropout_rate: 1.0}", "model.dropout_rate", "of at least 0 and less than 1"),
+    ("model: {initialization: pretrained}", "model.initialization", "must be one of: random"),
+    ("training: {learning_rate: 0}", "training.learning_rate", "greater than 0 and at most 1"),
+    ("training: {learning_rate: .nan}", "training.learning_rate", "a number greater than 0"),
+    ("training: {learning_rate: yes}", "training.learning_rate", "true is not allowed: must be a number"),
+    ("training: {learning_rate: fast}", "training.learning_rate", '"fast" is not allowed: must be a number'),
+    ("training: {steps: 10}", "training.warmup_steps", "fewer than steps (10)"),
+    ("training: {lr_scheduler: cosin}", "training.lr_scheduler", "Did you mean 'cosine'?"),
+    ("training: {seed: -1}", "training.seed", "a whole number from 0"),
+    ("training: {batch_size: [1]}", "training.batch_size", "[1] is not allowed: must be a whole number"),
+    ("training: 5", "training", "must be a section with keys steps, batch_size"),
+    ("training: []", "training", "must be a section"),
+    ("evaluation: {windows: 0}", "evaluation.windows", "a whole number from 1 to 1,000"),
+    ("run: {max_runtime_hours: 0}", "run.max_runtime_hours", "greater than 0 and at most 12"),
+    ("run: {max_runtime_hours: 13}", "run.max_runtime_hours", "greater than 0 and at most 12"),
+    ("run: {max_runtime_hour: 3}", "run.max_runtime_hour", "Did you mean 'run.max_runtime_hours'?"),
+    ("dataset: {name: My Data}", "dataset.name", "lower-case letters"),
+    ("dataset: {name: ../x}", "dataset.name", "lower-case letters"),
+    ("dataset: {target: ''}", "dataset.target", "not empty"),
+    ("name: 5", "name", "5 is not allowed: must be text"),
+    ("schema_version: 2", "schema_version", "must be one of: 1"),
+]
+
+
+@pytest.mark.parametrize(("text", "key", "says"), CASES, ids=[case[0] for case in CASES])
+def test_refused_with_file_key_and_what_is_allowed(tmp_path: Path, text: str, key: str, says: str) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text(text)
+    with pytest.raises(ConfigurationError) as caught:
+        load_config([repository_config("birthdays_tiny_cpu"), file])
+    message = str(caught.value)
+    # A rule over two keys names the key to change, which may be the repository's.
+    assert f"{key}: " in message
+    assert str(file) in message or str(repository_config("birthdays_tiny_cpu")) in message
+    assert says in message
+    assert "pydantic" not in message and "\n" not in message
+
+
+UNREADABLE = [
+    ("c.yaml", "model:\n  family: [chronos2\n", "line 3, column 1: not valid YAML"),
+    ("c.yaml", "a: b: c", "line 1, column 5: not valid YAML"),
+    ("c.yaml", "model:\n\tfamily: x", "line 2, column 1: not valid YAML"),
+    ("c.yaml", "name: a\nrun: {}\nname: b\n", "line 3: key 'name' is given twice (first on line 1)"),
+    ("c.yaml", "- 1\n- 2\n", "must be a mapping of keys to values, but is a list"),
+    ("c.yaml", "just text", "must be a mapping of keys to values, but is a text"),
+    ("c.yaml", "1: x", "line 1: a key must be text"),
+    ("c.yaml", "name: &a x\ndescription: *a\n", "line 2: YAML aliases"),
+    ("c.yaml", "name: !!python/object:os.system x", "not valid YAML"),
+    ("c.yaml", b"name: \xff\xfe", "not UTF-8 text"),
+    ("c.yaml", "[" * 5000, "not"),
+    ("c.json", '{"name": "a",}', "not valid JSON"),
+    ("c.json", '{"name": "a", "name": "b"}', "key 'name' is given twice"),
+    ("c.json", '{"training": {"learning_rate": NaN}}', "NaN is not a number"),
+    ("c.json", "", "line 1, column 1: not valid JSON"),
+    ("c.toml", "name = 'x'", "a configuration is a .yaml, .yml or .json file"),
+]
+
+
+@pytest.mark.parametrize(("name", "content", "says"), UNREADABLE, ids=[str(case[1])[:30] for case in UNREADABLE])
+def test_unreadable_file_names_file_and_place(tmp_path: Path, name: str, content: str | bytes, says: str) -> None:
+    file = tmp_path / name
+    file.write_bytes(content if isinstance(content, bytes) else content.encode())
+    with pytest.raises(ConfigurationError) as caught:
+        load_config([file])
+    assert str(file) in str(caught.value)
+    assert says in str(caught.value)
+
+
+def test_missing_file_and_folder(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="no such file"):
+        load_config([tmp_path / "absent.yaml"])
+    (tmp_path / "folder.yaml").mkdir()
+    with pytest.raises(ConfigurationError, match="cannot be read"):
+        load_config([tmp_path / "folder.yaml"])
+
+
+def test_all_problems_at_once(tmp_path: Path) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text("forecast: {prediction_length: 0}\nmodel: {family: x, d_modle: 3}\nrun: 4\n")
+    with pytest.raises(ConfigurationError) as caught:
+        load_config([file])
+    message = str(caught.value)
+    assert message.startswith("4 problems in the configuration:")
+    for key in ("forecast.prediction_length", "model.family", "model.d_modle", "run"):
+        assert f"  - {file}: {key}: " in message
+
+
+def test_unknown_repository_configuration_names_the_nearest() -> None:
+    with pytest.raises(ConfigurationError, match="Did you mean 'birthdays_tiny_cpu'"):
+        repository_config("birthday_tiny_cpu")

@@ -1,0 +1,62 @@
+"""A configuration that does not fit its dataset is refused before anything is created."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from chronos_training.config import TrainingConfig, check_against_dataset
+from chronos_training.core.errors import ConfigurationError
+
+MANIFEST = {"name": "birthdays", "freq": "D", "target_columns": ["target"], "shortest_series": 7305, "items": 51}
+
+
+def refuse(config: dict[str, Any], manifest: dict[str, Any]) -> str:
+    with pytest.raises(ConfigurationError) as caught:
+        check_against_dataset(TrainingConfig.model_validate(config), {**MANIFEST, **manifest})
+    return str(caught.value)
+
+
+def test_the_default_fits() -> None:
+    check_against_dataset(TrainingConfig(), MANIFEST)
+
+
+def test_series_exactly_long_enough_and_one_too_short() -> None:
+    config = TrainingConfig()
+    need = 4 * 28 + 378 + 28
+    assert config.shortest_usable_series == need
+    check_against_dataset(config, {**MANIFEST, "shortest_series": need})
+    assert "at most 364 is possible" in refuse({}, {"shortest_series": need - 1})
+
+
+def test_context_longer_than_the_series() -> None:
+    message = refuse({"model": {"context_length": 8190}}, {})
+    assert "model.context_length: 8190 is longer than the series allow" in message
+    assert "7305 observations" in message
+    assert "at most 7154 is possible" in message
+
+
+def test_held_out_part_leaves_nothing() -> None:
+    message = refuse({"evaluation": {"windows": 300}}, {})
+    assert "forecast.prediction_length: 28 with evaluation.windows 300 holds out 8400" in message
+
+
+def test_unknown_target_names_the_nearest() -> None:
+    message = refuse({"dataset": {"target": "targe"}}, {})
+    assert "dataset.target: 'targe' is no target column" in message
+    assert "Did you mean 'target'?" in message
+
+
+def test_other_dataset() -> None:
+    assert "'births' is configured, but the manifest is of 'birthdays'" in refuse({"dataset": {"name": "births"}}, {})
+
+
+def test_season_without_two_seasons_of_history() -> None:
+    message = refuse({"forecast": {"season_length": 5000}}, {})
+    assert "forecast.season_length: 5000 leaves no season to compare" in message
+
+
+def test_several_at_once() -> None:
+    message = refuse({"dataset": {"name": "x", "target": "y"}}, {"shortest_series": 10})
+    assert message.startswith("3 problems with dataset 'birthdays':")

@@ -1,0 +1,65 @@
+"""The agent package: complete, pure Python, and the same bytes from the same sources."""
+
+import io
+import re
+import subprocess
+import sys
+import tarfile
+from pathlib import Path
+
+import pytest
+
+import chronos_training
+from chronos_training.control import agent
+from chronos_training.core.errors import TrainingError
+
+
+@pytest.fixture(scope="module")
+def archive():
+    return agent.agent_archive()
+
+
+def names(archive):
+    with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
+        return tar.getnames()
+
+
+def test_same_sources_same_bytes(archive):
+    assert agent.agent_archive() == archive
+
+
+def test_holds_our_package_and_pure_python_libraries(archive):
+    found = names(archive)
+    assert "app/chronos_training/core/layout.py" in found
+    assert "lib/boto3/session.py" in found
+    assert not [name for name in found if name.endswith((".so", ".pyc", ".dist-info")) or "__pycache__" in name]
+    services = {name.split("/")[3] for name in found if name.startswith("lib/botocore/data/") and name.count("/") > 3}
+    assert services == set(agent.SERVICES)
+    assert len(archive) < 5e6
+
+
+def test_starts_without_anything_else_installed(archive, tmp_path):
+    with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
+        tar.extractall(tmp_path, filter="data")
+    code = "import boto3, chronos_training.core.layout; [boto3.client(s, region_name='us-east-1') for s in %r]"
+    env = {"PYTHONPATH": f"{tmp_path / 'app'}:{tmp_path / 'lib'}"}
+    # -S: no site-packages, as under an image's own Python.
+    result = subprocess.run(
+        [sys.executable, "-S", "-c", code % (agent.SERVICES,)], env=env, capture_output=True, text=True
+    )
+    assert result.returncode == 0, result.stderr
+
+
+def test_every_service_that_the_instance_uses_is_described():
+    root = Path(chronos_training.__file__).parent
+    used = set()
+    for part in ("core", "instance"):
+        for path in (root / part).rglob("*.py"):
+            used |= set(re.findall(r"""client\(\s*["']([a-z0-9-]+)["']""", path.read_text()))
+    assert used <= set(agent.SERVICES)
+
+
+def test_a_missing_library_is_named(monkeypatch):
+    monkeypatch.setattr(agent, "LIBRARIES", ("boto3", "no-such-library"))
+    with pytest.raises(TrainingError, match="no-such-library is not installed here"):
+        agent.agent_archive()

@@ -1,0 +1,14 @@
+from chronos_training.core.cost import hourly_price, reference_cost
+
+
+def test_a_run_of_four_hours_on_the_reference_type_costs_what_the_requirement_says():
+    assert 2.0 < reference_cost(4 * 3600) < 4.0  # R34
+
+
+def test_an_unknown_type_has_no_price_and_says_so():
+    assert hourly_price("x9.huge", 100).total is None
+    assert hourly_price("x9.huge", 100, override=2.5).cost(7200) == 5.0
+
+
+def test_ec2_bills_a_minute_at_least():
+    assert hourly_price("g4dn.2xlarge", 100).cost(1) == hourly_price("g4dn.2xlarge", 100).cost(60)

@@ -1,0 +1,232 @@
+"""The check after deployment: a right environment passes, and each broken property is named."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from chronos_training.control.infrastructure.active import active_run
+from chronos_training.control.infrastructure.bucket import Lifecycle, wanted
+from chronos_training.control.infrastructure.checks import findings
+from chronos_training.control.infrastructure.names import Names
+from chronos_training.control.infrastructure.survey import Survey
+from chronos_training.control.infrastructure.table import render, rows
+from chronos_training.core.instances import Instance
+
+TAGS = {"Project": "Chronos-Training", "Environment": "dev", "CostCenter": "research", "ManagedBy": "Ansible"}
+RAW_TAGS = [{"Key": key, "Value": value} for key, value in TAGS.items()]
+NAMES = Names("dev", "us-east-1", "bucket-of-dev", TAGS)
+POLICY = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:GetObject", "Resource": "x"}]}
+BUCKET = wanted("dev", NAMES.bucket, TAGS, Lifecycle())
+TRUST = {"Statement": [{"Effect": "Allow", "Principal": {"Service": "ec2.amazonaws.com"}, "Action": "sts:AssumeRole"}]}
+
+
+def right() -> Survey:
+    """Return the descriptions of an environment in which everything is as it must be."""
+    subnets = [
+        {
+            "SubnetId": f"subnet-{n}",
+            "VpcId": "vpc-1",
+            "AvailabilityZone": f"us-east-1{zone}",
+            "CidrBlock": f"10.41.{16 * n}.0/20",
+            "MapPublicIpOnLaunch": True,
+            "Tags": RAW_TAGS,
+        }
+        for n, zone in enumerate("ab")
+    ]
+    return copy.deepcopy(
+        Survey(
+            vpcs=[{"VpcId": "vpc-1", "Tags": RAW_TAGS}],
+            subnets=subnets,
+            gateways=[{"InternetGatewayId": "igw-1", "Tags": RAW_TAGS}],
+            route_tables=[
+                {
+                    "RouteTableId": "rtb-1",
+                    "Associations": [{"SubnetId": subnet["SubnetId"]} for subnet in subnets],
+                    "Routes": [{"DestinationCidrBlock": "0.0.0.0/0", "GatewayId": "igw-1", "State": "active"}],
+                    "Tags": RAW_TAGS,
+                }
+            ],
+            endpoints=[
+                {
+                    "VpcEndpointId": "vpce-1",
+                    "ServiceName": "com.amazonaws.us-east-1.s3",
+                    "RouteTableIds": ["rtb-1"],
+                    "Tags": RAW_TAGS,
+                }
+            ],
+            security_groups=[
+                {
+                    "GroupId": "sg-1",
+                    "GroupName": NAMES.instance,
+                    "IpPermissions": [],
+                    "IpPermissionsEgress": [
+                        {
+                            "IpProtocol": "tcp",
+                            "FromPort": 443,
+                            "ToPort": 443,
+                            "IpRanges": [{"CidrIp": "0.0.0.0/0"}],
+                        }
+                    ],
+                    "Tags": RAW_TAGS,
+                }
+            ],
+            bucket=BUCKET,
+            role={
+                "AssumeRolePolicyDocument": TRUST,
+                "InlinePolicies": {"training-instance": POLICY},
+                "AttachedPolicies": [],
+                "Tags": RAW_TAGS,
+            },
+            profile={"Roles": [{"RoleName": NAMES.instance}], "Tags": RAW_TAGS},
+            parameters={
+                "vpc_id": "vpc-1",
+                "subnet_ids": "subnet-1,subnet-0",
+                "security_group_id": "sg-1",
+                "bucket": NAMES.bucket,
+                "instance_profile": NAMES.instance,
+                "region": "us-east-1",
+            },
+        )
+    )
+
+
+def judge(seen: Survey) -> list[str]:
+    return findings(seen, NAMES, BUCKET, POLICY)
+
+
+def test_a_right_environment_has_no_findings() -> None:
+    assert judge(right()) == []
+
+
+def _second_vpc(seen: Survey) -> None:
+    seen.vpcs.append({"VpcId": "vpc-2", "Tags": RAW_TAGS})
+
+
+def _one_zone(seen: Survey) -> None:
+    seen.subnets[1]["AvailabilityZone"] = "us-east-1a"
+
+
+def _private_subnet(seen: Survey) -> None:
+    seen.subnets[0]["MapPublicIpOnLaunch"] = False
+
+
+def _lost_association(seen: Survey) -> None:
+    seen.route_tables[0]["Associations"].pop()
+
+
+def _blackhole(seen: Survey) -> None:
+    seen.route_tables[0]["Routes"][0]["State"] = "blackhole"
+
+
+def _endpoint_elsewhere(seen: Survey) -> None:
+    seen.endpoints[0]["RouteTableIds"] = []
+
+
+def _endpoint_of_another_region(seen: Survey) -> None:
+    seen.endpoints[0]["ServiceName"] = "com.amazonaws.eu-west-1.s3"
+
+
+def _ssh_open(seen: Survey) -> None:
+    seen.security_groups[0]["IpPermissions"] = [{"IpProtocol": "tcp", "FromPort": 22, "ToPort": 22}]
+
+
+def _all_egress(seen: Survey) -> None:
+    seen.security_groups[0]["IpPermissionsEgress"] = [{"IpProtocol": "-1"}]
+
+
+def _public_bucket(seen: Survey) -> None:
+    assert seen.bucket is not None
+    seen.bucket["public_access_block"]["BlockPublicAcls"] = False
+
+
+def _no_tls(seen: Survey) -> None:
+    assert seen.bucket is not None
+    seen.bucket["policy"] = None
+
+
+def _lifecycle_gone(seen: Survey) -> None:
+    assert seen.bucket is not None
+    seen.bucket["lifecycle"] = None
+
+
+def _administrator(seen: Survey) -> None:
+    assert seen.role is not None
+    seen.role["AttachedPolicies"].append("arn:aws:iam::aws:policy/AdministratorAccess")
+
+
+def _wider_policy(seen: Survey) -> None:
+    assert seen.role is not None
+    seen.role["InlinePolicies"]["more"] = POLICY
+
+
+def _trusts_others(seen: Survey) -> None:
+    assert seen.role is not None
+    seen.role["AssumeRolePolicyDocument"] = {"Statement": [{"Principal": "*"}]}
+
+
+def _empty_profile(seen: Survey) -> None:
+    assert seen.profile is not None
+    seen.profile["Roles"] = []
+
+
+def _stale_parameter(seen: Survey) -> None:
+    seen.parameters["vpc_id"] = "vpc-of-last-year"
+
+
+def _untagged(seen: Survey) -> None:
+    seen.gateways[0]["Tags"] = []
+
+
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    [
+        (_second_vpc, "There are 2 VPCs"),
+        (_one_zone, "1 availability zone"),
+        (_private_subnet, "gives no public address"),
+        (_lost_association, "is not associated"),
+        (_blackhole, "no working route to the internet gateway"),
+        (_endpoint_elsewhere, "does not lead S3 traffic to the gateway endpoint"),
+        (_endpoint_of_another_region, "serves com.amazonaws.eu-west-1.s3"),
+        (_ssh_open, "has inbound rules"),
+        (_all_egress, "not TCP 443 alone"),
+        (_public_bucket, "public access block"),
+        (_no_tls, "has policy None"),
+        (_lifecycle_gone, "has lifecycle None"),
+        (_administrator, "AdministratorAccess"),
+        (_wider_policy, "are not the one it needs"),
+        (_trusts_others, "not by EC2 alone"),
+        (_empty_profile, "holds no role"),
+        (_stale_parameter, "says vpc-of-last-year"),
+        (_untagged, "igw-1 lacks the mandatory tags"),
+    ],
+)
+def test_each_broken_property_is_named(spoil: Callable[[Survey], Any], said: str) -> None:
+    seen = right()
+    spoil(seen)
+    assert any(said in sentence for sentence in judge(seen)), judge(seen)
+
+
+def test_an_empty_account_is_described_without_a_crash() -> None:
+    said = " ".join(judge(Survey()))
+    assert "There are 0 VPCs" in said and f"The bucket {NAMES.bucket} does not exist" in said
+
+
+def test_a_state_file_or_a_living_instance_is_an_active_run() -> None:
+    instance = Instance("i-1", "running", "20260101-120000", "g4dn.2xlarge", "us-east-1a", "2026-01-01T12:00:00Z")
+    assert active_run(right(), NAMES) == ""
+    assert "s3://bucket-of-dev/dev/system-state.json" in active_run(replace(right(), has_state=True), NAMES)
+    said = active_run(replace(right(), instances=[instance]), NAMES)
+    assert "i-1 (running, run 20260101-120000)" in said and "kill_training.yml" in said
+
+
+def test_the_table_says_what_is_missing_or_leaves_it_out() -> None:
+    preview = render(rows(Survey(), NAMES, 3), "would be created").splitlines()
+    assert len([line for line in preview if "would be created" in line]) == 12
+    assert render(rows(Survey(), NAMES, 3), "") == "Nothing exists."
+    whole = render(rows(right(), NAMES, 2), "missing")
+    assert "missing" not in whole and "long-lived, holds data" in whole and "6 values" in whole

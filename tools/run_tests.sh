@@ -1,0 +1,74 @@
+#!/bin/sh
+# The tests, section by section; all sections run even when one fails. A name or several choose sections:
+#   sh tools/run_tests.sh unit integration
+set -u
+cd "${0%/*}/.." || exit
+PATH="$PWD/.venv/bin:$PATH"
+export PATH
+reports=.cache/test-reports
+rm -rf "$reports"
+mkdir -p "$reports"
+broken=''
+
+# pytest with a report that the closing line is counted from. Exit code 5 means "no tests there".
+run_pytest() {
+    section=$1
+    shift
+    "$@" "--junit-xml=$reports/$section.xml" || [ $? -eq 5 ] || broken="$broken $section"
+}
+
+# Runners that count nothing themselves count as one test.
+run_other() {
+    section=$1
+    shift
+    if "$@"; then echo passed >"$reports/$section.one"; else
+        echo failed >"$reports/$section.one"
+        broken="$broken $section"
+    fi
+}
+
+[ $# -gt 0 ] || set -- lint unit integration training molecule e2e
+for section in "$@"; do
+    case $section in
+        lint)
+            printf '\n==== %s\n' 'Lint'
+            run_other lint sh tools/lint.sh
+            ;;
+        unit | integration)
+            [ -d "tests/$section" ] || continue
+            printf '\n==== Tests: %s\n' "$section"
+            run_pytest "$section" python -m pytest -q -n 2 --dist loadfile "tests/$section"
+            ;;
+        training)
+            [ -d tests/training ] || continue
+            printf '\n==== Tests: training, in the environment that instances run\n'
+            if tools=$(python tools/test_tools.py) && env=$(python -m chronos_training.control.build_runtime); then
+                run_pytest training env PYTHONPATH="$PWD/training/src:$tools" OMP_WAIT_POLICY=PASSIVE HF_HUB_OFFLINE=1 \
+                    "$env" -m pytest -q tests/training
+            else
+                run_other training false
+            fi
+            ;;
+        molecule)
+            [ -d tests/molecule ] || continue
+            printf '\n==== Roles: molecule\n'
+            for scenario in tests/molecule/*/molecule.yml; do
+                name=${scenario%/molecule.yml}
+                name=${name##*/}
+                run_other "molecule-$name" sh tests/molecule/run.sh test -s "$name"
+            done
+            ;;
+        e2e)
+            [ -d tests/e2e ] || continue
+            printf '\n==== Tests: end to end, through the playbooks\n'
+            run_pytest e2e python -m pytest -q tests/e2e
+            ;;
+        *)
+            echo "run_tests: no section $section (lint unit integration training molecule e2e)" >&2
+            exit 2
+            ;;
+    esac
+done
+
+[ -z "$broken" ] || printf '\nnot passed:%s\n' "$broken"
+python tools/test_summary.py "$reports" && [ -z "$broken" ]

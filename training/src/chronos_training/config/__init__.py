@@ -1,0 +1,7 @@
+"""The training configuration: one YAML or JSON file, checked completely before anything is created. No torch, no pandas."""
+
+from chronos_training.config.dataset_check import check_against_dataset
+from chronos_training.config.loader import load_config, repository_config
+from chronos_training.config.schema import TrainingConfig
+
+__all__ = ["TrainingConfig", "check_against_dataset", "load_config", "repository_config"]

@@ -1,0 +1,58 @@
+"""Does a configuration fit a published dataset? Decided from its manifest alone, before anything is created."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from chronos_training.config.messages import nearest
+from chronos_training.config.schema import TrainingConfig
+from chronos_training.core.errors import ConfigurationError
+
+
+def check_against_dataset(config: TrainingConfig, manifest: dict[str, Any]) -> None:
+    """Raise ConfigurationError that lists everything in which `config` does not fit the dataset of `manifest`."""
+    problems: list[str] = []
+    name = str(manifest.get("name", ""))
+    if name != config.dataset.name:
+        problems.append(f"dataset.name: {config.dataset.name!r} is configured, but the manifest is of {name!r}.")
+    targets = [str(t) for t in manifest.get("target_columns", [])]
+    if config.dataset.target not in targets:
+        problems.append(
+            f"dataset.target: {config.dataset.target!r} is no target column of dataset {name!r}; "
+            f"it has: {', '.join(targets) or 'none'}.{nearest(config.dataset.target, targets)}"
+        )
+    problems += _length_problems(config, name, int(manifest.get("shortest_series", 0)))
+    freq = str(manifest.get("freq", ""))
+    season = config.season_length(freq)
+    shortest_history = int(manifest.get("shortest_series", 0)) - config.held_out_length
+    if not problems and shortest_history <= 2 * season:
+        problems.append(
+            f"forecast.season_length: {season} leaves no season to compare in the {shortest_history} observations "
+            f"before the held-out part of dataset {name!r}; at most {max((shortest_history - 1) // 2, 1)} is possible."
+        )
+    if problems:
+        text = (
+            problems[0]
+            if len(problems) == 1
+            else "\n".join([f"{len(problems)} problems with dataset {name!r}:", *(f"  - {line}" for line in problems)])
+        )
+        raise ConfigurationError(text)
+
+
+def _length_problems(config: TrainingConfig, name: str, shortest: int) -> list[str]:
+    if shortest >= config.shortest_usable_series:
+        return []
+    horizon, windows = config.forecast.prediction_length, config.evaluation.windows
+    room = shortest - config.held_out_length - horizon
+    if room < config.model.patch_size:
+        return [
+            f"forecast.prediction_length: {horizon} with evaluation.windows {windows} holds out {config.held_out_length} "
+            f"observations of every series, but the shortest series of dataset {name!r} has {shortest}: "
+            "too few remain to learn from. Lower prediction_length or windows."
+        ]
+    most = room // config.model.patch_size * config.model.patch_size
+    return [
+        f"model.context_length: {config.model.context_length} is longer than the series allow: the shortest series of "
+        f"dataset {name!r} has {shortest} observations, {config.held_out_length} are held out and {horizon} are the "
+        f"horizon to learn; at most {most} is possible."
+    ]

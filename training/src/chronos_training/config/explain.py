@@ -1,0 +1,33 @@
+"""Renders the schema as a Markdown table for the documentation: `python -m chronos_training.config.explain`."""
+
+from __future__ import annotations
+
+import json
+
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from chronos_training.config.messages import allowed
+from chronos_training.config.schema import TrainingConfig
+
+
+def explain() -> str:
+    """Return one Markdown table with every key: default, what is allowed, meaning."""
+    rows = ["| key | default | allowed | meaning |", "|---|---|---|---|"]
+    for name, field in TrainingConfig.model_fields.items():
+        inner = field.annotation
+        if isinstance(inner, type) and issubclass(inner, BaseModel):
+            rows += [_row(f"{name}.{key}", value) for key, value in inner.model_fields.items()]
+        else:
+            rows.append(_row(name, field))
+    return "\n".join(rows) + "\n"
+
+
+def _row(key: str, field: FieldInfo) -> str:
+    default = "" if field.default is None else json.dumps(field.default, ensure_ascii=False)
+    cells = (f"`{key}`", f"`{default}`" if default else "(empty)", allowed(field), field.description or "")
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+
+
+if __name__ == "__main__":
+    print(explain(), end="")

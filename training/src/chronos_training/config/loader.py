@@ -1,0 +1,80 @@
+"""Merges the repository's configuration with the user's and validates the result before anything is created (R15)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from chronos_training.config.messages import lines_of, nearest
+from chronos_training.config.reading import read_file
+from chronos_training.config.schema import TrainingConfig
+from chronos_training.core.errors import ConfigurationError
+
+CONFIGS = Path(__file__).resolve().parents[3] / "configs"  # training/configs in a checkout
+BUILT_IN = "built-in default"
+
+KeyPath = tuple[int | str, ...]
+
+
+def repository_config(name: str, folder: Path = CONFIGS) -> Path:
+    """Return the repository's configuration `training/configs/<name>.yaml`. ConfigurationError names those that exist."""
+    path = folder / f"{name}.yaml"
+    if path.is_file():
+        return path
+    known = sorted(p.stem for p in folder.glob("*.yaml"))
+    raise ConfigurationError(
+        f"There is no configuration {name!r} in {folder}.{nearest(name, known)}",
+        hint=f"Known: {', '.join(known) or 'none'}.",
+    )
+
+
+def load_config(paths: list[Path]) -> TrainingConfig:
+    """Return the validated configuration: the built-in defaults, then each file of `paths` over the one before.
+
+    Sections merge key by key; a list or a single value replaces the earlier one. An explicit null stands for "empty".
+    Raises ConfigurationError that lists every problem, one line each: file, key, value, what is allowed, nearest name.
+    """
+    merged: dict[str, Any] = {}
+    origin: dict[KeyPath, Path] = {}
+    problems: list[str] = []
+    for path in paths:
+        try:
+            _merge(merged, read_file(path), origin, path, ())
+        except ConfigurationError as error:
+            problems.append(str(error))
+    if not problems:
+        try:
+            return TrainingConfig.model_validate(merged)
+        except ValidationError as error:
+            problems = [f"{_origin(origin, path)}: {line}" for path, line in lines_of(error)]
+    raise ConfigurationError(_listed(problems))
+
+
+def _listed(problems: list[str]) -> str:
+    if len(problems) == 1:
+        return problems[0]
+    return f"{len(problems)} problems in the configuration:\n" + "\n".join(f"  - {line}" for line in problems)
+
+
+def _merge(into: dict[str, Any], new: dict[str, Any], origin: dict[KeyPath, Path], path: Path, at: KeyPath) -> None:
+    for key, value in new.items():
+        here = (*at, key)
+        origin[here] = path
+        if isinstance(value, dict) and isinstance(into.get(key), dict):
+            _merge(into[key], value, origin, path, here)
+            continue
+        into[key] = value
+        if isinstance(value, dict):
+            into[key] = {}
+            _merge(into[key], value, origin, path, here)
+
+
+def _origin(origin: dict[KeyPath, Path], at: KeyPath) -> str:
+    """Return the file that gave the value at a path, or that gave its section (a rule over several keys)."""
+    while at:
+        if at in origin:
+            return str(origin[at])
+        at = at[:-1]
+    return BUILT_IN

@@ -1,0 +1,123 @@
+"""Reads one configuration file, YAML or JSON, and keeps the line of every key for the messages."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from chronos_training.core.errors import ConfigurationError
+
+MAX_BYTES = 1_000_000  # a configuration is a page of text; a larger file is the wrong file
+
+
+class UnusableFile(Exception):
+    """Valid YAML or JSON that a configuration may not hold, such as a key that is given twice (parsers keep the last)."""
+
+
+class _Loader(yaml.SafeLoader):
+    """Safe YAML that refuses duplicate keys, merge keys, aliases and keys that are not text."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: dict[str, int] = {}
+        for key_node, _ in node.value:
+            line = key_node.start_mark.line + 1
+            if not isinstance(key_node, yaml.ScalarNode) or key_node.tag != "tag:yaml.org,2002:str":
+                raise UnusableFile(f"line {line}: a key must be text")
+            if key_node.value in seen:
+                raise UnusableFile(
+                    f"line {line}: key {key_node.value!r} is given twice (first on line {seen[key_node.value]})"
+                )
+            seen[key_node.value] = line
+        return super().construct_mapping(node, deep=True)
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        # An alias can make a document explode in size, and no configuration needs one.
+        if self.check_event(yaml.AliasEvent):
+            mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]
+            raise UnusableFile(f"line {mark.line + 1}: YAML aliases (*name) are not allowed here")
+        node: yaml.Node | None = super().compose_node(parent, index)
+        return node
+
+
+def _number_like_yaml12(loader: _Loader) -> None:
+    """Let `3e-3` be a number: YAML 1.1, which PyYAML speaks, wants `3.0e-3` and would give the text "3e-3"."""
+    loader.yaml_implicit_resolvers = {k: list(v) for k, v in yaml.SafeLoader.yaml_implicit_resolvers.items()}
+    pattern = re.compile(r"^[-+]?[0-9][0-9_]*(?:\.[0-9_]*)?[eE][-+]?[0-9]+$")
+    for first in "-+0123456789":
+        loader.yaml_implicit_resolvers.setdefault(first, []).insert(0, ("tag:yaml.org,2002:float", pattern))
+
+
+_number_like_yaml12(_Loader)  # type: ignore[arg-type]
+
+
+def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in found:
+            raise UnusableFile(f"key {key!r} is given twice")
+        found[key] = value
+    return found
+
+
+def _no_constant(name: str) -> Any:
+    raise UnusableFile(f"{name} is not a number that a configuration may hold")
+
+
+def read_file(path: Path) -> dict[str, Any]:
+    """Return the mapping in `path` (.yaml, .yml or .json).
+
+    Raises ConfigurationError with file, line, column and a sentence when it cannot be read, is not valid YAML or JSON,
+    is no mapping, or says a key twice.
+    """
+    if path.suffix not in {".yaml", ".yml", ".json"}:
+        raise ConfigurationError(f"{path}: a configuration is a .yaml, .yml or .json file.")
+    try:
+        raw = path.read_bytes()
+    except FileNotFoundError:
+        raise ConfigurationError(f"{path}: there is no such file.") from None
+    except OSError as error:
+        raise ConfigurationError(f"{path}: cannot be read ({error.strerror}).") from None
+    if len(raw) > MAX_BYTES:
+        raise ConfigurationError(
+            f"{path}: {len(raw):,} bytes are too many for a configuration (at most {MAX_BYTES:,})."
+        )
+    try:
+        text = raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ConfigurationError(f"{path}: not UTF-8 text (byte {error.start}).") from None
+    try:
+        if path.suffix == ".json":
+            data = json.loads(text, object_pairs_hook=_no_duplicates, parse_constant=_no_constant)
+        else:
+            data = yaml.load(text, Loader=_Loader)  # noqa: S506 - _Loader is a SafeLoader
+    except json.JSONDecodeError as error:
+        raise ConfigurationError(
+            f"{path}: line {error.lineno}, column {error.colno}: not valid JSON: {error.msg}."
+        ) from None
+    except UnusableFile as error:
+        raise ConfigurationError(f"{path}: {error}.") from None
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        where = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
+        what = error.problem or error.context or "cannot be understood"
+        raise ConfigurationError(f"{path}: {where}not valid YAML: {what}.") from None
+    except yaml.YAMLError as error:
+        raise ConfigurationError(f"{path}: not valid YAML: {error}.") from None
+    except (RecursionError, ValueError) as error:
+        what = "nested too deeply" if isinstance(error, RecursionError) else str(error)
+        raise ConfigurationError(f"{path}: not a usable configuration: {what}.") from None
+    if data is None:
+        return {}
+    if not isinstance(data, dict):
+        raise ConfigurationError(f"{path}: must be a mapping of keys to values, but is a {_kind(data)}.")
+    return data
+
+
+def _kind(value: Any) -> str:
+    return {list: "list", str: "text", int: "number", float: "number", bool: "true/false value"}.get(
+        type(value), "value"
+    )

@@ -1,0 +1,54 @@
+"""The in-process twin of every long module: the same `run`, with progress lines shown while it works.
+
+An Ansible module says nothing until it ends, and costs the start of a Python interpreter. A file of three lines in
+`plugins/action/` gives a module of `library/` this class.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from types import ModuleType
+from typing import Any
+
+from ansible.errors import AnsibleActionFail
+from ansible.plugins.action import ActionBase
+from ansible.plugins.loader import module_loader
+from ansible.utils.display import Display
+
+from chronos_training.core.errors import TrainingError
+
+display = Display()
+
+
+class InProcessAction(ActionBase):  # type: ignore[misc]
+    """Calls `run(params, check_mode=…, say=…)` of the module of the task's name."""
+
+    TRANSFERS_FILES = False
+    _supports_check_mode = True
+    _requires_connection = False
+
+    def run(self, tmp: Any = None, task_vars: Any = None) -> dict[str, Any]:
+        """See ActionBase. A TrainingError becomes the task's failure, in its own words."""
+        result: dict[str, Any] = super().run(tmp, task_vars)
+        module = _load(self._task.action)
+        _, params = self.validate_argument_spec(argument_spec=module.ARGUMENT_SPEC)
+        messages: list[str] = []
+
+        def say(line: str) -> None:
+            messages.append(line)
+            display.display(f"  {line}")
+
+        try:
+            result |= {"changed": False, **module.run(params, check_mode=self._task.check_mode, say=say)}
+        except TrainingError as error:
+            raise AnsibleActionFail(str(error)) from None
+        return {**result, "messages": messages}
+
+
+def _load(name: str) -> ModuleType:
+    path = module_loader.find_plugin(name)
+    spec = importlib.util.spec_from_file_location(f"chronos_training_library.{name}", path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module

@@ -1,0 +1,313 @@
+"""Build the Python environment of the instances: interpreter, locked packages, compiled, in one folder (R12).
+
+Built beside its final place and renamed when complete, so that an interrupted build is never taken for a whole one.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from importlib.metadata import distributions
+from pathlib import Path
+from typing import Any
+
+from packaging.utils import canonicalize_name
+from packaging.version import Version
+
+from chronos_training.core.errors import TrainingError
+
+from . import interpreter as interpreters
+from .interpreter import Interpreter
+from .locked import Pin, linux_x86_64, pins, requirements, this_machine
+from .packing import pack_folder
+
+# Raise it when what a build contains changes although its inputs do not.
+FORMAT = 1
+KEPT_BUILDS = 2
+# Never imported in a run: test programs and headers for C++ extensions (200 MB of torch), the tests of big packages.
+_TRIMMED = (
+    "bin",
+    "torch/bin/*test*",
+    "torch/bin/protoc*",
+    "torch/include",
+    "torch/share/cmake",
+    "torch/test",
+    "pyarrow/include",
+    "pyarrow/tests",
+    "pandas/tests",
+    "numpy/**/tests",
+    "matplotlib/tests",
+    "sympy/**/tests",
+    "networkx/**/tests",
+)
+# Wheels for the instances' glibc 2.35 and everything older.
+_PLATFORMS = (
+    *(f"manylinux_2_{minor}_x86_64" for minor in (35, 34, 31, 28, 27, 24, 17, 12, 5)),
+    "manylinux2014_x86_64",
+    "manylinux2010_x86_64",
+    "manylinux1_x86_64",
+)
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Target:
+    """What to build. `training` is the folder with pyproject.toml and poetry.lock."""
+
+    training: Path
+    interpreter: Interpreter
+    for_this_machine: bool
+
+    @property
+    def extras(self) -> tuple[str, ...]:
+        """Return the extras of the lock: the CUDA build of torch for instances, any build on this machine."""
+        return ("stack",) if self.for_this_machine else ("cuda", "stack")
+
+    @property
+    def build_id(self) -> str:
+        """Return the digest of everything that decides the content; equal ids mean equal environments."""
+        parts = {
+            "format": str(FORMAT),
+            "lock": _digest(self.training / "poetry.lock"),
+            "project": _digest(self.training / "pyproject.toml"),
+            "python": self.interpreter.version,
+            "platform": self.interpreter.platform,
+            # Debian's 3.11.2 and one built from source differ; so do two folders.
+            "executable": _digest(self.interpreter.executable),
+            "target": "this_machine" if self.for_this_machine else "linux-x86_64",
+        }
+        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class Built:
+    """A complete build: `root` is the environment itself, `archive` the same packed, `about` venv-metadata.json."""
+
+    root: Path
+    archive: Path
+    metadata: Path
+    about: dict[str, Any]
+
+
+def _digest(path: Path) -> str:
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError as error:
+        raise TrainingError(f"{path} cannot be read: {error.strerror}.", hint="Is the checkout complete?") from error
+
+
+def find(target: Target, cache: Path) -> Built | None:
+    """Return the complete build of `target` below `cache`, or None."""
+    folder = cache / "runtime" / target.build_id
+    metadata = folder / "venv-metadata.json"
+    try:
+        about = json.loads(metadata.read_text(encoding="utf-8"))
+        whole = (folder / "env.tar.zst").stat().st_size == about["archive"]["size"] and (folder / "root/bin").is_dir()
+    except (OSError, ValueError, KeyError):
+        return None
+    return Built(folder / "root", folder / "env.tar.zst", metadata, about) if whole else None
+
+
+def build(target: Target, cache: Path, say: Say) -> Built:
+    """Return the build of `target`, made now unless it is there. TrainingError when a package cannot be had."""
+    store = cache / "runtime"
+    store.mkdir(parents=True, exist_ok=True)
+    with _alone(store, say):
+        found = find(target, cache)
+        if found:
+            os.utime(found.root.parent)  # the most recently used builds are the ones that are kept
+            return found
+        _remove_leftovers(store)
+        partial = store / f".building-{target.build_id}"
+        try:
+            _build(target, partial, cache, say)
+        except OSError as error:
+            raise TrainingError(
+                f"The environment could not be built: {error.strerror or error} ({error.filename})."
+            ) from error
+        final = store / target.build_id
+        shutil.rmtree(final, ignore_errors=True)
+        partial.rename(final)
+        _forget_old(store)
+    built = find(target, cache)
+    if built is None:
+        raise TrainingError(f"The build in {final} vanished.", hint="Is something else cleaning .cache?")
+    return built
+
+
+@contextmanager
+def _alone(store: Path, say: Say) -> Iterator[None]:
+    """Hold the store for one builder at a time; another one waits and then finds the work done."""
+    with (store / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            say("waiting for another build of the environment")
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _remove_leftovers(store: Path) -> None:
+    for folder in store.glob(".building-*"):
+        shutil.rmtree(folder)
+
+
+def _forget_old(store: Path) -> None:
+    complete = sorted((path for path in store.iterdir() if path.is_dir()), key=lambda path: path.stat().st_mtime)
+    for folder in complete[:-KEPT_BUILDS]:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _build(target: Target, folder: Path, cache: Path, say: Say) -> None:
+    root = folder / "root"
+    markers = this_machine() if target.for_this_machine else linux_x86_64(target.interpreter.version)
+    locked = pins(target.training / "poetry.lock", extras=target.extras, environment=markers)
+    with _timed(f"Python {target.interpreter.version} for {target.interpreter.platform}", say):
+        interpreters.lay_out(target.interpreter, root)
+    packages = interpreters.site_packages(target.interpreter, root)
+    with _timed("packages installed by pip", say) as note:
+        _install(target, locked, folder, packages, cache)
+        _trim(packages)
+        installed = _verified(packages, locked)
+        note(f"{len(installed)} of the locked versions")
+    with _timed("compiled modules", say):
+        _compile(target.interpreter, root)
+    if target.for_this_machine:
+        _check_starts(root)
+    with _timed("archive", say) as note:
+        packed = pack_folder(root, folder / "env.tar.zst")
+        note(f"{packed.files:,} files, {packed.unpacked_size / 1e6:,.0f} MB packed to {packed.size / 1e6:,.0f} MB")
+    about = {
+        "schema_version": 1,
+        "build_id": target.build_id,
+        "python": target.interpreter.version,
+        "platform": target.interpreter.platform,
+        "glibc": target.interpreter.glibc,
+        "torch": installed.get("torch", ""),
+        "created_at": datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "packages": installed,
+        "archive": {"sha256": packed.sha256, "size": packed.size, "unpacked_size": packed.unpacked_size},
+    }
+    # Last: without it the folder is not a build.
+    (folder / "venv-metadata.json").write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
+
+
+@contextmanager
+def _timed(what: str, say: Say) -> Iterator[Callable[[str], None]]:
+    """Say `what` and the seconds it took, with whatever the block noted."""
+    notes: list[str] = []
+    begun = time.monotonic()
+    yield notes.append
+    detail = f" ({'; '.join(notes)})" if notes else ""
+    say(f"environment: {what}{detail}: {time.monotonic() - begun:.0f} s")
+
+
+def _install(target: Target, locked: list[Pin], folder: Path, packages: Path, cache: Path) -> None:
+    wanted, temporary, log = folder / "requirements.txt", folder / "tmp", folder / "pip.log"
+    command = [sys.executable, "-m", "pip", "install", "--target", str(packages), "--no-compile", "--no-input"]
+    if target.for_this_machine:
+        # Versions only, and pip resolves: this machine may have another build of torch (CPU) than the lock's hashes.
+        constraints = folder / "constraints.txt"
+        constraints.write_text("".join(f"{pin.name}=={pin.version}\n" for pin in locked), encoding="utf-8")
+        lines = requirements(target.training / "pyproject.toml", extras=target.extras)
+        command += ["--constraint", str(constraints), "--prefer-binary"]
+    else:
+        # Exactly the locked files: pip would judge the markers by this machine, so it must not resolve.
+        lines = [" ".join([f"{pin.name}=={pin.version}", *(f"--hash={h}" for h in pin.hashes)]) for pin in locked]
+        command += ["--no-deps", "--require-hashes", "--only-binary=:all:", "--implementation", "cp"]
+        command += ["--python-version", target.interpreter.series]
+        command += [word for tag in _PLATFORMS for word in ("--platform", tag)]
+    wanted.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    temporary.mkdir()
+    with log.open("w", encoding="utf-8") as output:
+        code = subprocess.run(
+            [*command, "--requirement", str(wanted)],
+            stdout=output,
+            stderr=output,
+            env=_pip_environment(cache, temporary),
+        ).returncode
+    shutil.rmtree(temporary)
+    if code:
+        lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
+        errors = [line for line in lines if line.startswith("ERROR: ") and "ResolutionImpossible" not in line]
+        saved = cache / "runtime" / "pip.log"
+        shutil.copyfile(log, saved)
+        said = errors[-1].removeprefix("ERROR: ") if errors else f"exit code {code}"
+        raise TrainingError(f"pip could not install the locked packages: {said}", hint=f"Its whole output: {saved}.")
+
+
+def _pip_environment(cache: Path, temporary: Path) -> dict[str, str]:
+    # A person's own index, proxy and certificates count; what would redirect the installation does not.
+    dropped = {"PIP_USER", "PIP_PREFIX", "PIP_ROOT", "PIP_TARGET", "PIP_REQUIRE_VIRTUALENV"}
+    env = {key: value for key, value in os.environ.items() if key not in dropped and not key.startswith("PYTHON")}
+    env.setdefault("PIP_CACHE_DIR", str(cache / "pip"))
+    # pip unpacks there first: on the same disk a move is a rename, and /tmp may be memory.
+    env.update(PIP_DISABLE_PIP_VERSION_CHECK="1", TMPDIR=str(temporary))
+    return env
+
+
+def _trim(packages: Path) -> None:
+    for pattern in _TRIMMED:
+        for path in list(packages.glob(pattern)):
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            else:
+                path.unlink(missing_ok=True)
+
+
+def _verified(packages: Path, locked: Iterable[Pin]) -> dict[str, str]:
+    """Return name → version of what lies in `packages`. TrainingError when something is not as locked."""
+    versions = {pin.name: Version(pin.version) for pin in locked}
+    installed: dict[str, str] = {}
+    for distribution in distributions(path=[str(packages)]):
+        name, version = canonicalize_name(distribution.metadata["Name"]), distribution.version
+        # `2.13.0+cpu` is a build of the locked 2.13.0.
+        if name not in versions or Version(version).public != versions[name].public:
+            raise TrainingError(
+                f"pip installed {name} {version}, and the lock has {versions.get(name, 'no such package')}.",
+                hint="Lock again with `make lock`.",
+            )
+        installed[name] = version
+    return dict(sorted(installed.items()))
+
+
+def _compile(interpreter: Interpreter, root: Path) -> None:
+    """Write .pyc files that are valid wherever the environment lies and whatever the files' times are."""
+    own = root / "bin/python3"
+    compiler = str(own) if _starts(own) else sys.executable
+    if compiler == sys.executable and not sys.version.startswith(interpreter.series + "."):
+        return  # a foreign interpreter of another series: it compiles on first import, some seconds slower
+    command = [compiler, "-I", "-m", "compileall", "-q", "-q", "-j", "0", "--invalidation-mode", "unchecked-hash"]
+    # Files that do not compile are templates and test data of packages: the exit code says nothing.
+    subprocess.run([*command, "-s", str(root), str(root / "lib")], capture_output=True, check=False)
+
+
+def _starts(python: Path) -> bool:
+    try:
+        return subprocess.run([str(python), "-I", "-c", ""], capture_output=True).returncode == 0
+    except OSError:
+        return False
+
+
+def _check_starts(root: Path) -> None:
+    """TrainingError unless the copied interpreter starts from here with its own library and packages."""
+    code = "import ssl, sys, sysconfig; print(sys.prefix); print(*sys.path, sep='\\n')"
+    result = subprocess.run([str(root / "bin/python3"), "-I", "-c", code], capture_output=True, text=True, env={})
+    lines = result.stdout.splitlines()
+    packages = any(line.endswith("site-packages") and line.startswith(str(root.resolve())) for line in lines[1:])
+    if result.returncode or Path(lines[0]).resolve() != root.resolve() or not packages:
+        said = (result.stderr.strip().splitlines() or lines[:1] or ["no output"])[-1]
+        raise TrainingError(
+            f"This machine's Python cannot be copied into an environment ({said}).",
+            hint="Use another Python (make setup PYTHON=…), or name a relocatable one as the interpreter.",
+        )

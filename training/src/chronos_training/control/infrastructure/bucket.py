@@ -1,0 +1,254 @@
+"""The environment's bucket: describe it, make it right, delete it. One pass instead of three modules.
+
+`amazon.aws.s3_bucket` and `community.aws.s3_lifecycle` have no check mode: Ansible skips them silently, so a preview
+would not show a public bucket being closed. Here the same table of aspects serves the preview, the change and the check.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from chronos_training.core import aws, layout
+from chronos_training.core.errors import TrainingError
+
+Described = dict[str, Any]
+PUBLIC_ACCESS_BLOCK = ("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets")
+# S3 refuses a transition to STANDARD_IA before an object is 30 days old (design §7).
+EARLIEST_STANDARD_IA_DAYS = 30
+
+
+@dataclass(frozen=True)
+class Lifecycle:
+    """Days of the two lifecycle rules (C1)."""
+
+    logs_expire_days: int = 14
+    runs_standard_ia_days: int = 30
+    runs_expire_days: int = 90
+    abort_multipart_days: int = 7
+
+    def __post_init__(self) -> None:
+        """Refuse what S3 would refuse, with the name of the variable. TrainingError."""
+        if self.runs_standard_ia_days < EARLIEST_STANDARD_IA_DAYS:
+            raise TrainingError(
+                f"training_storage_runs_standard_ia_days is {self.runs_standard_ia_days}: S3 moves nothing to STANDARD_IA before "
+                f"{EARLIEST_STANDARD_IA_DAYS} days.",
+                hint=f"Set {EARLIEST_STANDARD_IA_DAYS} or more.",
+            )
+        if self.runs_expire_days <= self.runs_standard_ia_days:
+            raise TrainingError(
+                f"training_storage_runs_expire_days is {self.runs_expire_days}, not after "
+                f"training_storage_runs_standard_ia_days ({self.runs_standard_ia_days}).",
+                hint="Objects must expire later than they move to STANDARD_IA.",
+            )
+        if min(self.logs_expire_days, self.abort_multipart_days) < 1:
+            raise TrainingError("training_storage_logs_expire_days and _abort_multipart_days must be 1 or more.")
+
+
+def wanted(env: str, bucket: str, tags: dict[str, str], lifecycle: Lifecycle) -> Described:
+    """Return how the bucket must be, aspect by aspect, in the shape that `describe` returns."""
+    return {
+        "public_access_block": dict.fromkeys(PUBLIC_ACCESS_BLOCK, True),
+        "ownership": "BucketOwnerEnforced",
+        "encryption": "AES256",
+        "lifecycle": [
+            _rule("logs", f"{env}/logs/", lifecycle.abort_multipart_days, lifecycle.logs_expire_days),
+            _rule("runs", layout.runs_prefix(env), lifecycle.abort_multipart_days, lifecycle.runs_expire_days)
+            | {"Transitions": [{"Days": lifecycle.runs_standard_ia_days, "StorageClass": "STANDARD_IA"}]},
+        ],
+        "tags": tags,
+        "policy": tls_only(bucket),
+    }
+
+
+def tls_only(bucket: str) -> dict[str, Any]:
+    """Return the bucket policy that denies every request without TLS (R32)."""
+    return {
+        "Version": "2012-10-17",
+        "Statement": [
+            {
+                "Sid": "DenyWithoutTls",
+                "Effect": "Deny",
+                "Principal": "*",
+                "Action": "s3:*",
+                "Resource": [f"arn:aws:s3:::{bucket}", f"arn:aws:s3:::{bucket}/*"],
+                "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+            }
+        ],
+    }
+
+
+def _rule(name: str, prefix: str, abort_days: int, expire_days: int) -> dict[str, Any]:
+    return {
+        "ID": name,
+        "Status": "Enabled",
+        "Filter": {"Prefix": prefix},
+        "Expiration": {"Days": expire_days},
+        "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": abort_days},
+    }
+
+
+def describe(s3: Any, bucket: str) -> Described | None:
+    """Return the bucket's aspects as they are, or None when it does not exist. TrainingError when it is another's."""
+    with aws.explained(f"look at the bucket {bucket}"):
+        try:
+            s3.head_bucket(Bucket=bucket)
+        except s3.exceptions.ClientError as error:
+            if aws.error_code(error) in ("404", "NoSuchBucket"):
+                return None
+            if aws.error_code(error) == "403":
+                raise TrainingError(
+                    f"The bucket {bucket} exists, but these credentials may not look at it.",
+                    hint="It may belong to another account: set training_bucket to another name.",
+                ) from error
+            raise
+        return {name: aspect.read(s3, bucket) for name, aspect in ASPECTS.items()}
+
+
+def ensure_present(s3: Any, bucket: str, region: str, want: Described, *, check_mode: bool) -> dict[str, Any]:
+    """Make the bucket as `want` says; write only the aspects that differ. Returns changed, aspects, diff."""
+    before = describe(s3, bucket)
+    now: Described = before or {}
+    # Tags of others stay: a person's cost report may need them.
+    want = want | {"tags": {**(now.get("tags") or {}), **want["tags"]}}
+    differing = [name for name in ASPECTS if now.get(name) != want[name]]
+    if not check_mode:
+        if before is None:
+            _create(s3, bucket, region)
+        for name in differing:
+            with aws.explained(f"set {name} of the bucket {bucket}"):
+                ASPECTS[name].write(s3, bucket, want[name])
+    return {
+        "changed": bool(before is None or differing),
+        "aspects": differing,
+        "diff": {
+            "before_header": f"s3://{bucket}" if before is not None else f"s3://{bucket} (does not exist)",
+            "after_header": f"s3://{bucket}",
+            "before": {name: now[name] for name in differing if name in now},
+            "after": {name: want[name] for name in differing},
+        },
+    }
+
+
+def ensure_absent(s3: Any, bucket: str, *, check_mode: bool) -> dict[str, Any]:
+    """Delete the bucket with everything in it. Returns changed and the number of objects deleted. Cannot be undone."""
+    with aws.explained(f"delete the bucket {bucket}"):
+        try:
+            s3.head_bucket(Bucket=bucket)
+        except s3.exceptions.ClientError as error:
+            if aws.error_code(error) in ("404", "NoSuchBucket"):
+                return {"changed": False, "objects": 0}
+            raise
+        count = 0
+        # Versions too: somebody may have switched versioning on, and then a bucket of "no objects" is still not empty.
+        for page in s3.get_paginator("list_object_versions").paginate(Bucket=bucket):
+            versions = page.get("Versions", []) + page.get("DeleteMarkers", [])
+            count += len(versions)
+            if versions and not check_mode:
+                _delete_versions(s3, bucket, versions)
+        if not check_mode:
+            s3.delete_bucket(Bucket=bucket)
+    return {"changed": True, "objects": count}
+
+
+def _delete_versions(s3: Any, bucket: str, versions: list[dict[str, Any]]) -> None:
+    objects = [{"Key": v["Key"], "VersionId": v["VersionId"]} for v in versions]
+    errors = s3.delete_objects(Bucket=bucket, Delete={"Objects": objects, "Quiet": True}).get("Errors", [])
+    if errors:
+        raise TrainingError(
+            f"Could not delete {len(errors)} objects of the bucket {bucket}; the first: "
+            f"{errors[0]['Key']}: {errors[0].get('Message', errors[0].get('Code', ''))}."
+        )
+
+
+def _create(s3: Any, bucket: str, region: str) -> None:
+    # us-east-1 is the one region that must not be named.
+    where = {} if region == "us-east-1" else {"CreateBucketConfiguration": {"LocationConstraint": region}}
+    with aws.explained(f"create the bucket {bucket}"):
+        s3.create_bucket(Bucket=bucket, ObjectOwnership="BucketOwnerEnforced", **where)
+        s3.get_waiter("bucket_exists").wait(Bucket=bucket, WaiterConfig={"Delay": 2, "MaxAttempts": 30})
+
+
+@dataclass(frozen=True)
+class Aspect:
+    """One property of a bucket: how to read it (None when never set) and how to write it."""
+
+    read: Callable[[Any, str], Any]
+    write: Callable[[Any, str, Any], Any]
+
+
+def _reader(method: str, absent: str, pick: Callable[[dict[str, Any]], Any]) -> Callable[[Any, str], Any]:
+    """Return a reader that calls `method`, picks the value, and says None for the error code `absent`."""
+
+    def read(s3: Any, bucket: str) -> Any:
+        try:
+            return pick(getattr(s3, method)(Bucket=bucket))
+        except s3.exceptions.ClientError as error:
+            if aws.error_code(error) == absent:
+                return None
+            raise
+
+    return read
+
+
+def _normalized_rules(answer: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the rules by ID. S3 reports a prefix either in Filter or, for old rules, beside it."""
+    rules = [rule | {"Filter": rule.get("Filter") or {"Prefix": rule.get("Prefix", "")}} for rule in answer["Rules"]]
+    for rule in rules:
+        rule.pop("Prefix", None)
+    return sorted(rules, key=lambda rule: str(rule.get("ID", "")))
+
+
+def _algorithm(answer: dict[str, Any]) -> str:
+    rule = answer["ServerSideEncryptionConfiguration"]["Rules"][0]
+    return str(rule["ApplyServerSideEncryptionByDefault"]["SSEAlgorithm"])
+
+
+# In the order of writing: the public access block first, so that the bucket is never open.
+ASPECTS: dict[str, Aspect] = {
+    "public_access_block": Aspect(
+        _reader(
+            "get_public_access_block",
+            "NoSuchPublicAccessBlockConfiguration",
+            lambda a: {key: a["PublicAccessBlockConfiguration"].get(key, False) for key in PUBLIC_ACCESS_BLOCK},
+        ),
+        lambda s3, bucket, value: s3.put_public_access_block(Bucket=bucket, PublicAccessBlockConfiguration=value),
+    ),
+    "ownership": Aspect(
+        _reader(
+            "get_bucket_ownership_controls",
+            "OwnershipControlsNotFoundError",
+            lambda a: a["OwnershipControls"]["Rules"][0]["ObjectOwnership"],
+        ),
+        lambda s3, bucket, value: s3.put_bucket_ownership_controls(
+            Bucket=bucket, OwnershipControls={"Rules": [{"ObjectOwnership": value}]}
+        ),
+    ),
+    "encryption": Aspect(
+        _reader("get_bucket_encryption", "ServerSideEncryptionConfigurationNotFoundError", _algorithm),
+        lambda s3, bucket, value: s3.put_bucket_encryption(
+            Bucket=bucket,
+            ServerSideEncryptionConfiguration={
+                "Rules": [{"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": value}}]
+            },
+        ),
+    ),
+    "lifecycle": Aspect(
+        _reader("get_bucket_lifecycle_configuration", "NoSuchLifecycleConfiguration", _normalized_rules),
+        lambda s3, bucket, value: s3.put_bucket_lifecycle_configuration(
+            Bucket=bucket, LifecycleConfiguration={"Rules": value}
+        ),
+    ),
+    "tags": Aspect(
+        _reader("get_bucket_tagging", "NoSuchTagSet", lambda a: {t["Key"]: t["Value"] for t in a["TagSet"]}),
+        lambda s3, bucket, value: s3.put_bucket_tagging(
+            Bucket=bucket, Tagging={"TagSet": [{"Key": k, "Value": v} for k, v in value.items()]}
+        ),
+    ),
+    "policy": Aspect(
+        _reader("get_bucket_policy", "NoSuchBucketPolicy", lambda a: json.loads(a["Policy"])),
+        lambda s3, bucket, value: s3.put_bucket_policy(Bucket=bucket, Policy=json.dumps(value)),
+    ),
+}

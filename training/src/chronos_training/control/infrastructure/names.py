@@ -1,0 +1,39 @@
+"""What the persistent resources of an environment are called and tagged. The roles use the same names."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from chronos_training.control.settings import parameter_path
+
+PARAMETERS = ("vpc_id", "subnet_ids", "security_group_id", "bucket", "instance_profile", "region")
+
+
+@dataclass(frozen=True)
+class Names:
+    """Names of one environment in one region. `tags` are the four mandatory ones (R33)."""
+
+    env: str
+    region: str
+    bucket: str
+    tags: dict[str, str]
+
+    @property
+    def vpc(self) -> str:
+        """Name tag of the VPC, and of the gateway, route table and endpoint in it."""
+        return f"chronos-training-{self.env}"
+
+    @property
+    def instance(self) -> str:
+        """Name of the instance role, its profile and the instances' security group (contract with launch)."""
+        return f"chronos-training-{self.env}-instance"
+
+    @property
+    def s3_service(self) -> str:
+        """Service name of the S3 gateway endpoint; it is regional (design §7)."""
+        return f"com.amazonaws.{self.region}.s3"
+
+    @property
+    def parameters(self) -> str:
+        """Path of the SSM parameters that publish the ids (C17)."""
+        return parameter_path(self.env)

@@ -1,0 +1,121 @@
+"""Kill: ask the run to sync and stop, wait a bounded time, then terminate and prove it (R3, C16)."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from chronos_training.core import aws, inventory
+from chronos_training.core.clock import duration
+from chronos_training.core.errors import TrainingError
+from chronos_training.core.instances import find_instances, terminate_and_confirm
+from chronos_training.core.states import FINAL, KILLED
+from chronos_training.core.store import Fenced, Observed, StateStore, open_store
+
+from .plan import owner
+from .settle import close
+
+Say = Callable[[str], None]
+POLL_SECONDS = 1.0
+
+
+@dataclass(frozen=True)
+class KillOrder:
+    """What to end. `grace_seconds` is how long the instance may take to store its partial results; `force` skips it."""
+
+    env: str
+    project: str
+    region: str
+    bucket: str
+    grace_seconds: float
+    force: bool
+
+
+@dataclass(frozen=True)
+class Killed:
+    """What was ended. `run_id` is None when there was no run; `instances` are the ids that were terminated."""
+
+    run_id: str | None
+    status: str | None
+    instances: list[str]
+
+
+def targets(order: KillOrder) -> Killed:
+    """Return what `kill` would end, without touching it."""
+    observed = open_store(order.bucket, order.env, region=order.region).read()
+    found = find_instances(aws.client("ec2", region=order.region), order.project, order.env)
+    run_id, status = (observed.record.run_id, observed.record.status) if observed else (None, None)
+    return Killed(run_id, status, [i.instance_id for i in found])
+
+
+def kill(order: KillOrder, say: Say) -> Killed:
+    """End the active run and every instance of the environment. Raises TrainingError when something still lives."""
+    s3, ec2 = aws.client("s3", region=order.region), aws.client("ec2", region=order.region)
+    store = open_store(order.bucket, order.env, region=order.region)
+    observed = store.read()
+    run_id = observed.record.run_id if observed else None
+    if observed is not None and not order.force and observed.record.claimed_at and observed.record.status not in FINAL:
+        observed = _ask(store, observed, order.grace_seconds, say)
+    ended = find_instances(ec2, order.project, order.env)
+    if ended:
+        say(f"terminating {', '.join(i.instance_id for i in ended)}")
+        terminate_and_confirm(ec2, ended, order.project, order.env)
+        say("terminated, confirmed by EC2")
+    status = _release(s3, order, store, run_id, say) if run_id else None
+    _prove_nothing_left(ec2, order)
+    return Killed(run_id, status, [i.instance_id for i in ended])
+
+
+def _ask(store: StateStore, observed: Observed, grace: float, say: Say) -> Observed | None:
+    """Request the stop and wait until the state file is gone or the grace time is over."""
+    run_id = observed.record.run_id
+    try:
+        observed = store.request_kill(observed, owner())
+    except Fenced:
+        return None  # it ended by itself meanwhile
+    say(f"run {run_id} asked to stop; it has {duration(grace)} to store its partial results")
+    deadline = time.monotonic() + grace
+    step = None
+    while time.monotonic() < deadline:
+        try:
+            current = store.read()
+        except TrainingError as error:
+            say(f"state not visible: {error.message}")
+        else:
+            if current is None or current.record.run_id != run_id:
+                say("the run stored its partial results and ended")
+                return None
+            if current.record.current_step != step:
+                step = current.record.current_step
+                say(f"run {run_id} is in {step}")
+        time.sleep(POLL_SECONDS)
+    say(f"no end within {duration(grace)}")
+    return store.read()
+
+
+def _release(s3: Any, order: KillOrder, store: StateStore, run_id: str, say: Say) -> str | None:
+    """Archive and delete the state of `run_id`, if the instance did not do it itself. Its instances are gone by now."""
+    current = store.read()
+    if current is None or current.record.run_id != run_id:
+        return None
+    by = current.record.kill_requested_by or owner()
+    record = close(s3, order.bucket, store, current, KILLED, f"Killed by {by}.")
+    say(f"state of run {run_id} archived as {record.status}, lock released")
+    return record.status
+
+
+def _prove_nothing_left(ec2: Any, order: KillOrder, timeout: float = 120.0) -> None:
+    """Wait until EC2 lists no instance, volume or interface of the environment any more."""
+    deadline = time.monotonic() + timeout
+    while True:
+        left = inventory.list_resources(ec2, order.project, order.env, kinds=inventory.INSTANCE_KINDS)
+        if not left:
+            return
+        if time.monotonic() > deadline:
+            names = ", ".join(f"{r.kind} {r.resource_id} ({r.state})" for r in left)
+            raise TrainingError(
+                f"Still there after {duration(timeout)}: {names}.", hint="See playbooks/verify_cleanup.yml."
+            )
+        time.sleep(POLL_SECONDS)

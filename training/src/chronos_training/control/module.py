@@ -1,0 +1,23 @@
+"""The frame of every module in `library/`: arguments in, one call, result or one sentence out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from chronos_training.core.errors import TrainingError
+
+Run = Callable[..., dict[str, Any]]
+
+
+def main(argument_spec: dict[str, Any], run: Run) -> None:
+    """Run `run(params, check_mode=…, say=…)` as an Ansible module. A TrainingError becomes fail_json without traceback."""
+    from ansible.module_utils.basic import AnsibleModule
+
+    module = AnsibleModule(argument_spec=argument_spec, supports_check_mode=True)
+    messages: list[str] = []
+    try:
+        result = run(module.params, check_mode=module.check_mode, say=messages.append)
+    except TrainingError as error:
+        module.fail_json(msg=str(error), messages=messages)
+    module.exit_json(**{"changed": False, "messages": messages, **result})

@@ -1,0 +1,207 @@
+"""Everything a launch decides before anything is created: configuration, data, environment, price, limits."""
+
+from __future__ import annotations
+
+import dataclasses
+import getpass
+import hashlib
+import json
+import math
+import os
+import socket
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from chronos_training.config import TrainingConfig, check_against_dataset, load_config, repository_config
+from chronos_training.core import aws, layout
+from chronos_training.core.clock import duration, iso, utc_now
+from chronos_training.core.cost import REFERENCE_TYPE, HourlyPrice, hourly_price
+from chronos_training.core.errors import ConfigurationError
+
+from .published import current_runtime, dataset_manifest, read_bytes
+from .request import LaunchRequest
+from .settings import Settings, resolve_settings
+
+Json = dict[str, Any]
+# The last guard on the machine (`shutdown -h +N`) and the end of the run itself may take this much longer.
+GUARD_MINUTES = 15
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """A launch that has passed every check. `run_spec_body` is stored as it is; its hash goes into the user data."""
+
+    run_id: str
+    settings: Settings
+    request: LaunchRequest
+    deadline_seconds: float
+    price: HourlyPrice
+    run_spec: Json
+    run_spec_body: str
+    agent: Json
+
+    @property
+    def run_spec_key(self) -> str:
+        """Return the S3 key of the run spec."""
+        return layout.run_prefix(self.request.env, self.run_id) + "run_spec.json"
+
+    def instance_run(self) -> Json:
+        """Return what the user data tells the instance (`run.json`)."""
+        return {
+            "run_id": self.run_id,
+            "env": self.request.env,
+            "project": self.request.project,
+            "bucket": self.settings.bucket,
+            "region": self.settings.region,
+            "run_spec_key": self.run_spec_key,
+            "run_spec_sha256": hashlib.sha256(self.run_spec_body.encode()).hexdigest(),
+            "agent_key": self.agent["key"],
+            "agent_sha256": self.agent["sha256"],
+            "deadline_seconds": self.deadline_seconds,
+            "poweroff_minutes": math.ceil(self.deadline_seconds / 60) + GUARD_MINUTES,
+            "heartbeat_seconds": self.request.heartbeat_seconds,
+            "log_seconds": self.request.log_seconds,
+            "watch_seconds": self.request.watch_seconds,
+        }
+
+    def order(self) -> Json:
+        """Return what the launch needs beside tags and user data, as JSON; see `launch.LaunchOrder`."""
+        return {
+            "run_id": self.run_id,
+            "env": self.request.env,
+            "project": self.request.project,
+            "region": self.settings.region,
+            "bucket": self.settings.bucket,
+            "instance_types": list(self.request.instance_types),
+            "subnet_ids": list(self.settings.subnet_ids),
+            "security_group_id": self.settings.security_group_id,
+            "instance_profile": self.settings.instance_profile,
+            "image_parameter": self.request.image_parameter,
+            "volume_gb": self.request.volume_gb,
+            "deadline_seconds": self.deadline_seconds,
+            "run_spec_key": self.run_spec_key,
+            "run_spec_body": self.run_spec_body,
+            "training_config": self.run_spec["training"],
+            "owner": self.run_spec["launched_by"],
+        }
+
+    def lines(self) -> list[str]:
+        """Return the plan for people, one line for each thing that matters."""
+        spec = self.run_spec
+        dataset, environment = spec["dataset"], spec["runtime"]["python_env"]
+        worst = self.price.cost(self.deadline_seconds + GUARD_MINUTES * 60)
+        return [
+            f"run          {self.run_id} in {self.request.env}, bucket {self.settings.bucket}",
+            f"model        {spec['training']['name']} on {self.request.device}, configuration {spec['config_sources'][-1]}",
+            f"dataset      {dataset['name']}: {dataset['items']} series, {dataset['rows']:,} rows, {_size(dataset['bytes'])}",
+            f"environment  torch {environment['torch']}, Python {environment['python']}, {_size(environment['size'])}, "
+            f"sha256 {environment['sha256'][:12]}",
+            f"instance     {' or '.join(self.request.instance_types)}, {self.request.volume_gb} GB, {_price(self.price)}",
+            f"limit        {duration(self.deadline_seconds)} from boot; worst case {_money(worst)}",
+        ]
+
+
+def make_plan(request: LaunchRequest) -> Plan:
+    """Return the checked plan. Raises ConfigurationError, DataError or TrainingError; creates nothing."""
+    settings = resolve_settings(request.env, region=request.region)
+    s3 = aws.client("s3", region=settings.region)
+    config, sources = _load(s3, settings.bucket, request)
+    environment, agent = current_runtime(s3, settings.bucket)
+    manifest = dataset_manifest(s3, settings.bucket, config.dataset.name)
+    check_against_dataset(config, manifest.content)
+    _check_device(request.device, environment)
+    price = hourly_price(request.instance_types[0], request.volume_gb, request.price_per_hour)
+    now = utc_now()
+    run_id = layout.new_run_id(now)
+    spec = {
+        "schema_version": 1,
+        "run_id": run_id,
+        "env": request.env,
+        "created_at": iso(now),
+        "launched_by": owner(),
+        "git_commit": request.git_commit,
+        "config_sources": sources,
+        "device": request.device,
+        "training": config.model_dump(mode="json"),
+        "dataset": {
+            "name": manifest.name,
+            "manifest_key": layout.dataset_manifest_key(manifest.name),
+            "digest": manifest.digest,
+            "files": len(manifest.files),
+            "bytes": manifest.total_bytes,
+            "items": manifest.content["items"],
+            "rows": manifest.content["rows"],
+        },
+        "runtime": {
+            "python_env": {k: environment[k] for k in ("sha256", "key", "size", "unpacked_size", "python", "torch")},
+            "package": {k: agent[k] for k in ("sha256", "key", "version")},
+            "python_env_sha256": environment["sha256"],
+            "package_sha256": agent["sha256"],
+        },
+        "instance": {
+            "types": list(request.instance_types),
+            "type": request.instance_types[0],
+            "market": "on-demand",
+            "volume_gb": request.volume_gb,
+            "price_per_hour_usd": price.total,
+            "price_date": price.date,
+            "reference_type": REFERENCE_TYPE,
+            "reference_price_per_hour_usd": hourly_price(REFERENCE_TYPE, 100).total,
+        },
+        "limits": {"deadline_seconds": config.run.max_runtime_hours * 3600},
+    }
+    body = json.dumps(spec, indent=2) + "\n"
+    return Plan(run_id, settings, request, config.run.max_runtime_hours * 3600, price, spec, body, agent)
+
+
+def owner() -> str:
+    """Return who this is: `user@host (pid 123)`."""
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):  # a container without an entry for its uid
+        user = str(os.getuid())
+    return f"{user}@{socket.gethostname()} (pid {os.getpid()})"
+
+
+def _load(s3: Any, bucket: str, request: LaunchRequest) -> tuple[TrainingConfig, list[str]]:
+    """Return the configuration and its sources: the repository's, then s3://…/{env}/configs/<name>.yaml, or one's own file."""
+    given = Path(request.config).expanduser()
+    if given.suffix in {".yaml", ".yml", ".json"}:
+        if not given.is_file():
+            raise ConfigurationError(f"The configuration file {given} does not exist.")
+        return load_config([given]), [str(given)]
+    own = repository_config(request.config)
+    paths, sources = [own], [f"training/configs/{own.name}"]
+    with tempfile.TemporaryDirectory() as folder:
+        for suffix in (".yaml", ".yml", ".json"):
+            key = f"{request.env}/configs/{request.config}{suffix}"
+            body = read_bytes(s3, bucket, key)
+            if body is not None:
+                path = Path(folder) / Path(key).name
+                path.write_bytes(body)
+                paths.append(path)
+                sources.append(f"s3://{bucket}/{key}")
+        return load_config(paths), sources
+
+
+def _check_device(device: str, environment: Json) -> None:
+    if device == "cuda" and "+cpu" in str(environment["torch"]):
+        raise ConfigurationError(
+            f"training_launch_device is cuda, but the published environment has torch {environment['torch']}, a CPU build.",
+            hint="Publish the runtime with a GPU build of torch, or set training_launch_device=cpu.",
+        )
+
+
+def _size(count: float) -> str:
+    return f"{count / 1e9:.2f} GB" if count >= 1e9 else f"{count / 1e6:.1f} MB"
+
+
+def _money(dollars: float | None) -> str:
+    return "unknown" if dollars is None else f"${dollars:.2f}"
+
+
+def _price(price: HourlyPrice) -> str:
+    if price.total is None:
+        return "price unknown (set training_launch_price_per_hour)"
+    return f"${price.total:.3f}/h (prices: {price.date})"

@@ -1,0 +1,73 @@
+"""What is published in the bucket and ready for a run: environment, agent package, dataset, configurations."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from chronos_training.core import aws, layout
+from chronos_training.core.errors import ConfigurationError, DataError, TrainingError
+from chronos_training.core.manifest import Manifest, parse_manifest
+
+
+def read_json(s3: Any, bucket: str, key: str) -> dict[str, Any] | None:
+    """Return the JSON object at `key`, or None when there is none."""
+    body = read_bytes(s3, bucket, key)
+    if body is None:
+        return None
+    try:
+        content: dict[str, Any] = json.loads(body)
+    except ValueError as error:
+        raise TrainingError(f"s3://{bucket}/{key} is not JSON: {error}.") from error
+    return content
+
+
+def read_bytes(s3: Any, bucket: str, key: str) -> bytes | None:
+    """Return the object at `key`, or None when there is none."""
+    try:
+        body: bytes = s3.get_object(Bucket=bucket, Key=key)["Body"].read()
+    except ClientError as error:
+        if aws.error_code(error) in {"NoSuchKey", "404"}:
+            return None
+        raise aws.explain(error, f"read s3://{bucket}/{key}") from error
+    return body
+
+
+def current_runtime(s3: Any, bucket: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the published environment and agent package (`current.json` of each). TrainingError when one is missing."""
+    found = []
+    for key in (layout.RUNTIME_ENV_CURRENT, layout.RUNTIME_PACKAGE_CURRENT):
+        with aws.explained(f"read s3://{bucket}/{key}"):
+            current = read_json(s3, bucket, key)
+        if current is None:
+            raise TrainingError(
+                f"No training environment is published: s3://{bucket}/{key} does not exist.",
+                hint="Run playbooks/publish_runtime.yml first.",
+            )
+        found.append(current)
+    return found[0], found[1]
+
+
+def dataset_manifest(s3: Any, bucket: str, name: str) -> Manifest:
+    """Return the manifest of the dataset. ConfigurationError with the published names when there is no such dataset."""
+    key = layout.dataset_manifest_key(name)
+    body = read_bytes(s3, bucket, key)
+    if body is None:
+        known = dataset_names(s3, bucket)
+        raise ConfigurationError(
+            f"dataset.name: {name!r} is not published in s3://{bucket}/{layout.DATASET_PREFIX}.",
+            hint=f"Published: {', '.join(known) or 'none'}. Publish it with playbooks/publish_dataset.yml.",
+        )
+    manifest = parse_manifest(body, f"s3://{bucket}/{key}")
+    if manifest.name != name:
+        raise DataError(f"s3://{bucket}/{key} is the manifest of {manifest.name!r}, not of {name!r}.")
+    return manifest
+
+
+def dataset_names(s3: Any, bucket: str) -> list[str]:
+    """Return the names of the published datasets."""
+    with aws.explained(f"list the datasets in {bucket}"):
+        answer = s3.list_objects_v2(Bucket=bucket, Prefix=layout.DATASET_PREFIX, Delimiter="/")
+    return [p["Prefix"][len(layout.DATASET_PREFIX) : -1] for p in answer.get("CommonPrefixes", [])]

@@ -1,0 +1,66 @@
+"""Uploads that are read back: an object counts as published when S3 tells the size and digest that were sent."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from boto3.s3.transfer import TransferConfig
+
+from chronos_training.core import aws
+from chronos_training.core.errors import TrainingError
+
+# Parts of 16 MB on 8 connections fill an ordinary line; single puts below that.
+TRANSFER = TransferConfig(multipart_threshold=16 << 20, multipart_chunksize=16 << 20, max_concurrency=8)
+_ABSENT = {"404", "NoSuchKey", "NotFound"}
+
+
+def read_json(s3: Any, bucket: str, key: str) -> dict[str, Any] | None:
+    """Return the JSON object at `key`; None when it is absent or is not one. TrainingError when S3 refuses."""
+    try:
+        body = s3.get_object(Bucket=bucket, Key=key)["Body"].read()
+    except s3.exceptions.ClientError as error:
+        if aws.error_code(error) in _ABSENT:
+            return None
+        raise aws.explain(error, f"read s3://{bucket}/{key}") from error
+    try:
+        found = json.loads(body)
+    except ValueError:
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def is_there(s3: Any, bucket: str, key: str, size: int, sha256: str) -> bool:
+    """Return whether `key` holds an object of this size that was published with this digest."""
+    try:
+        head = s3.head_object(Bucket=bucket, Key=key)
+    except s3.exceptions.ClientError as error:
+        if aws.error_code(error) in _ABSENT:
+            return False
+        raise aws.explain(error, f"look at s3://{bucket}/{key}") from error
+    return bool(head["ContentLength"] == size and head.get("Metadata", {}).get("sha256") == sha256)
+
+
+def put(s3: Any, bucket: str, key: str, content: Path | bytes, sha256: str, *, content_type: str = "") -> None:
+    """Upload `content` (in parts when large) with its digest as metadata, then ask S3 for both.
+
+    Raises TrainingError when the upload is refused or what S3 holds is not what was sent.
+    """
+    extra: dict[str, Any] = {"Metadata": {"sha256": sha256}}
+    if content_type:
+        extra["ContentType"] = content_type
+    size = content.stat().st_size if isinstance(content, Path) else len(content)
+    stream: BinaryIO = content.open("rb") if isinstance(content, Path) else io.BytesIO(content)
+    with stream, aws.explained(f"upload s3://{bucket}/{key}"):
+        s3.upload_fileobj(stream, bucket, key, ExtraArgs=extra, Config=TRANSFER)
+    if not is_there(s3, bucket, key, size, sha256):
+        raise TrainingError(f"s3://{bucket}/{key} is not what was just uploaded.", hint="Publish again.")
+
+
+def put_json(s3: Any, bucket: str, key: str, value: dict[str, Any]) -> None:
+    """Write `value` as JSON in one request."""
+    body = (json.dumps(value, indent=2) + "\n").encode()
+    with aws.explained(f"write s3://{bucket}/{key}"):
+        s3.put_object(Bucket=bucket, Key=key, Body=body, ContentType="application/json")

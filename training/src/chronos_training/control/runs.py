@@ -1,0 +1,116 @@
+"""Past runs, found by prefix and without a registry (R27), and their archives."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+from chronos_training.core import aws, layout
+from chronos_training.core.clock import duration, parse_iso
+from chronos_training.core.cost import billed_seconds, reference_cost
+
+from .published import read_json
+
+
+@dataclass(frozen=True)
+class PastRun:
+    """One run as its prefix shows it. Metrics are None when the run did not get that far."""
+
+    run_id: str
+    status: str
+    model: str
+    dataset: str
+    started_at: str
+    length: str
+    wql: float | None
+    relative_wql: float | None
+    cost_usd: float | None
+
+
+def run_ids(s3: Any, bucket: str, env: str, limit: int = 1000) -> list[str]:
+    """Return the ids of the newest `limit` runs, newest first. One request for each year and month with runs."""
+    found: list[str] = []
+    for year in reversed(_folders(s3, bucket, layout.runs_prefix(env))):
+        for month in reversed(_folders(s3, bucket, year)):
+            for folder in reversed(_folders(s3, bucket, month)):
+                run_id = layout.run_id_of(env, folder)
+                if run_id:
+                    found.append(run_id)
+                if len(found) >= limit:
+                    return found
+    return found
+
+
+def _folders(s3: Any, bucket: str, prefix: str) -> list[str]:
+    with aws.explained(f"list s3://{bucket}/{prefix}"):
+        pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix, Delimiter="/")
+        return sorted(p["Prefix"] for page in pages for p in page.get("CommonPrefixes", []))
+
+
+def archived_state(s3: Any, bucket: str, env: str, run_id: str) -> dict[str, Any] | None:
+    """Return the archived state of the run, or None when there is none."""
+    return read_json(s3, bucket, layout.run_prefix(env, run_id) + "system-state.json")
+
+
+def list_runs(s3: Any, bucket: str, env: str, limit: int, active: dict[str, Any] | None) -> list[PastRun]:
+    """Return the newest runs. `active` is the state of the run that is under way, if any."""
+    with ThreadPoolExecutor(8) as pool:
+        return list(pool.map(lambda run_id: _read(s3, bucket, env, run_id, active), run_ids(s3, bucket, env, limit)))
+
+
+def _read(s3: Any, bucket: str, env: str, run_id: str, active: dict[str, Any] | None) -> PastRun:
+    prefix = layout.run_prefix(env, run_id)
+    if active is not None and active["run_id"] == run_id:
+        state: dict[str, Any] = active
+    else:
+        state = archived_state(s3, bucket, env, run_id) or {}
+    spec = read_json(s3, bucket, prefix + "run_spec.json") or {}
+    metadata = read_json(s3, bucket, prefix + "model_metadata.json") or {}
+    training = spec.get("training", {})
+    metrics = metadata.get("metrics", {})
+    return PastRun(
+        run_id=run_id,
+        status=state.get("status", "unknown"),
+        model=training.get("name", "?"),
+        dataset=training.get("dataset", {}).get("name", "?"),
+        started_at=state.get("created_at", spec.get("created_at", "")),
+        length=_length(state),
+        wql=metrics.get("wql"),
+        relative_wql=metrics.get("relative_wql"),
+        cost_usd=run_cost(state, spec)[0],
+    )
+
+
+def run_seconds(state: dict[str, Any]) -> float | None:
+    """Return the seconds from the launch to the last sign of life, or None when the state does not tell."""
+    try:
+        return (parse_iso(state["heartbeat_at"]) - parse_iso(state["created_at"])).total_seconds()
+    except (KeyError, ValueError):
+        return None
+
+
+def run_cost(state: dict[str, Any], spec: dict[str, Any]) -> tuple[float | None, float | None]:
+    """Return what the run cost and what the same time costs on the reference type, in US dollars; None if unknown."""
+    seconds = run_seconds(state)
+    if seconds is None:
+        return None, None
+    price = spec.get("instance", {}).get("price_per_hour_usd")
+    return (None if price is None else price * billed_seconds(seconds) / 3600), reference_cost(seconds)
+
+
+def _length(state: dict[str, Any]) -> str:
+    seconds = run_seconds(state)
+    return "?" if seconds is None else duration(seconds)
+
+
+def table(runs: list[PastRun]) -> list[str]:
+    """Return the runs as lines of a table for a terminal of 100 columns."""
+    header = f"{'run':16}{'status':12}{'dataset':16}{'took':14}{'WQL':>9}{'vs naive':>10}{'cost':>9}"
+    lines = [header, "-" * len(header)]
+    for run in runs:
+        wql = f"{run.wql:9.4f}" if run.wql is not None else f"{'-':>9}"
+        relative = f"{run.relative_wql:10.3f}" if run.relative_wql is not None else f"{'-':>10}"
+        cost = f"${run.cost_usd:8.2f}" if run.cost_usd is not None else f"{'-':>9}"
+        lines.append(f"{run.run_id:16}{run.status:12}{run.dataset:16}{run.length:14}{wql}{relative}{cost}")
+    return lines

@@ -1,0 +1,171 @@
+"""Publish what the instances run: the Python environment and the agent package, each by digest, the pointer last."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+import chronos_training
+from chronos_training.core import aws, layout
+from chronos_training.core.errors import ConfigurationError, TrainingError
+
+from . import agent, environment, interpreter, publishing
+
+TARGETS = ("this_machine", "linux-x86_64")
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Request:
+    """What to publish where.
+
+    `interpreter` is `current` (a copy of this machine's Python, for target `this_machine` only) or the folder of a
+    relocatable one. `project` is the checkout: training/ below it has the lock, .cache/ the builds.
+    """
+
+    bucket: str
+    project: Path
+    region: str | None = None
+    interpreter: str = ""
+    target: str = "linux-x86_64"
+
+
+def default_project() -> Path:
+    """Return the checkout that this package is installed from."""
+    return Path(chronos_training.__file__).resolve().parents[3]
+
+
+def build_target(project: Path, *, chosen: str, target: str) -> environment.Target:
+    """Return what is to be built. ConfigurationError when interpreter and target do not fit each other."""
+    if target not in TARGETS:
+        raise ConfigurationError(f"Unknown runtime target {target!r}: it is one of {', '.join(TARGETS)}.")
+    if chosen == "current" and target != "this_machine":
+        raise ConfigurationError(
+            f"The runtime's interpreter is 'current', a copy of this machine's Python, and the target is {target}.",
+            hint="Set training_runtime_interpreter to the folder of a relocatable Python 3.11 for x86_64 Linux.",
+        )
+    if not chosen:
+        raise ConfigurationError(
+            "training_runtime_interpreter is not set: the instances need a Python to run.",
+            hint="Name the folder of a relocatable Python 3.11 for x86_64 Linux,"
+            " as `uv python install --install-dir DIR cpython-3.11-linux-x86_64-gnu` makes it.",
+        )
+    python = interpreter.current() if chosen == "current" else interpreter.from_folder(Path(chosen).expanduser())
+    return environment.Target(project / "training", python, for_this_machine=chosen == "current")
+
+
+def publish_runtime(request: Request, *, check_mode: bool, say: Say) -> dict[str, Any]:
+    """Publish environment and agent package unless the bucket has them.
+
+    Returns `changed`, `diff`, and `environment` and `package` as their current.json say (predicted in check mode, where
+    an environment that is not built yet has only its build_id). Raises TrainingError; a pointer is written last, so
+    after an error the bucket still names what it named before.
+    """
+    target = build_target(request.project, chosen=request.interpreter, target=request.target)
+    s3 = aws.client("s3", region=request.region)
+    before_env, before_package = (_current(s3, request.bucket, key, check_mode) for key in _POINTERS)
+    env = _publish_environment(s3, request, target, before_env, check_mode, say)
+    package = _publish_package(s3, request, before_package, check_mode, say)
+    before = {"environment": _summary(before_env), "package": _summary(before_package)}
+    after = {"environment": _summary(env), "package": _summary(package)}
+    return {
+        "changed": env != before_env or package != before_package,
+        "diff": {"before": before, "after": after},
+        "environment": env,
+        "package": package,
+    }
+
+
+_POINTERS = (layout.RUNTIME_ENV_CURRENT, layout.RUNTIME_PACKAGE_CURRENT)
+
+
+def _current(s3: Any, bucket: str, key: str, check_mode: bool) -> dict[str, Any] | None:
+    """Return the pointer at `key` if the object it names is there."""
+    try:
+        found = publishing.read_json(s3, bucket, key)
+    except TrainingError as error:
+        # Before the first provisioning, a check predicts that everything will be published.
+        if check_mode and aws.error_code(error.__cause__ or error) == "NoSuchBucket":
+            return None
+        raise
+    # A pointer that somebody else wrote in another form counts as none.
+    if found and {"key", "size", "sha256"} <= set(found):
+        whole = publishing.is_there(s3, bucket, found["key"], found["size"], found["sha256"])
+        return found if whole else None
+    return None
+
+
+def _summary(pointer: dict[str, Any] | None) -> dict[str, Any]:
+    wanted = ("build_id", "sha256", "size", "python", "torch", "version")
+    return {key: pointer[key] for key in wanted if key in pointer} if pointer else {}
+
+
+def _publish_environment(
+    s3: Any, request: Request, target: environment.Target, current: dict[str, Any] | None, check_mode: bool, say: Say
+) -> dict[str, Any]:
+    if current and current.get("build_id") == target.build_id:
+        say(f"environment: already published ({_size(current)}, Python {current['python']}, torch {current['torch']})")
+        return current
+    cache = request.project / ".cache"
+    built = environment.find(target, cache) if check_mode else environment.build(target, cache, say)
+    if built is None:
+        say("environment: would be built and published")
+        return {"build_id": target.build_id}
+    about, archive = built.about, built.about["archive"]
+    prefix = layout.env_prefix(archive["sha256"])
+    names = ("build_id", "python", "platform", "torch", "created_at", "packages")
+    pointer = {"schema_version": 1, **archive, "key": prefix + "env.tar.zst", **{name: about[name] for name in names}}
+    if check_mode:
+        say(f"environment: would be uploaded ({_size(pointer)})")
+        return pointer
+    _upload(s3, request.bucket, pointer["key"], built.archive, archive["sha256"], say)
+    for path in (target.training / "pyproject.toml", target.training / "poetry.lock", built.metadata):
+        content = path.read_bytes()
+        publishing.put(s3, request.bucket, prefix + path.name, content, hashlib.sha256(content).hexdigest())
+    publishing.put_json(s3, request.bucket, layout.RUNTIME_ENV_CURRENT, pointer)
+    return pointer
+
+
+def _publish_package(
+    s3: Any, request: Request, current: dict[str, Any] | None, check_mode: bool, say: Say
+) -> dict[str, Any]:
+    archive = agent.agent_archive()
+    digest = hashlib.sha256(archive).hexdigest()
+    if current and current["sha256"] == digest:
+        say(f"agent package: already published ({_size(current)})")
+        return current
+    key = layout.package_prefix(digest) + agent.ARCHIVE_NAME
+    pointer: dict[str, Any] = {
+        "schema_version": 1,
+        "sha256": digest,
+        "key": key,
+        "size": len(archive),
+        "version": chronos_training.__version__,
+        "git_commit": agent.git_commit(request.project),
+        "created_at": datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
+    }
+    if check_mode:
+        say(f"agent package: would be uploaded ({_size(pointer)})")
+        return pointer
+    _upload(s3, request.bucket, key, archive, digest, say)
+    publishing.put_json(s3, request.bucket, layout.RUNTIME_PACKAGE_CURRENT, pointer)
+    return pointer
+
+
+def _upload(s3: Any, bucket: str, key: str, content: Path | bytes, sha256: str, say: Say) -> None:
+    """Upload unless an earlier, interrupted publication already did."""
+    size = content.stat().st_size if isinstance(content, Path) else len(content)
+    if publishing.is_there(s3, bucket, key, size, sha256):
+        return
+    begun = time.monotonic()
+    publishing.put(s3, bucket, key, content, sha256)
+    say(f"uploaded s3://{bucket}/{key} ({size / 1e6:,.1f} MB): {time.monotonic() - begun:.0f} s")
+
+
+def _size(pointer: dict[str, Any]) -> str:
+    return f"{pointer['size'] / 1e6:,.1f} MB"

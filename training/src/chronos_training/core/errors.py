@@ -1,0 +1,25 @@
+"""Errors that a person reads: what failed, on which resource, what it means and what to do next."""
+
+from __future__ import annotations
+
+
+class TrainingError(Exception):
+    """Something a person can act on. `str(error)` is the whole message; modules print it without a traceback."""
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        """`message` says what failed on which resource; `hint` is the next thing to do."""
+        self.message = message
+        self.hint = hint
+        super().__init__(f"{message} {hint}".strip())
+
+
+class ConfigurationError(TrainingError):
+    """A value in the configuration, an inventory or a command line is not usable. Nothing was created."""
+
+
+class DataError(TrainingError):
+    """A dataset is missing, corrupt or not what its manifest says."""
+
+
+class PermissionDenied(TrainingError):
+    """AWS refused a call: the principal lacks a permission, or a policy denies it."""

@@ -1,0 +1,68 @@
+"""The state record: the JSON body of `{env}/system-state.json` (R7)."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import uuid
+from dataclasses import dataclass, field
+from typing import Any
+
+from .errors import TrainingError
+from .states import check_step, check_transition
+
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """One run as everybody sees it. Times are ISO 8601 UTC strings; changed only through `evolve`."""
+
+    env: str
+    run_id: str
+    owner: str  # user@host (pid) that launched it
+    status: str
+    created_at: str
+    heartbeat_at: str
+    deadline_at: str
+    client_token: str
+    attempt: int = 1
+    instance_id: str | None = None
+    instance_type: str | None = None
+    claimed_at: str | None = None
+    current_step: str | None = None
+    steps: dict[str, dict[str, str]] = field(default_factory=dict)  # step -> started_at, ended_at
+    progress: dict[str, Any] = field(default_factory=dict)
+    kill_requested_at: str | None = None
+    kill_requested_by: str | None = None
+    error_message: str | None = None
+    training_config: dict[str, Any] = field(default_factory=dict)
+    sequence: int = 0
+    write_nonce: str = ""
+    schema_version: int = SCHEMA_VERSION
+
+    def evolve(self, **changes: Any) -> RunRecord:
+        """Return the next record: `changes` applied, sequence raised, a fresh nonce. ValueError if not allowed."""
+        check_transition(self.status, changes.get("status", self.status))
+        if changes.get("current_step") is not None:
+            check_step(self.current_step, changes["current_step"])
+        return dataclasses.replace(self, **changes, sequence=self.sequence + 1, write_nonce=uuid.uuid4().hex)
+
+    def to_json(self) -> bytes:
+        """Return the stored form: indented JSON, for people."""
+        return (json.dumps(dataclasses.asdict(self), indent=2) + "\n").encode()
+
+    @classmethod
+    def from_json(cls, body: bytes, url: str) -> RunRecord:
+        """Return the record stored in `body`. TrainingError naming `url` when it is not one (unknown keys are kept out)."""
+        try:
+            data = json.loads(body)
+            if data["schema_version"] != SCHEMA_VERSION:
+                raise ValueError(f"schema_version {data['schema_version']}, this program knows {SCHEMA_VERSION}")
+            known = {f.name for f in dataclasses.fields(cls)}
+            return cls(**{key: value for key, value in data.items() if key in known})
+        except (ValueError, KeyError, TypeError) as error:
+            raise TrainingError(
+                f"{url} is not a state file of this program: {error}.",
+                hint="Nothing was changed. Look at it, and move it away if it does not belong there.",
+            ) from error

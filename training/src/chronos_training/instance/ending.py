@@ -1,0 +1,175 @@
+"""The one way a run ends, for the pipeline and for the watcher: results, records, state archived and deleted."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import json
+import logging
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from chronos_training.core import aws, inventory, layout
+from chronos_training.core.cas import ConditionalObject, Lost
+from chronos_training.core.clock import iso, parse_iso, utc_now
+from chronos_training.core.errors import TrainingError
+from chronos_training.core.store import Observed, StateStore
+from chronos_training.core.wire import STATE_CONFIG, S3Wire
+
+from .place import Place, Run
+from .results_sync import upload_results
+
+log = logging.getLogger(__name__)
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How the run went. `artifacts` is None when the results were not uploaded yet."""
+
+    status: str
+    error: str | None
+    steps: dict[str, dict[str, str]]
+    artifacts: list[Json] | None
+    run_spec: Json
+
+
+@contextlib.contextmanager
+def only_one(place: Place) -> Iterator[bool]:
+    """Give True to the one process that may end the run: pipeline and watcher must not do it side by side."""
+    place.state.mkdir(parents=True, exist_ok=True)
+    with (place.state / "ending.lock").open("w") as stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            yield False
+            return
+        yield True
+
+
+def end_run(
+    place: Place, run: Run, store: StateStore, observed: Observed, outcome: Outcome, ship_logs: Callable[[], None]
+) -> None:
+    """Store what there is, settle the state, release the lock. Each part is tried even when an earlier one failed.
+
+    The order matters: `_SUCCESS` only after every artifact was read back; the final status before the archive; the lock
+    last. Raises the first TrainingError at the end, after everything was tried.
+    """
+    s3 = aws.client("s3", region=run.region)
+    problems: list[TrainingError] = []
+
+    def attempt(what: str, action: Callable[[], Any], *, vital: bool = True) -> Any:
+        try:
+            return action()
+        except (TrainingError, ClientError, BotoCoreError, OSError) as error:
+            log.exception("could not %s", what)
+            if vital:
+                problems.append(
+                    error if isinstance(error, TrainingError) else TrainingError(f"Could not {what}: {error}")
+                )
+            return None
+
+    artifacts = outcome.artifacts
+    if artifacts is None:
+        artifacts = attempt(
+            "store the partial results", lambda: upload_results(s3, run.bucket, run.prefix, place.output)
+        )
+    # Not seeing the inventory, or a late log, does not make a good model a failed run.
+    attempt("write cleanup_status.json", lambda: _put_cleanup_status(s3, run), vital=False)
+    training = _training_json(run, outcome, artifacts or [])
+    attempt("write training.json", lambda: _put(s3, run, "training.json", training))
+    attempt("ship the logs", ship_logs, vital=False)
+    status, error = outcome.status, outcome.error
+    if status == "completed":
+        if problems:
+            status, error = "failed", f"The results were not stored completely: {problems[0]}"
+        else:
+            attempt("write _SUCCESS", lambda: _mark_success(run))
+
+    final = attempt("settle the state", lambda: store.finish(observed, status, error, steps=outcome.steps))
+    if final is not None:
+        archive = final.record.to_json()
+        archived = attempt("archive the state", lambda: _put_bytes(s3, run, "system-state.json", archive))
+        if archived:
+            attempt("release the lock", lambda: store.remove(final))
+    if problems:
+        raise problems[0]
+
+
+def _training_json(run: Run, outcome: Outcome, artifacts: list[Json]) -> Json:
+    phases: dict[str, Json] = {}
+    for name, times in outcome.steps.items():
+        phases[name] = dict(times)
+        if "ended_at" in times:
+            seconds = (parse_iso(times["ended_at"]) - parse_iso(times["started_at"])).total_seconds()
+            phases[name]["seconds"] = seconds
+    return {
+        "schema_version": 1,
+        "run_id": run.run_id,
+        "env": run.env,
+        "status": outcome.status,
+        "error_message": outcome.error,
+        "written_at": iso(utc_now()),
+        "phases": phases,
+        "dataset": outcome.run_spec.get("dataset"),
+        "runtime": outcome.run_spec.get("runtime"),
+        "training_config": outcome.run_spec.get("training"),
+        "artifacts": artifacts,
+    }
+
+
+def _put_cleanup_status(s3: Any, run: Run) -> None:
+    """Store the inventory before the end. What is left after it only somebody outside sees: verify_cleanup adds that."""
+    ec2 = aws.client("ec2", region=run.region)
+    found = inventory.list_resources(ec2, run.project, run.env, run_id=run.run_id, kinds=inventory.INSTANCE_KINDS)
+    status = {
+        "schema_version": 1,
+        "run_id": run.run_id,
+        "status": "terminating",
+        "written_by": "instance",
+        "before": inventory.as_inventory(found),
+        "after": None,
+    }
+    _put(s3, run, "cleanup_status.json", status)
+
+
+def _put(s3: Any, run: Run, name: str, content: Json) -> bool:
+    return _put_bytes(s3, run, name, (json.dumps(content, indent=2) + "\n").encode())
+
+
+def _put_bytes(s3: Any, run: Run, name: str, body: bytes) -> bool:
+    with aws.explained(f"store {name}"):
+        s3.put_object(Bucket=run.bucket, Key=run.prefix + name, Body=body, ContentType="application/json")
+    return True
+
+
+def _mark_success(run: Run) -> None:
+    # Created once and never overwritten: a second claim of success for the same run would be a protocol error.
+    s3 = aws.client("s3", region=run.region, config=STATE_CONFIG)
+    marker = ConditionalObject(S3Wire(s3, run.bucket, run.prefix + "_SUCCESS"))
+    body = json.dumps({"run_id": run.run_id, "completed_at": iso(utc_now())}).encode() + b"\n"
+    try:
+        marker.write(body, None)
+    except Lost as error:
+        raise TrainingError(f"{marker.url} exists already.") from error
+
+
+def load_run_spec(s3: Any, run: Run, cache: Path) -> Json:
+    """Return the run spec, from the local copy or from S3, verified by the hash in the user data."""
+    if cache.exists():
+        body = cache.read_bytes()
+    else:
+        with aws.explained(f"read s3://{run.bucket}/{run.run_spec_key}"):
+            body = s3.get_object(Bucket=run.bucket, Key=run.run_spec_key)["Body"].read()
+    found = hashlib.sha256(body).hexdigest()
+    if found != run.run_spec_sha256:
+        raise TrainingError(f"{layout.run_prefix(run.env, run.run_id)}run_spec.json was changed after the launch.")
+    cache.parent.mkdir(parents=True, exist_ok=True)
+    cache.write_bytes(body)
+    spec: Json = json.loads(body)
+    return spec

@@ -1,0 +1,110 @@
+"""The instance's one writer of the state: heartbeat, step and progress, and the ear for a kill request."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from pathlib import Path
+from typing import Any
+
+from chronos_training.core.clock import iso, utc_now
+from chronos_training.core.errors import TrainingError
+from chronos_training.core.record import RunRecord
+from chronos_training.core.store import Fenced, Observed, StateStore
+
+log = logging.getLogger(__name__)
+
+
+class Reporter:
+    """Writes the run's record every `interval` seconds and at once on a new step.
+
+    `kill` is set when somebody asked the run to stop, `fenced` when the state no longer is this run's. An S3 that does
+    not answer changes nothing: reporting is tried again, training goes on.
+    """
+
+    def __init__(self, store: StateStore, observed: Observed, interval: float, heartbeat_file: Path) -> None:
+        """`observed` is the claimed record; `heartbeat_file` is touched after each write, for the watcher."""
+        self._store, self._observed, self._interval = store, observed, interval
+        self._heartbeat_file = heartbeat_file
+        self._step: str | None = None
+        self._steps: dict[str, dict[str, str]] = {}
+        self._progress: dict[str, Any] = {}
+        self._lock = threading.Lock()
+        self._stopped = threading.Event()
+        self.kill = threading.Event()
+        self.fenced = threading.Event()
+        self._thread = threading.Thread(target=self._loop, name="heartbeat", daemon=True)
+
+    @property
+    def record(self) -> RunRecord:
+        """Return the record as last seen in the store."""
+        return self._observed.record
+
+    @property
+    def observed(self) -> Observed:
+        """Return the last stored version."""
+        return self._observed
+
+    @property
+    def steps(self) -> dict[str, dict[str, str]]:
+        """Return the steps so far: step -> started_at, ended_at."""
+        return {name: dict(times) for name, times in self._steps.items()}
+
+    def start(self) -> None:
+        """Begin the heartbeat."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the heartbeat; after this nobody but `end_run` writes the state."""
+        self._stopped.set()
+        if self._thread.is_alive():
+            self._thread.join(timeout=60)
+
+    def begin(self, step: str) -> None:
+        """Enter `step`; the one before ends now."""
+        now = iso(utc_now())
+        if self._step is not None:
+            self._steps[self._step]["ended_at"] = now
+        self._step, self._progress = step, {}
+        self._steps[step] = {"started_at": now}
+        log.info("step %s", step)
+        self.flush()
+
+    def end_step(self) -> None:
+        """Note the end of the current step; written by the next flush."""
+        if self._step is not None:
+            self._steps[self._step]["ended_at"] = iso(utc_now())
+
+    def progress(self, **progress: Any) -> None:
+        """Set what the current step is doing; written with the next heartbeat."""
+        self._progress = progress
+
+    def flush(self) -> None:
+        """Write now. Never raises for a store that does not answer."""
+        with self._lock:
+            if self.fenced.is_set():
+                return
+            try:
+                self._observed = self._store.update(self._observed, self._apply)
+            except Fenced as error:
+                log.error("fenced: %s", error)
+                self.fenced.set()
+                return
+            except TrainingError as error:
+                log.warning("state not written, will try again: %s", error)
+                return
+        self._heartbeat_file.touch()
+        if self._observed.record.kill_requested_at is not None:
+            self.kill.set()
+
+    def _apply(self, record: RunRecord) -> RunRecord:
+        return record.evolve(
+            heartbeat_at=iso(utc_now()),
+            current_step=self._step,
+            steps=self.steps,
+            progress=dict(self._progress),
+        )
+
+    def _loop(self) -> None:
+        while not self._stopped.wait(self._interval):
+            self.flush()

@@ -1,0 +1,100 @@
+"""Runs the training program as a process of its own, watches it, and ends it: politely first, then surely."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from chronos_training.core.errors import TrainingError
+
+POLL_SECONDS = 0.5
+ERROR_PREFIX = "ERROR: "
+
+
+class TrainingFailed(TrainingError):
+    """The training program ended by itself without success."""
+
+
+class Stopped(TrainingError):
+    """The training was ended because the run has to end. `status` is the run's final status."""
+
+    def __init__(self, status: str, reason: str) -> None:
+        """`reason` is one sentence for the state file."""
+        self.status = status
+        super().__init__(reason)
+
+
+def run_training(
+    command: list[str],
+    variables: dict[str, str],
+    log: Path,
+    pid_file: Path,
+    progress_file: Path,
+    on_progress: Callable[[dict[str, Any]], None],
+    should_stop: Callable[[], Stopped | None],
+    stop_grace: float,
+) -> None:
+    """Run `command` until it ends; its output goes to `log`.
+
+    Raises TrainingFailed with its own last `ERROR:` sentence, or the Stopped that `should_stop` gave, after the
+    program had `stop_grace` seconds to save a checkpoint.
+    """
+    with log.open("ab") as output:
+        # A session of its own, so that a signal reaches its workers too.
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, **variables},
+            start_new_session=True,
+        )
+    pid_file.write_text(str(process.pid))
+    try:
+        while process.poll() is None:
+            stopped = should_stop()
+            if stopped is not None:
+                end_group(process.pid, stop_grace, lambda: process.poll() is not None)
+                process.wait()
+                raise stopped
+            _read_progress(progress_file, on_progress)
+            time.sleep(POLL_SECONDS)
+    finally:
+        end_group(process.pid, 0, lambda: process.poll() is not None)
+        pid_file.unlink(missing_ok=True)
+    _read_progress(progress_file, on_progress)
+    if process.returncode != 0:
+        raise TrainingFailed(_reason(log, process.returncode))
+
+
+def end_group(pid: int, grace: float, is_dead: Callable[[], bool]) -> None:
+    """End the process group of `pid`: TERM, up to `grace` seconds, then KILL for whatever is left of it."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        if grace > 0:
+            os.killpg(pid, signal.SIGTERM)
+            deadline = time.monotonic() + grace
+            while not is_dead() and time.monotonic() < deadline:
+                time.sleep(0.1)
+        os.killpg(pid, signal.SIGKILL)
+
+
+def _read_progress(path: Path, on_progress: Callable[[dict[str, Any]], None]) -> None:
+    with contextlib.suppress(OSError, ValueError):
+        on_progress(json.loads(path.read_text(encoding="utf-8")))
+
+
+def _reason(log: Path, code: int) -> str:
+    lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
+    said = [line[len(ERROR_PREFIX) :] for line in lines if line.startswith(ERROR_PREFIX)]
+    if said:
+        return f"Training failed: {said[-1]}"
+    how = f"it was ended by signal {-code}" if code < 0 else f"exit code {code}"
+    hint = " (out of memory?)" if code == -signal.SIGKILL else ""
+    return f"Training failed: {how}{hint}; see training.log."

@@ -1,0 +1,105 @@
+"""Checkpoints that are either complete or not there.
+
+The Trainer writes a checkpoint file by file into its final folder; a process that ends meanwhile leaves a torn one under
+a good name. So it writes below `checkpoints/.partial/`, and a finished checkpoint is sealed with the size and hash of each
+file and then renamed to `checkpoints/checkpoint-N`. Only a sealed one whose files agree is resumed from, which also
+refuses one that was cut off on its way from or to S3.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import shutil
+from pathlib import Path
+from typing import Any
+
+from chronos_training.config.schema import TrainingConfig
+from chronos_training.core.errors import ConfigurationError
+from chronos_training.core.hashing import sha256_file
+
+SEAL = "complete.json"
+PARTIAL = ".partial"
+_NAME = re.compile(r"^checkpoint-(\d+)$")
+
+# What may differ between the run that wrote a checkpoint and the one that goes on from it.
+_FREE_KEYS = {"description", "evaluation", "run"}
+
+
+def fingerprint(config: TrainingConfig, dataset_digest: str) -> str:
+    """Return a hash of everything that decides the weights: configuration and data."""
+    decisive = config.model_dump(mode="json", exclude=_FREE_KEYS) | {"held_out_length": config.held_out_length}
+    text = json.dumps([decisive, dataset_digest], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def seal(folder: Path, step: int, mark: str) -> None:
+    """Write the seal of a finished checkpoint: step, fingerprint, and size and sha256 of every file."""
+    files = {
+        path.name: {"size": path.stat().st_size, "sha256": sha256_file(path)}
+        for path in sorted(folder.iterdir())
+        if path.is_file() and path.name != SEAL
+    }
+    (folder / SEAL).write_text(
+        json.dumps({"step": step, "fingerprint": mark, "files": files}, indent=1), encoding="utf-8"
+    )
+
+
+def publish(partial: Path, step: int, keep: int, mark: str) -> Path:
+    """Seal `partial`/checkpoint-N, move it beside the folder `partial`, drop all but the newest `keep`; return its path."""
+    source, target = partial / f"checkpoint-{step}", partial.parent / f"checkpoint-{step}"
+    seal(source, step, mark)
+    shutil.rmtree(target, ignore_errors=True)
+    os.replace(source, target)
+    for old in steps_in(partial.parent)[:-keep]:
+        shutil.rmtree(partial.parent / f"checkpoint-{old}", ignore_errors=True)
+    return target
+
+
+def steps_in(folder: Path) -> list[int]:
+    """Return the steps of the checkpoint folders, ascending, complete or not."""
+    if not folder.is_dir():
+        return []
+    return sorted(int(m.group(1)) for p in folder.iterdir() if p.is_dir() and (m := _NAME.match(p.name)))
+
+
+def newest_complete(folder: Path, mark: str) -> tuple[Path | None, list[str]]:
+    """Return the newest complete checkpoint (or None) and a sentence for each torn one that was passed over.
+
+    ConfigurationError when a complete one belongs to another configuration or dataset: going on from it would give a
+    model that neither of them describes.
+    """
+    skipped = []
+    for step in reversed(steps_in(folder)):
+        path = folder / f"checkpoint-{step}"
+        if reason := _torn(path):
+            skipped.append(f"{path.name} is not complete ({reason}); it is not used.")
+            continue
+        if json.loads((path / SEAL).read_text(encoding="utf-8"))["fingerprint"] != mark:
+            raise ConfigurationError(
+                f"{path} was written by another configuration or from another dataset.",
+                hint="Use an empty output folder.",
+            )
+        return path, skipped
+    return None, skipped
+
+
+def _torn(path: Path) -> str:
+    """Return why a checkpoint is not complete, or an empty text."""
+    try:
+        content: dict[str, Any] = json.loads((path / SEAL).read_text(encoding="utf-8"))
+        files = dict(content["files"])
+        content["fingerprint"]
+    except FileNotFoundError:
+        return f"{SEAL} is missing"
+    except (OSError, ValueError, KeyError, TypeError):
+        return f"{SEAL} cannot be read"
+    for name, entry in files.items():
+        file = path / name
+        if not file.is_file():
+            return f"{name} is missing"
+        if file.stat().st_size != entry["size"] or sha256_file(file) != entry["sha256"]:
+            return f"{name} differs from its hash"
+    return ""

@@ -1,0 +1,65 @@
+"""How far the process is: progress.json for the pipeline and lines for the log."""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+log = logging.getLogger("chronos_training")
+
+FILE_EVERY_SECONDS = 1.0
+LINE_EVERY_SECONDS = 3.0
+
+
+class Progress:
+    """Writes `progress.json` by rename, so that a reader never sees half a file, at most once a second."""
+
+    def __init__(self, path: Path) -> None:
+        """`path` is the file to write; its folder exists."""
+        self._path = path
+        self._state: dict[str, Any] = {"phase": "preparing", "step": 0, "total_steps": 0}
+        self._written = -math.inf
+        self._spoken = -math.inf
+
+    def phase(self, name: str, message: str) -> None:
+        """Enter a phase: preparing, training, evaluating or reporting. Written and logged at once."""
+        self._state |= {"phase": name, "message": message, "eta_seconds": None}
+        log.info("%s", message)
+        self._write()
+
+    def step(self, step: int, total: int, *, loss: float | None, samples_per_second: float, eta_seconds: float) -> None:
+        """Note an optimizer step; written about once a second, logged every few seconds and at the last step."""
+        shown = None if loss is None or not math.isfinite(loss) else loss
+        self._state |= {
+            "step": step,
+            "total_steps": total,
+            "loss": shown,
+            "samples_per_second": round(samples_per_second, 1),
+            "eta_seconds": round(eta_seconds, 1),
+            "message": f"step {step}/{total}",
+        }
+        now = time.monotonic()
+        if now - self._spoken >= LINE_EVERY_SECONDS or step == total:
+            self._spoken = now
+            text = "" if shown is None else f"  loss {shown:.3f}"
+            log.info("step %d/%d%s  %.1f samples/s  eta %s", step, total, text, samples_per_second, clock(eta_seconds))
+        if now - self._written >= FILE_EVERY_SECONDS or step == total:
+            self._write()
+
+    def _write(self) -> None:
+        self._written = time.monotonic()
+        partial = self._path.with_suffix(".json.partial")
+        partial.write_text(json.dumps(self._state) + "\n", encoding="utf-8")
+        os.replace(partial, self._path)
+
+
+def clock(seconds: float) -> str:
+    """Return `m:ss` or `h:mm:ss`."""
+    whole = max(0, round(seconds))
+    hours, rest = divmod(whole, 3600)
+    return f"{hours}:{rest // 60:02d}:{rest % 60:02d}" if hours else f"{rest // 60}:{rest % 60:02d}"
