@@ -16,8 +16,9 @@ options:
     type: str
     required: true
     description:
-      - Name of a configuration in C(training/configs), over which C(s3://<bucket>/<env>/configs/<name>.yaml) is laid when it exists.
-      - Or the path of one's own YAML or JSON file.
+      - Name of a configuration in C(training/configs).
+      - C(s3://<bucket>/<env>/configs/<name>.yaml) (or .yml, .json) is laid over it when it exists.
+  config_file: {type: path, description: One's own YAML or JSON file; laid over both. Only the keys that differ.}
   instance_types: {type: list, elements: str, required: true, description: Instance types in order of preference.}
   device: {type: str, choices: [cpu, cuda], required: true, description: Device the run is declared for.}
   volume_gb: {type: int, required: true, description: Size of the root volume in GB.}
@@ -62,6 +63,7 @@ ARGUMENT_SPEC: dict[str, Any] = {
     "region": {"type": "str"},
     "project": {"type": "str", "required": True},
     "config": {"type": "str", "required": True},
+    "config_file": {"type": "path"},
     "instance_types": {"type": "list", "elements": "str", "required": True},
     "device": {"type": "str", "choices": ["cpu", "cuda"], "required": True},
     "volume_gb": {"type": "int", "required": True},

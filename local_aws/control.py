@@ -141,9 +141,11 @@ def _end_everything(home: Home) -> bool:
     for process in _daemons(home):
         ended = True
         processes.send([process], signal.SIGTERM)
-        try:
-            process.wait(STOP_TIMEOUT)
-        except psutil.TimeoutExpired:
+        deadline = time.monotonic() + STOP_TIMEOUT
+        # Not process.wait(): that also waits until init has collected the zombie, which some inits take seconds for.
+        while processes.is_alive(process) and time.monotonic() < deadline:
+            time.sleep(0.02)
+        if processes.is_alive(process):
             processes.kill_all(lambda it=process: [p for p in (it, *processes.tree(it.pid)) if processes.is_alive(p)])
     # Not a count of failures: after a clean stop there are none; after `kill -9` guests end by themselves in an instant.
     ended = bool(processes.kill_all(lambda: processes.marked(home.machine_marker()))) or ended

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import MutableMapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -119,9 +120,9 @@ FOREIGN_VARIABLES = (
 )
 
 
-def point_at(endpoint: str, environment: dict[str, str] | os._Environ[str]) -> None:
+def point_at(endpoint: str, environment: MutableMapping[str, str], region: str = REGION) -> None:
     """Change `environment` in place so that AWS means the embedded one; service-specific endpoints go as well."""
     for name in list(environment):
         if name in FOREIGN_VARIABLES or name.startswith("AWS_ENDPOINT_URL_"):
             del environment[name]
-    environment.update(client_environment(endpoint))
+    environment.update(client_environment(endpoint, region))

@@ -101,5 +101,5 @@ def kill_all(find: object, timeout: float = 5.0) -> list[int]:
             break
         killed += [process.pid for process in targets if process.pid not in killed]
         send(targets, signal.SIGKILL)
-        psutil.wait_procs(targets, timeout=0.05)
+        time.sleep(0.01)
     return killed

@@ -33,7 +33,7 @@ check 'ruff format' ruff format --quiet --check .
 check 'mypy' mypy training/src
 check 'mypy, core and instance as Python 3.10' core
 check 'yamllint' yamllint --strict .
-check 'ansible-lint' ansible-lint --offline -q
+check 'ansible-lint' ansible-lint --offline --nocolor -q
 check 'shellcheck' shell_files
 
 if [ -n "$failed" ]; then

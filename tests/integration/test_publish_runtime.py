@@ -123,7 +123,7 @@ def test_what_is_published_runs_elsewhere(s3, project, tmp_path):
     assert (hashlib.sha256(body).hexdigest(), len(body)) == (current["sha256"], current["size"])
     elsewhere = tmp_path / "else where"
     with zstandard.ZstdDecompressor().stream_reader(body) as plain, tarfile.open(fileobj=plain, mode="r|") as tar:
-        tar.extractall(elsewhere, filter="tar")
+        tar.extractall(elsewhere)
     python = elsewhere / "bin/python3"
     code = "import greeting, json, ssl, sys; print(greeting.VERSION, sys.prefix, greeting.__cached__)"
     ran = subprocess.run([python, "-I", "-c", code], env={}, capture_output=True, text=True)
@@ -281,13 +281,18 @@ def test_what_pip_installed_beside_the_lock_is_refused(fresh_project):
 
 
 def test_the_playbook_changes_something_once(s3, fresh_project):
-    command = [
-        *(Path(sys.executable).parent / "ansible-playbook", "-i", "localhost,", "-c", "local"),
-        *("-e", f"training_env=local training_region=us-east-1 training_bucket={BUCKET}"),
-        *("-e", f"training_runtime_project_dir={fresh_project} ansible_python_interpreter={sys.executable}"),
-        *("-e", "training_runtime_target=this_machine training_runtime_interpreter=current"),
-        PROJECT / "playbooks/publish_runtime.yml",
-    ]
+    variables = {
+        "training_env": "local",
+        "training_region": "us-east-1",
+        "training_bucket": BUCKET,
+        "training_runtime_project_dir": str(fresh_project),
+        "training_runtime_target": "this_machine",
+        "training_runtime_interpreter": "current",
+        "ansible_python_interpreter": sys.executable,
+    }
+    ansible = Path(sys.executable).parent / "ansible-playbook"
+    playbook = PROJECT / "playbooks/publish_runtime.yml"
+    command = [ansible, "-i", "localhost,", "-c", "local", "-e", json.dumps(variables), playbook]
     for expected in ("changed=1", "changed=0"):
         result = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, timeout=120)
         assert result.returncode == 0, result.stdout + result.stderr

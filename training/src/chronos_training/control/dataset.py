@@ -26,8 +26,8 @@ THREADS = 8
 SMALL = 32 << 20  # up to here one PutObject with its checksum; above, parts
 
 Json = dict[str, Any]
-# What the manifest says about the publication itself, not about the data.
-_INCIDENTAL = {"created_at", "digest", "files"}
+# What the manifest tells about the publication or for people; the rest is the data and how to read it.
+_INCIDENTAL = {"created_at", "files", "source", "licence", "notes"}
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ def publish_dataset(s3: Any, bucket: str, folder: Path, *, check_mode: bool = Fa
     before = remote.manifest.content if remote.manifest else None
     return {
         "changed": plan.changed,
-        "diff": {"before": _summary(before), "after": _summary(plan.manifest)},
+        "diff": {"before": _summary(before), "after": _summary(plan.manifest if plan.changed else before)},
         "name": local["name"],
         "url": f"s3://{bucket}/{prefix}",
         "digest": plan.manifest["digest"],
@@ -110,7 +110,8 @@ def plan_publication(local: Json, remote: Remote) -> Publication:
         path = named.get((_month(entry["path"]), entry["sha256"]))
         if path is None:
             path = entry["path"]
-            if path in protected:  # same name, other content: the published bytes stay as they are
+            # Same name, other content: the published bytes stay, also those of the manifest before.
+            if protected and path in remote.sizes:
                 path = f"{path.removesuffix('.parquet')}-{entry['sha256'][:12]}.parquet"
         files.append({**entry, "path": path})
         if path not in protected or remote.sizes.get(path) != entry["size"]:
@@ -127,7 +128,7 @@ def _month(path: str) -> str:
 
 
 def _essence(manifest: Json) -> Json:
-    return {key: value for key, value in manifest.items() if key not in _INCIDENTAL} | {"digest": manifest["digest"]}
+    return {key: value for key, value in manifest.items() if key not in _INCIDENTAL}
 
 
 def _upload(s3: Any, bucket: str, prefix: str, folder: Path, plan: Publication) -> None:

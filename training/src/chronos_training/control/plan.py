@@ -165,12 +165,7 @@ def owner() -> str:
 
 
 def _load(s3: Any, bucket: str, request: LaunchRequest) -> tuple[TrainingConfig, list[str]]:
-    """Return the configuration and its sources: the repository's, then s3://…/{env}/configs/<name>.yaml, or one's own file."""
-    given = Path(request.config).expanduser()
-    if given.suffix in {".yaml", ".yml", ".json"}:
-        if not given.is_file():
-            raise ConfigurationError(f"The configuration file {given} does not exist.")
-        return load_config([given]), [str(given)]
+    """Return the configuration and its sources, each laid over the one before: repository, bucket, one's own file."""
     own = repository_config(request.config)
     paths, sources = [own], [f"training/configs/{own.name}"]
     with tempfile.TemporaryDirectory() as folder:
@@ -182,6 +177,12 @@ def _load(s3: Any, bucket: str, request: LaunchRequest) -> tuple[TrainingConfig,
                 path.write_bytes(body)
                 paths.append(path)
                 sources.append(f"s3://{bucket}/{key}")
+        if request.config_file:
+            given = Path(request.config_file).expanduser()
+            if not given.is_file():
+                raise ConfigurationError(f"The configuration file {given} does not exist.")
+            paths.append(given)
+            sources.append(str(given))
         return load_config(paths), sources
 
 

@@ -13,7 +13,8 @@ class LaunchRequest:
     env: str
     region: str | None
     project: str
-    config: str  # a name in training/configs, or a path
+    config: str  # a name in training/configs
+    config_file: str | None  # one's own YAML or JSON file, laid over it
     instance_types: tuple[str, ...]  # in order of preference
     device: str  # cpu or cuda, declared, never guessed
     volume_gb: int

@@ -74,7 +74,7 @@ def summary_lines(folder: Path) -> list[str]:
         _json(folder / name) for name in ("model_metadata.json", "system-state.json", "run_spec.json")
     )
     lines = []
-    metrics, verdict = metadata.get("metrics"), metadata.get("validation", {}).get("verdict")
+    metrics, verdict = metadata.get("metrics"), metadata.get("validation", {}).get("verdict", {}).get("sentence")
     if metrics:
         naive = metrics["seasonal_naive"]
         lines.append(f"scores  WQL {metrics['wql']:.4f} (seasonal naive {naive['wql']:.4f}), MASE {metrics['mase']:.3f} "

@@ -111,6 +111,6 @@ def table(runs: list[PastRun]) -> list[str]:
     for run in runs:
         wql = f"{run.wql:9.4f}" if run.wql is not None else f"{'-':>9}"
         relative = f"{run.relative_wql:10.3f}" if run.relative_wql is not None else f"{'-':>10}"
-        cost = f"${run.cost_usd:8.2f}" if run.cost_usd is not None else f"{'-':>9}"
+        cost = f"{f'${run.cost_usd:.2f}':>9}" if run.cost_usd is not None else f"{'-':>9}"
         lines.append(f"{run.run_id:16}{run.status:12}{run.dataset:16}{run.length:14}{wql}{relative}{cost}")
     return lines

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -13,7 +14,9 @@ from botocore.config import Config
 from .errors import PermissionDenied, TrainingError
 
 # Ordinary calls: botocore's own retries serve them. The state store must not have them (see `wire.py`).
-STANDARD = Config(retries={"mode": "standard", "total_max_attempts": 5}, connect_timeout=5, read_timeout=60)
+STANDARD = Config(
+    retries={"mode": "standard", "total_max_attempts": 5}, connect_timeout=5, read_timeout=60, max_pool_connections=32
+)
 # RunInstances answers InsufficientInstanceCapacity with a 500, which botocore would repeat in the same full zone.
 ONCE = Config(retries={"total_max_attempts": 1}, connect_timeout=5, read_timeout=60)
 
@@ -23,10 +26,18 @@ _INVALID = {"InvalidClientTokenId", "UnrecognizedClientException", "InvalidAcces
 _REGION = {"PermanentRedirect", "AuthorizationHeaderMalformed", "IllegalLocationConstraintException", "301"}
 
 
+# One session for the process: each new one would read botocore's data again, a second on a small machine. Making a client
+# from it is not safe in two threads at once; using one is.
+_session_lock = threading.Lock()
+_session: boto3.session.Session | None = None
+
+
 def client(service: str, *, region: str | None = None, config: Config = STANDARD) -> Any:
     """Return a boto3 client. Endpoint, credentials and default region come from the standard AWS environment."""
-    with explained(f"open a connection to {service}"):
-        return boto3.session.Session().client(service, region_name=region, config=config)
+    global _session
+    with explained(f"open a connection to {service}"), _session_lock:
+        _session = _session or boto3.session.Session()
+        return _session.client(service, region_name=region, config=config)
 
 
 def error_code(error: BaseException) -> str:

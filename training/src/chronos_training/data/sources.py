@@ -88,7 +88,11 @@ def _file(file: Path) -> pd.DataFrame:
     if file.suffix not in FILE_TYPES:
         raise DataError(f"{file}: must be a .parquet or .csv file.")
     try:
-        frame = pd.read_parquet(file) if file.suffix == ".parquet" else pd.read_csv(file, dtype={"item_id": "string"})
+        frame = (
+            pd.read_parquet(file)
+            if file.suffix == ".parquet"
+            else pd.read_csv(file, dtype={"item_id": "string"}, float_precision="round_trip")
+        )
     except Exception as error:  # readers raise a dozen types for a malformed file; the sentence is what matters
         raise DataError(f"{file}: cannot be read as {file.suffix[1:].upper()}: {str(error).splitlines()[0]}") from None
     missing = [column for column in ("item_id", "timestamp", "target") if column not in frame.columns]

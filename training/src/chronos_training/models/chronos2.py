@@ -29,6 +29,8 @@ def build_model(config: TrainingConfig) -> Any:
         # upstream's value; with 1.0 the same training ended at WQL 0.081 instead of 0.056
         initializer_factor=0.05,
         architectures=["Chronos2Model"],
+        # by this key upstream's generic loader, which AutoGluon uses too, knows the family
+        chronos_pipeline_class="Chronos2Pipeline",
         chronos_config={
             "context_length": size.context_length,
             "input_patch_size": size.patch_size,

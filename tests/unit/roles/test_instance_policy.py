@@ -9,7 +9,7 @@ import jinja2
 import pytest
 import yaml
 
-POLICY = Path(__file__).parents[2] / "roles/training_identity/vars/main/policy.yml"
+POLICY = Path(__file__).parents[3] / "roles/training_identity/vars/main/policy.yml"
 BUCKET = "arn:aws:s3:::chronos-training-dev-123456789012-us-east-1"
 
 

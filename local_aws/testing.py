@@ -1,0 +1,116 @@
+"""For tests: an embedded AWS of their own in a folder of their own, with clients and polling.
+
+tests/conftest.py makes fixtures of it.
+"""
+
+from __future__ import annotations
+
+import time
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import boto3
+from botocore.config import Config
+
+from local_aws import control
+from local_aws.home import ACCESS_KEY, HOME_VARIABLE, REGION, SECRET_KEY, Home, Server, client_environment
+
+T = TypeVar("T")
+
+
+def wait_for(condition: Callable[[], T], what: str, timeout: float = 30.0, interval: float = 0.05) -> T:
+    """Poll until `condition()` is truthy and return that. AssertionError naming `what` after `timeout` seconds."""
+    deadline = time.monotonic() + timeout
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > deadline:
+            raise AssertionError(f"waited {timeout:.0f} s in vain for: {what}")
+        time.sleep(interval)
+
+
+class EmbeddedAws:
+    """A running embedded AWS. `env` holds the variables for subprocesses that shall talk to it."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        self._home = Home(home)
+        self.server: Server = control.start(self._home)[0]
+
+    @property
+    def endpoint(self) -> str:
+        return self.server.endpoint
+
+    @property
+    def env(self) -> dict[str, str]:
+        return {**client_environment(self.endpoint), HOME_VARIABLE: str(self.home)}
+
+    def client(self, name: str, *, region: str = REGION, credentials: dict[str, str] | None = None) -> Any:
+        """A boto3 client. `credentials` as instance metadata has them (AccessKeyId, SecretAccessKey, Token)."""
+        keys = credentials or {"AccessKeyId": ACCESS_KEY, "SecretAccessKey": SECRET_KEY}
+        return boto3.session.Session().client(
+            name,
+            region_name=region,
+            endpoint_url=self.endpoint,
+            aws_access_key_id=keys["AccessKeyId"],
+            aws_secret_access_key=keys["SecretAccessKey"],
+            aws_session_token=keys.get("Token"),
+            config=Config(retries={"total_max_attempts": 1}),
+        )
+
+    def machines(self) -> list[dict[str, Any]]:
+        """What the host says of its machines (instance_id, state, guest, guest_pid, metadata_endpoint)."""
+        said = control.health(self.endpoint) or {}
+        return list(said.get("machines", []))  # type: ignore[call-overload]
+
+    def reset(self) -> None:
+        """An empty account again, with no machine running."""
+        request = urllib.request.Request(f"{self.endpoint}/moto-api/reset", method="POST")
+        urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=30).close()
+        wait_for(lambda: not self.machines(), "machines of the reset account to be switched off")
+
+    def stop(self) -> None:
+        control.stop(self._home)
+
+    # What tests of instances do again and again.
+
+    def launch(self, user_data: str | bytes = "", **parameters: Any) -> str:
+        """RunInstances for one instance; returns its id."""
+        defaults: dict[str, Any] = {
+            "ImageId": "ami-0a7d80731ae1b2435",
+            "InstanceType": "c5.large",
+            "MinCount": 1,
+            "MaxCount": 1,
+        }
+        if user_data:
+            defaults["UserData"] = user_data
+        answer = self.client("ec2").run_instances(**defaults | parameters)
+        return str(answer["Instances"][0]["InstanceId"])
+
+    def instance(self, instance_id: str) -> dict[str, Any]:
+        found = self.client("ec2").describe_instances(InstanceIds=[instance_id])
+        return dict(found["Reservations"][0]["Instances"][0])
+
+    def state(self, instance_id: str) -> str:
+        return str(self.instance(instance_id)["State"]["Name"])
+
+    def wait_for_state(self, instance_id: str, state: str, timeout: float = 30.0) -> None:
+        wait_for(lambda: self.state(instance_id) == state, f"{instance_id} to be {state}", timeout)
+
+    def console(self, instance_id: str) -> str:
+        """The console as EC2 returns it."""
+        return str(self.client("ec2").get_console_output(InstanceId=instance_id).get("Output", ""))
+
+    def wait_for_console(self, instance_id: str, text: str, timeout: float = 30.0) -> str:
+        """Wait until `text` is on the console; returns all of it. On failure the console is part of the message."""
+        try:
+            return wait_for(lambda: text in (seen := self.console(instance_id)) and seen, repr(text), timeout)  # type: ignore[return-value]
+        except AssertionError as error:
+            raise AssertionError(f"{error}\nconsole:\n{self.console(instance_id)}") from None
+
+    def root(self, instance_id: str) -> Path:
+        """The machine's file system on this disk."""
+        return self._home.instance(instance_id) / "root"

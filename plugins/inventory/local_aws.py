@@ -1,0 +1,63 @@
+"""Ansible inventory plugin: starts the embedded AWS on demand and points this Ansible process at it."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: local_aws
+short_description: Points Ansible at the embedded AWS, starting it on demand
+description:
+  - When an inventory with this plugin is parsed, the embedded AWS (C(python -m local_aws)) is started unless it runs, and
+    the process environment of Ansible is set so that every later plugin, module and lookup talks to it.
+  - C(AWS_PROFILE), session tokens and other sources of real credentials are removed from the environment, so no play of
+    this inventory can touch a real account.
+  - It adds no hosts, groups or variables. Name its file so that it is parsed first, e.g. C(00_local_aws.yml).
+options:
+  plugin:
+    description: The name of this plugin.
+    required: true
+    choices: [local_aws]
+  region:
+    description: The region that tools without one of their own use.
+    type: str
+    default: us-east-1
+"""
+
+EXAMPLES = r"""
+plugin: local_aws
+"""
+
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from ansible.errors import AnsibleParserError
+from ansible.plugins.inventory import BaseInventoryPlugin
+
+REPOSITORY_ROOT = Path(__file__).resolve().parent.parent.parent
+
+
+class InventoryModule(BaseInventoryPlugin):
+    """Sets os.environ in Ansible's main process; workers and modules are forked from it and inherit it."""
+
+    NAME = "local_aws"
+
+    def verify_file(self, path: str) -> bool:
+        return super().verify_file(path) and path.endswith(("local_aws.yml", "local_aws.yaml"))
+
+    def parse(self, inventory: Any, loader: Any, path: str, cache: bool = True) -> None:
+        super().parse(inventory, loader, path, cache)
+        self._read_config_data(path)
+        # The package lies at the repository's root, which is not on Ansible's search path.
+        if str(REPOSITORY_ROOT) not in sys.path:
+            sys.path.insert(0, str(REPOSITORY_ROOT))
+        from local_aws import control, home
+
+        where = home.current_home()
+        try:
+            server, new = control.start(where)
+        except home.LocalAwsError as error:
+            raise AnsibleParserError(str(error)) from error
+        if new:
+            self.display.v(f"embedded AWS started at {server.endpoint}")
+        home.point_at(server.endpoint, os.environ, self.get_option("region"))

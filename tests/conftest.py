@@ -1,0 +1,24 @@
+"""Fixtures for every test. The embedded AWS of a test session is its own, in a temporary folder, and ends with it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from local_aws.testing import EmbeddedAws
+
+
+@pytest.fixture(scope="session")
+def embedded_aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedAws]:
+    """One server for the whole session (for each worker of xdist). Tests want `aws`."""
+    server = EmbeddedAws(tmp_path_factory.mktemp("aws") / "home")
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def aws(embedded_aws: EmbeddedAws) -> EmbeddedAws:
+    """An empty account: has .endpoint, .home, .env (for subprocesses), .client(name), and helpers for instances."""
+    embedded_aws.reset()
+    return embedded_aws

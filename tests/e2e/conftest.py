@@ -1,0 +1,44 @@
+"""One embedded account for all end-to-end tests: provisioned and published once, through the playbooks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from local_aws.testing import EmbeddedAws
+
+from .operator import Operator
+
+
+@pytest.fixture(scope="session")
+def account(tmp_path_factory):
+    """Return the operator of a provisioned account with a published runtime and dataset."""
+    server = EmbeddedAws(tmp_path_factory.mktemp("account") / "home")
+    operator = Operator(server)
+    operator.play("provision_infrastructure", "publish_runtime", "publish_dataset").succeeded()
+    yield operator
+    server.stop()
+
+
+@pytest.fixture
+def operator(account):
+    """Return the operator, with nothing running before and nothing left after the test."""
+    assert account.state() is None
+    yield account
+    account.play("kill_training", training_kill_force=True)
+    assert account.live_instances() == []
+
+
+@pytest.fixture
+def config(tmp_path):
+    """Return a function that writes a user's configuration file: few steps unless told otherwise."""
+
+    def write(**sections) -> str:
+        content = {"training": {"steps": 60, "warmup_steps": 10, "checkpoint_every_steps": 20}, **sections}
+        path = Path(tmp_path) / "mine.yaml"
+        path.write_text(yaml.safe_dump(content))
+        return str(path)
+
+    return write

@@ -1,0 +1,113 @@
+"""A person at the command line: runs the playbooks as they are, on an embedded AWS of their own."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+ROOT = Path(__file__).resolve().parents[2]
+BIN = Path(sys.executable).parent
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A command that has ended: exit code and everything it printed."""
+
+    code: int
+    output: str
+
+    def succeeded(self) -> Finished:
+        assert self.code == 0, self.output
+        return self
+
+    def failed(self) -> Finished:
+        assert self.code != 0, self.output
+        return self
+
+
+class Operator:
+    """Commands and eyes of one person. `aws` is the fixture of the embedded AWS."""
+
+    def __init__(self, aws: Any) -> None:
+        self.aws = aws
+        self.bucket = "chronos-training-local-123456789012-us-east-1"
+        self.s3, self.ec2 = aws.client("s3"), aws.client("ec2")
+
+    def command(self, *words: str, timeout: float = 300) -> Finished:
+        """Run a program of the virtual environment from the repository's root."""
+        environment = {**os.environ, **self.aws.env, "PATH": f"{BIN}:{os.environ['PATH']}", "LC_ALL": "C.UTF-8"}
+        environment["ANSIBLE_CONFIG"] = str(ROOT / "ansible.cfg")
+        done = subprocess.run(
+            [str(BIN / words[0]), *words[1:]],
+            cwd=ROOT,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=timeout,
+            check=False,
+        )
+        return Finished(done.returncode, done.stdout)
+
+    def play(self, *playbooks: str, flags: tuple[str, ...] = (), **variables: Any) -> Finished:
+        """Run playbooks with extra variables."""
+        words = [f"playbooks/{name}.yml" for name in playbooks] + list(flags)
+        if variables:
+            words += ["-e", json.dumps(variables)]
+        return self.command("ansible-playbook", *words)
+
+    def state(self) -> dict[str, Any] | None:
+        """Return the state file, or None when there is none."""
+        try:
+            return json.loads(self.s3.get_object(Bucket=self.bucket, Key="local/system-state.json")["Body"].read())
+        except self.s3.exceptions.NoSuchKey:
+            return None
+
+    def artifact(self, run_id: str, name: str) -> Any:
+        """Return a JSON artifact of a run."""
+        key = f"local/runs/{run_id[:4]}/{run_id[4:6]}/{run_id[6:]}/{name}"
+        return json.loads(self.s3.get_object(Bucket=self.bucket, Key=key)["Body"].read())
+
+    def keys(self, prefix: str) -> list[str]:
+        """Return the keys below `prefix`."""
+        pages = self.s3.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=prefix)
+        return [entry["Key"] for page in pages for entry in page.get("Contents", [])]
+
+    def run_files(self, run_id: str) -> set[str]:
+        """Return the names of a run's files, relative to its prefix."""
+        prefix = f"local/runs/{run_id[:4]}/{run_id[4:6]}/{run_id[6:]}/"
+        return {key[len(prefix) :] for key in self.keys(prefix)}
+
+    def log(self, run_id: str, name: str) -> str:
+        """Return a log of a run as S3 has it."""
+        return self.s3.get_object(Bucket=self.bucket, Key=f"local/logs/{run_id}/{name}.log")["Body"].read().decode()
+
+    def live_instances(self) -> list[str]:
+        """Return the ids of all instances that are not terminated, whatever their tags."""
+        pages = self.ec2.get_paginator("describe_instances").paginate()
+        found = [i for page in pages for r in page["Reservations"] for i in r["Instances"]]
+        return [i["InstanceId"] for i in found if i["State"]["Name"] != "terminated"]
+
+    def instance_root(self, instance_id: str) -> Path:
+        """Return the root folder of an instance at process level."""
+        return Path(self.aws.home) / "instances" / instance_id / "root"
+
+
+def eventually(look: Callable[[], T], what: str, timeout: float = 120) -> T:
+    """Return the first true result of `look`; fail after `timeout` seconds."""
+    deadline = time.monotonic() + timeout
+    while time.monotonic() < deadline:
+        found = look()
+        if found:
+            return found
+        time.sleep(0.2)
+    raise AssertionError(f"not seen within {timeout:.0f} s: {what}")

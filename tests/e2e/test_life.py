@@ -1,0 +1,132 @@
+"""A whole run through the playbooks, looked at from everywhere a person would look."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+
+import pytest
+
+from .operator import eventually
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def finished(account, tmp_path_factory):
+    """One run with the default configuration, followed to its end; what was seen on the way."""
+    seen = {"launch": account.play("launch_training").succeeded().output}
+    run_id = account.state()["run_id"]
+    eventually(lambda: (account.state() or {}).get("current_step") == "training", "the training step")
+    before = account.state()
+    seen["second"] = account.play("launch_training").failed().output
+    after = account.state()
+    seen["same"] = (before["run_id"], before["instance_id"]) == (after["run_id"], after["instance_id"])
+    seen["instances"] = account.live_instances()
+    seen["graph"] = account.command("ansible-inventory", "--graph").succeeded().output
+    seen["verify_during"] = account.play("verify_cleanup").succeeded().output
+    seen["monitor"] = account.play("monitor_training", training_monitor_interval=1).succeeded().output
+    seen["verify"] = account.play("verify_cleanup").succeeded().output
+    folder = tmp_path_factory.mktemp("results")
+    seen["fetch"] = account.play("fetch_run", training_results_folder=str(folder)).succeeded().output
+    seen["folder"] = folder / "local" / run_id
+    seen["refetch"] = account.play("fetch_run", training_results_folder=str(folder)).succeeded().output
+    return run_id, seen
+
+
+def test_a_second_launch_is_refused_and_names_the_run(finished):
+    run_id, seen = finished
+    assert f"Run {run_id} is active in local: step training for" in seen["second"]
+    assert f"instance {seen['instances'][0]} is running" in seen["second"]
+    assert "playbooks/kill_training.yml" in seen["second"]
+    assert seen["same"]
+    assert len(seen["instances"]) == 1
+
+
+def test_the_inventory_groups_the_instance(finished):
+    run_id, seen = finished
+    for group in ("env_local", f"run_{run_id.replace('-', '_')}", "state_running"):
+        assert f"@{group}:" in seen["graph"]
+
+
+def test_verify_during_a_run_finds_no_orphan(finished):
+    run_id, seen = finished
+    assert f"clean: run {run_id} is active, no orphan" in seen["verify_during"]
+
+
+def test_monitor_shows_the_steps_and_the_end(finished):
+    run_id, seen = finished
+    assert "3/5 training" in seen["monitor"]
+    assert "samples/s" in seen["monitor"]
+    assert f"run {run_id}: completed" in seen["monitor"]
+
+
+def test_the_state_is_archived_and_gone(finished, account):
+    run_id, _ = finished
+    assert account.state() is None
+    archived = account.artifact(run_id, "system-state.json")
+    assert archived["status"] == "completed"
+    assert list(archived["steps"]) == ["initialization", "data_sync", "training", "results_sync", "cleanup"]
+    assert all({"started_at", "ended_at"} <= set(times) for times in archived["steps"].values())
+    eventually(lambda: account.live_instances() == [], "the end of the instance", 30)
+
+
+def test_every_artifact_is_what_training_json_says(finished, account):
+    run_id, _ = finished
+    training = account.artifact(run_id, "training.json")
+    names = {artifact["path"] for artifact in training["artifacts"]}
+    assert {"report.html", "model_metadata.json", "evaluation/metrics.json"} <= names
+    assert any(name.startswith("models/birthdays-tiny-cpu/") for name in names)
+    prefix = f"local/runs/{run_id[:4]}/{run_id[4:6]}/{run_id[6:]}/"
+    for artifact in training["artifacts"]:
+        body = account.s3.get_object(Bucket=account.bucket, Key=prefix + artifact["path"])["Body"].read()
+        assert hashlib.sha256(body).hexdigest() == artifact["sha256"]
+    assert "_SUCCESS" in account.run_files(run_id)
+
+
+def test_the_model_beats_seasonal_naive(finished, account):
+    run_id, _ = finished
+    metrics = account.artifact(run_id, "model_metadata.json")["metrics"]
+    assert metrics["wql"] < metrics["seasonal_naive"]["wql"]
+
+
+def test_cleanup_status_has_the_inventory_before_and_after(finished, account):
+    run_id, _ = finished
+    status = account.artifact(run_id, "cleanup_status.json")
+    assert {r["kind"] for r in status["before"]["resources"]} == {"instance", "volume", "network interface"}
+    assert (status["status"], status["after"]["resources"]) == ("clean", [])
+
+
+def test_fetched_files_are_there_and_not_fetched_twice(finished):
+    _, seen = finished
+    assert (seen["folder"] / "report.html").read_text().lstrip().lower().startswith("<!doctype html>")
+    assert (seen["folder"] / "logs/training.log").exists()
+    assert "would have cost $" in seen["fetch"]
+    assert ", 0 of them new" in seen["refetch"]
+
+
+def test_logs_are_in_s3(finished, account):
+    run_id, _ = finished
+    assert "step results_sync" in account.log(run_id, "pipeline")
+    assert "saved checkpoint" in account.log(run_id, "training")
+
+
+def test_the_aws_cli_sees_plain_objects_and_tags(finished, account):
+    run_id, _ = finished
+    listed = account.command("aws", "s3", "ls", "--recursive", f"s3://{account.bucket}/local/").succeeded().output
+    assert "report.html" in listed
+    described = account.command("aws", "ec2", "describe-instances", "--output", "json").succeeded().output
+    instances = [i for r in json.loads(described)["Reservations"] for i in r["Instances"]]
+    tags = {tag["Key"]: tag["Value"] for i in instances for tag in i.get("Tags", []) if i["State"]["Name"] == "terminated"}
+    assert {"Project": "Chronos-Training", "Environment": "local", "ManagedBy": "Ansible"}.items() <= tags.items()
+
+
+def test_list_runs_has_it(finished, account):
+    run_id, _ = finished
+    line = next(line for line in account.play("list_runs").succeeded().output.splitlines() if run_id in line)
+    assert "completed" in line
+
+
+def test_monitor_of_a_past_run_reads_the_archive(finished, account):
+    run_id, _ = finished
+    assert "completed" in account.play("monitor_training", training_monitor_run_id=run_id).succeeded().output

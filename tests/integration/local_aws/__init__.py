@@ -1,0 +1,1 @@
+"""The embedded AWS against itself: real server, real processes."""

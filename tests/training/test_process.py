@@ -1,0 +1,193 @@
+"""The process as the instance starts it: artifacts, exit codes, signals, and one sentence for every fault."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+import torch
+
+from chronos_training.models import checkpoints, train
+from chronos_training.models.metadata import metadata_schema
+from tests.training.conftest import command, environment, start, tiny, write_spec
+
+
+@pytest.fixture(scope="module")
+def finished(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The output of a whole run, made by the process itself."""
+    folder = tmp_path_factory.mktemp("run")
+    spec = write_spec(folder / "run_spec.json", tiny(), run_id="20260502-093000", git_commit="f" * 40)
+    done = start(spec, data, folder / "out")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "step 8/8  loss" in done.stdout and "samples/s  eta 0:00" in done.stdout
+    assert "%|" not in done.stdout + done.stderr  # no progress bars
+    return folder / "out"
+
+
+def test_every_artifact_is_there(finished: Path) -> None:
+    expected = {
+        "models/tiny/config.json", "models/tiny/model.safetensors", "evaluation/metrics.json", "evaluation/per_series.csv",
+        "evaluation/forecasts.parquet", "model_metadata.json", "report.html", "loss.csv", "progress.json",
+        "checkpoints/checkpoint-8/optimizer.pt", "checkpoints/checkpoint-8/complete.json",
+    }  # fmt: skip
+    assert expected <= {str(p.relative_to(finished)) for p in finished.rglob("*") if p.is_file()}
+    assert json.loads((finished / "progress.json").read_text())["phase"] == "reporting"
+
+
+def test_metadata_has_the_keys_of_its_schema(finished: Path) -> None:
+    """The full validation is in tests/unit/models; here the real run's file is held against the schema's names."""
+    metadata, schema = json.loads((finished / "model_metadata.json").read_text()), metadata_schema()
+    assert set(metadata) == set(schema["required"])
+    for key in ("dataset", "model", "lineage", "metrics", "validation", "cost", "runtime"):
+        assert (
+            set(schema["properties"][key]["required"])
+            <= set(metadata[key])
+            <= set(schema["properties"][key]["properties"])
+        )
+    assert metadata["git_commit"] == "f" * 40 and metadata["versions"]["chronos"] == "2.3.2"
+
+
+def test_forecasts_file_agrees_with_the_metrics(finished: Path) -> None:
+    table = pq.read_table(finished / "evaluation/forecasts.parquet").to_pandas()
+    assert len(table) == 4 * 2 * 7
+    pinball = sum(
+        2 * np.maximum(q * (table["actual"] - table[f"q{q:g}"]), (q - 1) * (table["actual"] - table[f"q{q:g}"])).sum()
+        for q in (0.1, 0.5, 0.9)
+    )
+    metrics = json.loads((finished / "evaluation/metrics.json").read_text())
+    assert metrics["aggregate"]["model"]["wql"] == pytest.approx(pinball / (3 * table["actual"].abs().sum()))
+
+
+RELOAD = """
+import json, sys, torch
+from chronos import BaseChronosPipeline
+pipeline = BaseChronosPipeline.from_pretrained(sys.argv[1])
+context = torch.arange(28.0) % 7 + torch.linspace(0, 1, 28)
+print(json.dumps([type(pipeline).__name__, pipeline.predict([context], prediction_length=7)[0].tolist()]))
+"""
+
+
+def test_upstream_loads_the_model_from_a_moved_folder(finished: Path, tmp_path: Path) -> None:
+    from chronos import Chronos2Pipeline
+
+    context = torch.arange(28.0) % 7 + torch.linspace(0, 1, 28)
+    here = Chronos2Pipeline.from_pretrained(finished / "models/tiny").predict([context], prediction_length=7)[0]
+    moved = tmp_path / "moved" / "elsewhere"
+    shutil.copytree(finished / "models/tiny", moved)
+    plain = {k: v for k, v in environment().items() if k != "PYTHONPATH"}  # without a line of ours
+    out = subprocess.run(
+        [sys.executable, "-c", RELOAD, str(moved)], capture_output=True, text=True, env=plain, check=True
+    )
+    name, values = json.loads(out.stdout.splitlines()[-1])
+    assert name == "Chronos2Pipeline"
+    assert torch.equal(torch.tensor(values), here)
+
+
+def test_sigterm_saves_the_step_and_exits_143_and_the_next_start_goes_on(data: Path, tmp_path: Path) -> None:
+    config = tiny(training={"steps": 100_000, "checkpoint_every_steps": 1_000_000, "log_every_steps": 1000})
+    spec = write_spec(tmp_path / "s.json", config)
+    process = subprocess.Popen(
+        command(spec, data, tmp_path / "out"),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env=environment(),
+    )
+    try:
+        wait_for(lambda: progress(tmp_path / "out").get("step", 0) >= 5)
+        process.send_signal(signal.SIGTERM)
+        output = process.communicate(timeout=30)[0]
+    finally:
+        process.kill()
+    assert process.returncode == 143, output
+    assert "Traceback" not in output and "ERROR" not in output
+    (step,) = checkpoints.steps_in(tmp_path / "out/checkpoints")
+    seal = json.loads((tmp_path / f"out/checkpoints/checkpoint-{step}/complete.json").read_text())
+    found, skipped = checkpoints.newest_complete(tmp_path / "out/checkpoints", seal["fingerprint"])
+    assert found is not None and step >= 5 and skipped == []
+    assert not (tmp_path / "out/checkpoints" / checkpoints.PARTIAL).exists()
+
+
+def wait_for(condition: Any, seconds: float = 60.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it never happened"
+        time.sleep(0.05)
+
+
+def progress(folder: Path) -> dict[str, Any]:
+    try:
+        content: dict[str, Any] = json.loads((folder / "progress.json").read_text())
+    except OSError:
+        return {}
+    return content
+
+
+def run_here(spec: Path, data: Path, output: Path, capsys: pytest.CaptureFixture[str]) -> tuple[int, str]:
+    """Run `main` in this process (saves the import of torch) and return exit code and the last line of stderr."""
+    handler = signal.getsignal(signal.SIGTERM)
+    try:
+        code = train.main(["--spec", str(spec), "--data", str(data), "--output", str(output)])
+    finally:
+        signal.signal(signal.SIGTERM, handler)
+    err = capsys.readouterr().err
+    assert (code == 1) == ("Traceback" in err)
+    return code, err.strip().splitlines()[-1]
+
+
+def copy(data: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(data, tmp_path / "data"))
+
+
+def test_a_corrupt_file_is_one_sentence_and_exit_2(data: Path, tmp_path: Path) -> None:
+    folder = copy(data, tmp_path)
+    path = folder / "2020/03/part-0.parquet"
+    path.write_bytes(path.read_bytes()[:-1] + b"X")
+    done = start(write_spec(tmp_path / "s.json", tiny()), folder, tmp_path / "out")
+    assert done.returncode == 2
+    last = done.stderr.strip().splitlines()[-1]
+    assert last.startswith("ERROR: ") and "2020/03/part-0.parquet: sha256" in last and "corrupt" in last
+    assert "Traceback" not in done.stderr
+
+
+def test_faults_that_a_person_can_mend(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    spec = tmp_path / "s.json"
+    cases: list[tuple[dict[str, Any], str]] = [
+        ({"config": tiny(model={"context_length": 140})}, "model.context_length: 140 is longer than the series allow"),
+        ({"config": tiny(dataset={"target": "sales"})}, "no column 'sales'"),
+        ({"config": tiny(dataset={"name": "other"})}, "dataset.name: 'other' is configured"),
+        ({"config": tiny(), "dataset": {"digest": "0" * 64}}, "was launched with dataset digest 000000000000"),
+        ({"config": tiny(), "training": {"model": {"familly": "x"}}}, "training.model.familly: unknown key"),
+        ({"config": tiny(), "device": "tpu"}, "device: 'tpu' is not allowed"),
+    ]
+    if not torch.cuda.is_available():
+        cases.append(({"config": tiny(), "device": "cuda"}, "torch finds no GPU here"))
+    for change, says in cases:
+        write_spec(spec, **change)
+        code, last = run_here(spec, data, tmp_path / "out", capsys)
+        assert code == 2 and last.startswith("ERROR: ") and says in last, last
+    code, last = run_here(write_spec(spec, tiny()), tmp_path / "absent", tmp_path / "out", capsys)
+    assert code == 2 and "the dataset has no manifest" in last
+    assert not (tmp_path / "out/models").exists()
+
+
+def test_the_unexpected_gives_a_traceback_and_one_sentence(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from chronos_training.models import chronos2
+
+    def broken(*arguments: Any) -> None:
+        raise RuntimeError("no more\nmemory")
+
+    monkeypatch.setattr(chronos2, "build_model", broken)
+    code, last = run_here(write_spec(tmp_path / "s.json", tiny()), data, tmp_path / "out", capsys)
+    assert (code, last) == (1, "ERROR: RuntimeError: no more memory")

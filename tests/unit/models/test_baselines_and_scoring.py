@@ -1,0 +1,100 @@
+"""Seasonal naive in its three forms, and the comparison made from them."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from chronos_training.config import TrainingConfig
+from chronos_training.data.load import Panel
+from chronos_training.models import metrics
+from chronos_training.models.baselines import seasonal_naive, seasonal_naive_gaussian, seasonal_naive_point
+from chronos_training.models.forecasts import MODEL, Forecasts, origins_of
+from chronos_training.models.scoring import score
+
+NAN = float("nan")
+LEVELS = [0.1, 0.5, 0.9]
+
+
+def test_point_form_repeats_the_last_season() -> None:
+    history = np.array([9.0, 9, 9, 1, 2, 3])
+    np.testing.assert_array_equal(seasonal_naive_point(history, 5, LEVELS, 3), np.tile([1.0, 2, 3, 1, 2], (3, 1)))
+
+
+def test_a_missing_last_value_comes_from_the_season_before() -> None:
+    history = np.array([4.0, 5, 6, 1, NAN, 3])
+    np.testing.assert_array_equal(seasonal_naive_point(history, 3, [0.5], 3), [[1.0, 5, 3]])
+    assert np.isfinite(seasonal_naive(np.array([NAN, 2.0, NAN, 3.0]), 4, LEVELS, 2)).all()
+
+
+def test_gaussian_width_grows_with_the_root_of_the_seasons_ahead() -> None:
+    history = np.array([0.0, 1, 0, 1, 0, 1, 2, 3])  # differences of lag 2: 0 0 0 0 2 2 -> sigma = sqrt(8/6)
+    out = seasonal_naive_gaussian(history, 4, [0.5, 0.9], 2)
+    np.testing.assert_array_equal(out[0], [2, 3, 2, 3])
+    sigma = np.sqrt(8 / 6)
+    np.testing.assert_allclose(out[1] - out[0], 1.2815515655 * sigma * np.sqrt([1, 1, 2, 2]))
+
+
+def test_empirical_form_uses_the_errors_of_its_own_distance() -> None:
+    history = np.arange(40.0)  # one season back the error is always 4, two seasons back 8
+    out = seasonal_naive(history, 8, LEVELS, 4)
+    np.testing.assert_array_equal(out[1], np.arange(40.0, 48.0))  # the drift is learnt from the errors
+
+
+def test_the_empirical_form_is_calibrated_on_noise() -> None:
+    generator = np.random.default_rng(0)
+    hits = []
+    for _ in range(300):
+        series = generator.exponential(size=207)
+        hits.append(series[200:] <= seasonal_naive(series[:200], 7, LEVELS, 7)[2])
+    assert np.mean(hits) == pytest.approx(0.9, abs=0.02)
+
+
+def test_windows_end_with_the_series_and_lie_in_the_held_out_part(config: TrainingConfig) -> None:
+    origins = origins_of(120, config)
+    assert origins == [99, 106, 113]
+    assert origins[0] == 120 - config.held_out_length and origins[-1] + 7 == 120
+
+
+def test_scores_agree_with_the_metrics_on_the_whole(forecasts: Forecasts, panel: Panel, config: TrainingConfig) -> None:
+    scores = score(forecasts, panel, config)
+    flat = forecasts.actual.reshape(-1, 7)
+    for name, quantiles in forecasts.quantiles.items():
+        assert scores["aggregate"][name]["wql"] == pytest.approx(metrics.wql(flat, quantiles.reshape(-1, 3, 7), LEVELS))
+    # every error of the median is 0.1
+    assert scores["aggregate"][MODEL]["mae"] == pytest.approx(0.1)
+    assert scores["aggregate"]["seasonal_naive"]["relative_wql"] == pytest.approx(1.0)
+    ratios = [row[MODEL]["wql"] / row["seasonal_naive"]["wql"] for row in scores["per_series"]]
+    assert scores["aggregate"][MODEL]["relative_wql"] == pytest.approx(np.exp(np.mean(np.log(ratios))))
+    assert scores["held_out_from"].startswith("2020-04-09")
+
+
+def test_verdict_in_words(forecasts: Forecasts, panel: Panel, config: TrainingConfig) -> None:
+    good = score(forecasts, panel, config)["verdict"]
+    assert good["result"] == "better" and good["series_won"] == 5
+    assert good["sentence"].startswith("Better than seasonal naive on the held-out windows: WQL 0.0")
+    assert "lower on 5 of 5 series" in good["sentence"]
+    worse = copy.deepcopy(forecasts)
+    worse.quantiles[MODEL][:] += 50
+    bad = score(worse, panel, config)["verdict"]
+    assert bad["result"] == "worse" and bad["series_won"] == 0
+    assert bad["sentence"].startswith("Not better than seasonal naive")
+
+
+def test_a_tie_is_not_better(forecasts: Forecasts, panel: Panel, config: TrainingConfig) -> None:
+    forecasts.quantiles[MODEL][:] = forecasts.quantiles["seasonal_naive"]
+    assert score(forecasts, panel, config)["verdict"]["result"] == "worse"
+
+
+def test_series_of_zeros_and_constants_do_not_break_the_comparison(
+    forecasts: Forecasts, panel: Panel, config: TrainingConfig
+) -> None:
+    values = (np.zeros(120), np.ones(120), *panel.values[2:])
+    forecasts.actual[0], forecasts.actual[1] = 0.0, 1.0
+    scores = score(forecasts, replace(panel, values=values), config)
+    assert scores["per_series"][0][MODEL]["wql"] is None
+    assert scores["per_series"][1][MODEL]["mase"] is None
+    assert scores["verdict"]["series"] == 4

@@ -1,0 +1,179 @@
+"""model_metadata.json fits its schema; report.html is whole, self-contained and safe."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime, timedelta, timezone
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import numpy as np
+import pytest
+
+from chronos_training.config import TrainingConfig
+from chronos_training.data.load import Panel
+from chronos_training.models import charts, cost
+from chronos_training.models.forecasts import MODEL, Forecasts
+from chronos_training.models.losscurve import LossCurve
+from chronos_training.models.metadata import build_metadata, metadata_schema
+from chronos_training.models.report import write_report
+from chronos_training.models.scoring import score
+from chronos_training.models.spec import RunSpec
+
+NOW = datetime(2026, 5, 2, 9, 30, tzinfo=timezone.utc)
+CURVE = LossCurve([10, 20, 30], [4.0, 3.0, 2.5], [1e-3, 9e-4, 1e-4], 12.0, 80.0, 0)
+INSTANCE = {
+    "type": "g4dn.xlarge", "market": "on-demand", "price_per_hour_usd": 0.6, "price_date": "2026-01-01",
+    "reference_type": "g4dn.2xlarge", "reference_price_per_hour_usd": 0.8,
+}  # fmt: skip
+
+
+def about(spec: RunSpec, panel: Panel, scores: dict[str, Any]) -> dict[str, Any]:
+    return build_metadata(
+        spec,
+        panel,
+        scores,
+        parameters=148_156,
+        times={"created_at": NOW, "training_started_at": NOW - timedelta(minutes=2), "training_ended_at": NOW},
+        seconds={"preparing": 1.0, "training": 12.0, "evaluating": 2.0},
+        loop={"samples_per_second": 80.0, "resumed_from_step": 0},
+        cost=cost.estimate(spec.instance, NOW - timedelta(minutes=30), NOW),
+    )
+
+
+@pytest.fixture
+def scores(forecasts: Forecasts, panel: Panel, config: TrainingConfig) -> dict[str, Any]:
+    return score(forecasts, panel, config)
+
+
+@pytest.mark.parametrize("instance", [INSTANCE, {}], ids=["priced", "unknown"])
+def test_metadata_fits_its_schema(
+    scores: dict[str, Any], panel: Panel, config: TrainingConfig, instance: dict[str, Any]
+) -> None:
+    metadata = about(RunSpec(config, "cpu", instance=instance), panel, scores)
+    jsonschema.Draft202012Validator(metadata_schema()).validate(metadata)
+    assert metadata["metrics"]["sharpe_ratio"] is None
+    assert "not a price or a return" in metadata["metrics"]["sharpe_ratio_reason"]
+    assert metadata["versions"]["python"].count(".") == 2
+    assert metadata["dataset"]["digest"] == "a" * 64
+
+
+def test_cost_is_price_times_billed_hours() -> None:
+    half_hour = cost.estimate(INSTANCE, NOW - timedelta(minutes=30), NOW)
+    assert half_hour["cost_so_far_usd"] == pytest.approx(0.3)
+    assert half_hour["reference_cost_same_hours_usd"] == pytest.approx(0.4)
+    assert cost.estimate(INSTANCE, NOW, NOW)["cost_so_far_usd"] == pytest.approx(0.01)  # a minute is billed at least
+    assert cost.estimate({}, NOW, NOW)["cost_so_far_usd"] is None
+
+
+def test_start_of_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(cost.STARTED_AT, "2026-05-02T09:00:00Z")
+    assert cost.started_at(NOW) == NOW - timedelta(minutes=30)
+    for text in ("", "yesterday", "2026-05-02T09:00:00"):
+        monkeypatch.setenv(cost.STARTED_AT, text)
+        assert cost.started_at(NOW) == NOW
+
+
+class Page(HTMLParser):
+    """Collects tags and checks that every one is closed in order."""
+
+    VOID = frozenset({"meta", "line", "circle", "rect", "path", "br"})
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+
+@pytest.mark.parametrize("instance", [INSTANCE, {}], ids=["priced", "unknown"])
+def test_report_is_whole_and_self_contained(
+    tmp_path: Path,
+    scores: dict[str, Any],
+    forecasts: Forecasts,
+    panel: Panel,
+    config: TrainingConfig,
+    instance: dict[str, Any],
+) -> None:
+    metadata = about(RunSpec(config, "cpu", run_id="20260502-093000", env="local", instance=instance), panel, scores)
+    write_report(tmp_path / "report.html", metadata, scores, forecasts, panel, CURVE)
+    text = (tmp_path / "report.html").read_text(encoding="utf-8")
+    page = Page()
+    page.feed(text)
+    assert page.open == []
+    assert sum(tag == "svg" for tag, _ in page.tags) == 3 + 2  # three series, loss, calibration
+    for tag, attributes in page.tags:
+        assert tag not in {"link", "img", "iframe"}
+        assert not {"src", "href", "srcset"} & set(attributes)
+    assert "http" not in text and "@import" not in text and "url(" not in text
+    assert not re.search(r"\bnan\b", text, re.IGNORECASE) and "None" not in text
+    assert scores["verdict"]["sentence"] in text
+    assert len(re.findall(r"<tr><td>[a-e]</td>", text)) == 5
+
+
+def test_names_from_the_data_are_escaped(
+    tmp_path: Path, scores: dict[str, Any], forecasts: Forecasts, panel: Panel, config: TrainingConfig
+) -> None:
+    hostile = "<script>alert(1)</script>"
+    object.__setattr__(panel, "item_ids", (hostile, *panel.item_ids[1:]))
+    for row in scores["per_series"]:
+        row["item_id"] = hostile if row["item_id"] == "a" else row["item_id"]
+    metadata = about(RunSpec(config, "cpu"), panel, scores)
+    metadata["configuration"]["evaluation"]["report_series"] = 5
+    write_report(tmp_path / "report.html", metadata, scores, forecasts, panel, CURVE)
+    text = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert hostile not in text
+    assert "made &lt;up&gt;" in text and "a &amp; b" in text
+
+
+def test_report_survives_missing_values_and_no_steps(
+    tmp_path: Path, forecasts: Forecasts, panel: Panel, config: TrainingConfig
+) -> None:
+    forecasts.actual[0] = np.nan
+    forecasts.actual[1] = 0.0
+    panel.values[2][-14:] = np.nan
+    scores = score(forecasts, panel, config)
+    metadata = about(RunSpec(config, "cpu"), panel, scores)
+    write_report(tmp_path / "report.html", metadata, scores, forecasts, panel, LossCurve([], [], [], 0.0, 0.0, 30))
+    text = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "no step left to do" in text
+    assert "NaN" not in text and ">nan<" not in text
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "expected"),
+    [
+        (0, 1, [0, 0.2, 0.4, 0.6, 0.8, 1.0]),
+        (0, 1200, [0, 250, 500, 750, 1000]),
+        (3, 3, [3]),
+        (-1, 1, [-1.0, -0.5, 0, 0.5, 1.0]),
+    ],
+)
+def test_ticks_are_round_and_inside(low: float, high: float, expected: list[float]) -> None:
+    assert charts.ticks(low, high) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0.05, "0.05"), (1200, "1,200"), (25_000, "25k"), (2_500_000, "2.5M"), (3e9, "3G"), (-0.5, "-0.5")],
+)
+def test_tick_texts(value: float, text: str) -> None:
+    assert charts.short(value) == text
+
+
+def test_model_key_is_the_first_row_of_the_comparison() -> None:
+    from chronos_training.models.report import NAMES
+
+    assert next(iter(NAMES)) == MODEL

@@ -1,0 +1,84 @@
+"""The run spec is checked; progress is readable at every moment."""
+
+from __future__ import annotations
+
+import json
+import logging
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from chronos_training.config import TrainingConfig
+from chronos_training.core.errors import ConfigurationError
+from chronos_training.models.progress import Progress, clock
+from chronos_training.models.spec import read_spec
+
+
+def write(path: Path, **change: Any) -> Path:
+    path.write_text(json.dumps({"training": TrainingConfig().model_dump(mode="json"), "device": "cpu", **change}))
+    return path
+
+
+def test_a_spec_is_read(tmp_path: Path) -> None:
+    spec = read_spec(write(tmp_path / "s.json", run_id="20260502-093000", instance={"type": "x"}, dataset=None))
+    assert (spec.config, spec.run_id, spec.instance, spec.dataset) == (
+        TrainingConfig(),
+        "20260502-093000",
+        {"type": "x"},
+        {},
+    )
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"training": None}, "has no section 'training'"),
+        ({"training": {"forecast": {"prediction_length": 0}}}, "training.forecast.prediction_length: 0 is not allowed"),
+        ({"device": "gpu"}, "device: 'gpu' is not allowed: must be one of: cpu, cuda"),
+    ],
+)
+def test_a_bad_spec_is_refused(tmp_path: Path, change: dict[str, Any], says: str) -> None:
+    with pytest.raises(ConfigurationError, match=says):
+        read_spec(write(tmp_path / "s.json", **change))
+
+
+def test_missing_and_broken_spec(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="no such run spec"):
+        read_spec(tmp_path / "absent.json")
+    (tmp_path / "broken.json").write_text("{")
+    with pytest.raises(ConfigurationError, match="not a readable run spec"):
+        read_spec(tmp_path / "broken.json")
+
+
+def test_progress_file_and_lines(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "chronos_training")
+    progress = Progress(tmp_path / "progress.json")
+    progress.phase("training", "training x")
+    for step in (1, 2, 600):
+        progress.step(step, 600, loss=0.4123, samples_per_second=31.46, eta_seconds=15.2)
+    content = json.loads((tmp_path / "progress.json").read_text())
+    assert content == {
+        "phase": "training", "step": 600, "total_steps": 600, "loss": 0.4123, "samples_per_second": 31.5, "eta_seconds": 15.2,
+        "message": "step 600/600",
+    }  # fmt: skip
+    lines = [record.getMessage() for record in caplog.records]
+    assert lines == [
+        "training x",
+        "step 1/600  loss 0.412  31.5 samples/s  eta 0:15",
+        "step 600/600  loss 0.412  31.5 samples/s  eta 0:15",
+    ]
+    assert list(tmp_path.iterdir()) == [tmp_path / "progress.json"]
+
+
+def test_a_loss_that_is_no_number_keeps_the_file_json(tmp_path: Path) -> None:
+    progress = Progress(tmp_path / "progress.json")
+    progress.step(1, 1, loss=float("nan"), samples_per_second=1.0, eta_seconds=0.0)
+    assert json.loads((tmp_path / "progress.json").read_text())["loss"] is None
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0, "0:00"), (59.6, "1:00"), (75, "1:15"), (3725, "1:02:05"), (-4, "0:00")]
+)
+def test_clock(seconds: float, text: str) -> None:
+    assert clock(seconds) == text
