@@ -15,11 +15,10 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 PLAY = .venv/bin/ansible-playbook -i inventories/$(ENV)
 
-# The whole run, in order; one call, so that Ansible starts once.
-TRAIN_PLAYBOOKS = provision_infrastructure publish_runtime publish_dataset launch_training monitor_training \
-  fetch_run verify_cleanup
+# Up to the start of the instance in one call, so that Ansible starts once.
+START_PLAYBOOKS = provision_infrastructure publish_runtime publish_dataset launch_training
 
-.PHONY: help setup train test lint provision teardown launch monitor kill verify runs local-down lock clean
+.PHONY: help setup train test lint provision teardown launch monitor kill verify fetch runs local-down lock clean
 
 help: ## Show this
 	@echo "make TARGET [ENV=local|dev|stage|prod] [ARGS='-e name=value --check --diff']"
@@ -28,8 +27,10 @@ help: ## Show this
 setup: ## Make .venv with the locked packages; nothing to do the second time (PYTHON=python3.12 chooses one)
 	@PYTHON='$(PYTHON)' sh tools/setup.sh
 
-train: setup ## One run from nothing to report: provision, publish, launch, monitor, fetch, verify
-	@$(PLAY) $(TRAIN_PLAYBOOKS:%=playbooks/%.yml) $(ARGS)
+train: setup ## One run from nothing to report: provision, publish, launch, monitor, verify, fetch
+	@$(PLAY) $(START_PLAYBOOKS:%=playbooks/%.yml) $(ARGS)
+	@$(PLAY) playbooks/monitor_training.yml $(ARGS); code=$$?; \
+	$(PLAY) playbooks/verify_cleanup.yml playbooks/fetch_run.yml $(ARGS) && exit $$code
 
 test: setup ## Lint, then every test (unit, integration, training, molecule, end to end)
 	@sh tools/run_tests.sh
@@ -54,6 +55,9 @@ kill: setup ## End the current run, keeping its partial results
 
 verify: setup ## Show that nothing of a run is left
 	@$(PLAY) playbooks/verify_cleanup.yml $(ARGS)
+
+fetch: setup ## Bring the newest run's results to results/, verified
+	@$(PLAY) playbooks/fetch_run.yml $(ARGS)
 
 runs: setup ## List the runs
 	@$(PLAY) playbooks/list_runs.yml $(ARGS)

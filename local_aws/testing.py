@@ -38,6 +38,7 @@ class EmbeddedAws:
     def __init__(self, home: Path) -> None:
         self.home = home
         self._home = Home(home)
+        self._clients: dict[tuple[str, str, str], Any] = {}
         self.server: Server = control.start(self._home)[0]
 
     @property
@@ -49,8 +50,14 @@ class EmbeddedAws:
         return {**client_environment(self.endpoint), HOME_VARIABLE: str(self.home)}
 
     def client(self, name: str, *, region: str = REGION, credentials: dict[str, str] | None = None) -> Any:
-        """A boto3 client. `credentials` as instance metadata has them (AccessKeyId, SecretAccessKey, Token)."""
+        """A boto3 client, thread-safe and shared. `credentials` as instance metadata has them (AccessKeyId, …, Token)."""
         keys = credentials or {"AccessKeyId": ACCESS_KEY, "SecretAccessKey": SECRET_KEY}
+        which = (name, region, keys["AccessKeyId"])
+        if which not in self._clients:  # making one takes a tenth of a second, which polling would pay each time
+            self._clients[which] = self._new_client(name, region, keys)
+        return self._clients[which]
+
+    def _new_client(self, name: str, region: str, keys: dict[str, str]) -> Any:
         return boto3.session.Session().client(
             name,
             region_name=region,
@@ -58,7 +65,7 @@ class EmbeddedAws:
             aws_access_key_id=keys["AccessKeyId"],
             aws_secret_access_key=keys["SecretAccessKey"],
             aws_session_token=keys.get("Token"),
-            config=Config(retries={"total_max_attempts": 1}),
+            config=Config(retries={"total_max_attempts": 1}, max_pool_connections=32),
         )
 
     def machines(self) -> list[dict[str, Any]]:

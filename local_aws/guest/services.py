@@ -257,28 +257,29 @@ class Service(Unit):
         return _ExecResult(code, ignored)
 
     async def _end_processes(self, *, at_once: bool = False) -> None:
-        """Per KillMode, to the processes of this activation; returns when they are gone."""
-        if self.file.last("Service", "KillMode", "control-group") in ("none", "process") and not at_once:
-            mode_all = False
-        else:
-            mode_all = True
-        timeout = self.file.seconds("Service", "TimeoutStopSec", DEFAULT_TIMEOUT_STOP)
-        number = getattr(signal, self.file.last("Service", "KillSignal", "SIGTERM"), signal.SIGTERM)
-        find = self.processes if mode_all else lambda: [p for p in self.processes() if p.pid == self.main_pid]
+        """Per KillMode, to the processes of this activation; returns when those that it ends are gone."""
+        mode = self.file.last("Service", "KillMode", "control-group")
+        if mode == "none" and not at_once:
+            return
+
+        def main_only() -> list[psutil.Process]:
+            return [process for process in self.processes() if process.pid == self.main_pid]
+
+        asked = main_only if mode in ("process", "mixed") else self.processes
+        killed = main_only if mode == "process" and not at_once else self.processes
         if not at_once:
-            processes.send(find(), number)
-            deadline = time.monotonic() + timeout
-            while find() and time.monotonic() < deadline:
-                await asyncio.sleep(0.02 if time.monotonic() > deadline - timeout + 0.2 else 0.005)
-        left = find()
-        if left:
-            if not at_once:
+            processes.send(asked(), getattr(signal, self.file.last("Service", "KillSignal", "SIGTERM"), signal.SIGTERM))
+            begin = time.monotonic()
+            timeout = self.file.seconds("Service", "TimeoutStopSec", DEFAULT_TIMEOUT_STOP)
+            while asked() and time.monotonic() < begin + timeout:
+                await asyncio.sleep(0.02 if time.monotonic() > begin + 0.2 else 0.005)
+            if asked():
                 self.site.say(f"{self.name}: State 'stop-sigterm' timed out. Killing.")
-                self.result = "timeout" if not self._stop_wanted else self.result
+                if not self._stop_wanted:
+                    self.result = "timeout"
+        while left := killed():
             processes.send(left, signal.SIGKILL)
-            while find():
-                await asyncio.sleep(0.01)
-                processes.send(find(), signal.SIGKILL)
+            await asyncio.sleep(0.01)
 
     async def _after_stop(self, result: _ExecResult) -> None:
         for command in self.file.all("Service", "ExecStopPost"):
@@ -404,6 +405,7 @@ class Timer(Unit):
     async def start(self, _extra: dict[str, str] | None = None) -> str | None:
         if self.state == "active":
             return None
+        self._find(self.target)  # a timer whose unit does not exist does not start
         self._activated = time.monotonic()
         self._triggered = None
         self.set_state("active")

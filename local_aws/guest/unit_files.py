@@ -24,7 +24,6 @@ _SUPPORTED = {
         "Type",
         "ExecStart",
         "ExecStartPre",
-        "ExecStop",
         "ExecStopPost",
         "Environment",
         "EnvironmentFile",

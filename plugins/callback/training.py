@@ -127,4 +127,4 @@ def _messages(data: dict[str, Any]) -> list[str]:
     """Return the messages of a failed task, those of its items first."""
     items = [str(item["msg"]) for item in data.get("results", []) if item.get("failed") and item.get("msg")]
     errors = [str(error) for error in data.get("argument_errors", [])]
-    return [*items, *(errors or [str(data.get("msg", "no message"))])] if not items else items
+    return items or errors or [str(data.get("msg", "no message"))]

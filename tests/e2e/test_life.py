@@ -111,13 +111,15 @@ def test_logs_are_in_s3(finished, account):
     assert "saved checkpoint" in account.log(run_id, "training")
 
 
-def test_the_aws_cli_sees_plain_objects_and_tags(finished, account):
-    run_id, _ = finished
+@pytest.mark.usefixtures("finished")
+def test_the_aws_cli_sees_plain_objects_and_tags(account):
     listed = account.command("aws", "s3", "ls", "--recursive", f"s3://{account.bucket}/local/").succeeded().output
     assert "report.html" in listed
     described = account.command("aws", "ec2", "describe-instances", "--output", "json").succeeded().output
     instances = [i for r in json.loads(described)["Reservations"] for i in r["Instances"]]
-    tags = {tag["Key"]: tag["Value"] for i in instances for tag in i.get("Tags", []) if i["State"]["Name"] == "terminated"}
+    tags = {
+        tag["Key"]: tag["Value"] for i in instances for tag in i.get("Tags", []) if i["State"]["Name"] == "terminated"
+    }
     assert {"Project": "Chronos-Training", "Environment": "local", "ManagedBy": "Ansible"}.items() <= tags.items()
 
 

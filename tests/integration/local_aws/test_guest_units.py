@@ -157,6 +157,20 @@ def test_stop_kills_after_its_timeout_and_kill_sends_what_it_is_told(aws: Embedd
     assert console.count("ready") == 1  # Restart=always does not apply to a stop that was asked for
 
 
+def test_kill_mode_mixed_asks_the_main_process_only_and_kills_the_rest(aws: EmbeddedAws) -> None:
+    child = "sh -c 'trap \"echo the child was asked\" TERM; while :; do sleep 0.05; done' &"
+    files = [
+        script(f"{child}\ntrap 'echo main was asked; exit 0' TERM; echo ready; while :; do sleep 0.05; done"),
+        unit("run.service", service("ExecStart=/opt/run.sh\nKillMode=mixed")),
+    ]
+    commands = ("systemctl start run; sleep 0.3", "systemctl stop run", "systemctl start missing.timer; sleep 0.2")
+    lone = unit("missing.timer", "[Timer]\nOnActiveSec=1s\n")
+    console = aws.wait_for_console(boot(aws, [*files, lone], *commands), "[2 code")
+    assert "main was asked" in console
+    assert "the child was asked" not in console
+    assert "Unit missing.service not found" in console
+
+
 def test_restart_and_masking(aws: EmbeddedAws) -> None:
     files = [script("echo up; sleep 100"), unit("run.service", service("ExecStart=/opt/run.sh"))]
     commands = (

@@ -21,7 +21,7 @@ from chronos_training.models.windows import TrainingWindows, training_part
 
 
 def run(spec: RunSpec, data: Path, output: Path, progress: Progress, stop: StopRequest) -> None:
-    """Train and evaluate as `spec` says, reading `data`, writing below `output` (see the README of models).
+    """Train and evaluate as `spec` says, reading `data`, writing below `output`: models, checkpoints, evaluation, metadata and report.
 
     Raises ConfigurationError and DataError for what a person can mend, Stopped after SIGTERM.
     """
