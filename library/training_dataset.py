@@ -106,6 +106,8 @@ messages:
 from collections.abc import Callable
 from typing import Any
 
+from ansible.module_utils.basic import AnsibleModule
+
 from chronos_training.control.dataset_source import prepare_and_publish
 from chronos_training.control.module import main
 
@@ -132,4 +134,4 @@ def run(params: dict[str, Any], *, check_mode: bool, say: Callable[[str], None])
 
 
 if __name__ == "__main__":
-    main(ARGUMENT_SPEC, run)
+    main(AnsibleModule, ARGUMENT_SPEC, run)

@@ -88,9 +88,9 @@ from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
-# By this import Ansible recognises a Python module, and ships its own module library with it.
-from ansible.module_utils.basic import AnsibleModule  # noqa: F401
+from ansible.module_utils.basic import AnsibleModule
 
+# By this import Ansible recognises a Python module, and ships its own module library with it.
 from chronos_training.control.infrastructure.active import active_run
 from chronos_training.control.infrastructure.bucket import Lifecycle, wanted
 from chronos_training.control.infrastructure.checks import findings
@@ -143,4 +143,4 @@ def _ids(seen: Survey) -> dict[str, list[Any]]:
 
 
 if __name__ == "__main__":
-    main(ARGUMENT_SPEC, run)
+    main(AnsibleModule, ARGUMENT_SPEC, run)

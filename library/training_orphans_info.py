@@ -33,6 +33,8 @@ import dataclasses
 from collections.abc import Callable
 from typing import Any
 
+from ansible.module_utils.basic import AnsibleModule
+
 from chronos_training.control.module import main
 from chronos_training.control.settings import resolve_settings
 from chronos_training.control.verify import complete_cleanup_status, table, verify
@@ -73,4 +75,4 @@ def run(params: dict[str, Any], *, check_mode: bool, say: Callable[[str], None])
 
 
 if __name__ == "__main__":
-    main(ARGUMENT_SPEC, run)
+    main(AnsibleModule, ARGUMENT_SPEC, run)

@@ -54,9 +54,9 @@ path:
 from collections.abc import Callable
 from typing import Any
 
-# By this import Ansible recognises a Python module, and ships its own module library with it.
-from ansible.module_utils.basic import AnsibleModule  # noqa: F401
+from ansible.module_utils.basic import AnsibleModule
 
+# By this import Ansible recognises a Python module, and ships its own module library with it.
 from chronos_training.control.infrastructure import parameters
 from chronos_training.control.module import main
 from chronos_training.control.settings import parameter_path
@@ -83,4 +83,4 @@ def run(params: dict[str, Any], *, check_mode: bool, say: Callable[[str], None])
 
 
 if __name__ == "__main__":
-    main(ARGUMENT_SPEC, run)
+    main(AnsibleModule, ARGUMENT_SPEC, run)

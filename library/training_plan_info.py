@@ -54,6 +54,8 @@ lines: {type: list, elements: str, returned: success, description: The plan for 
 from collections.abc import Callable
 from typing import Any
 
+from ansible.module_utils.basic import AnsibleModule
+
 from chronos_training.control.module import main
 from chronos_training.control.plan import make_plan
 from chronos_training.control.request import LaunchRequest
@@ -91,4 +93,4 @@ def run(params: dict[str, Any], *, check_mode: bool, say: Callable[[str], None])
 
 
 if __name__ == "__main__":
-    main(ARGUMENT_SPEC, run)
+    main(AnsibleModule, ARGUMENT_SPEC, run)

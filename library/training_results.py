@@ -34,6 +34,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from ansible.module_utils.basic import AnsibleModule
+
 from chronos_training.control.module import main
 from chronos_training.control.results import fetch_run, summary_lines
 from chronos_training.control.runs import run_ids
@@ -75,4 +77,4 @@ def run(params: dict[str, Any], *, check_mode: bool, say: Callable[[str], None])
 
 
 if __name__ == "__main__":
-    main(ARGUMENT_SPEC, run)
+    main(AnsibleModule, ARGUMENT_SPEC, run)

@@ -49,6 +49,8 @@ status: {type: str, returned: always, description: Status of the run.}
 from collections.abc import Callable
 from typing import Any
 
+from ansible.module_utils.basic import AnsibleModule
+
 from chronos_training.control import kill as killing
 from chronos_training.control import launch as launching
 from chronos_training.control.module import main
@@ -104,4 +106,4 @@ def _kill(params: dict[str, Any], check_mode: bool, say: Callable[[str], None]) 
 
 
 if __name__ == "__main__":
-    main(ARGUMENT_SPEC, run)
+    main(AnsibleModule, ARGUMENT_SPEC, run)

@@ -35,6 +35,8 @@ run_id: {type: str, returned: success, description: Id of the run.}
 from collections.abc import Callable
 from typing import Any
 
+from ansible.module_utils.basic import AnsibleModule
+
 from chronos_training.control.module import main
 from chronos_training.control.monitor import closing_lines, follow
 from chronos_training.control.settings import resolve_settings
@@ -74,4 +76,4 @@ def run(params: dict[str, Any], *, check_mode: bool, say: Callable[[str], None])
 
 
 if __name__ == "__main__":
-    main(ARGUMENT_SPEC, run)
+    main(AnsibleModule, ARGUMENT_SPEC, run)

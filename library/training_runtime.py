@@ -101,6 +101,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from ansible.module_utils.basic import AnsibleModule
+
 from chronos_training.control.module import main
 from chronos_training.control.runtime import Request, publish_runtime
 from chronos_training.control.settings import resolve_settings
@@ -128,4 +130,4 @@ def run(params: dict[str, Any], *, check_mode: bool, say: Callable[[str], None])
 
 
 if __name__ == "__main__":
-    main(ARGUMENT_SPEC, run)
+    main(AnsibleModule, ARGUMENT_SPEC, run)

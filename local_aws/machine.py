@@ -30,6 +30,7 @@ from local_aws.home import REPOSITORY_ROOT, Home, write_atomically
 log = logging.getLogger("local_aws.machine")
 
 SWITCH_OFF_TIMEOUT = 3.0  # seconds that a guest has to kill its processes once the power is cut
+SOCKET_FOLDER_PREFIX = "laws"
 MAX_SOCKET_PATH = 100  # bytes; the limit is 104 on macOS, 108 on Linux
 
 # A guest must be in the set of guests before anybody looks for children that are none.
@@ -153,7 +154,7 @@ class Machine:
         path = self.folder / "control"
         if len(os.fsencode(path)) < MAX_SOCKET_PATH:
             return str(path)
-        self._socket_folder = tempfile.mkdtemp(prefix="laws")
+        self._socket_folder = tempfile.mkdtemp(prefix=SOCKET_FOLDER_PREFIX)
         return os.path.join(self._socket_folder, "c")
 
 
@@ -169,6 +170,15 @@ def keep_only_logs(folder: Path) -> None:
             _delete(path)
     _delete(folder / "shims")
     (folder / "control").unlink(missing_ok=True)
+    _delete_socket_folder(folder)
+
+
+def _delete_socket_folder(folder: Path) -> None:
+    """What a killed daemon could not: the socket's folder in the temporary folder, named in machine.json."""
+    with contextlib.suppress(FileNotFoundError, ValueError, KeyError):
+        elsewhere = Path(json.loads((folder / "machine.json").read_text())["control_socket"]).parent
+        if elsewhere != folder and elsewhere.name.startswith(SOCKET_FOLDER_PREFIX):
+            shutil.rmtree(elsewhere, ignore_errors=True)
 
 
 def _delete(path: Path) -> None:

@@ -84,7 +84,14 @@ def test_denied_is_said_at_once():
     wire = MemoryWire(MemoryObject(), {0: Answer.DENIED})
     with pytest.raises(PermissionDenied, match="No permission to write s3://bucket/key"):
         ConditionalObject(wire, sleep=lambda seconds: None).write(b"1", None)
-    assert wire.requests == 1
+    assert wire.requests == 2  # the write, and one look whether it was the condition
+
+
+def test_denied_because_it_is_gone_is_a_loss():
+    """To a principal that may list only below a prefix S3 says 403 about an absent key."""
+    with pytest.raises(Lost) as lost:
+        conditional(MemoryObject(), {0: Answer.DENIED}).write(b"2", "etag-of-what-was-there")
+    assert lost.value.current is None
 
 
 def test_an_outcome_that_cannot_be_known_is_said():

@@ -10,11 +10,13 @@ from chronos_training.core.errors import TrainingError
 Run = Callable[..., dict[str, Any]]
 
 
-def main(argument_spec: dict[str, Any], run: Run) -> None:
-    """Run `run(params, check_mode=…, say=…)` as an Ansible module. A TrainingError becomes fail_json without traceback."""
-    from ansible.module_utils.basic import AnsibleModule
+def main(module_class: Any, argument_spec: dict[str, Any], run: Run) -> None:
+    """Run `run(params, check_mode=…, say=…)` as an Ansible module. A TrainingError becomes fail_json without traceback.
 
-    module = AnsibleModule(argument_spec=argument_spec, supports_check_mode=True)
+    `module_class` is AnsibleModule. The module has to import it itself: Ansible looks for that import in its source to
+    know how to hand over the parameters.
+    """
+    module = module_class(argument_spec=argument_spec, supports_check_mode=True)
     messages: list[str] = []
     try:
         result = run(module.params, check_mode=module.check_mode, say=messages.append)

@@ -5,7 +5,7 @@
 | 200 / 204             | done                                                                                          |
 | 409                   | re-read, back off, try again                                                                  |
 | 412, 404, 5xx, none   | GET. Our bytes are there: done. The prior ETag is there: the same bytes again. Else: we lost. |
-| 403                   | "no permission"                                                                               |
+| 403                   | GET. Another version or none is there: we lost (S3 may say 403 for absent). Else: no permission |
 """
 
 from __future__ import annotations
@@ -66,13 +66,13 @@ class ConditionalObject:
             answer, new_etag = self._wire.put(body, etag)
             if answer is Answer.DONE:
                 return Version(body, new_etag, 0.0)
-            if answer is Answer.DENIED:
-                raise PermissionDenied(f"No permission to write {self.url}.")
             current = self._settle()
             if current is not None and current.body == body:
                 return current
             if (current.etag if current else None) != etag:
                 raise Lost(current)
+            if answer is Answer.DENIED:
+                raise PermissionDenied(f"No permission to write {self.url}.")
             self._pause(attempt)
         raise self._unresolved("written")
 
@@ -83,8 +83,6 @@ class ConditionalObject:
             answer = self._wire.delete(etag)
             if answer is Answer.DONE:
                 return
-            if answer is Answer.DENIED:
-                raise PermissionDenied(f"No permission to delete {self.url}.")
             # An absent object proves our delete only if an earlier one of ours may have arrived.
             sent_before = sent_before or answer is Answer.UNKNOWN
             current = self._settle()
@@ -94,6 +92,8 @@ class ConditionalObject:
                 raise Lost(None)
             if current.etag != etag:
                 raise Lost(current)
+            if answer is Answer.DENIED:
+                raise PermissionDenied(f"No permission to delete {self.url}.")
             self._pause(attempt)
         raise self._unresolved("deleted")
 

@@ -16,6 +16,8 @@ from chronos_training.core.hashing import sha256_file, sha256_stream
 WORKERS = 8
 # Only of use to the pipeline itself, while it runs.
 PRIVATE = {"progress.json"}
+# What was being written when the run was ended: a torn checkpoint is no result.
+UNFINISHED = (".partial", ".tmp")
 
 
 @dataclass(frozen=True)
@@ -34,14 +36,17 @@ def upload_results(
 
     Raises TrainingError with the name of a file whose bytes did not come back as they were sent.
     """
-    files = sorted(path for path in folder.rglob("*") if path.is_file() and path.name not in PRIVATE)
-    files = [path for path in files if not path.name.endswith((".partial", ".tmp"))]
+    files = sorted(path for path in folder.rglob("*") if path.is_file() and not _is_private(path.relative_to(folder)))
     artifacts: list[Artifact] = []
     with ThreadPoolExecutor(WORKERS) as pool:
         for artifact in pool.map(lambda path: _upload(s3, bucket, prefix, folder, path), files):
             artifacts.append(artifact)
             progress(len(artifacts), len(files))
     return [asdict(artifact) for artifact in artifacts]
+
+
+def _is_private(path: Path) -> bool:
+    return path.name in PRIVATE or any(part.endswith(UNFINISHED) for part in path.parts)
 
 
 def _upload(s3: Any, bucket: str, prefix: str, folder: Path, path: Path) -> Artifact:

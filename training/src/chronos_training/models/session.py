@@ -21,9 +21,10 @@ from chronos_training.models.windows import TrainingWindows, training_part
 
 
 def run(spec: RunSpec, data: Path, output: Path, progress: Progress, stop: StopRequest) -> None:
-    """Train and evaluate as `spec` says, reading `data`, writing below `output`: models, checkpoints, evaluation, metadata and report.
+    """Train and evaluate as `spec` says, reading the synced dataset in `data`.
 
-    Raises ConfigurationError and DataError for what a person can mend, Stopped after SIGTERM.
+    Writes models, checkpoints, evaluation, metadata and report below `output`. Raises
+    ConfigurationError and DataError for what a person can mend, Stopped after SIGTERM.
     """
     begun, clock = _now(), time.monotonic
     seconds: dict[str, float] = {}
