@@ -1,17 +1,19 @@
-"""Command line of the embedded AWS: `python -m local_aws start | stop | status | endpoint | logs | reset | spot-notice`."""
+"""Command line of the embedded AWS: `python -m local_aws start | stop | status | endpoint | env | …`."""
 
 from __future__ import annotations
 
 import argparse
 import contextlib
 import json
+import os
+import shlex
 import sys
 import time
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 from local_aws import control
-from local_aws.home import Home, LocalAwsError, current_home, write_atomically
+from local_aws.home import Home, LocalAwsError, client_environment, current_home, point_at, write_atomically
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -40,6 +42,7 @@ def _parser() -> argparse.ArgumentParser:
     status = command("status", _status, "Say whether it runs, where, and which instances are up. Exit code 3 if not.")
     status.add_argument("--json", action="store_true", help="machine-readable")
     command("endpoint", _endpoint, "Print the endpoint's URL, nothing else. Exit code 1 if it does not run.")
+    command("env", _env, 'Print what points a shell at it: eval "$(python -m local_aws env)".')
     logs = command("logs", _logs, "Print the daemon's log, or the console of one instance.")
     logs.add_argument("instance", nargs="?", help="an instance id (i-…); without it the daemon's log")
     logs.add_argument("-f", "--follow", action="store_true", help="go on as lines are added, until Ctrl-C")
@@ -84,6 +87,20 @@ def _endpoint(home: Home, _: argparse.Namespace) -> int:
     if server is None:
         raise LocalAwsError("The embedded AWS is not running. Start it with: python -m local_aws start")
     print(server.endpoint)
+    return 0
+
+
+def _env(home: Home, _: argparse.Namespace) -> int:
+    """Lines for `eval`: exports, and unset for what would lead back to the person's own account."""
+    server = control.find(home)
+    if server is None:
+        raise LocalAwsError("The embedded AWS is not running. Start it with: python -m local_aws start")
+    wanted = dict(os.environ)
+    point_at(server.endpoint, wanted)
+    for name in sorted(os.environ.keys() - wanted.keys()):
+        print(f"unset {name}")
+    for name, value in sorted(client_environment(server.endpoint).items()):
+        print(f"export {name}={shlex.quote(value)}")
     return 0
 
 

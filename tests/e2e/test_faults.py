@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
+import io
+import json
 import os
 import signal
+import tarfile
 
 import pytest
+
+from chronos_training.control.packing import pack_bytes
+from chronos_training.core import layout
 
 from .operator import eventually
 
@@ -22,6 +30,30 @@ def training_step(operator) -> dict:
         return state if state and state["progress"].get("step", 0) > 45 else None
 
     return eventually(look, "training under way")
+
+
+@contextlib.contextmanager
+def agent_with_a_bug(operator):
+    """Publish an agent package whose scoring divides by zero, and the good one again afterwards."""
+    current = f"{layout.RUNTIME_PACKAGE_PREFIX}current.json"
+    good = operator.s3.get_object(Bucket=operator.bucket, Key=current)["Body"].read()
+    archive = operator.s3.get_object(Bucket=operator.bucket, Key=json.loads(good)["key"])["Body"].read()
+    entries = {}
+    with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
+        for member in tar.getmembers():
+            if member.isfile():
+                entries[member.name] = tar.extractfile(member).read()
+    entries["app/chronos_training/models/metrics.py"] += b"\ndef wql(*a, **k):\n    raise ZeroDivisionError('a bug')\n"
+    bad = pack_bytes(entries)
+    digest = hashlib.sha256(bad).hexdigest()
+    key = f"{layout.package_prefix(digest)}chronos-training-agent.tar.gz"
+    operator.s3.put_object(Bucket=operator.bucket, Key=key, Body=bad)
+    changed = {**json.loads(good), "sha256": digest, "key": key, "size": len(bad)}
+    operator.s3.put_object(Bucket=operator.bucket, Key=current, Body=json.dumps(changed).encode())
+    try:
+        yield
+    finally:
+        operator.s3.put_object(Bucket=operator.bucket, Key=current, Body=good)
 
 
 def ended(operator, run_id: str, status: str) -> dict:
@@ -83,6 +115,21 @@ def test_a_trainer_that_dies_leaves_a_sentence_and_its_checkpoints(operator, con
     archived = ended(operator, state["run_id"], "failed")
     assert archived["error_message"].startswith("Training failed: it was ended by signal 9")
     assert any(name.startswith("checkpoints/checkpoint-") for name in operator.run_files(state["run_id"]))
+
+
+def test_a_bug_in_training_leaves_its_traceback_in_the_log_and_one_sentence_in_the_state(operator, config):
+    with agent_with_a_bug(operator):
+        operator.play("launch_training", training_launch_config_file=config()).succeeded()
+    run_id = operator.state()["run_id"]
+    monitor = operator.play("monitor_training", training_monitor_interval=1).failed().output
+    archived = ended(operator, run_id, "failed")
+    assert "ZeroDivisionError" in archived["error_message"]
+    assert "\n" not in archived["error_message"]
+    assert archived["error_message"] in monitor
+    assert "Traceback" not in monitor
+    log = operator.log(run_id, "training")
+    assert "Traceback (most recent call last)" in log
+    assert "ZeroDivisionError: a bug" in log
 
 
 def test_a_pipeline_that_dies_is_ended_by_the_watcher(operator, config):

@@ -3,18 +3,32 @@ import json
 import pytest
 
 from chronos_training.core.errors import DataError
-from chronos_training.core.manifest import DataFile, digest_of, parse_manifest
+from chronos_training.core.manifest import dataset_digest, parse_manifest
 
-GOOD = (DataFile("2020/01/part-0.parquet", 10, "a" * 64),)
+GOOD = [{"path": "2020/01/part-0.parquet", "size": 10, "rows": 3, "sha256": "a" * 64}]
 
 
 def body(**changes):
     content = {
+        "schema_version": 1,
         "name": "x",
-        "digest": digest_of(GOOD),
-        "files": [{"path": "2020/01/part-0.parquet", "size": 10, "sha256": "a" * 64}],
+        "freq": "D",
+        "columns": {"item_id": "string"},
+        "item_id_column": "item_id",
+        "timestamp_column": "timestamp",
+        "target_columns": ["target"],
+        "items": 1,
+        "rows": 3,
+        "shortest_series": 3,
+        "longest_series": 3,
+        "digest": dataset_digest(GOOD),
+        "files": GOOD,
     }
     return json.dumps({**content, **changes}).encode()
+
+
+def file(**changes):
+    return [{**GOOD[0], **changes}]
 
 
 def test_a_good_one():
@@ -24,13 +38,15 @@ def test_a_good_one():
 @pytest.mark.parametrize(
     ("bad", "why"),
     [
-        (b"{", "JSONDecodeError"),
-        (b"{}", "KeyError"),
-        (body(files=[]), "names no file"),
-        (body(digest="0" * 64), "digest does not fit"),
-        (body(files=[{"path": "../../etc/passwd", "size": 1, "sha256": "a" * 64}]), "leaves the dataset"),
-        (body(files=[{"path": "/etc/passwd", "size": 1, "sha256": "a" * 64}]), "leaves the dataset"),
-        (body(files=[{"path": "a", "size": 1, "sha256": "short"}]), "the sha256 of a is 'short'"),
+        (b"{", "is not JSON"),
+        (b"[]", "is not a JSON object"),
+        (b"{}", "name is missing"),
+        (body(schema_version=2), "schema version 2 is not known"),
+        (body(files=[]), "has no files"),
+        (body(digest="0" * 64), "does not match the files listed"),
+        (body(files=file(path="../../etc/passwd")), "is not a path inside the dataset"),
+        (body(files=file(path="/etc/passwd")), "is not a path inside the dataset"),
+        (body(files=file(sha256="short")), "the sha256 of 2020/01/part-0.parquet is 'short'"),
     ],
 )
 def test_a_bad_one_is_named(bad, why):

@@ -12,9 +12,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from chronos_training.core.errors import DataError
-from chronos_training.core.manifest import parse_manifest
+from chronos_training.core.manifest import dataset_digest, parse_manifest
 from chronos_training.data.load import load_panel
-from chronos_training.data.manifest import dataset_digest, read_manifest, write_manifest
+from chronos_training.data.manifest import read_manifest, write_manifest
 from chronos_training.data.prepare import main, prepare
 from chronos_training.data.sources import BIRTHDAYS
 

@@ -19,8 +19,8 @@ from botocore.exceptions import ClientError
 from chronos_training.control.publishing import put
 from chronos_training.core import aws, layout
 from chronos_training.core.errors import TrainingError
-from chronos_training.core.manifest import Manifest, parse_manifest
-from chronos_training.data.manifest import MANIFEST, dataset_digest, read_manifest, verify_files
+from chronos_training.core.manifest import Manifest, dataset_digest, parse_manifest
+from chronos_training.data.manifest import MANIFEST, read_manifest, verify_files
 
 THREADS = 8
 SMALL = 32 << 20  # up to here one PutObject with its checksum; above, parts

@@ -18,8 +18,9 @@ from chronos_training.core import aws, layout
 from chronos_training.core.clock import duration, iso, utc_now
 from chronos_training.core.cost import REFERENCE_TYPE, HourlyPrice, hourly_price
 from chronos_training.core.errors import ConfigurationError
+from chronos_training.core.objects import read_bytes
 
-from .published import current_runtime, dataset_manifest, read_bytes
+from .published import current_runtime, dataset_manifest
 from .request import LaunchRequest
 from .settings import Settings, resolve_settings
 

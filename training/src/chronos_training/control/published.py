@@ -2,45 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
-
-from botocore.exceptions import ClientError
 
 from chronos_training.core import aws, layout
 from chronos_training.core.errors import ConfigurationError, DataError, TrainingError
 from chronos_training.core.manifest import Manifest, parse_manifest
-
-
-def read_json(s3: Any, bucket: str, key: str) -> dict[str, Any] | None:
-    """Return the JSON object at `key`, or None when there is none."""
-    body = read_bytes(s3, bucket, key)
-    if body is None:
-        return None
-    try:
-        content: dict[str, Any] = json.loads(body)
-    except ValueError as error:
-        raise TrainingError(f"s3://{bucket}/{key} is not JSON: {error}.") from error
-    return content
-
-
-def read_bytes(s3: Any, bucket: str, key: str) -> bytes | None:
-    """Return the object at `key`, or None when there is none."""
-    try:
-        body: bytes = s3.get_object(Bucket=bucket, Key=key)["Body"].read()
-    except ClientError as error:
-        if aws.error_code(error) in {"NoSuchKey", "404"}:
-            return None
-        raise aws.explain(error, f"read s3://{bucket}/{key}") from error
-    return body
+from chronos_training.core.objects import read_bytes, read_json
 
 
 def current_runtime(s3: Any, bucket: str) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return the published environment and agent package (`current.json` of each). TrainingError when one is missing."""
     found = []
     for key in (layout.RUNTIME_ENV_CURRENT, layout.RUNTIME_PACKAGE_CURRENT):
-        with aws.explained(f"read s3://{bucket}/{key}"):
-            current = read_json(s3, bucket, key)
+        current = read_json(s3, bucket, key)
         if current is None:
             raise TrainingError(
                 f"No training environment is published: s3://{bucket}/{key} does not exist.",

@@ -11,25 +11,10 @@ from boto3.s3.transfer import TransferConfig
 
 from chronos_training.core import aws
 from chronos_training.core.errors import TrainingError
+from chronos_training.core.objects import ABSENT
 
 # Parts of 16 MB on 8 connections fill an ordinary line; single puts below that.
 TRANSFER = TransferConfig(multipart_threshold=16 << 20, multipart_chunksize=16 << 20, max_concurrency=8)
-_ABSENT = {"404", "NoSuchKey", "NotFound"}
-
-
-def read_json(s3: Any, bucket: str, key: str) -> dict[str, Any] | None:
-    """Return the JSON object at `key`; None when it is absent or is not one. TrainingError when S3 refuses."""
-    try:
-        body = s3.get_object(Bucket=bucket, Key=key)["Body"].read()
-    except s3.exceptions.ClientError as error:
-        if aws.error_code(error) in _ABSENT:
-            return None
-        raise aws.explain(error, f"read s3://{bucket}/{key}") from error
-    try:
-        found = json.loads(body)
-    except ValueError:
-        return None
-    return found if isinstance(found, dict) else None
 
 
 def is_there(s3: Any, bucket: str, key: str, size: int, sha256: str) -> bool:
@@ -37,7 +22,7 @@ def is_there(s3: Any, bucket: str, key: str, size: int, sha256: str) -> bool:
     try:
         head = s3.head_object(Bucket=bucket, Key=key)
     except s3.exceptions.ClientError as error:
-        if aws.error_code(error) in _ABSENT:
+        if aws.error_code(error) in ABSENT:
             return False
         raise aws.explain(error, f"look at s3://{bucket}/{key}") from error
     return bool(head["ContentLength"] == size and head.get("Metadata", {}).get("sha256") == sha256)

@@ -9,8 +9,7 @@ from typing import Any
 from chronos_training.core import aws, layout
 from chronos_training.core.clock import duration, parse_iso
 from chronos_training.core.cost import billed_seconds, reference_cost
-
-from .published import read_json
+from chronos_training.core.objects import read_json
 
 
 @dataclass(frozen=True)

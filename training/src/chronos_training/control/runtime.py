@@ -13,6 +13,7 @@ from typing import Any
 import chronos_training
 from chronos_training.core import aws, layout
 from chronos_training.core.errors import ConfigurationError, TrainingError
+from chronos_training.core.objects import NotOurs, read_json
 
 from . import agent, environment, interpreter, publishing
 
@@ -87,13 +88,15 @@ _POINTERS = (layout.RUNTIME_ENV_CURRENT, layout.RUNTIME_PACKAGE_CURRENT)
 def _current(s3: Any, bucket: str, key: str, check_mode: bool) -> dict[str, Any] | None:
     """Return the pointer at `key` if the object it names is there."""
     try:
-        found = publishing.read_json(s3, bucket, key)
+        found = read_json(s3, bucket, key)
+    except NotOurs:
+        return None
     except TrainingError as error:
         # Before the first provisioning, a check predicts that everything will be published.
         if check_mode and aws.error_code(error.__cause__ or error) == "NoSuchBucket":
             return None
         raise
-    # A pointer that somebody else wrote in another form counts as none.
+    # A pointer in another form counts as none: it is written anew.
     if found and {"key", "size", "sha256"} <= set(found):
         whole = publishing.is_there(s3, bucket, found["key"], found["size"], found["sha256"])
         return found if whole else None

@@ -9,9 +9,9 @@ from typing import Any
 
 from chronos_training.core import aws, inventory, layout
 from chronos_training.core.inventory import Resource
+from chronos_training.core.objects import read_json
 from chronos_training.core.store import Observed, open_store
 
-from .published import read_json
 from .runs import run_ids
 from .settle import proof_of_death
 

@@ -1,10 +1,11 @@
-"""A dataset's manifest, as far as the run's life needs it: names, sizes and hashes of its files."""
+"""A dataset's manifest: what it holds, and the sha256 of every file. Standard library only; read everywhere."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
@@ -12,6 +13,27 @@ from typing import Any
 from .errors import DataError
 
 SHA256 = re.compile(r"^[0-9a-f]{64}$")
+REQUIRED = {
+    "schema_version": int,
+    "name": str,
+    "freq": str,
+    "columns": dict,
+    "item_id_column": str,
+    "timestamp_column": str,
+    "target_columns": list,
+    "items": int,
+    "rows": int,
+    "shortest_series": int,
+    "longest_series": int,
+    "digest": str,
+    "files": list,
+}
+
+
+def dataset_digest(files: Iterable[dict[str, Any]]) -> str:
+    """Return the sha256 in hex over the sorted lines `<path> <sha256>` of the files: the identity of the data."""
+    lines = sorted(f"{entry['path']} {entry['sha256']}\n" for entry in files)
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -38,32 +60,40 @@ class Manifest:
         return sum(file.size for file in self.files)
 
 
-def digest_of(files: tuple[DataFile, ...]) -> str:
-    """Return the dataset's digest: sha256 over the sorted lines `path sha256`."""
-    lines = sorted(f"{file.path} {file.sha256}\n" for file in files)
-    return hashlib.sha256("".join(lines).encode()).hexdigest()
-
-
 def parse_manifest(body: bytes, url: str) -> Manifest:
-    """Return the manifest in `body`. DataError naming `url` and the first thing that is wrong with it."""
-
-    def fail(why: str) -> DataError:
-        return DataError(f"{url} is not a usable manifest: {why}.", hint="Publish the dataset again.")
-
+    """Return the checked manifest in `body`. DataError names `url` and what is wrong with it."""
     try:
         content = json.loads(body)
-        files = tuple(DataFile(f["path"], int(f["size"]), f["sha256"]) for f in content["files"])
-        name, digest = content["name"], content["digest"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise fail(f"{type(error).__name__}: {error}") from error
-    for file in files:
-        path = PurePosixPath(file.path)
-        if path.is_absolute() or ".." in path.parts or not path.parts:
-            raise fail(f"the path {file.path!r} leaves the dataset")
-        if not SHA256.match(file.sha256):
-            raise fail(f"the sha256 of {file.path} is {file.sha256!r}")
-    if not files:
-        raise fail("it names no file")
-    if digest != digest_of(files):
-        raise fail("its digest does not fit its files")
-    return Manifest(name, digest, files, content)
+    except ValueError as error:
+        raise DataError(f"{url}: the manifest is not JSON: {error}.", hint="Publish the dataset again.") from error
+    check_manifest(content, url)
+    files = tuple(DataFile(f["path"], int(f["size"]), f["sha256"]) for f in content["files"])
+    return Manifest(content["name"], content["digest"], files, content)
+
+
+def check_manifest(manifest: Any, where: str) -> None:
+    """Raise DataError when `manifest` is not one of schema version 1, whose files and digest agree."""
+    if not isinstance(manifest, dict):
+        raise DataError(f"{where}: the manifest is not a JSON object.")
+    wrong = [
+        f"{key} is missing" if key not in manifest else f"{key} must be {kind.__name__}"
+        for key, kind in REQUIRED.items()
+        if not isinstance(manifest.get(key), kind)
+    ]
+    if wrong:
+        raise DataError(f"{where}: {'; '.join(wrong)}.")
+    if manifest["schema_version"] != 1:
+        raise DataError(f"{where}: schema version {manifest['schema_version']} is not known (this version reads 1).")
+    for entry in manifest["files"]:
+        if not isinstance(entry, dict) or not {"path", "size", "rows", "sha256"} <= set(entry):
+            raise DataError(f"{where}: an entry of files lacks path, size, rows or sha256.")
+        parts = PurePosixPath(str(entry["path"])).parts
+        # A path out of the folder would let a manifest write or read anywhere on the instance.
+        if not parts or ".." in parts or str(entry["path"]).startswith(("/", "\\")) or "\\" in str(entry["path"]):
+            raise DataError(f"{where}: {entry['path']!r} is not a path inside the dataset.")
+        if not SHA256.match(str(entry["sha256"])):
+            raise DataError(f"{where}: the sha256 of {entry['path']} is {entry['sha256']!r}.")
+    if not manifest["files"]:
+        raise DataError(f"{where}: the dataset has no files.")
+    if (digest := dataset_digest(manifest["files"])) != manifest["digest"]:
+        raise DataError(f"{where}: digest {manifest['digest'][:12]}… does not match the files listed ({digest[:12]}…).")

@@ -2,39 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime, timezone
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
+from chronos_training.core.clock import iso, utc_now
 from chronos_training.core.errors import DataError
 from chronos_training.core.hashing import sha256_file
+from chronos_training.core.manifest import check_manifest, dataset_digest
 
 MANIFEST = "manifest.json"
-REQUIRED = {
-    "schema_version": int,
-    "name": str,
-    "freq": str,
-    "columns": dict,
-    "item_id_column": str,
-    "timestamp_column": str,
-    "target_columns": list,
-    "items": int,
-    "rows": int,
-    "shortest_series": int,
-    "longest_series": int,
-    "digest": str,
-    "files": list,
-}
-
-
-def dataset_digest(files: Iterable[dict[str, Any]]) -> str:
-    """Return the sha256 in hex over the sorted lines `<path> <sha256>` of the files: the identity of the data."""
-    lines = sorted(f"{entry['path']} {entry['sha256']}\n" for entry in files)
-    return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
 def build_manifest(folder: Path, rows_of: dict[str, int], about: dict[str, Any]) -> dict[str, Any]:
@@ -48,8 +26,7 @@ def build_manifest(folder: Path, rows_of: dict[str, int], about: dict[str, Any])
         files.append(
             {"path": relative, "size": path.stat().st_size, "rows": rows_of[relative], "sha256": sha256_file(path)}
         )
-    created = datetime.now(timezone.utc).isoformat(timespec="seconds").replace("+00:00", "Z")
-    return {"schema_version": 1, "created_at": created, **about, "digest": dataset_digest(files), "files": files}
+    return {"schema_version": 1, "created_at": iso(utc_now()), **about, "digest": dataset_digest(files), "files": files}
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
@@ -63,32 +40,6 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         raise DataError(f"{path}: the manifest cannot be read: {error}.") from None
     check_manifest(manifest, str(path))
     return dict(manifest)
-
-
-def check_manifest(manifest: Any, where: str) -> None:
-    """Raise DataError when `manifest` is not one of schema version 1, whose files and digest agree."""
-    if not isinstance(manifest, dict):
-        raise DataError(f"{where}: the manifest is not a JSON object.")
-    wrong = [
-        f"{key} is missing" if key not in manifest else f"{key} must be {kind.__name__}"
-        for key, kind in REQUIRED.items()
-        if not isinstance(manifest.get(key), kind)
-    ]
-    if wrong:
-        raise DataError(f"{where}: {'; '.join(wrong)}.")
-    if manifest["schema_version"] != 1:
-        raise DataError(f"{where}: schema version {manifest['schema_version']} is not known (this version reads 1).")
-    for entry in manifest["files"]:
-        if not isinstance(entry, dict) or not {"path", "size", "rows", "sha256"} <= set(entry):
-            raise DataError(f"{where}: an entry of files lacks path, size, rows or sha256.")
-        parts = PurePosixPath(str(entry["path"])).parts
-        # A path out of the folder would let a manifest write or read anywhere on the instance.
-        if not parts or ".." in parts or str(entry["path"]).startswith(("/", "\\")) or "\\" in str(entry["path"]):
-            raise DataError(f"{where}: {entry['path']!r} is not a path inside the dataset.")
-    if not manifest["files"]:
-        raise DataError(f"{where}: the dataset has no files.")
-    if (digest := dataset_digest(manifest["files"])) != manifest["digest"]:
-        raise DataError(f"{where}: digest {manifest['digest'][:12]}… does not match the files listed ({digest[:12]}…).")
 
 
 def verify_files(folder: Path, manifest: dict[str, Any], *, threads: int = 8) -> None:

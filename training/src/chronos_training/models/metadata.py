@@ -7,16 +7,12 @@ from datetime import datetime
 from importlib import resources
 from typing import Any
 
+from chronos_training.core.clock import iso
 from chronos_training.data.load import Panel
 from chronos_training.models.spec import RunSpec
 from chronos_training.models.versions import versions
 
 NO_SHARPE = "The target is not a price or a return, so there is no strategy whose return could be measured (C19)."
-
-
-def utc(moment: datetime) -> str:
-    """Return ISO 8601 in UTC with Z and whole seconds."""
-    return moment.isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 def build_metadata(
@@ -41,9 +37,9 @@ def build_metadata(
         "env": spec.env or None,
         "launched_by": spec.launched_by,
         "git_commit": spec.git_commit,
-        "created_at": utc(times["created_at"]),
-        "training_started_at": utc(times["training_started_at"]),
-        "training_ended_at": utc(times["training_ended_at"]),
+        "created_at": iso(times["created_at"]),
+        "training_started_at": iso(times["training_started_at"]),
+        "training_ended_at": iso(times["training_ended_at"]),
         "seconds": {key: round(value, 3) for key, value in seconds.items()},
         "dataset": {key: manifest.get(key) for key in keys} | {"manifest_key": spec.dataset.get("manifest_key")},
         "model": {

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from jinja2 import Environment, StrictUndefined
 
+from chronos_training.core.clock import duration
 from chronos_training.data.load import Panel
 from chronos_training.models import charts
 from chronos_training.models.forecasts import MODEL, Forecasts
@@ -137,13 +138,3 @@ def money(value: float | None) -> str:
     if value is None:
         return "–"
     return f"${value:,.2f}" if value >= 1 or value == 0 else f"${value:.4f}"
-
-
-def duration(seconds: float) -> str:
-    """Return seconds in words: 22 s, 3 min 05 s, 1 h 02 min."""
-    whole = round(seconds)
-    if whole < 60:
-        return f"{seconds:.1f} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60:02d} s"
-    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
