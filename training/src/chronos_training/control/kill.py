@@ -56,8 +56,11 @@ def kill(order: KillOrder, say: Say) -> Killed:
     store = open_store(order.bucket, order.env, region=order.region)
     observed = store.read()
     run_id = observed.record.run_id if observed else None
-    if observed is not None and not order.force and observed.record.claimed_at and observed.record.status not in FINAL:
-        observed = _ask(store, observed, order.grace_seconds, say)
+    if observed is not None and observed.record.status not in FINAL:
+        # Recorded also with `force`: the instance may get to end the run itself, and then says that it was killed.
+        asked = _ask(store, observed)
+        if asked is not None and asked.record.claimed_at and not order.force:
+            _wait(store, asked.record.run_id, order.grace_seconds, say)
     ended = find_instances(ec2, order.project, order.env)
     if ended:
         say(f"terminating {', '.join(i.instance_id for i in ended)}")
@@ -68,13 +71,16 @@ def kill(order: KillOrder, say: Say) -> Killed:
     return Killed(run_id, status, [i.instance_id for i in ended])
 
 
-def _ask(store: StateStore, observed: Observed, grace: float, say: Say) -> Observed | None:
-    """Request the stop and wait until the state file is gone or the grace time is over."""
-    run_id = observed.record.run_id
+def _ask(store: StateStore, observed: Observed) -> Observed | None:
+    """Record the request to stop. None when the run ended by itself meanwhile."""
     try:
-        observed = store.request_kill(observed, owner())
+        return store.request_kill(observed, owner())
     except Fenced:
-        return None  # it ended by itself meanwhile
+        return None
+
+
+def _wait(store: StateStore, run_id: str, grace: float, say: Say) -> None:
+    """Wait until the run has released its state or the grace time is over."""
     say(f"run {run_id} asked to stop; it has {duration(grace)} to store its partial results")
     deadline = time.monotonic() + grace
     step = None
@@ -86,13 +92,12 @@ def _ask(store: StateStore, observed: Observed, grace: float, say: Say) -> Obser
         else:
             if current is None or current.record.run_id != run_id:
                 say("the run stored its partial results and ended")
-                return None
+                return
             if current.record.current_step != step:
                 step = current.record.current_step
                 say(f"run {run_id} is in {step}")
         time.sleep(POLL_SECONDS)
     say(f"no end within {duration(grace)}")
-    return store.read()
 
 
 def _release(s3: Any, order: KillOrder, store: StateStore, run_id: str, say: Say) -> str | None:
