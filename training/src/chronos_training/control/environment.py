@@ -5,6 +5,7 @@ Built beside its final place and renamed when complete, so that an interrupted b
 
 from __future__ import annotations
 
+import ast
 import fcntl
 import hashlib
 import json
@@ -32,7 +33,7 @@ from .locked import Pin, linux_x86_64, pins, requirements, this_machine
 from .packing import pack_folder
 
 # Raise it when what a build contains changes although its inputs do not.
-FORMAT = 1
+FORMAT = 2
 KEPT_BUILDS = 2
 # Never imported in a run: test programs and headers for C++ extensions (200 MB of torch), the tests of big packages.
 _TRIMMED = (
@@ -193,13 +194,33 @@ def _build(target: Target, folder: Path, cache: Path, say: Say) -> None:
         "python": target.interpreter.version,
         "platform": target.interpreter.platform,
         "glibc": target.interpreter.glibc,
-        "torch": installed.get("torch", ""),
+        "torch": torch_build(packages),
         "created_at": datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
         "packages": installed,
         "archive": {"sha256": packed.sha256, "size": packed.size, "unpacked_size": packed.unpacked_size},
     }
     # Last: without it the folder is not a build.
     (folder / "venv-metadata.json").write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
+
+
+def torch_build(packages: Path) -> str:
+    """Return torch's own version with its build (`2.13.0+cu130`), or an empty string without torch.
+
+    The wheel's metadata says 2.13.0 whatever it was built for, but preflight compares with what torch says of itself.
+    Read, not imported: the environment may be for another machine.
+    """
+    try:
+        source = (packages / "torch/version.py").read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return ""
+    assigned = {
+        node.targets[0].id: node.value.value
+        for node in ast.parse(source).body
+        if isinstance(node, ast.Assign)
+        and isinstance(node.targets[0], ast.Name)
+        and isinstance(node.value, ast.Constant)
+    }
+    return str(assigned.get("__version__", ""))
 
 
 @contextmanager
