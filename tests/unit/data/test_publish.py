@@ -77,7 +77,7 @@ def test_check_mode_predicts_and_writes_nothing(s3: Any, tmp_path: Path, panel: 
 def test_check_mode_before_the_bucket_exists(s3: Any, tmp_path: Path, panel: pd.DataFrame) -> None:
     folder = make(tmp_path, panel, "one")
     assert publish_dataset(s3, "not-there", folder, check_mode=True)["changed"] is True
-    with pytest.raises(TrainingError, match="the bucket does not exist"):
+    with pytest.raises(TrainingError, match="the bucket (not-there )?does not exist"):
         publish_dataset(s3, "not-there", folder)
 
 
@@ -157,6 +157,19 @@ def test_a_lost_file_and_a_broken_manifest_are_mended(s3: Any, tmp_path: Path, p
     s3.put_object(Bucket=BUCKET, Key=PREFIX + "manifest.json", Body=b"{")
     assert publish_dataset(s3, BUCKET, folder)["changed"] is True
     assert whole(keys(s3))
+
+
+def test_a_file_that_was_overwritten_in_the_bucket_is_mended(s3: Any, tmp_path: Path, panel: pd.DataFrame) -> None:
+    folder = make(tmp_path, panel, "one")
+    publish_dataset(s3, BUCKET, folder)
+    file = json.loads((folder / "manifest.json").read_text())["files"][0]
+    key = f"cached-datasets/small/{file['path']}"
+    good = s3.get_object(Bucket=BUCKET, Key=key)["Body"].read()
+    s3.put_object(Bucket=BUCKET, Key=key, Body=good[:-1] + b"X")  # the same length
+    mended = publish_dataset(s3, BUCKET, folder)
+    assert (mended["changed"], mended["uploaded"]) == (True, 1)
+    assert s3.get_object(Bucket=BUCKET, Key=key)["Body"].read() == good
+    assert publish_dataset(s3, BUCKET, folder)["changed"] is False
 
 
 def test_a_folder_that_is_not_what_it_says_is_not_published(s3: Any, tmp_path: Path, panel: pd.DataFrame) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import json
+from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -16,7 +17,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from chronos_training.control.publishing import put
+from chronos_training.control.publishing import is_there, put
 from chronos_training.core import aws, layout
 from chronos_training.core.errors import TrainingError
 from chronos_training.core.manifest import Manifest, dataset_digest, parse_manifest
@@ -52,7 +53,8 @@ class Publication:
 def publish_dataset(s3: Any, bucket: str, folder: Path, *, check_mode: bool = False) -> Json:
     """Make `cached-datasets/<name>/` in `bucket` hold the prepared dataset in `folder`; return what was (or would be) done.
 
-    The result holds changed, diff, name, digest, files, bytes, rows, uploaded. An unchanged dataset costs two requests.
+    The result holds changed, diff, name, digest, files, bytes, rows, uploaded. Of an unchanged dataset the manifest is
+    read and every file is asked for its size and digest; one that was damaged in the bucket is uploaded again.
     Raises DataError when the folder is not what its manifest says, TrainingError when S3 refuses or another publication
     came in between (nothing that was published is harmed).
     """
@@ -60,7 +62,7 @@ def publish_dataset(s3: Any, bucket: str, folder: Path, *, check_mode: bool = Fa
     verify_files(folder, local)
     prefix = layout.dataset_prefix(local["name"])
     remote = look(s3, bucket, prefix, missing_bucket_is_empty=check_mode)
-    plan = plan_publication(local, remote)
+    plan = plan_publication(local, remote, _damaged(s3, bucket, prefix, remote))
     if plan.changed and not check_mode:
         _upload(s3, bucket, prefix, folder, plan)
         _swap(s3, bucket, prefix, plan.manifest, remote.etag)
@@ -101,8 +103,16 @@ def look(s3: Any, bucket: str, prefix: str, *, missing_bucket_is_empty: bool = F
         return Remote(None, etag, sizes)
 
 
-def plan_publication(local: Json, remote: Remote) -> Publication:
-    """Return the manifest to publish and the files to upload and to remove. Pure."""
+def _damaged(s3: Any, bucket: str, prefix: str, remote: Remote) -> set[str]:
+    """Return the paths that the manifest in place names and that are not, or no longer, what was published."""
+    files = remote.manifest.files if remote.manifest else ()
+    with ThreadPoolExecutor(THREADS) as pool:
+        whole = pool.map(lambda file: is_there(s3, bucket, prefix + file.path, file.size, file.sha256), files)
+        return {file.path for file, good in zip(files, whole, strict=True) if not good}
+
+
+def plan_publication(local: Json, remote: Remote, damaged: Collection[str] = ()) -> Publication:
+    """Return the manifest to publish and the files to upload and to remove. `damaged` paths are uploaded again. Pure."""
     named = {(_month(f.path), f.sha256): f.path for f in remote.manifest.files} if remote.manifest else {}
     protected = {f.path for f in remote.manifest.files} if remote.manifest else set()
     files, uploads = [], []
@@ -114,7 +124,7 @@ def plan_publication(local: Json, remote: Remote) -> Publication:
             if protected and path in remote.sizes:
                 path = f"{path.removesuffix('.parquet')}-{entry['sha256'][:12]}.parquet"
         files.append({**entry, "path": path})
-        if path not in protected or remote.sizes.get(path) != entry["size"]:
+        if path not in protected or path in damaged:
             uploads.append((entry["path"], path, entry["sha256"]))
     files.sort(key=lambda entry: str(entry["path"]))
     manifest = {**local, "digest": dataset_digest(files), "files": files}
@@ -141,7 +151,11 @@ def _upload(s3: Any, bucket: str, prefix: str, folder: Path, plan: Publication) 
         checksum = base64.b64encode(bytes.fromhex(sha256)).decode()
         with aws.explained(f"upload s3://{bucket}/{prefix}{path}"):
             s3.put_object(
-                Bucket=bucket, Key=prefix + path, Body=(folder / source).read_bytes(), ChecksumSHA256=checksum
+                Bucket=bucket,
+                Key=prefix + path,
+                Body=(folder / source).read_bytes(),
+                ChecksumSHA256=checksum,
+                Metadata={"sha256": sha256},
             )
 
     with ThreadPoolExecutor(THREADS) as pool:
