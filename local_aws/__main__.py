@@ -47,6 +47,9 @@ def _parser() -> argparse.ArgumentParser:
     logs.add_argument("instance", nargs="?", help="an instance id (i-…); without it the daemon's log")
     logs.add_argument("-f", "--follow", action="store_true", help="go on as lines are added, until Ctrl-C")
     command("reset", _reset, "Stop, then delete everything the embedded AWS has stored.")
+    requests = command("requests", _requests, "Print how many requests came, by caller and operation.")
+    requests.add_argument("--json", action="store_true", help="machine-readable")
+    requests.add_argument("--forget", action="store_true", help="and count from zero from now on")
     spot = command("spot-notice", _spot_notice, "Let the metadata of an instance announce a Spot interruption.")
     spot.add_argument("instance")
     spot.add_argument("--action", choices=["terminate", "stop", "hibernate"], default="terminate")
@@ -126,6 +129,19 @@ def _print_file(path: Path, *, follow: bool) -> None:
 
 def _reset(home: Home, _: argparse.Namespace) -> int:
     print(f"Deleted {home.path}." if control.reset(home) else "There was nothing to delete.")
+    return 0
+
+
+def _requests(home: Home, options: argparse.Namespace) -> int:
+    from local_aws.request_counts import table  # needs moto, which the other commands start without
+
+    server = control.find(home)
+    if server is None:
+        raise LocalAwsError("The embedded AWS is not running. Start it with: python -m local_aws start")
+    answer = control.ask(server.endpoint, control.REQUESTS_PATH)
+    print(json.dumps(answer, indent=2) if options.json else "\n".join(table(answer)))
+    if options.forget:
+        control.ask(server.endpoint, control.REQUESTS_PATH, "DELETE")
     return 0
 
 

@@ -48,7 +48,7 @@ class AtomicApplication:
         self.lock = lock
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-        _read_body(environ)
+        read_body(environ)
         # ReceiveMessage with a wait time sleeps inside moto; SQS has locks of its own.
         if "/sqs/aws4_request" in environ.get("HTTP_AUTHORIZATION", ""):
             return self.application(environ, start_response)  # type: ignore[no-any-return]
@@ -56,9 +56,11 @@ class AtomicApplication:
             return self.application(environ, start_response)  # type: ignore[no-any-return]
 
 
-def _read_body(environ: dict[str, Any]) -> None:
+def read_body(environ: dict[str, Any]) -> None:
     """Replace the socket stream by the body in memory, in a form that werkzeug passes on without copying it."""
     stream = environ["wsgi.input"]
+    if isinstance(stream, io.BytesIO):
+        return
     if environ.get("wsgi.input_terminated"):  # Transfer-Encoding: chunked, undone by werkzeug
         body = stream.read()
         environ["CONTENT_LENGTH"] = str(len(body))

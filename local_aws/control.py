@@ -23,6 +23,8 @@ from local_aws.home import HOME_VARIABLE, REPOSITORY_ROOT, Home, LocalAwsError, 
 START_TIMEOUT = 60.0  # seconds; about 1.5 on an idle machine, but importing moto on a loaded one takes its time
 STOP_TIMEOUT = 20.0
 HEALTH_PATH = "/_local_aws/health"
+FAULTS_PATH = "/_local_aws/faults"
+REQUESTS_PATH = "/_local_aws/requests"
 
 # A proxy from the person's environment must never see loopback requests.
 _opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
@@ -36,6 +38,14 @@ def health(endpoint: str, timeout: float = 5.0) -> dict[str, object] | None:
             return said if isinstance(said, dict) else None
     except (OSError, ValueError, urllib.error.URLError):
         return None
+
+
+def ask(endpoint: str, path: str, method: str = "GET") -> dict[str, object]:
+    """The server's answer to one of its own paths (`/_local_aws/…`), outside of AWS's API."""
+    request = urllib.request.Request(endpoint + path, method=method)
+    with _opener.open(request, timeout=10) as answer:
+        said: dict[str, object] = json.load(answer)
+        return said
 
 
 def find(home: Home) -> Server | None:

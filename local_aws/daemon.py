@@ -20,7 +20,7 @@ from datetime import datetime, timezone
 from typing import Any
 
 from local_aws.control import HEALTH_PATH
-from local_aws.home import Home, Server, current_home, write_atomically
+from local_aws.home import GUEST_ENDPOINT_VARIABLE, Home, Server, current_home, write_atomically
 from local_aws.processes import become_subreaper, created_at
 
 log = logging.getLogger("local_aws")
@@ -60,16 +60,19 @@ def _serve(home: Home) -> None:
     from werkzeug.serving import make_server
 
     from local_aws.application import RequestHandler, build_application
+    from local_aws.faults import FaultyApplication
     from local_aws.host import Host
+    from local_aws.request_counts import CountingApplication
 
     lock = threading.RLock()
-    host = Host(home, endpoint, lock)
+    # Tests put a line that fails between the instances and this server; everybody else leaves it unset.
+    host = Host(home, os.environ.get(GUEST_ENDPOINT_VARIABLE, endpoint), lock)
     nonce = secrets.token_hex(8)
 
     def health() -> dict[str, Any]:
         return {"nonce": nonce, "pid": os.getpid(), "endpoint": endpoint, "machines": host.describe()}
 
-    application = _HealthApplication(build_application(home, lock), health)
+    application = _HealthApplication(CountingApplication(FaultyApplication(build_application(home, lock))), health)
     server = make_server(
         "127.0.0.1", port, application, threaded=True, request_handler=RequestHandler, fd=listener.fileno()
     )

@@ -17,6 +17,8 @@ from pathlib import Path
 
 REPOSITORY_ROOT = Path(__file__).resolve().parent.parent
 HOME_VARIABLE = "LOCAL_AWS_HOME"
+# The endpoint that instances are given, when it is not the server itself (read when the server starts).
+GUEST_ENDPOINT_VARIABLE = "LOCAL_AWS_GUEST_ENDPOINT"
 # Every process of a guest carries this variable, so that one that escaped its group is still found and ended.
 MACHINE_VARIABLE = "LOCAL_AWS_MACHINE"
 REGION = "us-east-1"

@@ -20,6 +20,7 @@ from local_aws.home import Home
 from local_aws.machine import Machine, keep_only_logs, kill_orphans
 from local_aws.metadata import MetadataService
 from local_aws.moto_gaps import instance_states as states
+from local_aws.schedules import Schedules
 
 log = logging.getLogger("local_aws.host")
 
@@ -46,6 +47,7 @@ class Host:
         self.home = home
         self.endpoint = endpoint
         self.lock = lock
+        self._schedules = Schedules(lock)
         self._entries: dict[str, _Entry] = {}
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="host", daemon=True)
@@ -83,11 +85,12 @@ class Host:
 
     def _run(self) -> None:
         while not self._stopping.wait(TICK):
-            try:
-                self._look()
-            except Exception:
-                # One strange instance must not leave all others without a host.
-                log.exception("the host loop stumbled")
+            for look in (self._schedules.look, self._look):
+                try:
+                    look()
+                except Exception:
+                    # One strange instance or schedule must not leave all others without a host.
+                    log.exception("the host loop stumbled")
 
     def _look(self) -> None:
         with self.lock:

@@ -5,6 +5,7 @@ tests/conftest.py makes fixtures of it.
 
 from __future__ import annotations
 
+import json
 import time
 import urllib.request
 from collections.abc import Callable
@@ -15,6 +16,7 @@ import boto3
 from botocore.config import Config
 
 from local_aws import control
+from local_aws.control import FAULTS_PATH, REQUESTS_PATH
 from local_aws.home import ACCESS_KEY, HOME_VARIABLE, REGION, SECRET_KEY, Home, Server, client_environment
 
 T = TypeVar("T")
@@ -74,10 +76,54 @@ class EmbeddedAws:
         return list(said.get("machines", []))  # type: ignore[call-overload]
 
     def reset(self) -> None:
-        """An empty account again, with no machine running."""
-        request = urllib.request.Request(f"{self.endpoint}/moto-api/reset", method="POST")
-        urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=30).close()
+        """An empty account again, with no machine running and no fault ordered."""
+        self._ask("POST", "/moto-api/reset")
+        self.clear_faults()
         wait_for(lambda: not self.machines(), "machines of the reset account to be switched off")
+
+    def _ask(self, method: str, path: str, body: Any = None) -> bytes:
+        data = json.dumps(body).encode() if body is not None else None
+        request = urllib.request.Request(self.endpoint + path, method=method, data=data)
+        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=30) as answer:
+            return bytes(answer.read())
+
+    # Faults on order; see local_aws/faults.py.
+
+    def fault(
+        self,
+        action: str,
+        code: str = "",
+        message: str = "",
+        *,
+        status: int = 400,
+        times: int | None = 1,
+        delay: float = 0.0,
+        lose_answer: bool = False,
+        **match: str,
+    ) -> None:
+        """Let the next `times` calls of `action` (None: all) fail with `code`, lose their answer, or be late.
+
+        `match` narrows it to calls with these parameters: `InstanceType="g4dn.2xlarge", Zone="us-east-1a"`, `Key="a/*"`.
+        """
+        error = {"code": code, "message": message or code, "status": status} if code else None
+        order = {"action": action, "times": times, "match": match, "delay": delay, "error": error}
+        self._ask("POST", FAULTS_PATH, {**order, "lose_answer": lose_answer})
+
+    def faults(self) -> list[dict[str, Any]]:
+        """The faults that no call has met yet, or not often enough."""
+        return list(json.loads(self._ask("GET", FAULTS_PATH)))
+
+    def clear_faults(self) -> None:
+        """Forget every fault."""
+        self._ask("DELETE", FAULTS_PATH)
+
+    def requests(self) -> list[dict[str, Any]]:
+        """What arrived since the last forget_requests(); see local_aws/request_counts.py."""
+        return list(json.loads(self._ask("GET", REQUESTS_PATH))["requests"])
+
+    def forget_requests(self) -> None:
+        """Count from zero."""
+        self._ask("DELETE", REQUESTS_PATH)
 
     def stop(self) -> None:
         control.stop(self._home)

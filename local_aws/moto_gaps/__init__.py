@@ -16,6 +16,7 @@ from local_aws.moto_gaps import (
     large_objects,
     launch_details,
     public_parameters,
+    schedule_groups,
 )
 
 
@@ -29,3 +30,4 @@ def close_all(home: Home) -> None:
     instance_attributes.close_gap()
     client_token.close_gap()
     console_output.close_gap(home.instances)
+    schedule_groups.close_gap()
