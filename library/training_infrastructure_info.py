@@ -29,6 +29,10 @@ options:
   policy:
     description: The whole inline policy that the instance role must have. Without it nothing is checked.
     type: dict
+  guard_policy:
+    description: The whole inline policy that the outside guard's role must have.
+    type: dict
+    default: {}
   subnets:
     description: Number of subnets the environment should have.
     type: int
@@ -105,6 +109,7 @@ ARGUMENT_SPEC = {
     "bucket": {"type": "str", "required": True},
     "tags": {"type": "dict", "required": True},
     "policy": {"type": "dict"},
+    "guard_policy": {"type": "dict", "default": {}},
     "subnets": {"type": "int", "default": 0},
     "lifecycle": {"type": "dict", "default": {}},
     "absent": {"type": "str", "default": ""},
@@ -119,7 +124,8 @@ def run(params: dict[str, Any], *, check_mode: bool, say: Callable[[str], None])
     found: list[str] = []
     if params["policy"]:
         lifecycle = Lifecycle(**{key: int(value) for key, value in params["lifecycle"].items()})
-        found = findings(seen, names, wanted(names.env, names.bucket, names.tags, lifecycle), params["policy"])
+        bucket = wanted(names.env, names.bucket, names.tags, lifecycle)
+        found = findings(seen, names, bucket, params["policy"], params["guard_policy"])
     return {
         "changed": False,
         "ids": _ids(seen),

@@ -13,7 +13,7 @@ description:
 options:
   state: {type: str, choices: [launched, killed], required: true, description: What to do.}
   order: {type: dict, description: What to launch; the C(order) of M(training_plan_info).}
-  tags: {type: dict, description: Tags of the instance, its volume and its network interface.}
+  tags: {type: dict, description: "Tags of the instance, its volume and its network interface."}
   user_data: {type: str, description: Rendered user data.}
   env: {type: str, description: Environment to kill in.}
   region: {type: str, description: AWS region; default is the one of the AWS environment.}

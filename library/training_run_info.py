@@ -6,14 +6,16 @@ DOCUMENTATION = r"""
 module: training_run_info
 short_description: Show a training run, or follow it to its end
 description:
-  - Reads the state file only; needs no more than read rights and changes nothing.
+  - Reads the state file, and asks EC2 about the instance when the run is silent; needs no more than read rights and
+    changes nothing.
   - When S3 does not answer it says so and tries again; that says nothing about the run.
+  - A run whose instance is terminated before it could end counts as ended, as lost; its lock stays as it is.
   - Fails when the run ended without success, after it has said why.
 options:
   env: {type: str, required: true, description: Environment.}
   project: {type: str, required: true, description: Value of the Project tag.}
   region: {type: str, description: AWS region; default is the one of the AWS environment.}
-  run_id: {type: str, description: Run to show; default is the active run, else the newest.}
+  run_id: {type: str, description: "Run to show; default is the active run, else the newest."}
   interval: {type: float, default: 30, description: Seconds between two looks.}
   follow: {type: bool, default: true, description: Go on until the run has ended.}
 author: Chronos Training
@@ -28,7 +30,13 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
-run: {type: dict, returned: success, description: The state; C(final) tells whether the run has ended.}
+run:
+  type: dict
+  returned: success
+  description:
+    - The state; C(final) tells whether the run has ended.
+    - Of an active run looked at once also C(url), C(owner), C(heartbeat_age_seconds), C(stale), C(instance_state) as EC2
+      says it (C(unseen) when it cannot be asked), and C(next_step), the one safe next command.
 run_id: {type: str, returned: success, description: Id of the run.}
 """
 

@@ -22,7 +22,7 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
-runs: {type: list, elements: dict, returned: success, description: The runs, newest first.}
+runs: {type: list, elements: dict, returned: success, description: "The runs, newest first."}
 """
 
 import dataclasses

@@ -7,6 +7,7 @@ image needs no AWS tool. On failure the bootstrap log goes to S3 and the exit co
 
 import hashlib
 import hmac
+import http.client
 import json
 import os
 import subprocess
@@ -95,14 +96,14 @@ def main():
         try:
             fetch_agent(run)
             return 0
-        except (OSError, ValueError, subprocess.CalledProcessError) as error:
+        except (OSError, ValueError, http.client.HTTPException, subprocess.CalledProcessError) as error:
             # A new role takes some seconds to work, and so may the network: the error is final only after all attempts.
             print("bootstrap: %s" % error, flush=True)
             time.sleep(min(20, 2**attempt))
     print("bootstrap: giving up", flush=True)
     try:
         s3(run, "PUT", "%s/logs/%s/bootstrap.log" % (run["env"], run["run_id"]), LOG.read_bytes())
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, http.client.HTTPException) as error:
         print("bootstrap: log not stored: %s" % error, flush=True)
     return 1
 

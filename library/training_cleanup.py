@@ -1,0 +1,155 @@
+"""Ansible module: prove that nothing is left of past runs, or end what is."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: training_cleanup
+short_description: Prove that nothing is left of past training runs, or end what is
+description:
+  - Looks for instances, volumes, network interfaces, snapshots, addresses and Spot requests by their tags (C(Project)
+    and C(Environment), both), for schedules of the outside guard, for uploads in parts, and at the lock. It trusts no
+    record of its own.
+  - What the active run uses is shown and never touched.
+  - Waits for what is on its way out, and looks again when a run has ended a moment ago, because EC2 shows changes late.
+  - Completes C(cleanup_status.json) of ended runs with the inventory after their end, unless in check mode.
+options:
+  state:
+    type: str
+    choices: [verified, fixed]
+    default: verified
+    description:
+      - C(verified) looks only, and fails when anything is left over.
+      - C(fixed) ends what is left over, provably ours and of no run that may live, looks again, and fails when anything
+        still is. In check mode it says what it would end, and fails when something would remain.
+  env: {type: str, required: true, description: Environment.}
+  project: {type: str, required: true, description: Value of the Project tag.}
+  region: {type: str, description: AWS region of the environment; default is the one of the AWS environment.}
+  regions: {type: list, elements: str, default: [], description: Regions to search; default is the environment's own.}
+  wait_seconds: {type: float, default: 120, description: How long to wait for what is on its way out.}
+author: Chronos Training
+"""
+
+EXAMPLES = r"""
+- name: Is anything left?
+  training_cleanup:
+    env: dev
+    project: Chronos-Training
+
+- name: End it
+  training_cleanup:
+    state: fixed
+    env: dev
+    project: Chronos-Training
+    regions: [us-east-1, eu-central-1]
+"""
+
+RETURN = r"""
+clean:
+  type: bool
+  returned: success
+  description: Nothing is left over; in check mode of C(fixed), nothing would be.
+active_run: {type: str, returned: when a run is active, description: Id of the run that may be at work.}
+orphans:
+  type: list
+  elements: dict
+  returned: success
+  description: What was left over at first, each with kind, resource_id, state, run_id, detail, attached_to, region.
+ended: {type: list, elements: str, returned: state=fixed, description: What was (or would be) ended.}
+cleanup_status: {type: list, elements: str, returned: success, description: Keys of the records that were completed.}
+"""
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+
+from chronos_training.control.cleanup_status import complete
+from chronos_training.control.commands import fix_command
+from chronos_training.control.end_leftovers import endable, fix
+from chronos_training.control.judge import Finding
+from chronos_training.control.leftovers import Scope
+from chronos_training.control.module import main
+from chronos_training.control.settings import resolve_settings
+from chronos_training.control.verify import Verdict, short, table, verify
+from chronos_training.core import aws
+from chronos_training.core.errors import TrainingError
+
+ARGUMENT_SPEC: dict[str, Any] = {
+    "state": {"type": "str", "choices": ["verified", "fixed"], "default": "verified"},
+    "env": {"type": "str", "required": True},
+    "project": {"type": "str", "required": True},
+    "region": {"type": "str"},
+    "regions": {"type": "list", "elements": "str", "default": []},
+    "wait_seconds": {"type": "float", "default": 120},
+}
+
+
+def run(params: dict[str, Any], *, check_mode: bool, say: Callable[[str], None]) -> dict[str, Any]:
+    """Look for what is left over, and end it when asked to; see RETURN."""
+    settings = resolve_settings(params["env"], region=params["region"])
+    regions = tuple(dict.fromkeys(params["regions"] or [settings.region]))
+    scope = Scope(params["env"], params["project"], settings.region, regions, settings.bucket)
+    first = verify(scope, params["wait_seconds"], say)
+    for line in table(first):
+        say(line)
+    result: dict[str, Any] = {
+        "changed": False,
+        "orphans": [dataclasses.asdict(f.resource) for f in first.orphans],
+        "cleanup_status": [],
+    }
+    if first.active is not None:
+        result["active_run"] = first.active.record.run_id
+    if params["state"] == "fixed":
+        fixed = _preview(first, say) if check_mode else _fix(first, params["wait_seconds"], say)
+        last, result["ended"], reasons = fixed
+        result["changed"] = bool(result["ended"])
+        result["diff"] = _diff(first, [f for f in last.orphans if not (check_mode and short(f) in result["ended"])])
+    else:
+        last, reasons = first, {short(f): f.blocked or _passing(f) for f in first.orphans}
+    if not check_mode:
+        result["cleanup_status"] = complete(aws.client("s3", region=settings.region), first, last)
+    if reasons:
+        raise _left_over(params, last, reasons)
+    return {**result, "clean": True}
+
+
+def _preview(first: Verdict, say: Callable[[str], None]) -> tuple[Verdict, list[str], dict[str, str]]:
+    names = [short(f) for f in endable(first)]
+    for name in names:
+        say(f"would end {name}")
+    return first, names, {short(f): f.blocked for f in first.orphans if f.blocked}
+
+
+def _fix(first: Verdict, wait: float, say: Callable[[str], None]) -> tuple[Verdict, list[str], dict[str, str]]:
+    if first.clean:
+        return first, [], {}
+    last, ended, reasons = fix(first, wait, say)
+    for line in table(last):
+        say(line)
+    return last, ended, reasons
+
+
+def _diff(first: Verdict, left: list[Finding]) -> dict[str, str]:
+    before, after = ("".join(f"{f.name}\n" for f in findings) for findings in (first.orphans, left))
+    return {"before": before, "after": after}
+
+
+def _passing(finding: Finding) -> str:
+    return "on its way out" if finding.passing else ""
+
+
+def _left_over(params: dict[str, Any], last: Verdict, reasons: dict[str, str]) -> TrainingError:
+    """Return the error that names everything that is left, why, and the one next command."""
+    names = {short(f): f.name for f in last.orphans}
+    parts = [f"{names.get(name, name)}{': ' + why if why else ''}" for name, why in reasons.items()]
+    hint = f"End what is provably ours and dead: {fix_command(params['env'])}"
+    if params["state"] == "fixed":
+        hint = "Look at each in the AWS console; nothing of another owner was touched."
+    elif not endable(last):
+        hint = "Nothing of it may be ended from here now."
+    return TrainingError(f"Left over in {params['env']}: {'; '.join(parts)}.", hint=hint)
+
+
+if __name__ == "__main__":
+    main(AnsibleModule, ARGUMENT_SPEC, run)

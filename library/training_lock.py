@@ -1,0 +1,92 @@
+"""Ansible module: release the lock of a run that is provably dead."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: training_lock
+short_description: Release an environment's lock if its run is provably dead
+description:
+  - The lock is the state file of the active run. A launch takes it and the run's end releases it, so there is nothing to
+    hold by hand; to keep others from launching, take away their permission to write the state file.
+  - C(released) is a takeover, never a plain delete. It proves that the run is dead (EC2 says that its instance is
+    terminated, or lists none long after the last sign of life, or the run has ended without letting go), terminates
+    what still carries the run's tags and waits until EC2 confirms it, archives the state, and deletes the very version
+    that it looked at.
+  - Fails when the run may live, with all that is known of it and the one safe next command. Age alone proves nothing.
+  - Other things that a dead run left are ended by M(training_cleanup).
+options:
+  state: {type: str, choices: [released], default: released, description: The lock is free afterwards.}
+  env: {type: str, required: true, description: Environment.}
+  project: {type: str, required: true, description: Value of the Project tag.}
+  region: {type: str, description: AWS region; default is the one of the AWS environment.}
+  run_id: {type: str, description: Release it only if this run holds it.}
+author: Chronos Training
+"""
+
+EXAMPLES = r"""
+- name: Free the environment of a run whose instance was terminated by hand
+  training_lock:
+    env: dev
+    project: Chronos-Training
+    run_id: 20260101-120000
+"""
+
+RETURN = r"""
+url: {type: str, returned: success, description: Where the lock lies.}
+run_id: {type: str, returned: when the lock was held, description: The dead run.}
+reason: {type: str, returned: when the lock was held, description: Why the run is dead.}
+status: {type: str, returned: when the lock was released, description: Final status of the run in its archive.}
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+
+from chronos_training.control.module import main
+from chronos_training.control.settings import resolve_settings
+from chronos_training.control.takeover import released_by, take_over
+from chronos_training.core import aws
+from chronos_training.core.instances import find_instances
+from chronos_training.core.store import open_store
+
+ARGUMENT_SPEC: dict[str, Any] = {
+    "state": {"type": "str", "choices": ["released"], "default": "released"},
+    "env": {"type": "str", "required": True},
+    "project": {"type": "str", "required": True},
+    "region": {"type": "str"},
+    "run_id": {"type": "str"},
+}
+
+
+def run(params: dict[str, Any], *, check_mode: bool, say: Callable[[str], None]) -> dict[str, Any]:
+    """Release the lock if its run is dead; see RETURN."""
+    settings = resolve_settings(params["env"], region=params["region"])
+    ec2 = aws.client("ec2", region=settings.region)
+    store = open_store(settings.bucket, params["env"], region=settings.region)
+    dead = released_by(store, ec2, params["project"], params["run_id"])
+    if dead is None:
+        say(f"{store.url} is free")
+        return {"changed": False, "url": store.url}
+    observed, reason = dead
+    record = observed.record
+    left = [i.instance_id for i in find_instances(ec2, params["project"], params["env"], record.run_id)]
+    before = {"run_id": record.run_id, "status": record.status, "owner": record.owner, "instances": left}
+    result = {
+        "changed": True,
+        "url": store.url,
+        "run_id": record.run_id,
+        "reason": reason,
+        "diff": {"before": {**before, "lock": "held"}, "after": {**before, "lock": "released", "instances": []}},
+    }
+    if check_mode:
+        say(f"would release {store.url}: run {record.run_id} is dead ({reason})")
+        return result
+    s3 = aws.client("s3", region=settings.region)
+    final = take_over(s3, settings.bucket, store, ec2, params["project"], observed, reason, say)
+    result["diff"]["after"]["status"] = final.status  # type: ignore[index]
+    return {**result, "status": final.status}
+
+
+if __name__ == "__main__":
+    main(AnsibleModule, ARGUMENT_SPEC, run)
