@@ -18,7 +18,7 @@ PLAY = .venv/bin/ansible-playbook -i inventories/$(ENV)
 # Up to the start of the instance in one call, so that Ansible starts once.
 START_PLAYBOOKS = provision_infrastructure publish_runtime publish_dataset launch_training
 
-.PHONY: help setup train test lint provision teardown launch monitor kill verify fetch runs local-down lock clean
+.PHONY: help setup train test test-protocol lint provision teardown launch monitor kill verify fetch runs local-down lock clean
 
 help: ## Show this
 	@echo "make TARGET [ENV=local|dev|stage|prod] [ARGS='-e name=value --check --diff']"
@@ -34,6 +34,10 @@ train: setup ## One run from nothing to report: provision, publish, launch, moni
 
 test: setup ## Lint, then every test (unit, integration, training, molecule, end to end)
 	@sh tools/run_tests.sh
+
+test-protocol: setup ## All of the protocol's proofs: explorer, state machine, crashes, faults, races (20 min)
+	@.venv/bin/python -m pytest -q tests/protocol $(ARGS)
+	@.venv/bin/python -m pytest -q -m protocol tests/unit tests/integration tests/e2e
 
 lint: setup ## ansible-lint, yamllint, ruff, mypy, shellcheck
 	@sh tools/lint.sh

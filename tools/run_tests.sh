@@ -27,7 +27,7 @@ run_other() {
     fi
 }
 
-[ $# -gt 0 ] || set -- lint unit integration training molecule e2e
+[ $# -gt 0 ] || set -- lint unit protocol integration training molecule e2e
 for section in "$@"; do
     case $section in
         lint)
@@ -37,7 +37,12 @@ for section in "$@"; do
         unit | integration)
             [ -d "tests/$section" ] || continue
             printf '\n==== Tests: %s\n' "$section"
-            run_pytest "$section" python -m pytest -q -n 2 --dist loadfile "tests/$section"
+            run_pytest "$section" python -m pytest -q -m 'not protocol' -n 2 --dist loadfile "tests/$section"
+            ;;
+        protocol)
+            [ -d tests/protocol ] || continue
+            printf '\n==== Tests: protocol, the quick selection (make test-protocol runs all)\n'
+            run_pytest protocol python -m pytest -q -m 'not protocol' tests/protocol
             ;;
         training)
             [ -d tests/training ] || continue
@@ -61,10 +66,10 @@ for section in "$@"; do
         e2e)
             [ -d tests/e2e ] || continue
             printf '\n==== Tests: end to end, through the playbooks\n'
-            run_pytest e2e python -m pytest -q tests/e2e
+            run_pytest e2e python -m pytest -q -m 'not protocol' tests/e2e
             ;;
         *)
-            echo "run_tests: no section $section (lint unit integration training molecule e2e)" >&2
+            echo "run_tests: no section $section (lint unit protocol integration training molecule e2e)" >&2
             exit 2
             ;;
     esac

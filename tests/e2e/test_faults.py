@@ -82,6 +82,7 @@ def test_kill_in_the_middle_keeps_the_partial_results(operator, config):
     assert "nothing to kill" in operator.play("kill_training").succeeded().output
 
 
+@pytest.mark.protocol
 def test_force_does_not_wait(operator, config):
     operator.play("launch_training", training_launch_config_file=config(training=LONG)).succeeded()
     run_id = operator.state()["run_id"]
@@ -107,6 +108,7 @@ def test_a_corrupt_data_file_is_refused_by_name_and_hash(operator, config):
     assert "Data file 1975/06/part-0.parquet is corrupt" in monitor
 
 
+@pytest.mark.protocol
 def test_a_trainer_that_dies_leaves_a_sentence_and_its_checkpoints(operator, config):
     operator.play("launch_training", training_launch_config_file=config(training=LONG)).succeeded()
     state = training_step(operator)
@@ -167,6 +169,7 @@ def test_a_stray_instance_is_named_and_then_killed(operator):
     operator.play("verify_cleanup").succeeded()
 
 
+@pytest.mark.protocol
 def test_a_launch_settles_a_run_whose_instance_died(operator, config):
     operator.play("launch_training", training_launch_config_file=config(training=LONG)).succeeded()
     lost = operator.state()

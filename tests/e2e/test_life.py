@@ -23,6 +23,8 @@ def finished(account, tmp_path_factory):
     after = account.state()
     seen["same"] = (before["run_id"], before["instance_id"]) == (after["run_id"], after["instance_id"])
     seen["instances"] = account.live_instances()
+    schedules = account.aws.client("scheduler")
+    seen["guards"] = [s["Name"] for s in schedules.list_schedules(GroupName="chronos-training-local")["Schedules"]]
     seen["graph"] = account.command("ansible-inventory", "--graph").succeeded().output
     seen["verify_during"] = account.play("verify_cleanup").succeeded().output
     seen["monitor"] = account.play("monitor_training", training_monitor_interval=1).succeeded().output
@@ -41,6 +43,15 @@ def test_a_second_launch_is_refused_and_names_the_run(finished):
     assert "playbooks/kill_training.yml" in seen["second"]
     assert seen["same"]
     assert len(seen["instances"]) == 1
+
+
+def test_an_outside_guard_is_armed_and_the_instance_takes_it_away(finished, account):
+    run_id, seen = finished
+    assert f"outside guard armed: terminates {seen['instances'][0]} at " in seen["launch"]
+    assert seen["guards"] == [f"chronos-training-local-{run_id}"]
+    listed = account.aws.client("scheduler").list_schedules(GroupName="chronos-training-local")["Schedules"]
+    assert listed == []
+    assert "take the outside guard away" not in account.log(run_id, "pipeline")
 
 
 def test_the_inventory_groups_the_instance(finished):

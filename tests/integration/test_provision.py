@@ -21,6 +21,8 @@ TAG_FILTERS = [
     {"Name": "tag:Environment", "Values": ["local"]},
 ]
 INSTANCE_NAME = "chronos-training-local-instance"
+GUARD_ROLE_NAME, GUARD_GROUP = "chronos-training-local-scheduler", "chronos-training-local"
+QUEUE_NAME = "chronos-training-local-guard-dlq"
 
 pytestmark = pytest.mark.timeout(420)
 
@@ -66,14 +68,16 @@ def network(aws: Any) -> dict[str, list[dict[str, Any]]]:
 def test_a_preview_of_an_empty_account_says_what_would_be_made_and_makes_nothing(aws: Any) -> None:
     status, output = play(aws, "provision_infrastructure", "--check", "--diff")
     assert status == 0, output
-    # VPC, gateway, subnets, route table, endpoint, security group; bucket; role, profile; parameters.
-    assert changes(output) == 10
+    # VPC, gateway, subnets, route table, endpoint, security group; bucket; role, profile; the guard's group and queue, its
+    # role; parameters.
+    assert changes(output) == 12
     table = [line.strip() for line in output.splitlines() if "would be created" in line]
-    assert len(table) == 12 and any(line.startswith("S3 gateway endpoint") for line in table)
+    assert len(table) == 15 and any(line.startswith("S3 gateway endpoint") for line in table)
     # The preview shows the properties that a person wants to see before they are real.
     assert "BlockPublicPolicy: true" in output and "ec2:TerminateInstances" in output
+    assert "sqs:SendMessage" in output and "SqsManagedSseEnabled" in output
     assert not any(network(aws).values()) and parameters(aws) == {}
-    assert aws.client("s3").list_buckets()["Buckets"] == []
+    assert aws.client("s3").list_buckets()["Buckets"] == [] and no_guard(aws)
 
 
 def test_the_life_of_an_environment(aws: Any) -> None:
@@ -81,11 +85,12 @@ def test_the_life_of_an_environment(aws: Any) -> None:
 
     status, output = play(aws, "provision_infrastructure")
     assert status == 0, output
-    assert changes(output) == 11
+    assert changes(output) == 14
     bucket = parameters(aws)["bucket"]
     right_network(aws)
     right_bucket(aws, bucket)
     right_identity(aws)
+    right_guard(aws)
 
     status, output = play(aws, "provision_infrastructure")
     assert (status, changes(output)) == (0, 0), output
@@ -98,10 +103,13 @@ def test_the_life_of_an_environment(aws: Any) -> None:
         GroupId=group, IpProtocol="tcp", FromPort=22, ToPort=22, CidrIp="0.0.0.0/0"
     )
     s3.delete_public_access_block(Bucket=bucket)
+    queue = aws.client("sqs").get_queue_url(QueueName=QUEUE_NAME)["QueueUrl"]
+    aws.client("sqs").set_queue_attributes(QueueUrl=queue, Attributes={"Policy": "", "SqsManagedSseEnabled": "false"})
     status, output = play(aws, "provision_infrastructure")
-    assert (status, changes(output)) == (0, 2), output
+    assert (status, changes(output)) == (0, 3), output
     right_network(aws)
     right_bucket(aws, bucket)
+    right_guard(aws)
 
     # A run is active: its state file is there.
     s3.put_object(Bucket=bucket, Key="local/system-state.json", Body=b"{}")
@@ -116,13 +124,13 @@ def test_the_life_of_an_environment(aws: Any) -> None:
     assert len(network(aws)["subnets"]) == 3
 
     status, output = play(aws, "teardown_infrastructure", "--check")
-    assert (status, changes(output)) == (0, 9), output
-    assert len(network(aws)["subnets"]) == 3
+    assert (status, changes(output)) == (0, 11), output
+    assert len(network(aws)["subnets"]) == 3 and not no_guard(aws)
 
     status, output = play(aws, "teardown_infrastructure")
-    assert (status, changes(output)) == (0, 9), output
+    assert (status, changes(output)) == (0, 11), output
     assert not any(network(aws).values()) and parameters(aws) == {}
-    assert no_identity(aws)
+    assert no_identity(aws) and no_guard(aws)
     assert s3.get_object(Bucket=bucket, Key="local/runs/2026/01/01-120000/models/m")["Body"].read() == b"a model"
     assert "were kept" in output
 
@@ -187,6 +195,38 @@ def right_identity(aws: Any) -> None:
     assert iam.list_role_policies(RoleName=INSTANCE_NAME)["PolicyNames"] == ["training-instance"]
     profile = iam.get_instance_profile(InstanceProfileName=INSTANCE_NAME)["InstanceProfile"]
     assert [r["RoleName"] for r in profile["Roles"]] == [INSTANCE_NAME]
+
+
+def right_guard(aws: Any) -> None:
+    role = aws.client("iam").get_role(RoleName=GUARD_ROLE_NAME)["Role"]
+    trust = role["AssumeRolePolicyDocument"]["Statement"]
+    assert [s["Principal"] for s in trust] == [{"Service": "scheduler.amazonaws.com"}]
+    assert trust[0]["Condition"]["StringEquals"] == {
+        "aws:SourceAccount": "123456789012",
+        # The group, never a schedule: that is what the scheduler says it is.
+        "aws:SourceArn": f"arn:aws:scheduler:us-east-1:123456789012:schedule-group/{GUARD_GROUP}",
+    }
+    assert aws.client("iam").list_role_policies(RoleName=GUARD_ROLE_NAME)["PolicyNames"] == ["training-guard"]
+    profiles = aws.client("iam").list_instance_profiles()["InstanceProfiles"]
+    assert [p["InstanceProfileName"] for p in profiles] == [INSTANCE_NAME]
+    scheduler, sqs = aws.client("scheduler"), aws.client("sqs")
+    group = scheduler.get_schedule_group(Name=GUARD_GROUP)
+    tags = scheduler.list_tags_for_resource(ResourceArn=group["Arn"])["Tags"]
+    url = sqs.get_queue_url(QueueName=QUEUE_NAME)["QueueUrl"]
+    queue = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
+    assert queue["SqsManagedSseEnabled"] == "true" and queue["MessageRetentionPeriod"] == "1209600"
+    assert '"aws:SecureTransport": "false"' in queue["Policy"]
+    for found in (role["Tags"], tags):
+        assert {tag["Key"]: tag["Value"] for tag in found} == TAGS
+    assert sqs.list_queue_tags(QueueUrl=url)["Tags"] == TAGS
+    published = parameters(aws)
+    assert published["guard_group"] == GUARD_GROUP and published["guard_queue_arn"] == queue["QueueArn"]
+    assert published["guard_role_arn"] == role["Arn"]
+
+
+def no_guard(aws: Any) -> bool:
+    groups = [g["Name"] for g in aws.client("scheduler").list_schedule_groups()["ScheduleGroups"]]
+    return groups == ["default"] and not aws.client("sqs").list_queues().get("QueueUrls")
 
 
 def no_identity(aws: Any) -> bool:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from chronos_training.control.infrastructure import guard
 from chronos_training.control.infrastructure.active import active_run
 from chronos_training.control.infrastructure.bucket import Lifecycle, wanted
 from chronos_training.control.infrastructure.checks import findings
@@ -23,6 +24,21 @@ NAMES = Names("dev", "us-east-1", "bucket-of-dev", TAGS)
 POLICY = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:GetObject", "Resource": "x"}]}
 BUCKET = wanted("dev", NAMES.bucket, TAGS, Lifecycle())
 TRUST = {"Statement": [{"Effect": "Allow", "Principal": {"Service": "ec2.amazonaws.com"}, "Action": "sts:AssumeRole"}]}
+GUARD_POLICY = {
+    "Version": "2012-10-17",
+    "Statement": [{"Effect": "Allow", "Action": "ec2:TerminateInstances", "Resource": "x"}],
+}
+GUARD_TRUST = {
+    "Statement": [
+        {
+            "Effect": "Allow",
+            "Principal": {"Service": "scheduler.amazonaws.com"},
+            "Action": "sts:AssumeRole",
+            "Condition": {"StringEquals": {"aws:SourceAccount": "123456789012"}},
+        }
+    ]
+}
+QUEUE_ARN = f"arn:aws:sqs:us-east-1:123456789012:{NAMES.guard_queue}"
 
 
 def right() -> Survey:
@@ -90,13 +106,25 @@ def right() -> Survey:
                 "bucket": NAMES.bucket,
                 "instance_profile": NAMES.instance,
                 "region": "us-east-1",
+                "guard_group": NAMES.guard_group,
+                "guard_role_arn": "arn:aws:iam::123456789012:role/guard",
+                "guard_queue_arn": QUEUE_ARN,
             },
+            guard_role={
+                "Arn": "arn:aws:iam::123456789012:role/guard",
+                "AssumeRolePolicyDocument": GUARD_TRUST,
+                "InlinePolicies": {"training-guard": GUARD_POLICY},
+                "AttachedPolicies": [],
+                "Tags": RAW_TAGS,
+            },
+            guard_group={"tags": TAGS},
+            guard_queue=guard.wanted(QUEUE_ARN, TAGS)["queue"],
         )
     )
 
 
 def judge(seen: Survey) -> list[str]:
-    return findings(seen, NAMES, BUCKET, POLICY)
+    return findings(seen, NAMES, BUCKET, POLICY, GUARD_POLICY)
 
 
 def test_a_right_environment_has_no_findings() -> None:
@@ -182,6 +210,43 @@ def _untagged(seen: Survey) -> None:
     seen.gateways[0]["Tags"] = []
 
 
+def _guard_role_gone(seen: Survey) -> None:
+    object.__setattr__(seen, "guard_role", None)
+
+
+def _guard_for_all_accounts(seen: Survey) -> None:
+    assert seen.guard_role is not None
+    del seen.guard_role["AssumeRolePolicyDocument"]["Statement"][0]["Condition"]
+
+
+def _guard_ends_everything(seen: Survey) -> None:
+    assert seen.guard_role is not None
+    seen.guard_role["InlinePolicies"]["training-guard"] = POLICY
+
+
+def _no_guard_group(seen: Survey) -> None:
+    object.__setattr__(seen, "guard_group", None)
+
+
+def _no_guard_queue(seen: Survey) -> None:
+    object.__setattr__(seen, "guard_queue", None)
+
+
+def _queue_in_clear(seen: Survey) -> None:
+    assert seen.guard_queue is not None
+    seen.guard_queue["SqsManagedSseEnabled"] = "false"
+
+
+def _queue_without_tls(seen: Survey) -> None:
+    assert seen.guard_queue is not None
+    seen.guard_queue["Policy"] = None
+
+
+def _queue_untagged(seen: Survey) -> None:
+    assert seen.guard_queue is not None
+    seen.guard_queue["tags"] = {}
+
+
 @pytest.mark.parametrize(
     ("spoil", "said"),
     [
@@ -199,9 +264,17 @@ def _untagged(seen: Survey) -> None:
         (_lifecycle_gone, "has lifecycle None"),
         (_administrator, "AdministratorAccess"),
         (_wider_policy, "are not the one it needs"),
-        (_trusts_others, "not by EC2 alone"),
+        (_trusts_others, "not by ec2.amazonaws.com alone"),
         (_empty_profile, "holds no role"),
         (_stale_parameter, "says vpc-of-last-year"),
+        (_guard_role_gone, f"The role {NAMES.guard_role} does not exist"),
+        (_guard_for_all_accounts, "may be used by schedules of other accounts"),
+        (_guard_ends_everything, f"of the role {NAMES.guard_role} (training-guard) are not the one it needs"),
+        (_no_guard_group, f"schedule group {NAMES.guard_group} of the outside guard does not exist"),
+        (_no_guard_queue, f"queue {NAMES.guard_queue} of the outside guard does not exist"),
+        (_queue_in_clear, f"queue {NAMES.guard_queue} is not encrypted"),
+        (_queue_without_tls, f"queue {NAMES.guard_queue} takes requests without TLS"),
+        (_queue_untagged, f"queue {NAMES.guard_queue} lacks the mandatory tags"),
         (_untagged, "igw-1 lacks the mandatory tags"),
     ],
 )
@@ -226,7 +299,7 @@ def test_a_state_file_or_a_living_instance_is_an_active_run() -> None:
 
 def test_the_table_says_what_is_missing_or_leaves_it_out() -> None:
     preview = render(rows(Survey(), NAMES, 3), "would be created").splitlines()
-    assert len([line for line in preview if "would be created" in line]) == 12
+    assert len([line for line in preview if "would be created" in line]) == 15
     assert render(rows(Survey(), NAMES, 3), "") == "Nothing exists."
     whole = render(rows(right(), NAMES, 2), "missing")
-    assert "missing" not in whole and "long-lived, holds data" in whole and "6 values" in whole
+    assert "missing" not in whole and "long-lived, holds data" in whole and "9 values" in whole

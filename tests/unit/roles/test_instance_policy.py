@@ -21,6 +21,7 @@ def statements() -> dict[str, dict[str, Any]]:
         training_identity_project="Chronos-Training",
         training_identity_region="us-east-1",
         training_identity_account_id="123456789012",
+        __training_identity_guard_group="chronos-training-dev",
     )
     return {s["Sid"]: s for s in yaml.safe_load(text)["training_identity_policy"]["Statement"]}
 
@@ -68,3 +69,9 @@ def test_it_terminates_only_what_carries_both_tags(statements: dict[str, dict[st
     assert ending["Condition"] == {
         "StringEquals": {"ec2:ResourceTag/Project": "Chronos-Training", "ec2:ResourceTag/Environment": "dev"}
     }
+
+
+def test_it_takes_away_only_schedules_of_its_own_group(statements: dict[str, dict[str, Any]]) -> None:
+    unguarding = statements["TakeOwnGuardAway"]
+    assert actions(unguarding) == {"scheduler:DeleteSchedule"}
+    assert unguarding["Resource"] == "arn:aws:scheduler:us-east-1:123456789012:schedule/chronos-training-dev/*"

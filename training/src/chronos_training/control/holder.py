@@ -7,7 +7,14 @@ from typing import Any
 from chronos_training.core.clock import duration, parse_iso, utc_now
 from chronos_training.core.errors import TrainingError
 from chronos_training.core.instances import find_instances
+from chronos_training.core.states import FINAL
 from chronos_training.core.store import STALE_SECONDS, Observed
+
+from .commands import fix_command, playbook
+from .settle import CONSISTENCY_SECONDS
+
+NOT_LISTED = "not listed by EC2"
+UNSEEN = "unseen"
 
 
 def describe(observed: Observed) -> str:
@@ -21,22 +28,69 @@ def describe(observed: Observed) -> str:
 
 
 def refusal(observed: Observed, url: str, ec2: Any, project: str) -> str:
-    """Return the refusal of a second launch."""
+    """Return the refusal of whatever needs a free environment: who holds it, what EC2 says, the one safe next command."""
     record = observed.record
+    said, state = look_at_instance(observed, ec2, project)
+    verb = f"has ended as {record.status} but still holds" if record.status in FINAL else "is active in"
     return (
-        f"Run {record.run_id} is active in {record.env}: {describe(observed)}. "
-        f"Owner {record.owner}; {instance_state(record.instance_id, ec2, project, record.env)}. State: {url}. "
-        f"Nothing was changed. Watch it: ansible-playbook playbooks/monitor_training.yml. "
-        f"End it: ansible-playbook playbooks/kill_training.yml."
+        f"Run {record.run_id} {verb} {record.env}: {describe(observed)}. Owner {record.owner}; {said}. State: {url}. "
+        f"Nothing was changed. {next_step(observed, state)}"
     )
 
 
-def instance_state(instance_id: str | None, ec2: Any, project: str, env: str) -> str:
-    """Return what EC2 says about the run's instance, as words."""
-    if instance_id is None:
-        return "no instance yet"
+def next_step(observed: Observed, state: str | None) -> str:
+    """Return the one safe next command for this situation, and why it is that one.
+
+    `state` is EC2's word on the run's instance: a state, NOT_LISTED, UNSEEN, or None when the run has none yet. Pure.
+    """
+    record, env = observed.record, observed.record.env
+    stale = observed.age_seconds > STALE_SECONDS
+    monitor, kill = playbook(env, "monitor_training"), playbook(env, "kill_training")
+    settle = f"a launch settles that by itself, or without launching: {fix_command(env)}"
+    if state == UNSEEN:
+        return f"What its instance does could not be seen, which says nothing about the run. Watch it: {monitor}"
+    if state == "terminated":
+        return f"The run is dead; {settle}"
+    if record.status in FINAL:
+        if observed.age_seconds > CONSISTENCY_SECONDS:
+            return f"It never released its lock; end it: {fix_command(env)}"
+        return f"It is about to release its lock; wait for that: {monitor}"
+    if state in {"shutting-down", "stopping"}:
+        return f"Its instance is on its way out; once it is terminated, {settle}"
+    if state == "stopped":
+        return f"Its instance was stopped and does not work; end the run: {kill}"
+    if state in {None, NOT_LISTED}:
+        wait = CONSISTENCY_SECONDS - observed.age_seconds
+        if wait > 0:
+            # EC2 lists a new instance late: until then only time can tell a launch under way from a dead one.
+            return f"Its launch is under way or was cut short; that is certain in {duration(wait)}. Watch it: {monitor}"
+        return f"The run is dead; {settle}"
+    if stale:
+        return (
+            f"The instance runs, but its run has given no sign of life for {duration(observed.age_seconds)}; "
+            f"end it, keeping what it stored: {kill}"
+        )
+    return f"Watch it: {monitor} (to end it instead: {kill})"
+
+
+def look_at_instance(observed: Observed, ec2: Any, project: str) -> tuple[str, str | None]:
+    """Return what EC2 says about the run's instance: as words, and as a state that `next_step` knows."""
+    record = observed.record
     try:
-        states = {i.instance_id: i.state for i in find_instances(ec2, project, env, live=False)}
+        known = {i.instance_id: i.state for i in find_instances(ec2, project, record.env, record.run_id, live=False)}
     except TrainingError as error:
-        return f"instance {instance_id}, state not visible ({error.message})"
-    return f"instance {instance_id} is {states.get(instance_id, 'not listed by EC2')}"
+        name = f"instance {record.instance_id}" if record.instance_id else "no instance entered yet"
+        return f"{name}, its state is not visible ({error.message})", UNSEEN
+    if record.instance_id is not None:
+        state = known.get(record.instance_id, NOT_LISTED)
+        return f"instance {record.instance_id} is {state}", state
+    # Started, but the launcher did not live to enter it: the tags still tell.
+    live = [(identity, state) for identity, state in known.items() if state != "terminated"]
+    if live:
+        return f"instance {live[0][0]} is {live[0][1]} (not yet entered in the state)", live[0][1]
+    return "no instance yet", None
+
+
+def instance_state(observed: Observed, ec2: Any, project: str) -> str:
+    """Return what EC2 says about the run's instance, as words."""
+    return look_at_instance(observed, ec2, project)[0]

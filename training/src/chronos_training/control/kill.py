@@ -14,8 +14,10 @@ from chronos_training.core.instances import find_instances, terminate_and_confir
 from chronos_training.core.states import FINAL, KILLED
 from chronos_training.core.store import Fenced, Observed, StateStore, open_store
 
+from .guards import guarded, take_away
 from .plan import owner
-from .settle import close
+from .release import release
+from .settle import CONSISTENCY_SECONDS
 
 Say = Callable[[str], None]
 POLL_SECONDS = 1.0
@@ -50,8 +52,11 @@ def targets(order: KillOrder) -> Killed:
     return Killed(run_id, status, [i.instance_id for i in found])
 
 
-def kill(order: KillOrder, say: Say) -> Killed:
-    """End the active run and every instance of the environment. Raises TrainingError when something still lives."""
+def kill(order: KillOrder, say: Say, *, consistency_seconds: float = CONSISTENCY_SECONDS) -> Killed:
+    """End the active run and every instance of the environment. Raises TrainingError when something still lives.
+
+    `consistency_seconds` is how long EC2 may take to list an instance that it has started.
+    """
     s3, ec2 = aws.client("s3", region=order.region), aws.client("ec2", region=order.region)
     store = open_store(order.bucket, order.env, region=order.region)
     observed = store.read()
@@ -61,12 +66,19 @@ def kill(order: KillOrder, say: Say) -> Killed:
         asked = _ask(store, observed)
         if asked is not None and asked.record.claimed_at and not order.force:
             _wait(store, asked.record.run_id, order.grace_seconds, say)
+        elif asked is not None and not asked.record.claimed_at:
+            # The age before the request: that wrote the state anew.
+            _wait_until_listed(ec2, order, store, asked, consistency_seconds - observed.age_seconds, say)
     ended = find_instances(ec2, order.project, order.env)
     if ended:
         say(f"terminating {', '.join(i.instance_id for i in ended)}")
         terminate_and_confirm(ec2, ended, order.project, order.env)
         say("terminated, confirmed by EC2")
-    status = _release(s3, order, store, run_id, say) if run_id else None
+    # All there are: a run may have released its lock and died before it came to its guard.
+    take_away(order.region, order.env, [run_id, *(i.run_id for i in ended), *guarded(order.region, order.env)], say)
+    # Also a run that was launched while this looked: its instance was among those that were ended.
+    run_ids = {i.run_id for i in ended if i.run_id} | ({run_id} if run_id else set())
+    status = _release(s3, ec2, order, store, run_ids, consistency_seconds, say)
     _prove_nothing_left(ec2, order)
     return Killed(run_id, status, [i.instance_id for i in ended])
 
@@ -100,14 +112,49 @@ def _wait(store: StateStore, run_id: str, grace: float, say: Say) -> None:
     say(f"no end within {duration(grace)}")
 
 
-def _release(s3: Any, order: KillOrder, store: StateStore, run_id: str, say: Say) -> str | None:
-    """Archive and delete the state of `run_id`, if the instance did not do it itself. Its instances are gone by now."""
-    current = store.read()
-    if current is None or current.record.run_id != run_id:
-        return None
-    by = current.record.kill_requested_by or owner()
-    record = close(s3, order.bucket, store, current, KILLED, f"Killed by {by}.")
-    say(f"state of run {run_id} archived as {record.status}, lock released")
+def _wait_until_listed(
+    ec2: Any, order: KillOrder, store: StateStore, asked: Observed, seconds: float, say: Say
+) -> None:
+    """Wait for the instance that a launch may have asked for just now: until it is listed, or can no longer turn up.
+
+    Releasing the lock before would leave an instance that nobody knows of (until its boot claim ends it).
+    """
+    run_id = asked.record.run_id
+    deadline = time.monotonic() + seconds
+    told = False
+    while not find_instances(ec2, order.project, order.env, run_id, live=False):
+        if time.monotonic() > deadline:
+            return
+        if not told:
+            say(
+                f"run {run_id} is being launched: waiting up to {duration(seconds)} for EC2 to list its instance, if any"
+            )
+            told = True
+        time.sleep(POLL_SECONDS)
+        current = store.read()
+        if current is None or current.record.run_id != run_id:
+            say("the launch saw the request and ended itself")
+            return
+
+
+def _release(
+    s3: Any, ec2: Any, order: KillOrder, store: StateStore, run_ids: set[str], consistency_seconds: float, say: Say
+) -> str | None:
+    """Archive and delete the state of one of `run_ids`, if the instance did not do it itself."""
+    record = release(
+        s3,
+        order.bucket,
+        store,
+        ec2,
+        order.project,
+        run_ids,
+        KILLED,
+        f"Killed by {owner()}.",
+        consistency_seconds=consistency_seconds,
+    )
+    if record is None or record.status not in FINAL:
+        return None  # the run, or another command, did it in the same instant
+    say(f"state of run {record.run_id} archived as {record.status}, lock released")
     return record.status
 
 

@@ -4,83 +4,46 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
-
-from chronos_training.core import aws
-from chronos_training.core.clock import iso, utc_now
+from chronos_training.core import aws, guard
+from chronos_training.core.clock import iso, parse_iso, utc_now
 from chronos_training.core.errors import TrainingError
-from chronos_training.core.instances import find_instances, terminate_and_confirm
+from chronos_training.core.instances import find_instances
+from chronos_training.core.probe import check_conditions
 from chronos_training.core.record import RunRecord
-from chronos_training.core.states import FAILED, STARTING
-from chronos_training.core.store import Change, Observed, RunActive, StateStore, open_store
+from chronos_training.core.states import STARTING
+from chronos_training.core.store import Observed, RunActive, StateStore, open_store
+from chronos_training.core.wire import STATE_CONFIG
 
+from .abandon import abandon
 from .holder import refusal
+from .order import LaunchOrder
 from .plan import GUARD_MINUTES
-from .settle import close, settle
+from .settle import CONSISTENCY_SECONDS, proof_of_death, settle
+from .starting import start_instance, zones_of
+
+__all__ = ["LaunchOrder", "launch", "preview"]
 
 Say = Callable[[str], None]
-# In the next zone these may go well; anything else would fail there too.
-CAPACITY = {
-    "InsufficientInstanceCapacity",
-    "InsufficientHostCapacity",
-    "Unsupported",
-    "InsufficientFreeAddressesInSubnet",
-}
-QUOTA = {"VcpuLimitExceeded", "InstanceLimitExceeded", "MaxSpotInstanceCountExceeded"}
-
-
-@dataclass(frozen=True)
-class LaunchOrder:
-    """What RunInstances needs, as the plan module handed it over."""
-
-    run_id: str
-    env: str
-    project: str
-    region: str
-    bucket: str
-    tags: dict[str, str]
-    instance_types: tuple[str, ...]
-    subnet_ids: tuple[str, ...]
-    security_group_id: str
-    instance_profile: str
-    image_parameter: str
-    volume_gb: int
-    deadline_seconds: float
-    run_spec_key: str
-    run_spec_body: str
-    training_config: dict[str, Any]
-    owner: str
-    user_data: str
-
-    @classmethod
-    def from_params(cls, order: dict[str, Any], tags: dict[str, str], user_data: str) -> LaunchOrder:
-        """Return the order that `Plan.order` described. TrainingError when a part of it is missing."""
-        try:
-            values = {name: order[name] for name in cls.__dataclass_fields__ if name not in {"tags", "user_data"}}
-        except KeyError as missing:
-            raise TrainingError(
-                f"The launch order lacks {missing}.", hint="Take it from module training_plan_info."
-            ) from None
-        values |= {"instance_types": tuple(order["instance_types"]), "subnet_ids": tuple(order["subnet_ids"])}
-        return cls(**values, tags=tags, user_data=user_data)
 
 
 def preview(order: LaunchOrder) -> None:
     """Raise TrainingError when a launch would be refused now. Changes nothing, settles nothing."""
     store = open_store(order.bucket, order.env, region=order.region)
-    observed = store.read()
-    if observed is not None:
-        raise TrainingError(refusal(observed, store.url, aws.client("ec2", region=order.region), order.project))
+    observed, ec2 = store.read(), aws.client("ec2", region=order.region)
+    # A dead run is no refusal: the launch would settle it.
+    if observed is not None and proof_of_death(observed, ec2, order.project) is None:
+        raise TrainingError(refusal(observed, store.url, ec2, order.project))
 
 
-def launch(order: LaunchOrder, say: Say) -> RunRecord:
-    """Start the run and return its record with the instance in it. Raises TrainingError; then nothing is left running."""
+def launch(order: LaunchOrder, say: Say, *, consistency_seconds: float = CONSISTENCY_SECONDS) -> RunRecord:
+    """Start the run and return its record with the instance in it. Raises TrainingError; then nothing is left running.
+
+    `consistency_seconds` is how long EC2 may take to list an instance that it has started.
+    """
     s3, ec2 = aws.client("s3", region=order.region), aws.client("ec2", region=order.region)
     store = open_store(order.bucket, order.env, region=order.region)
-    holder, settled = settle(s3, order.bucket, store, ec2, order.project)
+    holder, settled = settle(s3, order.bucket, store, ec2, order.project, consistency_seconds=consistency_seconds)
     if holder is not None:
         raise TrainingError(refusal(holder, store.url, ec2, order.project))
     if settled is not None:
@@ -92,7 +55,8 @@ def launch(order: LaunchOrder, say: Say) -> RunRecord:
             f"Instances of {order.env} live without a run: {names}.",
             hint="Nothing was changed. Look at them, then end them with ansible-playbook playbooks/kill_training.yml.",
         )
-    image_id = _image(order)
+    check_conditions(aws.client("s3", region=order.region, config=STATE_CONFIG), order.bucket, order.env)
+    image_id, zones = _image(order), zones_of(ec2, order.subnet_ids)
     try:
         observed = _acquire(store, order)
     except RunActive as active:  # somebody was faster
@@ -106,10 +70,13 @@ def launch(order: LaunchOrder, say: Say) -> RunRecord:
                 Body=order.run_spec_body.encode(),
                 ContentType="application/json",
             )
-        observed = _run_instance(ec2, store, observed, order, image_id, say)
+        # RunInstances is repeated by us, with the same token; botocore would also repeat "no capacity" in a full zone.
+        once = aws.client("ec2", region=order.region, config=aws.ONCE)
+        observed = start_instance(once, store, observed, order, image_id, zones, say)
+        _arm_guard(observed.record, order, say)
     except BaseException as error:
         # Also on Ctrl-C. If this is cut short too, the intent is in the state and the next command settles it.
-        _abandon(s3, ec2, store, order, error)
+        abandon(s3, ec2, store, order, error, say, consistency_seconds=consistency_seconds)
         raise
     return observed.record
 
@@ -137,97 +104,17 @@ def _image(order: LaunchOrder) -> str:
         return str(ssm.get_parameter(Name=order.image_parameter)["Parameter"]["Value"])
 
 
-def _run_instance(
-    ec2: Any, store: StateStore, observed: Observed, order: LaunchOrder, image_id: str, say: Say
-) -> Observed:
-    """Try each type in each subnet, in order. One token for each attempt, in the state before its call."""
-    places = [(kind, subnet) for kind in order.instance_types for subnet in order.subnet_ids]
-    refused: list[str] = []
-    for number, (instance_type, subnet_id) in enumerate(places, start=1):
-        token = observed.record.client_token if number == 1 else uuid.uuid4().hex
-
-        def intent(record: RunRecord, n: int = number, kind: str = instance_type, t: str = token) -> RunRecord:
-            return record.evolve(attempt=n, client_token=t, instance_type=kind, heartbeat_at=iso(utc_now()))
-
-        observed = store.update(observed, intent)
-        try:
-            answer = ec2.run_instances(**request_of(order, image_id, instance_type, subnet_id, token))
-        except ClientError as error:
-            code = aws.error_code(error)
-            if code not in CAPACITY:
-                raise _explain(error, instance_type) from error
-            refused.append(f"{instance_type} in {subnet_id}: {code}")
-            say(f"no capacity: {refused[-1]}")
-            continue
-        except BotoCoreError as error:
-            raise aws.explain(error, f"start a {instance_type}") from error
-        instance = answer["Instances"][0]
-        instance_id = str(instance["InstanceId"])
-        say(f"instance {instance_id} started: {instance_type} in {instance['Placement']['AvailabilityZone']}")
-        return store.update(observed, _attached(instance_id))
-    raise TrainingError(
-        f"No instance to be had: {'; '.join(refused)}.",
-        hint="Try later, or give more types in training_launch_instance_types.",
+def _arm_guard(record: RunRecord, order: LaunchOrder, say: Say) -> None:
+    """Have AWS itself end the instance at the deadline, whatever becomes of it and of this machine."""
+    assert record.instance_id is not None
+    fires_at = parse_iso(record.deadline_at)
+    guard.arm(
+        aws.client("scheduler", region=order.region),
+        order.env,
+        order.run_id,
+        record.instance_id,
+        fires_at,
+        role_arn=order.guard_role_arn,
+        queue_arn=order.guard_queue_arn,
     )
-
-
-def _attached(instance_id: str) -> Change:
-    return lambda record: record.evolve(instance_id=instance_id)
-
-
-def request_of(order: LaunchOrder, image_id: str, instance_type: str, subnet_id: str, token: str) -> dict[str, Any]:
-    """Return the RunInstances request: tagged in the same call, self-terminating, IMDSv2 only, encrypted gp3, no key."""
-    tags = [{"Key": k, "Value": v} for k, v in {**order.tags, "RunId": order.run_id}.items()]
-    tags.append({"Key": "Name", "Value": f"chronos-training-{order.env}-{order.run_id}"})
-    return {
-        "ImageId": image_id,
-        "InstanceType": instance_type,
-        "MinCount": 1,
-        "MaxCount": 1,
-        "ClientToken": token,
-        "UserData": order.user_data,
-        "IamInstanceProfile": {"Name": order.instance_profile},
-        "InstanceInitiatedShutdownBehavior": "terminate",
-        "MetadataOptions": {"HttpTokens": "required", "HttpPutResponseHopLimit": 1, "HttpEndpoint": "enabled"},
-        "NetworkInterfaces": [
-            {
-                "DeviceIndex": 0,
-                "SubnetId": subnet_id,
-                "Groups": [order.security_group_id],
-                "AssociatePublicIpAddress": True,
-                "DeleteOnTermination": True,
-            }
-        ],
-        "BlockDeviceMappings": [
-            {
-                "DeviceName": "/dev/sda1",  # the root device of the Ubuntu images
-                "Ebs": {
-                    "VolumeSize": order.volume_gb,
-                    "VolumeType": "gp3",
-                    "DeleteOnTermination": True,
-                    "Encrypted": True,
-                },
-            }
-        ],
-        "TagSpecifications": [
-            {"ResourceType": kind, "Tags": tags} for kind in ("instance", "volume", "network-interface")
-        ],
-    }
-
-
-def _explain(error: ClientError, instance_type: str) -> TrainingError:
-    if aws.error_code(error) in QUOTA:
-        return TrainingError(
-            f"AWS does not let this account start a {instance_type}: the vCPU quota is used up, or 0 (new accounts).",
-            hint="Ask for 8 vCPUs or more of 'Running On-Demand G and VT instances' in Service Quotas, EC2.",
-        )
-    return aws.explain(error, f"start a {instance_type}")
-
-
-def _abandon(s3: Any, ec2: Any, store: StateStore, order: LaunchOrder, error: BaseException) -> None:
-    """End whatever this launch may have started, then give the lock back."""
-    terminate_and_confirm(ec2, find_instances(ec2, order.project, order.env, order.run_id), order.project, order.env)
-    current = store.read()
-    if current is not None and current.record.run_id == order.run_id:
-        reason = str(error) or type(error).__name__
-        close(s3, order.bucket, store, current, FAILED, f"The launch failed: {reason}")
+    say(f"outside guard armed: terminates {record.instance_id} at {fires_at:%Y-%m-%d %H:%M:%S} UTC")

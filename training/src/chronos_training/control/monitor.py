@@ -8,18 +8,21 @@ from typing import Any
 
 from chronos_training.core import aws, layout
 from chronos_training.core.clock import duration, parse_iso, utc_now
-from chronos_training.core.errors import TrainingError
+from chronos_training.core.errors import TrainingError, Unreachable
 from chronos_training.core.record import RunRecord
-from chronos_training.core.states import FINAL, STEPS
-from chronos_training.core.store import STALE_SECONDS, Observed, open_store
-from chronos_training.core.wire import Unseen
+from chronos_training.core.states import FINAL, LOST, STEPS
+from chronos_training.core.store import STALE_SECONDS, Observed, StateStore, open_store
 
-from .holder import instance_state
+from .holder import instance_state, look_at_instance, next_step
 from .runs import archived_state, run_ids
+from .takeover import death_of
 
 Say = Callable[[str], None]
-# Between the delete of the state and the sight of the archive there is nothing to wait for: the archive comes first.
 BAR_WIDTH = 20
+# Heartbeats come every 30 s. After three that are missing it is worth asking EC2.
+ASK_EC2_SECONDS = 90.0
+# From its final status to the release of the lock a run needs a moment.
+ENDING_SECONDS = 60.0
 
 
 def follow(
@@ -28,32 +31,80 @@ def follow(
     """Show the run until it ends (or once); return its state as a dict with `final` True when it has ended.
 
     Watches `run_id`, else the active run, else shows the newest past one. A line is said when something changed.
+    A run that is provably dead without a final status counts as ended, as lost.
     """
     store = open_store(bucket, env, region=region)
     s3, ec2 = aws.client("s3", region=region), aws.client("ec2", region=region)
-    shown = ""
-    watched = run_id
+    shown, watched = "", run_id
     while True:
         try:
-            observed = store.read()
-        except Unseen as error:
-            say(f"cannot see the state ({error.message}); this says nothing about the run, trying again")
-            if once:
-                raise
-        else:
-            if observed is not None and watched in (None, observed.record.run_id):
-                watched = observed.record.run_id
-                line = progress_line(observed)
-                if observed.age_seconds > STALE_SECONDS:
-                    line += f"  STALE: {instance_state(observed.record.instance_id, ec2, project, env)}"
-                if line != shown:
-                    say(line)
-                    shown = line
-                if once:
-                    return {**_state(observed), "final": observed.record.status in FINAL}
-            else:
+            observed = _read(store)
+            if observed is None or watched not in (None, observed.record.run_id):
                 return _past(s3, bucket, env, watched)
+        except Unreachable as error:
+            say(f"cannot see the run ({error.message}); this says nothing about it, trying again")
+            if once:
+                raise _unseen(error) from error
+        else:
+            record = observed.record
+            watched = record.run_id
+            line = progress_line(observed) + _doubt(observed, ec2, project)
+            if line != shown:
+                say(line)
+                shown = line
+            if once or (record.status in FINAL and observed.age_seconds > ENDING_SECONDS):
+                return {**_state(observed), **_sight(store, observed, ec2, project), "final": record.status in FINAL}
+            reason = _death(observed, ec2, project)
+            if reason is not None:
+                lost = f"The run was lost: {reason}. Its lock is still there; {next_step(observed, 'terminated')}"
+                return {**_state(observed), "status": LOST, "error_message": lost, "final": True}
         time.sleep(interval)
+
+
+def _read(store: StateStore) -> Observed | None:
+    """Return the state. Unreachable when another try may help, else TrainingError that keeps the run's name clean."""
+    try:
+        return store.read()
+    except Unreachable:
+        raise
+    except TrainingError as error:
+        raise _unseen(error) from error
+
+
+def _unseen(error: TrainingError) -> TrainingError:
+    """Return `error` with the words that keep "cannot see" apart from "failed"."""
+    hint = f"This says nothing about the run: it goes on without being watched. {error.hint}".strip()
+    return TrainingError(error.message, hint=hint)
+
+
+def _sight(store: StateStore, observed: Observed, ec2: Any, project: str) -> dict[str, Any]:
+    """Return what the state cannot know of itself: where it lies, what EC2 says, what may safely be done next."""
+    _, instance = look_at_instance(observed, ec2, project)
+    return {
+        "url": store.url,
+        "owner": observed.record.owner,
+        "stale": observed.age_seconds > STALE_SECONDS,
+        "instance_state": instance,
+        "next_step": next_step(observed, instance),
+    }
+
+
+def _doubt(observed: Observed, ec2: Any, project: str) -> str:
+    """Return what EC2 says of the instance when the heartbeat is late, else nothing."""
+    if observed.age_seconds <= ASK_EC2_SECONDS or observed.record.status in FINAL:
+        return ""
+    word = "STALE" if observed.age_seconds > STALE_SECONDS else "late"
+    said = instance_state(observed, ec2, project)
+    return f"  {word}: no heartbeat for {duration(observed.age_seconds)}, {said}"
+
+
+def _death(observed: Observed, ec2: Any, project: str) -> str | None:
+    if observed.age_seconds <= ASK_EC2_SECONDS or observed.record.status in FINAL:
+        return None
+    try:
+        return death_of(observed, ec2, project)
+    except TrainingError:
+        return None  # what cannot be seen is not dead
 
 
 def progress_line(observed: Observed) -> str:

@@ -78,6 +78,8 @@ class Plan:
             "subnet_ids": list(self.settings.subnet_ids),
             "security_group_id": self.settings.security_group_id,
             "instance_profile": self.settings.instance_profile,
+            "guard_role_arn": self.settings.guard_role_arn,
+            "guard_queue_arn": self.settings.guard_queue_arn,
             "image_parameter": self.request.image_parameter,
             "volume_gb": self.request.volume_gb,
             "deadline_seconds": self.deadline_seconds,
@@ -106,6 +108,11 @@ class Plan:
 def make_plan(request: LaunchRequest) -> Plan:
     """Return the checked plan. Raises ConfigurationError, DataError or TrainingError; creates nothing."""
     settings = resolve_settings(request.env, region=request.region)
+    if not settings.guard_role_arn or not settings.guard_queue_arn:
+        raise ConfigurationError(
+            f"Environment {request.env} has no outside guard yet (SSM lacks its guard_ parameters).",
+            hint="Run playbooks/provision_infrastructure.yml for this inventory.",
+        )
     s3 = aws.client("s3", region=settings.region)
     config, sources = _load(s3, settings.bucket, request)
     environment, agent = current_runtime(s3, settings.bucket)

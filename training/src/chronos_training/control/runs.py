@@ -9,7 +9,7 @@ from typing import Any
 from chronos_training.core import aws, layout
 from chronos_training.core.clock import duration, parse_iso
 from chronos_training.core.cost import billed_seconds, reference_cost
-from chronos_training.core.objects import read_json
+from chronos_training.core.objects import age_seconds, read_json
 
 
 @dataclass(frozen=True)
@@ -50,6 +50,14 @@ def _folders(s3: Any, bucket: str, prefix: str) -> list[str]:
 def archived_state(s3: Any, bucket: str, env: str, run_id: str) -> dict[str, Any] | None:
     """Return the archived state of the run, or None when there is none."""
     return read_json(s3, bucket, layout.run_prefix(env, run_id) + "system-state.json")
+
+
+def newest_ended_age(s3: Any, bucket: str, env: str) -> float | None:
+    """Return the seconds since the newest run was archived, by S3's clock; None when it has no archive."""
+    newest = run_ids(s3, bucket, env, limit=1)
+    if not newest:
+        return None
+    return age_seconds(s3, bucket, layout.run_prefix(env, newest[0]) + "system-state.json")
 
 
 def list_runs(s3: Any, bucket: str, env: str, limit: int, active: dict[str, Any] | None) -> list[PastRun]:

@@ -19,6 +19,9 @@ class Settings:
     subnet_ids: tuple[str, ...]
     security_group_id: str
     instance_profile: str
+    # Empty in an environment that was provisioned before there was an outside guard: only a launch needs them.
+    guard_role_arn: str = ""
+    guard_queue_arn: str = ""
 
 
 def parameter_path(env: str) -> str:
@@ -48,4 +51,6 @@ def resolve_settings(env: str, *, region: str | None = None) -> Settings:
         subnet_ids=tuple(found["subnet_ids"].split(",")),
         security_group_id=found["security_group_id"],
         instance_profile=found["instance_profile"],
+        guard_role_arn=found.get("guard_role_arn", ""),
+        guard_queue_arn=found.get("guard_queue_arn", ""),
     )

@@ -7,15 +7,20 @@ from typing import Any
 from chronos_training.core import aws, layout
 from chronos_training.core.clock import duration, iso, utc_now
 from chronos_training.core.instances import find_instances
+from chronos_training.core.objects import read_bytes
 from chronos_training.core.record import RunRecord
-from chronos_training.core.states import FINAL, LOST
-from chronos_training.core.store import Observed, StateStore
+from chronos_training.core.states import COMPLETED, FINAL, LOST
+from chronos_training.core.store import Fenced, Observed, RunActive, StateStore
+
+from .guards import take_away
 
 # EC2 lists a new instance by tag within seconds, at the worst some minutes; until then "none is listed" proves nothing.
 CONSISTENCY_SECONDS = 300.0
 
 
-def proof_of_death(observed: Observed, ec2: Any, project: str) -> str | None:
+def proof_of_death(
+    observed: Observed, ec2: Any, project: str, *, consistency_seconds: float = CONSISTENCY_SECONDS
+) -> str | None:
     """Return the sentence that proves that nothing works for this run any more, or None when it may be alive."""
     record = observed.record
     known = find_instances(ec2, project, record.env, record.run_id, live=False)
@@ -24,7 +29,7 @@ def proof_of_death(observed: Observed, ec2: Any, project: str) -> str | None:
     named = [i for i in known if i.instance_id == record.instance_id]
     if named:
         return f"its instance {record.instance_id} is terminated"
-    if observed.age_seconds > CONSISTENCY_SECONDS:
+    if observed.age_seconds > consistency_seconds:
         return f"EC2 lists no instance of it, and it gave no sign of life for {duration(observed.age_seconds)}"
     return None
 
@@ -36,27 +41,70 @@ def archive(s3: Any, bucket: str, record: RunRecord) -> None:
         s3.put_object(Bucket=bucket, Key=key, Body=record.to_json(), ContentType="application/json")
 
 
-def close(s3: Any, bucket: str, store: StateStore, observed: Observed, status: str, reason: str) -> RunRecord:
+def close(
+    s3: Any,
+    bucket: str,
+    store: StateStore,
+    observed: Observed,
+    status: str,
+    reason: str,
+    *,
+    only_this_version: bool = False,
+) -> RunRecord:
     """Give the run its final status, archive it, release its lock. Returns the final record.
 
-    A run that already has a final status keeps it: only its archive and its release are missing.
+    A run that already has a final status keeps it: only its archive and its release are missing. So does one that had
+    stored `_SUCCESS`, its last act before the final status: every result was read back, so it did complete. Another
+    command may be closing the same run at the same time; whoever is later finds nothing left to do, and returns the
+    record as it saw it. `only_this_version`: the proof of death is about the version seen (RunActive when an instance
+    has claimed the run since; found by tests/protocol).
     """
+    # Nothing of the run lives any more. Before the release: a crash in between is made good by whoever comes next.
+    take_away(s3.meta.region_name, observed.record.env, [observed.record.run_id])
     final = observed
     if observed.record.status not in FINAL:
-        final = store.finish(observed, status, reason)
+        if observed.record.claimed_at is not None and succeeded(s3, bucket, observed.record):
+            # `finish` still makes it `killed` when somebody had asked it to stop.
+            status, reason = COMPLETED, ""
+        try:
+            final = store.finish(observed, status, reason or None, only_this_version=only_this_version)
+        except Fenced:
+            current = store.read()
+            if current is None or current.record.run_id != observed.record.run_id:
+                return observed.record
+            final = current
     archive(s3, bucket, final.record)
-    store.remove(final)
+    try:
+        store.remove(final)
+    except RunActive as active:
+        if active.observed.record.run_id == observed.record.run_id:
+            raise
     return final.record
 
 
-def settle(s3: Any, bucket: str, store: StateStore, ec2: Any, project: str) -> tuple[Observed | None, str | None]:
+def succeeded(s3: Any, bucket: str, record: RunRecord) -> bool:
+    """Return whether the run has stored its `_SUCCESS`."""
+    return read_bytes(s3, bucket, layout.run_prefix(record.env, record.run_id) + "_SUCCESS") is not None
+
+
+def settle(
+    s3: Any,
+    bucket: str,
+    store: StateStore,
+    ec2: Any,
+    project: str,
+    *,
+    consistency_seconds: float = CONSISTENCY_SECONDS,
+) -> tuple[Observed | None, str | None]:
     """Look at the lock. Returns (holder, None) when a run may be alive, else (None, what was settled, if anything)."""
     observed = store.read()
     if observed is None:
         return None, None
-    proof = proof_of_death(observed, ec2, project)
+    proof = proof_of_death(observed, ec2, project, consistency_seconds=consistency_seconds)
     if proof is None:
         return observed, None
     run_id = observed.record.run_id
-    record = close(s3, bucket, store, observed, LOST, f"The run was lost: {proof} ({iso(utc_now())}).")
-    return None, f"Run {run_id} was dead ({proof}); its state was archived as {record.status} and its lock released."
+    reason = f"The run was lost: {proof} ({iso(utc_now())})."
+    record = close(s3, bucket, store, observed, LOST, reason, only_this_version=True)
+    ended = f"was archived as {record.status}" if record.status in FINAL else "was archived by another command"
+    return None, f"Run {run_id} was dead ({proof}); its state {ended} and its lock released."

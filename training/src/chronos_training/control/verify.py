@@ -1,99 +1,118 @@
-"""Proof that nothing is left: by tags, never by our own records (R4). Also completes `cleanup_status.json` (R25)."""
+"""Proof that nothing is left: by tags, never by our own records, and not before AWS has had time to show it (R4)."""
 
 from __future__ import annotations
 
-import json
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
-from chronos_training.core import aws, inventory, layout
-from chronos_training.core.inventory import Resource
-from chronos_training.core.objects import read_json
-from chronos_training.core.store import Observed, open_store
+from chronos_training.core import aws
+from chronos_training.core.store import Observed
 
-from .runs import run_ids
-from .settle import proof_of_death
+from .holder import describe, instance_state
+from .judge import SETTLING_SECONDS, Finding, judge
+from .leftovers import LOCK, Scope, Sight, look
+from .runs import newest_ended_age
 
-# Terminating takes EC2 up to a minute or so; only what stays after that is an orphan.
-PASSING = {"shutting-down", "terminating", "deleting", "in-use", "detaching"}
+Say = Callable[[str], None]
 POLL_SECONDS = 2.0
+# EC2 lists new things late: one look proves nothing when something has just changed.
+RELOOK_SECONDS = 3.0
+ID_WIDTH = 45
+CHECKED = (
+    "instances, volumes, network interfaces, snapshots, addresses, Spot requests, schedules, lock, multipart uploads"
+)
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What is there. `orphans` cost money and belong to no run; `in_use` belong to the active run."""
+    """What is there. `active` is the lock of a run that may be at work."""
 
-    active_run: str | None
-    dead_lock: str | None  # why the lock has no living owner
-    in_use: list[Resource]
-    orphans: list[Resource]
+    scope: Scope
+    findings: list[Finding]
+    active: Observed | None
+
+    @property
+    def orphans(self) -> list[Finding]:
+        """Return what is left over."""
+        return [f for f in self.findings if not f.owner]
 
     @property
     def clean(self) -> bool:
         """Return whether nothing is left over."""
-        return not self.orphans and self.dead_lock is None
+        return not self.orphans
 
 
-def verify(env: str, project: str, region: str, bucket: str, *, wait_seconds: float) -> Verdict:
-    """Return what exists under our tags. Waits up to `wait_seconds` for what is on its way out."""
-    ec2 = aws.client("ec2", region=region)
-    store = open_store(bucket, env, region=region)
-    deadline = time.monotonic() + wait_seconds
+def verify(scope: Scope, wait_seconds: float, say: Say) -> Verdict:
+    """Return what exists under our tags. Waits up to `wait_seconds` for what is about to go by itself.
+
+    Looks at least twice, some seconds apart, when a run has ended or something has changed a moment ago.
+    """
+    began = time.monotonic()
+    told = False
     while True:
-        verdict = _look(store.read(), ec2, project, env)
-        waiting = [r for r in verdict.orphans if r.state in PASSING]
-        if not waiting or time.monotonic() > deadline:
+        sight = look(scope)
+        verdict = _verdict(scope, sight)
+        waited = time.monotonic() - began
+        # Whoever ends a run releases its lock a moment later: somebody may be at it right now.
+        patience = {LOCK} if waited < RELOOK_SECONDS else set()
+        passing = [f for f in verdict.orphans if f.passing or f.resource.kind in patience]
+        if passing and waited < wait_seconds:
+            going = [short(f) for f in passing if f.passing]
+            if going and not told:
+                say(f"waiting up to {wait_seconds:.0f} s for what is on its way out: {', '.join(going)}")
+                told = True
+        elif waited >= min(RELOOK_SECONDS, wait_seconds) or verdict.orphans or not _changed_recently(scope, sight):
             return verdict
         time.sleep(POLL_SECONDS)
 
 
-def _look(observed: Observed | None, ec2: Any, project: str, env: str) -> Verdict:
-    found = inventory.list_resources(ec2, project, env)
-    if observed is None:
-        return Verdict(None, None, [], found)
-    run_id = observed.record.run_id
-    proof = proof_of_death(observed, ec2, project)
-    if proof is not None:
-        return Verdict(None, f"run {run_id} is dead ({proof}) but its lock {env}/system-state.json is there", [], found)
-    in_use = [r for r in found if r.run_id == run_id]
-    return Verdict(run_id, None, in_use, [r for r in found if r.run_id != run_id])
+def _verdict(scope: Scope, sight: Sight) -> Verdict:
+    findings = judge(sight)
+    held = any(f.resource.kind == LOCK for f in findings)
+    return Verdict(scope, findings, None if held else sight.observed)
 
 
-def complete_cleanup_status(s3: Any, bucket: str, env: str, verdict: Verdict) -> str | None:
-    """Write the inventory after the newest ended run into its `cleanup_status.json`; return its key, None if not due."""
-    newest = next((r for r in run_ids(s3, bucket, env, limit=2) if r != verdict.active_run), None)
-    if newest is None:
-        return None
-    key = layout.run_prefix(env, newest) + "cleanup_status.json"
-    status = read_json(s3, bucket, key) or {
-        "schema_version": 1,
-        "run_id": newest,
-        "written_by": "verify_cleanup",
-        "before": None,
-        "after": None,
-    }
-    if status.get("after") is not None and status.get("status") == "clean":
-        return None
-    left = [r for r in verdict.orphans if r.run_id == newest]
-    status |= {"status": "orphans" if left else "clean", "after": inventory.as_inventory(left)}
-    with aws.explained(f"write s3://{bucket}/{key}"):
-        body = (json.dumps(status, indent=2) + "\n").encode()
-        s3.put_object(Bucket=bucket, Key=key, Body=body, ContentType="application/json")
-    return key
+def _changed_recently(scope: Scope, sight: Sight) -> bool:
+    if sight.observed is not None:
+        return False  # what the active run makes is its own
+    age = newest_ended_age(aws.client("s3", region=scope.region), scope.bucket, scope.env)
+    return age is not None and age < SETTLING_SECONDS
+
+
+def short(finding: Finding) -> str:
+    """Return its kind and id."""
+    return f"{finding.resource.kind} {finding.resource.resource_id}"
 
 
 def table(verdict: Verdict) -> list[str]:
     """Return the verdict as lines: a table when something exists, one sentence otherwise."""
-    rows = [(r, "orphan") for r in verdict.orphans] + [(r, f"run {verdict.active_run}") for r in verdict.in_use]
-    lines = []
+    scope, lines = verdict.scope, []
+    rows = [_row(f) for f in verdict.findings if f.resource.kind != LOCK]
     if rows:
-        lines.append(f"{'kind':20}{'id':24}{'state':16}{'belongs to':24}detail")
-        lines += [f"{r.kind:20}{r.resource_id:24}{r.state:16}{whose:24}{r.detail}" for r, whose in rows]
-    if verdict.dead_lock:
-        lines.append(verdict.dead_lock)
+        rows.insert(0, ["kind", "id", "state", "region", "belongs to", "detail"])
+        if len(scope.regions) == 1:
+            rows = [row[:3] + row[4:] for row in rows]
+        widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+        lines += ["  ".join(f"{c:{w}}" for c, w in zip(row, widths, strict=True)).rstrip() for row in rows]
+    lines += [f.name for f in verdict.orphans if f.resource.kind == LOCK]
     if verdict.clean:
-        checked = "instances, volumes, network interfaces, snapshots, addresses, lock"
-        state = f"run {verdict.active_run} is active" if verdict.active_run else "nothing is running"
-        lines.append(f"clean: {state}, no orphan ({checked})")
+        state = "nothing is running"
+        if verdict.active is not None:
+            state = f"run {verdict.active.record.run_id} is active"
+            lines.append(_of_the_active_run(verdict.active, scope))
+        lines.append(f"clean: {state}, no orphan in {', '.join(scope.regions)} ({CHECKED})")
     return lines
+
+
+def _row(finding: Finding) -> list[str]:
+    found = finding.resource
+    whose = f"run {found.run_id}{'' if finding.owner else ', ended'}" if found.run_id else "no run"
+    # S3's upload ids are longer than a line; the key in the detail tells more.
+    identity = found.resource_id if len(found.resource_id) <= ID_WIDTH else f"{found.resource_id[: ID_WIDTH - 1]}…"
+    return [found.kind, identity, found.state, found.region, whose, found.detail]
+
+
+def _of_the_active_run(active: Observed, scope: Scope) -> str:
+    said = instance_state(active, aws.client("ec2", region=scope.region), scope.project)
+    return f"run {active.record.run_id} of {active.record.owner}: {describe(active)}; {said}"

@@ -23,3 +23,7 @@ class DataError(TrainingError):
 
 class PermissionDenied(TrainingError):
     """AWS refused a call: the principal lacks a permission, or a policy denies it."""
+
+
+class Unreachable(TrainingError):
+    """AWS gave no usable answer just now: this says nothing about the resource, and the same call may work later."""

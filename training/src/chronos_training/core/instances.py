@@ -46,7 +46,8 @@ def terminate_and_confirm(
 ) -> None:
     """Terminate `instances` and wait until EC2 says `terminated` for each, asked by tag.
 
-    A "not found" proves nothing (fresh instances are not listed at once), so only `terminated` counts.
+    Asks every `pause` seconds, more often at first. A "not found" proves nothing (fresh instances are not listed at
+    once), so only `terminated` counts.
     Raises TrainingError with the ids that still live at the time-out.
     """
     wanted = {i.instance_id for i in instances}
@@ -55,6 +56,7 @@ def terminate_and_confirm(
     with aws.explained(f"terminate {', '.join(sorted(wanted))}"):
         ec2.terminate_instances(InstanceIds=sorted(wanted))
     deadline = time.monotonic() + timeout_seconds
+    wait = pause / 8  # EC2 takes some seconds; whoever is faster is not kept waiting
     while True:
         now = {i.instance_id: i.state for i in find_instances(ec2, project, env, live=False)}
         alive = {i: now.get(i, "not listed") for i in wanted if now.get(i) != "terminated"}
@@ -66,7 +68,8 @@ def terminate_and_confirm(
                 f"Not confirmed as terminated after {timeout_seconds:.0f} s: {names}.",
                 hint="They may still cost money: look at the EC2 console, then run playbooks/verify_cleanup.yml.",
             )
-        time.sleep(pause)
+        time.sleep(wait)
+        wait = min(pause, wait * 1.5)
 
 
 def _instance(raw: dict[str, Any]) -> Instance:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from . import aws
@@ -13,13 +13,15 @@ from .instances import tag_filters
 
 @dataclass(frozen=True)
 class Resource:
-    """One tagged resource that costs money while it exists."""
+    """One resource of ours that must not outlive its run. `attached_to` is the instance that holds it, if one does."""
 
     kind: str
     resource_id: str
     state: str
     run_id: str
     detail: str
+    attached_to: str = ""
+    region: str = ""
 
 
 def _tag(raw: dict[str, Any], key: str) -> str:
@@ -39,13 +41,19 @@ def _instances(ec2: Any, filters: list[dict[str, Any]]) -> Iterable[Resource]:
 def _volumes(ec2: Any, filters: list[dict[str, Any]]) -> Iterable[Resource]:
     for page in ec2.get_paginator("describe_volumes").paginate(Filters=filters):
         for raw in page["Volumes"]:
-            yield Resource("volume", raw["VolumeId"], raw["State"], _tag(raw, "RunId"), f"{raw['Size']} GB")
+            holder = next((str(a["InstanceId"]) for a in raw.get("Attachments", []) if a.get("InstanceId")), "")
+            detail = f"{raw['Size']} GB"
+            yield Resource("volume", raw["VolumeId"], raw["State"], _tag(raw, "RunId"), detail, holder)
 
 
 def _interfaces(ec2: Any, filters: list[dict[str, Any]]) -> Iterable[Resource]:
     for page in ec2.get_paginator("describe_network_interfaces").paginate(Filters=filters):
         for raw in page["NetworkInterfaces"]:
-            yield Resource("network interface", raw["NetworkInterfaceId"], raw["Status"], _tag(raw, "RunId"), "")
+            # An interface may also be held by a service of AWS, which has an attachment but no instance.
+            attachment = raw.get("Attachment") or {}
+            holder = str(attachment.get("InstanceId") or attachment.get("AttachmentId") or "")
+            identity = raw["NetworkInterfaceId"]
+            yield Resource("network interface", identity, raw["Status"], _tag(raw, "RunId"), "", holder)
 
 
 def _snapshots(ec2: Any, filters: list[dict[str, Any]]) -> Iterable[Resource]:
@@ -57,7 +65,17 @@ def _snapshots(ec2: Any, filters: list[dict[str, Any]]) -> Iterable[Resource]:
 def _addresses(ec2: Any, filters: list[dict[str, Any]]) -> Iterable[Resource]:
     for raw in ec2.describe_addresses(Filters=filters)["Addresses"]:
         state = "associated" if raw.get("AssociationId") else "unused"
-        yield Resource("address", raw["AllocationId"], state, _tag(raw, "RunId"), raw.get("PublicIp", ""))
+        holder = str(raw.get("InstanceId") or raw.get("NetworkInterfaceId") or "") if state == "associated" else ""
+        yield Resource("address", raw["AllocationId"], state, _tag(raw, "RunId"), raw.get("PublicIp", ""), holder)
+
+
+def _spot_requests(ec2: Any, filters: list[dict[str, Any]]) -> Iterable[Resource]:
+    # A request that is closed, cancelled or failed stays listed for days, and starts nothing any more.
+    live = [*filters, {"Name": "state", "Values": ["open", "active"]}]
+    for page in ec2.get_paginator("describe_spot_instance_requests").paginate(Filters=live):
+        for raw in page["SpotInstanceRequests"]:
+            detail = f"{raw.get('Type', 'one-time')}, instance {raw.get('InstanceId', 'none')}"
+            yield Resource("Spot request", raw["SpotInstanceRequestId"], raw["State"], _tag(raw, "RunId"), detail)
 
 
 _LISTERS: dict[str, Callable[[Any, list[dict[str, Any]]], Iterable[Resource]]] = {
@@ -66,6 +84,7 @@ _LISTERS: dict[str, Callable[[Any, list[dict[str, Any]]], Iterable[Resource]]] =
     "network interfaces": _interfaces,
     "snapshots": _snapshots,
     "addresses": _addresses,
+    "Spot requests": _spot_requests,
 }
 # What the instance's own role may describe (R30).
 INSTANCE_KINDS = ("instances", "volumes", "network interfaces")
@@ -76,11 +95,11 @@ def list_resources(
     ec2: Any, project: str, env: str, *, run_id: str | None = None, kinds: Iterable[str] = ALL_KINDS
 ) -> list[Resource]:
     """Return the resources that carry the tags of `project` and `env` (and of `run_id`)."""
-    filters = tag_filters(project, env, run_id)
+    filters, region = tag_filters(project, env, run_id), str(ec2.meta.region_name)
     found: list[Resource] = []
     for kind in kinds:
-        with aws.explained(f"list the {kind}"):
-            found.extend(_LISTERS[kind](ec2, filters))
+        with aws.explained(f"list the {kind} in {region}"):
+            found.extend(replace(resource, region=region) for resource in _LISTERS[kind](ec2, filters))
     return found
 
 

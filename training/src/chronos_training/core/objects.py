@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import time
+from email.utils import parsedate_to_datetime
 from typing import Any
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, HTTPClientError, IncompleteReadError, ResponseStreamingError
 
 from . import aws
 from .errors import TrainingError
@@ -18,16 +20,33 @@ class NotOurs(TrainingError):
 ABSENT = {"404", "NoSuchKey", "NotFound"}
 
 
+# botocore repeats a request that was not answered, but not one whose answer broke off in the middle of the body.
+ATTEMPTS = 5
+BROKEN_OFF = (HTTPClientError, ResponseStreamingError, IncompleteReadError)
+
+
+def get_bytes(s3: Any, bucket: str, key: str) -> bytes:
+    """Return the whole object at `key`, read again when the line broke. Raises botocore's errors."""
+    for attempt in range(ATTEMPTS):
+        try:
+            body: bytes = s3.get_object(Bucket=bucket, Key=key)["Body"].read()
+            return body
+        except BROKEN_OFF:
+            if attempt == ATTEMPTS - 1:
+                raise
+            time.sleep(0.2 * 2**attempt)
+    raise AssertionError("unreachable")
+
+
 def read_bytes(s3: Any, bucket: str, key: str) -> bytes | None:
     """Return the object at `key`, or None when there is none. TrainingError when S3 refuses."""
     with aws.explained(f"read s3://{bucket}/{key}"):
         try:
-            body: bytes = s3.get_object(Bucket=bucket, Key=key)["Body"].read()
+            return get_bytes(s3, bucket, key)
         except ClientError as error:
             if aws.error_code(error) in ABSENT:
                 return None
             raise
-    return body
 
 
 def read_json(s3: Any, bucket: str, key: str) -> dict[str, Any] | None:
@@ -45,3 +64,16 @@ def read_json(s3: Any, bucket: str, key: str) -> dict[str, Any] | None:
             hint="Look at it; delete it to have it written anew.",
         ) from error
     return content
+
+
+def age_seconds(s3: Any, bucket: str, key: str) -> float | None:
+    """Return how long ago the object at `key` was written, by S3's own clock; None when there is none."""
+    with aws.explained(f"look at s3://{bucket}/{key}"):
+        try:
+            found = s3.head_object(Bucket=bucket, Key=key)
+        except ClientError as error:
+            if aws.error_code(error) in ABSENT:
+                return None
+            raise
+    now = parsedate_to_datetime(found["ResponseMetadata"]["HTTPHeaders"]["date"])
+    return max(0.0, float((now - found["LastModified"]).total_seconds()))

@@ -67,13 +67,15 @@ class StateStore:
                     return holder
                 raise RunActive(holder, self.url) from lost
 
-    def update(self, observed: Observed, change: Change) -> Observed:
+    def update(self, observed: Observed, change: Change, *, only_this_version: bool = False) -> Observed:
         """Apply `change` to the run seen in `observed`, again on every newer version of that same run.
 
         `change` must give the same result when it is applied to its own result. Raises Fenced when another run, or
-        none, is there, or when the run has ended.
+        none, is there, or when the run has ended. With `only_this_version` a newer version is left alone: RunActive.
         """
         while True:
+            if observed.record.status in FINAL:
+                raise self._fenced(observed.record.run_id, observed)
             changed = change(observed.record)
             try:
                 return self._stored(changed, self._object.write(changed.to_json(), observed.etag))
@@ -81,8 +83,8 @@ class StateStore:
                 current = self._observe(lost.current)
                 if current is None or current.record.run_id != observed.record.run_id:
                     raise self._fenced(observed.record.run_id, current) from lost
-                if current.record.status in FINAL:
-                    raise self._fenced(observed.record.run_id, current) from lost
+                if only_this_version and current.record.status not in FINAL:
+                    raise RunActive(current, self.url) from lost
                 observed = current
 
     def claim(self, run_id: str, instance_id: str) -> Observed:
@@ -115,11 +117,17 @@ class StateStore:
 
         return self.update(observed, change)
 
-    def finish(self, observed: Observed, status: str, error: str | None, **changes: Any) -> Observed:
-        """Set the final status. A run that was asked to stop ends as killed, whatever it managed to do since."""
+    def finish(
+        self, observed: Observed, status: str, error: str | None, *, only_this_version: bool = False, **changes: Any
+    ) -> Observed:
+        """Set the final status. A run that was asked to stop ends as killed, whatever it managed to do since.
+
+        Whoever ends a run from outside says `only_this_version`: the proof that it is dead is about the version seen,
+        and an instance that claimed the run since then is alive. Then RunActive is raised, and nothing is changed.
+        """
 
         def change(record: RunRecord) -> RunRecord:
-            asked = record.kill_requested_at is not None and status in {"completed", "interrupted"}
+            asked = record.kill_requested_at is not None and record.status not in FINAL
             return record.evolve(
                 status=KILLED if asked else status,
                 error_message=error or record.error_message,
@@ -127,7 +135,7 @@ class StateStore:
                 **changes,
             )
 
-        return self.update(observed, change)
+        return self.update(observed, change, only_this_version=only_this_version)
 
     def remove(self, observed: Observed) -> bool:
         """Release the lock: delete exactly the version seen. False when that version was already gone.

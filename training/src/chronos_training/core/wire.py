@@ -14,9 +14,16 @@ from typing import Any, Protocol
 
 from botocore import exceptions as botocore_errors
 from botocore.config import Config
+from botocore.parsers import ResponseParserError
 
 from . import aws
-from .errors import TrainingError
+from .errors import Unreachable
+
+# botocore has two families: the connection could not be made (and nothing was sent), or it broke.
+# An answer of XML that is cut in the middle is a ResponseParserError, which is of neither.
+_NO_ANSWER = (botocore_errors.HTTPClientError, botocore_errors.ConnectionError, ResponseParserError)
+# The answer had begun, and its body ended too early.
+_BROKEN_OFF = (botocore_errors.ResponseStreamingError, botocore_errors.IncompleteReadError)
 
 STATE_CONFIG = Config(retries={"total_max_attempts": 1}, connect_timeout=3, read_timeout=5)
 
@@ -56,7 +63,7 @@ class Wire(Protocol):
         """Delete if the stored ETag is `etag`."""
 
 
-class Unseen(TrainingError):
+class Unseen(Unreachable):
     """The store gave no usable answer: this says nothing about the run."""
 
 
@@ -84,7 +91,7 @@ class S3Wire:
                     return None
                 raise aws.explain(error, f"read {self.url}") from error
             raise Unseen(f"Could not read {self.url}: {error}") from error
-        except (botocore_errors.HTTPClientError, botocore_errors.ResponseStreamingError) as error:
+        except (*_NO_ANSWER, *_BROKEN_OFF) as error:
             raise Unseen(f"Could not read {self.url}: {error}") from error
         except botocore_errors.BotoCoreError as error:
             raise aws.explain(error, f"read {self.url}") from error
@@ -97,7 +104,7 @@ class S3Wire:
             written = self._s3.put_object(
                 Bucket=self._bucket, Key=self._key, Body=body, ContentType="application/json", **condition
             )
-        except (botocore_errors.ClientError, botocore_errors.BotoCoreError) as error:
+        except (botocore_errors.ClientError, botocore_errors.BotoCoreError, ResponseParserError) as error:
             return self._answer(error, f"write {self.url}"), ""
         return Answer.DONE, written["ETag"]
 
@@ -105,7 +112,7 @@ class S3Wire:
         """See `Wire.delete`."""
         try:
             self._s3.delete_object(Bucket=self._bucket, Key=self._key, IfMatch=etag)
-        except (botocore_errors.ClientError, botocore_errors.BotoCoreError) as error:
+        except (botocore_errors.ClientError, botocore_errors.BotoCoreError, ResponseParserError) as error:
             return self._answer(error, f"delete {self.url}")
         return Answer.DONE
 
@@ -116,7 +123,7 @@ class S3Wire:
         """
         try:
             answer = self._s3.list_objects_v2(Bucket=self._bucket, Prefix=self._key, MaxKeys=1)
-        except (botocore_errors.ClientError, botocore_errors.BotoCoreError):
+        except (botocore_errors.ClientError, botocore_errors.BotoCoreError, ResponseParserError):
             return False
         return all(entry["Key"] != self._key for entry in answer.get("Contents", []))
 
@@ -130,7 +137,7 @@ class S3Wire:
                 403: Answer.DENIED, 404: Answer.NOT_FOUND, 409: Answer.CONFLICT, 412: Answer.PRECONDITION_FAILED,
             }  # fmt: skip
             return by_status.get(status, Answer.UNKNOWN)
-        if isinstance(error, botocore_errors.HTTPClientError):
+        if isinstance(error, _NO_ANSWER):
             return Answer.UNKNOWN
         raise aws.explain(error, what) from error
 

@@ -12,6 +12,7 @@ from chronos_training.core import aws
 from chronos_training.core.errors import DataError, TrainingError
 from chronos_training.core.hashing import sha256_file
 from chronos_training.core.manifest import DataFile, Manifest, parse_manifest
+from chronos_training.core.objects import get_bytes
 
 WORKERS = 16
 ATTEMPTS = 3
@@ -22,7 +23,7 @@ def read_manifest(s3: Any, bucket: str, key: str, digest: str) -> Manifest:
     """Return the dataset's manifest. DataError when it is missing or no longer the one the run was launched with."""
     url = f"s3://{bucket}/{key}"
     with aws.explained(f"read the manifest {url}"):
-        manifest = parse_manifest(s3.get_object(Bucket=bucket, Key=key)["Body"].read(), url)
+        manifest = parse_manifest(get_bytes(s3, bucket, key), url)
     if manifest.digest != digest:
         raise DataError(
             f"Dataset {manifest.name} was published anew since the launch: digest {manifest.digest[:12]}, "

@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
-
-from chronos_training.core import aws, inventory, layout
+from chronos_training.core import aws, guard, inventory, layout
 from chronos_training.core.cas import ConditionalObject, Lost
 from chronos_training.core.clock import iso, parse_iso, utc_now
 from chronos_training.core.errors import TrainingError
+from chronos_training.core.objects import get_bytes
+from chronos_training.core.states import COMPLETED, FAILED, FINAL
 from chronos_training.core.store import Observed, StateStore
 from chronos_training.core.wire import STATE_CONFIG, S3Wire
 
@@ -52,6 +52,24 @@ def only_one(place: Place) -> Iterator[bool]:
         yield True
 
 
+class _Attempts:
+    """Does what can be done: a failure is logged and kept, and the next thing is tried all the same."""
+
+    def __init__(self) -> None:
+        self.problems: list[TrainingError] = []
+
+    def __call__(self, what: str, action: Callable[[], Any], *, vital: bool = True) -> Any:
+        try:
+            return action()
+        # Whatever it is (botocore has errors of no common family): the parts after this one must still be tried.
+        except Exception as error:
+            log.exception("could not %s", what)
+            if vital:
+                wrapped = error if isinstance(error, TrainingError) else TrainingError(f"Could not {what}: {error}")
+                self.problems.append(wrapped)
+            return None
+
+
 def end_run(
     place: Place, run: Run, store: StateStore, observed: Observed, outcome: Outcome, ship_logs: Callable[[], None]
 ) -> None:
@@ -59,21 +77,38 @@ def end_run(
 
     The order matters: `_SUCCESS` only after every artifact was read back; the final status before the archive; the lock
     last. Raises the first TrainingError at the end, after everything was tried.
+
+    A process that was ending this run may have died anywhere in here. What it had settled stands: a final status is
+    kept, and a run that has its `_SUCCESS` has completed, whatever it looks like to the watcher.
     """
     s3 = aws.client("s3", region=run.region)
-    problems: list[TrainingError] = []
+    attempt = _Attempts()
+    if observed.record.status in FINAL:
+        attempt("ship the logs", ship_logs, vital=False)
+        final = observed
+    else:
+        if outcome.status != COMPLETED and attempt("look for _SUCCESS", lambda: _has_succeeded(run), vital=False):
+            attempt("ship the logs", ship_logs, vital=False)
+            status, error = COMPLETED, None
+        else:
+            status, error = _store(s3, place, run, outcome, ship_logs, attempt)
+        final = attempt("settle the state", lambda: store.finish(observed, status, error, steps=outcome.steps))
+    if final is not None:
+        archive = final.record.to_json()
+        archived = attempt("archive the state", lambda: _put_bytes(s3, run, "system-state.json", archive))
+        if archived:
+            released = attempt("release the lock", lambda: store.remove(final)) is not None
+            if released:
+                # Last of all, with only the power-off to come: until here a crash leaves a guarded instance.
+                attempt("take the outside guard away", lambda: _take_guard_away(run), vital=False)
+    if attempt.problems:
+        raise attempt.problems[0]
 
-    def attempt(what: str, action: Callable[[], Any], *, vital: bool = True) -> Any:
-        try:
-            return action()
-        except (TrainingError, ClientError, BotoCoreError, OSError) as error:
-            log.exception("could not %s", what)
-            if vital:
-                problems.append(
-                    error if isinstance(error, TrainingError) else TrainingError(f"Could not {what}: {error}")
-                )
-            return None
 
+def _store(
+    s3: Any, place: Place, run: Run, outcome: Outcome, ship_logs: Callable[[], None], attempt: _Attempts
+) -> tuple[str, str | None]:
+    """Store results, records and logs. Returns the status and the error that the run ends with."""
     artifacts = outcome.artifacts
     if artifacts is None:
         artifacts = attempt(
@@ -84,21 +119,14 @@ def end_run(
     training = _training_json(run, outcome, artifacts or [])
     attempt("write training.json", lambda: _put(s3, run, "training.json", training))
     attempt("ship the logs", ship_logs, vital=False)
-    status, error = outcome.status, outcome.error
-    if status == "completed":
-        if problems:
-            status, error = "failed", f"The results were not stored completely: {problems[0]}"
-        else:
-            attempt("write _SUCCESS", lambda: _mark_success(run))
-
-    final = attempt("settle the state", lambda: store.finish(observed, status, error, steps=outcome.steps))
-    if final is not None:
-        archive = final.record.to_json()
-        archived = attempt("archive the state", lambda: _put_bytes(s3, run, "system-state.json", archive))
-        if archived:
-            attempt("release the lock", lambda: store.remove(final))
-    if problems:
-        raise problems[0]
+    if outcome.status != COMPLETED:
+        return outcome.status, outcome.error
+    if attempt.problems:
+        return FAILED, f"The results were not stored completely: {attempt.problems[0]}"
+    attempt("write _SUCCESS", lambda: _mark_success(run))
+    if attempt.problems:
+        return FAILED, f"_SUCCESS could not be stored: {attempt.problems[0]}"
+    return outcome.status, outcome.error
 
 
 def _training_json(run: Run, outcome: Outcome, artifacts: list[Json]) -> Json:
@@ -148,10 +176,22 @@ def _put_bytes(s3: Any, run: Run, name: str, body: bytes) -> bool:
     return True
 
 
+def _take_guard_away(run: Run) -> bool:
+    return guard.disarm(aws.client("scheduler", region=run.region), run.env, run.run_id)
+
+
+def _success_marker(run: Run) -> ConditionalObject:
+    s3 = aws.client("s3", region=run.region, config=STATE_CONFIG)
+    return ConditionalObject(S3Wire(s3, run.bucket, run.prefix + "_SUCCESS"))
+
+
+def _has_succeeded(run: Run) -> bool:
+    return _success_marker(run).read() is not None
+
+
 def _mark_success(run: Run) -> None:
     # Created once and never overwritten: a second claim of success for the same run would be a protocol error.
-    s3 = aws.client("s3", region=run.region, config=STATE_CONFIG)
-    marker = ConditionalObject(S3Wire(s3, run.bucket, run.prefix + "_SUCCESS"))
+    marker = _success_marker(run)
     body = json.dumps({"run_id": run.run_id, "completed_at": iso(utc_now())}).encode() + b"\n"
     try:
         marker.write(body, None)
@@ -165,7 +205,7 @@ def load_run_spec(s3: Any, run: Run, cache: Path) -> Json:
         body = cache.read_bytes()
     else:
         with aws.explained(f"read s3://{run.bucket}/{run.run_spec_key}"):
-            body = s3.get_object(Bucket=run.bucket, Key=run.run_spec_key)["Body"].read()
+            body = get_bytes(s3, run.bucket, run.run_spec_key)
     found = hashlib.sha256(body).hexdigest()
     if found != run.run_spec_sha256:
         raise TrainingError(f"{layout.run_prefix(run.env, run.run_id)}run_spec.json was changed after the launch.")

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
+from botocore.parsers import ResponseParserError
 
 log = logging.getLogger(__name__)
 
@@ -49,7 +50,7 @@ class LogShipper:
                     ContentType="text/plain; charset=utf-8",
                 )
                 self._shipped[path] = mark
-            except (ClientError, BotoCoreError) as error:
+            except (ClientError, BotoCoreError, ResponseParserError) as error:
                 log.warning("log %s not uploaded, will try again: %s", path.name, error)
 
     def _loop(self) -> None:

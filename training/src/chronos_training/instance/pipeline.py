@@ -14,6 +14,7 @@ from typing import Any
 from chronos_training.core import aws, layout
 from chronos_training.core.clock import iso, utc_now
 from chronos_training.core.errors import TrainingError
+from chronos_training.core.objects import get_bytes
 from chronos_training.core.states import COMPLETED, FAILED, INTERRUPTED, KILLED
 from chronos_training.core.store import Fenced, Observed, StateStore, open_store
 
@@ -80,7 +81,8 @@ class Pipeline:
             return stopped.status, str(stopped)
         except TrainingError as failure:
             log.error("%s", failure)
-            return FAILED, str(failure)
+            stopped_by = self._asked_to_stop()  # a machine that goes down ends the programs of a step, too
+            return (stopped_by.status, str(stopped_by)) if stopped_by else (FAILED, str(failure))
         except Exception as crash:
             log.exception("unexpected error")
             return FAILED, f"The pipeline crashed: {type(crash).__name__}: {crash}"
@@ -114,7 +116,8 @@ class Pipeline:
             self.reporter.progress(message="fetching data", done_bytes=done, total_bytes=total)
 
         sync_dataset(self.s3, self.run.bucket, prefix, manifest, self.place.data, progress)
-        body = self.s3.get_object(Bucket=self.run.bucket, Key=dataset["manifest_key"])["Body"].read()
+        with aws.explained("read the manifest"):
+            body = get_bytes(self.s3, self.run.bucket, dataset["manifest_key"])
         (self.place.data / "manifest.json").write_bytes(body)
         log.info("dataset %s: %d files, %d bytes, verified", manifest.name, len(manifest.files), manifest.total_bytes)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import mimetypes
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
@@ -12,6 +13,7 @@ from typing import Any
 from chronos_training.core import aws
 from chronos_training.core.errors import TrainingError
 from chronos_training.core.hashing import sha256_file, sha256_stream
+from chronos_training.core.objects import ATTEMPTS, BROKEN_OFF
 
 WORKERS = 8
 # Only of use to the pipeline itself, while it runs.
@@ -56,7 +58,19 @@ def _upload(s3: Any, bucket: str, prefix: str, folder: Path, path: Path) -> Arti
     sent = sha256_file(path)
     with aws.explained(f"store s3://{bucket}/{key}"):
         s3.upload_file(str(path), bucket, key, ExtraArgs={"ContentType": content_type})
-        back = sha256_stream(s3.get_object(Bucket=bucket, Key=key)["Body"])
+        back = _read_back(s3, bucket, key)
     if back != sent:
         raise TrainingError(f"s3://{bucket}/{key} came back with sha256 {back}, but {sent} was sent.")
     return Artifact(name, path.stat().st_size, back)
+
+
+def _read_back(s3: Any, bucket: str, key: str) -> str:
+    """Return the sha256 of what S3 gives back; reads again when the line breaks, which says nothing about the bytes."""
+    for attempt in range(ATTEMPTS):
+        try:
+            return sha256_stream(s3.get_object(Bucket=bucket, Key=key)["Body"])
+        except BROKEN_OFF:
+            if attempt == ATTEMPTS - 1:
+                raise
+            time.sleep(0.2 * 2**attempt)
+    raise AssertionError("unreachable")

@@ -34,6 +34,10 @@ MARGIN_SHARE, MARGIN_MAX_SECONDS = 0.1, 300.0
 STALE_SECONDS = 300.0
 # A kill request that the pipeline has not acted on by then is the watcher's to carry out.
 KILL_PATIENCE_SECONDS = 120.0
+# The agent is unpacked and its pipeline has not started by then: it never will.
+START_PATIENCE_SECONDS = 600.0
+# A killed process is gone in an instant, unless it waits for a disk.
+DEATH_PATIENCE_SECONDS = 10.0
 
 
 @dataclass(frozen=True)
@@ -98,10 +102,13 @@ def main() -> int:
     """Take one look and act on it."""
     place = Place.here()
     set_up_logging(place.logs / "watcher.log")
-    pipeline = _pid(place, "pipeline")
-    if pipeline is None or (place.state / "ended").exists():
-        machine.booted_at(place.state)
-        return 0  # not begun, or at its end; `shutdown -h +N` guards both
+    up = time.monotonic() - machine.booted_at(place.state)
+    if (place.state / "ended").exists():
+        # Whoever ended the run may have died before it reached the switch.
+        machine.power_off()
+        return 0
+    if _pid(place, "pipeline") is None and up < START_PATIENCE_SECONDS:
+        return 0
     run = place.run()
     store = open_store(run.bucket, run.env, region=run.region)
     observed, state_seen = None, True
@@ -125,6 +132,7 @@ def _take_over(place: Place, run: Run, store: StateStore, observed: Observed | N
         pipeline, trainer = _pid(place, "pipeline"), _pid(place, "trainer")
         if _alive(pipeline):
             os.kill(pipeline or 0, signal.SIGKILL)  # first, or it would report the trainer's end as a failure
+            _wait_for_death(pipeline)  # it may hold the lock on ending the run until it is really gone
         if trainer is not None:
             end_group(trainer, STOP_GRACE_SECONDS, lambda: not _alive(trainer))
         with only_one(place) as allowed:
@@ -160,6 +168,12 @@ def _alive(pid: int | None) -> bool:
     except PermissionError:
         pass
     return True
+
+
+def _wait_for_death(pid: int | None) -> None:
+    deadline = time.monotonic() + DEATH_PATIENCE_SECONDS
+    while _alive(pid) and time.monotonic() < deadline:
+        time.sleep(0.05)
 
 
 def _file_age(place: Place) -> float | None:

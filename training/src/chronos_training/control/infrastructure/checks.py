@@ -12,16 +12,20 @@ from chronos_training.control.infrastructure.survey import Raw, Survey, name_tag
 HTTPS_ONLY = [("tcp", 443, 443)]
 
 
-def findings(seen: Survey, names: Names, bucket: Described, policy: dict[str, Any]) -> list[str]:
+def findings(
+    seen: Survey, names: Names, bucket: Described, policy: dict[str, Any], guard_policy: dict[str, Any]
+) -> list[str]:
     """Return one sentence for each property that does not hold; an empty list is a pass.
 
-    `bucket` is how the bucket must be (see `bucket.wanted`), `policy` the instance role's whole inline policy.
+    `bucket` is how the bucket must be (see `bucket.wanted`); `policy` and `guard_policy` are the whole inline policies of the
+    instance role and of the outside guard's role.
     """
     return [
         *_network(seen, names),
         *_security_group(seen, names),
         *_bucket(seen, names, bucket),
         *_identity(seen, names, policy),
+        *_guard(seen, names, guard_policy),
         *_parameters(seen, names),
         *_tags(seen, names),
     ]
@@ -79,20 +83,41 @@ def _bucket(seen: Survey, names: Names, want: Described) -> Iterator[str]:
 
 
 def _identity(seen: Survey, names: Names, policy: dict[str, Any]) -> Iterator[str]:
-    if seen.role is None:
-        yield f"The role {names.instance} does not exist."
-    else:
-        trusted = [s.get("Principal") for s in seen.role["AssumeRolePolicyDocument"]["Statement"]]
-        if trusted != [{"Service": "ec2.amazonaws.com"}]:
-            yield f"The role {names.instance} may be assumed by {trusted}, not by EC2 alone."
-        if seen.role["AttachedPolicies"]:
-            yield f"The role {names.instance} has managed policies attached: {', '.join(seen.role['AttachedPolicies'])}."
-        inline = seen.role["InlinePolicies"]
-        if list(inline.values()) != [policy]:
-            yield f"The inline policies of the role {names.instance} ({', '.join(inline) or 'none'}) are not the one it needs."
+    yield from _role(seen.role, names.instance, "ec2.amazonaws.com", policy)
     roles = [r["RoleName"] for r in (seen.profile or {}).get("Roles", [])]
     if roles != [names.instance]:
         yield f"The instance profile {names.instance} holds {roles or 'no role'}, not the role {names.instance}."
+
+
+def _role(role: Raw | None, name: str, service: str, policy: dict[str, Any]) -> Iterator[str]:
+    if role is None:
+        yield f"The role {name} does not exist."
+        return
+    trusted = [s.get("Principal") for s in role["AssumeRolePolicyDocument"]["Statement"]]
+    if trusted != [{"Service": service}]:
+        yield f"The role {name} may be assumed by {trusted}, not by {service} alone."
+    if role["AttachedPolicies"]:
+        yield f"The role {name} has managed policies attached: {', '.join(role['AttachedPolicies'])}."
+    inline = role["InlinePolicies"]
+    if list(inline.values()) != [policy]:
+        yield f"The inline policies of the role {name} ({', '.join(inline) or 'none'}) are not the one it needs."
+
+
+def _guard(seen: Survey, names: Names, policy: dict[str, Any]) -> Iterator[str]:
+    yield from _role(seen.guard_role, names.guard_role, "scheduler.amazonaws.com", policy)
+    for statement in (seen.guard_role or {}).get("AssumeRolePolicyDocument", {}).get("Statement", []):
+        if "aws:SourceAccount" not in statement.get("Condition", {}).get("StringEquals", {}):
+            yield f"The role {names.guard_role} may be used by schedules of other accounts: its trust names no aws:SourceAccount."
+    if seen.guard_group is None:
+        yield f"The schedule group {names.guard_group} of the outside guard does not exist."
+    if seen.guard_queue is None:
+        yield f"The dead-letter queue {names.guard_queue} of the outside guard does not exist."
+        return
+    if seen.guard_queue["SqsManagedSseEnabled"] != "true":
+        yield f"The queue {names.guard_queue} is not encrypted."
+    statements = (seen.guard_queue["Policy"] or {}).get("Statement", [])
+    if not any(s["Effect"] == "Deny" and "aws:SecureTransport" in str(s.get("Condition")) for s in statements):
+        yield f"The queue {names.guard_queue} takes requests without TLS."
 
 
 def published(seen: Survey, names: Names) -> dict[str, str]:
@@ -104,6 +129,9 @@ def published(seen: Survey, names: Names) -> dict[str, str]:
         "bucket": names.bucket if seen.bucket is not None else "",
         "instance_profile": names.instance if seen.profile is not None else "",
         "region": names.region,
+        "guard_group": names.guard_group if seen.guard_group is not None else "",
+        "guard_role_arn": seen.guard_role["Arn"] if seen.guard_role is not None else "",
+        "guard_queue_arn": seen.guard_queue["arn"] if seen.guard_queue is not None else "",
     }
 
 
@@ -130,6 +158,12 @@ def _tags(seen: Survey, names: Names) -> Iterator[str]:
         tagged[f"role {names.instance}"] = name_tags(seen.role)
     if seen.profile is not None:
         tagged[f"instance profile {names.instance}"] = name_tags(seen.profile)
+    if seen.guard_role is not None:
+        tagged[f"role {names.guard_role}"] = name_tags(seen.guard_role)
+    if seen.guard_group is not None:
+        tagged[f"schedule group {names.guard_group}"] = seen.guard_group["tags"]
+    if seen.guard_queue is not None:
+        tagged[f"queue {names.guard_queue}"] = seen.guard_queue["tags"]
     for resource, tags in tagged.items():
         wrong = [key for key, value in names.tags.items() if tags.get(key) != value]
         if wrong:

@@ -5,8 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from chronos_training.control.settings import parameter_path
+from chronos_training.core.guard import group_name
 
-PARAMETERS = ("vpc_id", "subnet_ids", "security_group_id", "bucket", "instance_profile", "region")
+PARAMETERS = (
+    "vpc_id",
+    "subnet_ids",
+    "security_group_id",
+    "bucket",
+    "instance_profile",
+    "region",
+    "guard_group",
+    "guard_role_arn",
+    "guard_queue_arn",
+)
 
 
 @dataclass(frozen=True)
@@ -27,6 +38,21 @@ class Names:
     def instance(self) -> str:
         """Name of the instance role, its profile and the instances' security group (contract with launch)."""
         return f"chronos-training-{self.env}-instance"
+
+    @property
+    def guard_role(self) -> str:
+        """Name of the role with which EventBridge Scheduler ends instances."""
+        return f"chronos-training-{self.env}-scheduler"
+
+    @property
+    def guard_group(self) -> str:
+        """Name of the schedule group."""
+        return group_name(self.env)
+
+    @property
+    def guard_queue(self) -> str:
+        """Name of the dead-letter queue of the schedules."""
+        return f"chronos-training-{self.env}-guard-dlq"
 
     @property
     def s3_service(self) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from chronos_training.control.infrastructure import parameters
+from chronos_training.control.infrastructure import guard, parameters
 from chronos_training.control.infrastructure.bucket import Described, describe
 from chronos_training.control.infrastructure.names import Names
 from chronos_training.core import aws, layout
@@ -27,6 +27,9 @@ class Survey:
     bucket: Described | None = None
     role: Raw | None = None
     profile: Raw | None = None
+    guard_role: Raw | None = None
+    guard_group: guard.Described | None = None
+    guard_queue: guard.Described | None = None
     parameters: dict[str, str] = field(default_factory=dict)
     instances: list[Instance] = field(default_factory=list)
     has_state: bool = False
@@ -54,11 +57,15 @@ def survey(names: Names) -> Survey:
             "security_groups": ec2.describe_security_groups(Filters=filters)["SecurityGroups"],
         }
     bucket = describe(s3, names.bucket)
+    guards = guard.describe(guard.Clients.of(names.region), names.guard_group, names.guard_queue)
     return Survey(
         **network,
         bucket=bucket,
         role=_role(iam, names.instance),
         profile=_profile(iam, names.instance),
+        guard_role=_role(iam, names.guard_role),
+        guard_group=guards["group"],
+        guard_queue=guards["queue"],
         parameters=parameters.read(ssm, names.parameters),
         instances=find_instances(ec2, names.tags["Project"], names.env),
         has_state=bucket is not None and _exists(s3, names.bucket, layout.state_key(names.env)),

@@ -1,0 +1,109 @@
+"""An account in which control.launch works, made with boto3 in a second: bucket, identities, guard, three subnets."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from chronos_training.control.infrastructure import guard as guard_resources
+from chronos_training.control.launch import LaunchOrder, launch
+from chronos_training.core import aws as core_aws
+from chronos_training.core import guard, layout
+from chronos_training.core.record import RunRecord
+from chronos_training.core.store import Observed, open_store
+
+ENV, PROJECT, REGION, ACCOUNT = "local", "Chronos-Training", "us-east-1", "123456789012"
+BUCKET = layout.bucket_name(ENV, ACCOUNT, REGION)
+INSTANCE_ROLE, GUARD_ROLE = f"chronos-training-{ENV}-instance", f"chronos-training-{ENV}-scheduler"
+QUEUE = f"chronos-training-{ENV}-guard-dlq"
+QUEUE_ARN = f"arn:aws:sqs:{REGION}:{ACCOUNT}:{QUEUE}"
+GUARD_ROLE_ARN = f"arn:aws:iam::{ACCOUNT}:role/{GUARD_ROLE}"
+TAGS = {"Project": PROJECT, "Environment": ENV, "CostCenter": "research", "ManagedBy": "Ansible"}
+RUN = "20260102-030405"
+# Valid, and of no use: nothing on the instance ever claims the run or shuts the machine down.
+DEAF_USER_DATA = "#!/bin/sh\ntrue\n"
+
+
+class LaunchWorld:
+    """The account, an order, and eyes. `lines` is what the launch said."""
+
+    def __init__(self, aws: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.aws = aws
+        for name, value in aws.env.items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.setattr(core_aws, "_session", None)
+        self.s3, self.ec2, self.scheduler, self.sqs = (aws.client(n) for n in ("s3", "ec2", "scheduler", "sqs"))
+        self.s3.create_bucket(Bucket=BUCKET)
+        self._identities(aws.client("iam"))
+        clients = guard_resources.Clients(self.scheduler, self.sqs)
+        want = guard_resources.wanted(QUEUE_ARN, TAGS)
+        guard_resources.ensure_present(clients, guard.group_name(ENV), QUEUE, want, check_mode=False)
+        subnets = self.ec2.describe_subnets()["Subnets"]
+        self.subnets = {s["AvailabilityZone"]: s["SubnetId"] for s in subnets if s["AvailabilityZone"][-1] in "abc"}
+        self.store = open_store(BUCKET, ENV, region=REGION)
+        self.lines: list[str] = []
+
+    def _identities(self, iam: Any) -> None:
+        for name, service in ((INSTANCE_ROLE, "ec2"), (GUARD_ROLE, "scheduler")):
+            trust = {
+                "Effect": "Allow",
+                "Principal": {"Service": f"{service}.amazonaws.com"},
+                "Action": "sts:AssumeRole",
+            }
+            document = json.dumps({"Version": "2012-10-17", "Statement": [trust]})
+            iam.create_role(RoleName=name, AssumeRolePolicyDocument=document)
+        iam.create_instance_profile(InstanceProfileName=INSTANCE_ROLE)
+        iam.add_role_to_instance_profile(InstanceProfileName=INSTANCE_ROLE, RoleName=INSTANCE_ROLE)
+
+    def order(self, **changes: Any) -> LaunchOrder:
+        """Return an order of one type in three zones, with a deadline far away."""
+        vpc = self.ec2.describe_vpcs()["Vpcs"][0]["VpcId"]
+        groups = self.ec2.describe_security_groups(Filters=[{"Name": "vpc-id", "Values": [vpc]}])["SecurityGroups"]
+        order = LaunchOrder(
+            run_id=RUN,
+            env=ENV,
+            project=PROJECT,
+            region=REGION,
+            bucket=BUCKET,
+            tags=TAGS,
+            instance_types=("g4dn.2xlarge",),
+            subnet_ids=tuple(self.subnets[zone] for zone in sorted(self.subnets)),
+            security_group_id=groups[0]["GroupId"],
+            instance_profile=INSTANCE_ROLE,
+            image_parameter="/aws/service/canonical/ubuntu/server/22.04/stable/current/amd64/hvm/ebs-gp2/ami-id",
+            volume_gb=10,
+            deadline_seconds=3600.0,
+            run_spec_key=layout.run_prefix(ENV, RUN) + "run_spec.json",
+            run_spec_body="{}\n",
+            training_config={},
+            owner="tester@here (pid 1)",
+            guard_role_arn=GUARD_ROLE_ARN,
+            guard_queue_arn=QUEUE_ARN,
+            user_data=DEAF_USER_DATA,
+        )
+        return replace(order, **changes)
+
+    def launch(self, **changes: Any) -> RunRecord:
+        return launch(self.order(**changes), self.lines.append)
+
+    def guards(self) -> list[guard.Guard]:
+        return guard.list_guards(self.scheduler, ENV)
+
+    def lock(self) -> Observed | None:
+        return self.store.read()
+
+    def instances(self) -> list[dict[str, Any]]:
+        """Return every instance there ever was, whatever its tags."""
+        pages = self.ec2.get_paginator("describe_instances").paginate()
+        return [i for page in pages for r in page["Reservations"] for i in r["Instances"]]
+
+    def dead_letters(self) -> list[dict[str, Any]]:
+        url = self.sqs.get_queue_url(QueueName=QUEUE)["QueueUrl"]
+        return list(self.sqs.receive_message(QueueUrl=url, MessageAttributeNames=["All"]).get("Messages", []))
+
+    def archived(self) -> dict[str, Any]:
+        key = layout.run_prefix(ENV, RUN) + "system-state.json"
+        return dict(json.loads(self.s3.get_object(Bucket=BUCKET, Key=key)["Body"].read()))

@@ -1,0 +1,128 @@
+"""The outside guard at work: schedules fire, failures are told, and a run whose instance does nothing is ended by it alone."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from chronos_training.control import launch as launching
+from chronos_training.control.kill import KillOrder, kill
+from chronos_training.control.settle import settle
+from chronos_training.core import guard
+from chronos_training.core.clock import parse_iso, utc_now
+from chronos_training.core.errors import TrainingError
+from local_aws.testing import wait_for
+
+from .launch_world import BUCKET, DEAF_USER_DATA, ENV, GUARD_ROLE_ARN, PROJECT, QUEUE_ARN, REGION, RUN, LaunchWorld
+
+
+@pytest.fixture
+def world(aws: Any, monkeypatch: pytest.MonkeyPatch) -> LaunchWorld:
+    return LaunchWorld(aws, monkeypatch)
+
+
+def arm(world: LaunchWorld, instance_id: str, seconds: float) -> None:
+    fires_at = utc_now() + timedelta(seconds=seconds)
+    guard.arm(world.scheduler, ENV, RUN, instance_id, fires_at, role_arn=GUARD_ROLE_ARN, queue_arn=QUEUE_ARN)
+
+
+def test_a_due_guard_terminates_its_instance_and_deletes_itself(world: LaunchWorld) -> None:
+    target, bystander = world.aws.launch(DEAF_USER_DATA), world.aws.launch(DEAF_USER_DATA)
+    world.aws.wait_for_state(target, "running")
+    arm(world, target, 3600)
+    assert [g.instance_ids for g in world.guards()] == [(target,)]
+    assert guard.disarm(world.scheduler, ENV, RUN) is True
+    arm(world, target, 2)
+    assert world.aws.state(target) == "running"
+    world.aws.wait_for_state(target, "terminated")
+    assert world.guards() == [] and world.dead_letters() == []
+    assert world.aws.state(bystander) == "running"
+    assert guard.disarm(world.scheduler, ENV, RUN) is False
+
+
+def test_arming_again_is_harmless(world: LaunchWorld) -> None:
+    fires_at = utc_now() + timedelta(hours=1)
+    for _ in range(2):
+        guard.arm(world.scheduler, ENV, RUN, "i-1", fires_at, role_arn=GUARD_ROLE_ARN, queue_arn=QUEUE_ARN)
+    with pytest.raises(TrainingError, match="ConflictException"):
+        guard.arm(world.scheduler, ENV, RUN, "i-2", fires_at, role_arn=GUARD_ROLE_ARN, queue_arn=QUEUE_ARN)
+    assert [g.instance_ids for g in world.guards()] == [("i-1",)]
+
+
+def test_what_cannot_be_terminated_is_told_to_the_dead_letter_queue(world: LaunchWorld) -> None:
+    arm(world, "i-0123456789abcdef0", -1)
+    letter = wait_for(world.dead_letters, "a dead letter")[0]
+    assert json.loads(letter["Body"]) == {"InstanceIds": ["i-0123456789abcdef0"]}
+    said = {name: value["StringValue"] for name, value in letter["MessageAttributes"].items()}
+    assert said["ERROR_CODE"] == "InvalidInstanceID.NotFound" and "i-0123456789abcdef0" in said["ERROR_MESSAGE"]
+    assert said["SCHEDULE_ARN"].endswith(f"schedule/chronos-training-{ENV}/chronos-training-{ENV}-{RUN}")
+    assert int(said["RETRY_ATTEMPTS"]) >= 2 and said["TARGET_ARN"] == guard.TARGET
+    wait_for(lambda: world.guards() == [], "the schedule to be deleted after its failure")
+
+
+def test_a_launch_arms_the_guard_and_a_kill_takes_it_away(world: LaunchWorld) -> None:
+    record = world.launch()
+    armed = world.guards()
+    assert [(g.run_id, g.instance_ids) for g in armed] == [(RUN, (record.instance_id,))]
+    assert armed[0].fires_at == parse_iso(record.deadline_at)
+    assert world.lines[-1] == (
+        f"outside guard armed: terminates {record.instance_id} at {armed[0].fires_at:%Y-%m-%d %H:%M:%S} UTC"
+    )
+    kill(KillOrder(ENV, PROJECT, REGION, BUCKET, grace_seconds=0, force=True), world.lines.append)
+    assert world.guards() == [] and world.lock() is None
+
+
+def test_a_kill_takes_the_guard_away_whatever_the_scheduler_says(world: LaunchWorld) -> None:
+    world.launch()
+    world.aws.fault("DeleteSchedule", "AccessDeniedException", "no", status=403, times=None)
+    kill(KillOrder(ENV, PROJECT, REGION, BUCKET, grace_seconds=0, force=True), world.lines.append)
+    assert world.lock() is None and len(world.guards()) == 1
+    assert any(line.startswith(f"the outside guard of run {RUN} stays") for line in world.lines)
+
+
+def test_a_settled_run_leaves_no_guard(world: LaunchWorld) -> None:
+    record = world.launch()
+    world.ec2.terminate_instances(InstanceIds=[record.instance_id])
+    world.aws.wait_for_state(record.instance_id, "terminated")
+    _, said = settle(world.s3, BUCKET, world.store, world.ec2, PROJECT)
+    assert said is not None and world.lock() is None and world.guards() == []
+
+
+@pytest.mark.parametrize(
+    ("code", "status", "words"),
+    [("AccessDeniedException", 403, "AWS denied"), ("ServiceQuotaExceededException", 402, "too many")],
+)
+def test_without_its_guard_a_launch_ends_what_it_started(
+    world: LaunchWorld, code: str, status: int, words: str
+) -> None:
+    world.aws.fault("CreateSchedule", code, "too many schedules", status=status, times=None)
+    with pytest.raises(TrainingError, match=rf"arm the outside guard .*{words}"):
+        world.launch()
+    assert [i["State"]["Name"] for i in world.instances()] == ["terminated"]
+    assert world.lock() is None and world.guards() == []
+    assert world.archived()["status"] == "failed" and "outside guard" in world.archived()["error_message"]
+
+
+def test_an_environment_without_the_group_is_told_what_to_do(world: LaunchWorld) -> None:
+    world.scheduler.delete_schedule_group(Name=guard.group_name(ENV))
+    with pytest.raises(TrainingError, match=r"group chronos-training-local does not exist.*provision_infrastructure"):
+        world.launch()
+    assert world.lock() is None
+
+
+def test_an_instance_that_never_does_anything_is_ended_by_the_guard_alone(
+    world: LaunchWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # In life the guard waits a quarter of an hour longer than the run may take; the user data is of no use at all.
+    monkeypatch.setattr(launching, "GUARD_MINUTES", 0)
+    record = world.launch(deadline_seconds=4.0, user_data="#!/bin/sh\nexec sleep 3600\n")
+    world.aws.wait_for_state(record.instance_id, "running")
+    assert utc_now() < parse_iso(record.deadline_at)
+    world.aws.wait_for_state(record.instance_id, "terminated", timeout=30)
+    assert world.guards() == [] and world.dead_letters() == []
+    # The lock of the dead run is settled by whatever comes next.
+    holder, said = settle(world.s3, BUCKET, world.store, world.ec2, PROJECT)
+    assert holder is None and f"its instance {record.instance_id} is terminated" in str(said)

@@ -1,0 +1,303 @@
+"""verify_cleanup finds every kind of thing that can be left over, by its tags, and its fix ends that and nothing else."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from chronos_training.core import guard
+from chronos_training.core.clock import utc_now
+from chronos_training.core.errors import TrainingError
+from chronos_training.core.states import COMPLETED, RUNNING
+
+from .lock_world import BUCKET, ENV, OLD_RUN, OTHER_REGION, PROJECT, ROOT, RUN, World
+
+
+@pytest.fixture
+def world(aws: Any, monkeypatch: pytest.MonkeyPatch) -> World:
+    return World(aws, monkeypatch)
+
+
+def snapshot(world: World) -> str:
+    volume = world.volume(world.tags(env="dev"))
+    tags = world.spec("snapshot", world.tags())
+    return str(world.ec2.create_snapshot(VolumeId=volume, TagSpecifications=tags)["SnapshotId"])
+
+
+def interface(world: World) -> str:
+    subnet = world.ec2.describe_subnets()["Subnets"][0]["SubnetId"]
+    tags = world.spec("network-interface", world.tags())
+    made = world.ec2.create_network_interface(SubnetId=subnet, TagSpecifications=tags)
+    return str(made["NetworkInterface"]["NetworkInterfaceId"])
+
+
+def address(world: World) -> str:
+    tags = world.spec("elastic-ip", world.tags())
+    return str(world.ec2.allocate_address(Domain="vpc", TagSpecifications=tags)["AllocationId"])
+
+
+def spot_request(world: World) -> str:
+    made = world.ec2.request_spot_instances(
+        InstanceCount=1,
+        LaunchSpecification={"ImageId": "ami-0a7d80731ae1b2435", "InstanceType": "c5.large"},
+        TagSpecifications=world.spec("spot-instances-request", world.tags()),
+    )
+    return str(made["SpotInstanceRequests"][0]["SpotInstanceRequestId"])
+
+
+def schedule(world: World, run_id: str = OLD_RUN, tags: list[dict[str, str]] | None = None) -> str:
+    group, name = guard.group_name(ENV), guard.schedule_name(ENV, run_id)
+    try:
+        world.scheduler.create_schedule_group(Name=group, Tags=tags or world.tags(""))
+    except world.scheduler.exceptions.ConflictException:
+        pass
+    request = guard.request_of(
+        ENV, run_id, "i-00000000000000000", utc_now() + timedelta(hours=1), "arn:aws:iam::1:role/r", "arn:aws:sqs:::q"
+    )
+    world.scheduler.create_schedule(**request)
+    return name
+
+
+def upload(world: World, key: str = f"{ENV}/runs/2026/01/01-010101/models/big.bin") -> str:
+    return str(world.s3.create_multipart_upload(Bucket=BUCKET, Key=key)["UploadId"])
+
+
+def dead_lock(world: World) -> str:
+    gone = world.instance(world.tags(RUN))
+    world.terminate(gone)
+    world.hold(status=RUNNING, instance_id=gone, claimed_at="2026-01-02T03:04:05Z", run_id=RUN)
+    return f"s3://{BUCKET}/{ENV}/system-state.json"
+
+
+def unreleased_lock(world: World) -> str:
+    gone = world.instance(world.tags(RUN))
+    world.terminate(gone)
+    world.hold(status=COMPLETED, instance_id=gone, run_id=RUN)
+    return f"s3://{BUCKET}/{ENV}/system-state.json"
+
+
+KINDS = {
+    "instance": lambda world: world.instance(),
+    "volume": lambda world: world.volume(),
+    "snapshot": snapshot,
+    "network interface": interface,
+    "address": address,
+    "Spot request": spot_request,
+    "schedule": schedule,
+    "multipart upload": upload,
+    "dead lock": dead_lock,
+    "unreleased lock": unreleased_lock,
+}
+
+
+def test_an_empty_account_is_clean(world: World) -> None:
+    result = world.cleanup()
+    assert (result["clean"], result["changed"], result["orphans"]) == (True, False, [])
+    assert "clean: nothing is running, no orphan in us-east-1" in world.said
+    assert world.fix()["ended"] == []
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_is_found_by_name_and_ended_by_fix(world: World, kind: str) -> None:
+    identity = KINDS[kind](world)
+    with pytest.raises(TrainingError, match="Left over in local") as raised:
+        world.cleanup()
+    noun = "lock" if kind.endswith("lock") else kind
+    assert f"{noun} {identity}" in str(raised.value)
+    assert "verify_cleanup.yml -e training_cleanup_check_fix=true" in raised.value.hint
+    assert identity[:20] in world.said
+
+    preview = world.fix(check_mode=True, wait_seconds=0)
+    assert preview["changed"] and f"{noun} {identity}" in preview["ended"]
+    assert f"would end {noun} {identity}" in world.said and identity in preview["diff"]["before"]
+    with pytest.raises(TrainingError):
+        world.cleanup()
+
+    if kind == "Spot request":  # moto gives the instance of a tagged request no tags: it is not provably ours
+        assert f"{noun} {identity}" in world.fix()["ended"]
+        return
+    fixed = world.fix(wait_seconds=0 if noun == "lock" else 20)
+    assert fixed["changed"] and f"{noun} {identity}" in fixed["ended"]
+    assert f"ended {noun} {identity}" in world.said and "clean: nothing is running" in world.said
+    assert not world.fix(wait_seconds=0)["changed"]
+
+
+def test_fix_ends_everything_at_once_and_archives_the_dead_run(world: World) -> None:
+    lock = dead_lock(world)
+    left = [world.instance(world.tags(RUN)), snapshot(world), interface(world), address(world), upload(world)]
+    left += [schedule(world), schedule(world, RUN), world.volume()]
+    result = world.fix()
+    ended = " ".join(result["ended"])
+    assert all(identity in ended for identity in [lock, *left])
+    assert world.store.read() is None
+    archived = json.loads(world.read(RUN, "system-state.json"))
+    assert archived["status"] == "lost" and "is terminated" in archived["error_message"]
+    assert world.cleanup()["clean"]
+
+
+def test_what_is_not_provably_ours_is_neither_shown_nor_touched(world: World) -> None:
+    foreign = {
+        world.volume(world.tags(env="dev")),
+        world.volume(world.tags(project="Other")),
+        world.volume([{"Key": "Project", "Value": PROJECT}]),
+        world.volume([{"Key": "Environment", "Value": ENV}]),
+    }
+    instance = world.instance(world.tags(env="prod"))
+    upload(world, "dev/runs/2026/01/01-010101/models/big.bin")
+    upload(world, "cached-datasets/big/part-0.parquet")
+    schedule(world, tags=world.tags("", project="Other"))  # somebody else's group of that name
+    assert world.cleanup()["clean"] and world.fix()["ended"] == []
+    assert foreign <= world.volumes()
+    assert world.aws.state(instance) in {"pending", "running"}
+    assert len(world.s3.list_multipart_uploads(Bucket=BUCKET)["Uploads"]) == 2
+    assert len(world.scheduler.list_schedules(GroupName=guard.group_name(ENV))["Schedules"]) == 1
+
+
+def test_a_volume_of_ours_on_a_foreign_instance_is_told_and_left(world: World) -> None:
+    foreign = world.instance(world.tags(env="dev"))
+    world.aws.wait_for_state(foreign, "running")
+    zone = world.aws.instance(foreign)["Placement"]["AvailabilityZone"]
+    tags = world.spec("volume", world.tags())
+    volume = world.ec2.create_volume(AvailabilityZone=zone, Size=8, TagSpecifications=tags)["VolumeId"]
+    world.ec2.attach_volume(VolumeId=volume, InstanceId=foreign, Device="/dev/sdf")
+    with pytest.raises(TrainingError, match=f"attached to {foreign}, which is not provably ours"):
+        world.fix()
+    assert volume in world.volumes() and world.aws.state(foreign) == "running"
+
+
+def test_an_active_run_is_shown_and_never_touched(world: World) -> None:
+    mine = world.instance(world.tags(RUN))
+    world.hold(status=RUNNING, instance_id=mine, claimed_at="2026-01-02T03:04:05Z", run_id=RUN)
+    guards = schedule(world, RUN)
+    mine_upload = upload(world, f"{ENV}/runs/2026/01/02-030405/models/big.bin")
+    assert world.cleanup()["active_run"] == RUN
+    assert f"clean: run {RUN} is active, no orphan" in world.said
+    assert f"run {RUN} of ann@laptop (pid 42): step running" in world.said
+
+    old_volume, nameless = world.volume(), world.volume(world.tags(""))
+    stray = world.instance()
+    with pytest.raises(TrainingError, match=rf"{nameless}.*carries no RunId, and run {RUN} may be using it"):
+        world.fix()
+    assert world.aws.state(mine) in {"pending", "running"} and world.aws.state(stray) == "terminated"
+    assert old_volume not in world.volumes() and nameless in world.volumes()
+    left = {u["UploadId"] for u in world.s3.list_multipart_uploads(Bucket=BUCKET)["Uploads"]}
+    assert left == {mine_upload}
+    listed = world.scheduler.list_schedules(GroupName=guard.group_name(ENV))["Schedules"]
+    assert [s["Name"] for s in listed] == [guards]
+    observed = world.store.read()
+    assert observed is not None and observed.record.run_id == RUN
+
+
+def test_a_launch_under_way_is_no_orphan(world: World) -> None:
+    world.hold(run_id=RUN)
+    assert world.cleanup()["active_run"] == RUN
+    early = world.instance(world.tags(RUN))  # started, not yet entered in the state
+    assert world.fix()["ended"] == []
+    assert f"instance {early}" in world.said and world.aws.state(early) in {"pending", "running"}
+
+
+def test_other_regions_are_searched_when_they_are_named(world: World) -> None:
+    far = world.volume(region=OTHER_REGION)
+    assert world.cleanup()["clean"]
+    with pytest.raises(TrainingError, match=far):
+        world.cleanup(regions=["us-east-1", OTHER_REGION])
+    assert OTHER_REGION in world.said
+    assert world.fix(regions=["us-east-1", OTHER_REGION])["ended"] == [f"volume {far}"]
+    assert far not in world.volumes(OTHER_REGION)
+
+
+def test_it_waits_for_what_is_on_its_way_out(world: World) -> None:
+    going = world.instance()
+    world.aws.wait_for_state(going, "running")
+    world.ec2.terminate_instances(InstanceIds=[going])
+    assert world.cleanup(wait_seconds=20)["clean"]
+
+
+def test_it_looks_again_when_a_run_has_just_ended(world: World) -> None:
+    """EC2 shows changes late: one look at an empty list proves nothing a second after the end of a run."""
+    world.put_json(OLD_RUN, "system-state.json", b"{}")
+    calls = count_describes(world)
+    assert world.cleanup(wait_seconds=20)["clean"]
+    assert calls() >= 2
+
+
+def count_describes(world: World) -> Any:
+    from chronos_training.control import verify
+
+    looks: list[int] = []
+    original = verify.look
+    verify.look = lambda scope: (looks.append(1), original(scope))[1]
+
+    def count() -> int:
+        verify.look = original
+        return len(looks)
+
+    return count
+
+
+def test_cleanup_status_is_completed_for_every_run_that_lacks_it(world: World) -> None:
+    half = {
+        "schema_version": 1,
+        "run_id": OLD_RUN,
+        "status": "terminating",
+        "before": {"resources": ["x"]},
+        "after": None,
+    }
+    world.put_json(OLD_RUN, "cleanup_status.json", json.dumps(half).encode())
+    world.put_json(RUN, "run_spec.json", b"{}")  # a run that could not write its own
+    volume = world.volume(world.tags(RUN))
+    with pytest.raises(TrainingError):
+        world.cleanup()
+    old, new = (json.loads(world.read(run, "cleanup_status.json")) for run in (OLD_RUN, RUN))
+    assert (old["status"], old["before"], old["after"]["resources"]) == ("clean", {"resources": ["x"]}, [])
+    assert (new["status"], new["after"]["resources"][0]["resource_id"]) == ("orphans", volume)
+    result = world.fix()
+    assert [key.split("/")[-2] for key in result["cleanup_status"]] == ["02-030405"]
+    new = json.loads(world.read(RUN, "cleanup_status.json"))
+    assert (new["status"], new["after"]["resources"], new["after"]["regions"]) == ("clean", [], ["us-east-1"])
+    assert new["before"]["resources"][0]["resource_id"] == volume
+    assert world.cleanup()["cleanup_status"] == []
+
+
+def play(world: World, *arguments: str) -> tuple[int, str]:
+    done = subprocess.run(
+        [Path(sys.executable).with_name("ansible-playbook"), "playbooks/verify_cleanup.yml", *arguments],
+        cwd=ROOT,
+        env=os.environ | {k: str(v) for k, v in world.aws.env.items()} | {"NO_COLOR": "1", "LC_ALL": "C.UTF-8"},
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        check=False,
+    )
+    return done.returncode, done.stdout
+
+
+def test_the_playbook_and_its_exit_codes(world: World) -> None:
+    volume = world.volume()
+    code, output = play(world)
+    assert code != 0 and f"volume {volume} (available, run {OLD_RUN})" in output, output
+    assert "-e training_cleanup_check_fix=true" in output and "Traceback" not in output
+    fixing = ("-e", json.dumps({"training_cleanup_check_fix": True, "training_cleanup_check_wait_seconds": 10}))
+    code, output = play(world, *fixing, "--check", "--diff")
+    assert code == 0 and f"would end volume {volume}" in output and "changed=1" in output, output
+    assert volume in world.volumes()
+    code, output = play(world, *fixing)
+    assert code == 0 and f"ended volume {volume}" in output and "changed=1" in output, output
+    code, output = play(world)
+    assert code == 0 and "clean: nothing is running" in output and "changed=0" in output, output
+
+
+def test_a_missing_bucket_and_a_missing_environment_are_said(world: World) -> None:
+    world.s3.delete_bucket(Bucket=BUCKET)
+    code, output = play(world)
+    assert code != 0 and "does not exist" in output and "provision_infrastructure.yml" in output, output
+    world.aws.client("ssm").delete_parameter(Name=f"/chronos-training/{ENV}/bucket")
+    code, output = play(world)
+    assert code != 0 and "Environment local is not provisioned in us-east-1" in output, output

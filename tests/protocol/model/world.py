@@ -1,0 +1,151 @@
+"""What the programs act on: one S3 object with conditions, EC2 that lists late, a network that loses and delays."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from chronos_training.core.states import FINAL, check_transition
+
+from .rules import Record, Rules
+
+WRITES = ("put", "delete", "run")
+
+
+class Machine(NamedTuple):
+    """One instance. `state` is live, shutting-down or terminated; `listed` whether DescribeInstances shows it yet."""
+
+    name: str
+    run: str
+    token: str
+    state: str
+    listed: bool
+    working: bool
+
+
+class Budget(NamedTuple):
+    """How many faults of each kind are still to come in a walk."""
+
+    crashes: int = 1
+    lost: int = 1  # answers that do not arrive, of requests that did or did not
+    delayed: int = 1  # requests that arrive after their sender's death
+    capacity: int = 0
+    hardware: int = 0  # instances that die by themselves
+
+
+class World(NamedTuple):
+    """Everything there is. `old` is: nobody wrote the state for longer than EC2 needs to list an instance."""
+
+    stored: Record | None
+    old: bool
+    machines: tuple[Machine, ...]
+    actors: tuple[tuple[str, int | None], ...]  # name, control state (None: dead)
+    network: tuple[tuple[Any, ...], ...]
+    named: frozenset[str]  # runs that the state has ever named
+    budget: Budget
+
+    def machine(self, name: str) -> Machine | None:
+        return next((m for m in self.machines if m.name == name), None)
+
+    def with_machine(self, new: Machine) -> World:
+        return self._replace(machines=tuple(new if m.name == new.name else m for m in self.machines))
+
+
+def apply(world: World, sender: str, request: tuple[Any, ...], rules: Rules) -> tuple[World, Any]:
+    """Do `request`; return the world after it, and the answer. Violation when an invariant breaks."""
+    kind = request[0]
+    if kind == "get":
+        return world, (world.stored, world.old)
+    if kind == "put":
+        return _put(world, request[1], request[2], rules)
+    if kind == "delete":
+        return _delete(world, request[1], rules)
+    if kind == "list":
+        return world, _listed(world, request[1], alive=request[1] is None)
+    if kind == "run":
+        return _run(world, request[1], request[2], rules)
+    if kind == "terminate":
+        for name in request[1]:
+            found = world.machine(name)
+            if found is not None and found.state == "live":
+                world = world.with_machine(found._replace(state="shutting-down"))
+        return world, "done"
+    if kind == "confirm":
+        return world, "done"
+    if kind == "work":
+        found = world.machine(sender)
+        assert found is not None
+        world = world.with_machine(found._replace(working=request[1]))
+        if sum(m.working and m.state != "terminated" for m in world.machines) > 1:
+            rules.broken("two workers past the boot claim")
+        return world, "done"
+    if kind == "result":
+        if world.stored is None or world.stored.run != request[1] or world.stored.instance != sender:
+            rules.broken("results are stored by an instance that is not the one in the state")
+        return world, "done"
+    raise AssertionError(request)
+
+
+def is_possible(world: World, request: tuple[Any, ...]) -> bool:
+    """Whether the request can be answered now: a confirmation waits until EC2 says `terminated` of each."""
+    if request[0] != "confirm":
+        return True
+    found = [world.machine(name) for name in request[1]]
+    return all(m is not None and m.listed and m.state == "terminated" for m in found)
+
+
+def _put(world: World, body: Record, seen: Record | None, rules: Rules) -> tuple[World, str]:
+    stored = world.stored
+    checked = rules.safe.if_none_match_on_create if seen is None else rules.safe.if_match_on_write
+    if (checked or (stored is None and seen is not None)) and rules.etag(stored) != rules.etag(seen):
+        return world, "refused"
+    if stored is not None and stored.run != body.run:
+        rules.broken("a write replaced the state of another run")
+    if stored is not None:
+        _check_succession(stored, body, rules)
+    return world._replace(stored=body, old=False, named=world.named | {body.run}), "done"
+
+
+def _check_succession(old: Record, new: Record, rules: Rules) -> None:
+    if old.status in FINAL and new.status != old.status:
+        rules.broken(f"a final status changed from {old.status} to {new.status}")
+    try:
+        check_transition(old.status, new.status)
+    except ValueError as error:
+        rules.broken(str(error))
+    if new.step < old.step:
+        rules.broken("a step went back")
+    if new.sequence <= old.sequence:
+        rules.broken("the sequence does not grow: a stale writer replaced a newer version")
+    if old.claimed and new.instance != old.instance:
+        rules.broken("the run was claimed by a second instance")
+
+
+def _delete(world: World, seen: Record, rules: Rules) -> tuple[World, str]:
+    if world.stored is None:
+        return world, "refused"
+    if rules.safe.if_match_on_delete and rules.etag(world.stored) != rules.etag(seen):
+        return world, "refused"
+    if world.stored != seen:
+        rules.broken("a delete removed another version than the one observed")
+    return world._replace(stored=None, old=False), "done"
+
+
+def _listed(world: World, run: str | None, *, alive: bool) -> tuple[tuple[str, str, str], ...]:
+    return tuple(
+        (m.name, m.state, m.run)
+        for m in world.machines
+        if m.listed and (run is None or m.run == run) and not (alive and m.state == "terminated")
+    )
+
+
+def _run(world: World, run: str, token: str, rules: Rules) -> tuple[World, str]:
+    known = next((m for m in world.machines if m.token == token), None)
+    if known is not None:  # EC2 knows the ClientToken: the same instance again
+        return world, known.name
+    if run not in world.named:
+        rules.broken("an instance lives whose run no state ever named")
+    if any(m.run == run and m.state == "live" for m in world.machines):
+        rules.broken("a run has two live instances")
+    name = f"i{len(world.machines) + 1}"
+    machine = Machine(name, run, token, "live", listed=False, working=False)
+    return world._replace(machines=(*world.machines, machine)), name

@@ -1,0 +1,88 @@
+"""Whose a thing is, for every relation that it can have to the lock, the archives and the instances. Without AWS."""
+
+from __future__ import annotations
+
+from chronos_training.control.judge import SETTLING_SECONDS, Finding, judge
+from chronos_training.control.leftovers import LOCK, UPLOAD, Sight
+from chronos_training.core.inventory import Resource
+from chronos_training.core.record import RunRecord
+from chronos_training.core.states import COMPLETED, RUNNING
+from chronos_training.core.store import Observed
+
+T = "2026-01-02T03:04:05Z"
+RUN, OLD = "20260102-030405", "20260101-010101"
+
+
+def holder(status: str = RUNNING, age: float = 5) -> Observed:
+    return Observed(RunRecord("dev", RUN, "ann", status, T, T, T, "token", instance_id="i-1"), "etag", age)
+
+
+def thing(
+    kind: str, run_id: str = OLD, state: str = "available", attached_to: str = "", identity: str = "x-1"
+) -> Resource:
+    return Resource(kind, identity, state, run_id, "", attached_to, "us-east-1")
+
+
+def look(*resources: Resource, lock: Observed | None = None, death: str | None = None, ended: dict[str, float] | None = None,
+         terminated: tuple[str, ...] = ()) -> list[Finding]:  # fmt: skip
+    return judge(
+        Sight(list(resources), lock, "s3://b/dev/system-state.json", death, ended or {}, frozenset(terminated))
+    )
+
+
+def only(*arguments: Resource, **named: object) -> Finding:
+    (finding,) = look(*arguments, **named)  # type: ignore[arg-type]
+    return finding
+
+
+def test_the_active_runs_own() -> None:
+    assert only(thing("instance", RUN), lock=holder()).owner == RUN
+
+
+def test_another_runs_thing_beside_an_active_run_is_left_over() -> None:
+    finding = only(thing("instance"), lock=holder())
+    assert (finding.owner, finding.blocked, finding.passing) == ("", "", False)
+
+
+def test_without_a_run_id_it_is_not_ended_beside_an_active_run() -> None:
+    assert "may be using it" in only(thing("volume", ""), lock=holder()).blocked
+    assert only(thing("volume", "")).blocked == ""
+
+
+def test_everything_of_a_dead_run_is_left_over_and_so_is_its_lock() -> None:
+    lock, instance = sorted(
+        look(thing("instance", RUN), lock=holder(), death="gone"), key=lambda f: f.resource.kind, reverse=True
+    )
+    assert lock.resource.kind == LOCK and "its run is dead: gone" in lock.name
+    assert (instance.owner, instance.blocked, lock.blocked) == ("", "", "")
+
+
+def test_a_run_that_is_letting_go_is_waited_for_and_not_touched() -> None:
+    findings = look(thing("instance", RUN), lock=holder(COMPLETED))
+    assert len(findings) == 2 and all(f.passing and f.blocked for f in findings)
+
+
+def test_a_machine_that_has_just_ended_its_run_is_on_its_way_out() -> None:
+    assert only(thing("instance", state="running"), ended={OLD: 5.0}).passing
+    assert not only(thing("instance", state="running"), ended={OLD: SETTLING_SECONDS}).passing
+    assert not only(thing("instance", state="running")).passing
+    assert not only(thing("snapshot"), ended={OLD: 5.0}).passing  # nothing takes a snapshot away
+
+
+def test_what_hangs_on_an_instance_shares_its_fate() -> None:
+    going = thing("instance", state="shutting-down", identity="i-9")
+    assert all(f.passing for f in look(going, thing("volume", attached_to="i-9", state="in-use")))
+    mine = look(thing("instance", RUN, identity="i-1"), thing("volume", "", attached_to="i-1"), lock=holder())
+    assert all(f.owner == RUN for f in mine)
+    strange = look(thing("instance", RUN, identity="i-1"), thing("volume", OLD, attached_to="i-1"), lock=holder())
+    assert "attached to i-1 of the active run" in next(f for f in strange if f.resource.kind == "volume").blocked
+    assert only(thing("volume", attached_to="i-9"), terminated=("i-9",)).passing
+    assert "not provably ours" in only(thing("volume", attached_to="i-7")).blocked
+
+
+def test_an_upload_by_a_person_counts_only_if_older_than_the_run() -> None:
+    old, new = "2026-01-01T00:00:00Z", "2026-01-02T04:00:00Z"
+    assert look(thing(UPLOAD, "", state=new), lock=holder()) == []
+    assert only(thing(UPLOAD, "", state=old), lock=holder()).blocked == ""
+    assert only(thing(UPLOAD, RUN, state=old), lock=holder()).owner == RUN
+    assert only(thing(UPLOAD, OLD, state=new), lock=holder()).owner == ""

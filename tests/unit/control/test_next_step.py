@@ -1,0 +1,53 @@
+"""Each situation of a held lock has its own next command, and only one that is safe in it."""
+
+from __future__ import annotations
+
+import pytest
+
+from chronos_training.control.holder import NOT_LISTED, UNSEEN, next_step
+from chronos_training.core.record import RunRecord
+from chronos_training.core.states import COMPLETED, RUNNING, STARTING
+from chronos_training.core.store import Observed
+
+T = "2026-01-02T03:04:05Z"
+MONITOR, KILL = "playbooks/monitor_training.yml", "playbooks/kill_training.yml"
+FIX = "playbooks/verify_cleanup.yml -e training_cleanup_check_fix=true"
+
+
+def observed(status: str, age: float, instance_id: str | None = "i-1", env: str = "local") -> Observed:
+    record = RunRecord(env, "20260102-030405", "ann@laptop", status, T, T, T, "token", instance_id=instance_id)
+    return Observed(record, "etag", age)
+
+
+CASES = [
+    ("alive", RUNNING, 10, "running", "Watch it", MONITOR),
+    ("stale but running", RUNNING, 400, "running", "no sign of life for 6 min 40 s", KILL),
+    ("stale, not visible", RUNNING, 400, UNSEEN, "says nothing about the run", MONITOR),
+    ("dead", RUNNING, 400, "terminated", "The run is dead; a launch settles that by itself", FIX),
+    ("dead a moment ago", RUNNING, 5, "terminated", "The run is dead", FIX),
+    ("going", RUNNING, 40, "shutting-down", "on its way out; once it is terminated, a launch settles", FIX),
+    ("stopped by hand", RUNNING, 400, "stopped", "was stopped and does not work", KILL),
+    ("launch under way", STARTING, 20, None, "certain in 4 min 40 s", MONITOR),
+    ("launch cut short", STARTING, 400, None, "The run is dead", FIX),
+    ("not listed yet", RUNNING, 20, NOT_LISTED, "certain in 4 min 40 s", MONITOR),
+    ("long not listed", RUNNING, 400, NOT_LISTED, "The run is dead", FIX),
+    ("final, letting go", COMPLETED, 5, "running", "about to release its lock", MONITOR),
+    ("final, machine gone", COMPLETED, 5, "terminated", "a launch settles that by itself", FIX),
+    ("final, never let go", COMPLETED, 400, "running", "never released its lock", FIX),
+]
+
+
+@pytest.mark.parametrize(
+    ("status", "age", "state", "why", "command"), [c[1:] for c in CASES], ids=[c[0] for c in CASES]
+)
+def test_the_next_command(status: str, age: float, state: str | None, why: str, command: str) -> None:
+    said = next_step(observed(status, age), state)
+    assert why in said
+    first = said[said.index("ansible-playbook") :]
+    assert first.startswith(f"ansible-playbook {command}")
+
+
+def test_the_command_names_the_inventory_of_the_environment() -> None:
+    assert "ansible-playbook -i inventories/prod playbooks/kill_training.yml" in next_step(
+        observed(RUNNING, 400, env="prod"), "running"
+    )

@@ -1,0 +1,63 @@
+"""The watcher's look at a machine on which nothing moves any more: it reaches the switch."""
+
+from __future__ import annotations
+
+import json
+import time
+
+import pytest
+
+from chronos_training.instance import watcher
+
+
+@pytest.fixture
+def machine(tmp_path, monkeypatch):
+    """A machine 100 s after its boot whose state is gone; returns (its state folder, what was switched off)."""
+    monkeypatch.setenv("INSTANCE_ROOT", str(tmp_path))
+    place = watcher.Place.here()
+    place.state.mkdir(parents=True)
+    place.base.mkdir(parents=True)
+    names = watcher.Run.__dataclass_fields__
+    run = dict.fromkeys(names, 3600.0) | {"run_id": "20260101-000000", "env": "local", "bucket": "b", "region": "r"}
+    (place.base / "run.json").write_text(json.dumps(run))
+    (place.state / "booted_at").write_text(str(time.monotonic() - 100))
+    switched_off = []
+    monkeypatch.setattr(watcher, "set_up_logging", lambda path: None)
+    monkeypatch.setattr(watcher.machine, "power_off", lambda: switched_off.append(True))
+    monkeypatch.setattr(watcher, "_spot_notice", lambda: False)
+
+    class Gone:
+        def read(self):
+            return None
+
+    class Shipper:
+        def __init__(self, *given):
+            pass
+
+        def ship(self):
+            pass
+
+    monkeypatch.setattr(watcher, "open_store", lambda *given, **named: Gone())
+    monkeypatch.setattr(watcher, "LogShipper", Shipper)
+    monkeypatch.setattr(watcher.aws, "client", lambda *given, **named: None)
+    return place.state, switched_off
+
+
+def test_a_pipeline_that_died_between_its_last_note_and_the_switch(machine):
+    state, switched_off = machine
+    (state / "ended").touch()
+    watcher.main()
+    assert switched_off == [True]
+
+
+def test_a_pipeline_that_has_not_started_yet_is_given_time(machine):
+    _, switched_off = machine
+    watcher.main()
+    assert switched_off == []
+
+
+def test_a_pipeline_that_never_started_does_not_keep_the_machine_until_its_deadline(machine):
+    state, switched_off = machine
+    (state / "booted_at").write_text(str(time.monotonic() - watcher.START_PATIENCE_SECONDS - 1))
+    watcher.main()
+    assert switched_off == [True]

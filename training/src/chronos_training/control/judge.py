@@ -1,0 +1,106 @@
+"""Whose is it? Sorts what exists into what an active run uses, what is on its way out, and what is left over. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from chronos_training.core.clock import duration
+from chronos_training.core.inventory import Resource
+from chronos_training.core.states import FINAL
+
+from .leftovers import LOCK, SCHEDULE, UPLOAD, Sight
+
+# After its last words in S3 a run's machine needs this long to shut down; EC2 takes its volume and interface away with it.
+SETTLING_SECONDS = 90.0
+_GOING = {"shutting-down", "terminating", "deleting", "detaching", "stopping"}
+_GOES_WITH_ITS_RUN = {"instance", "volume", "network interface", "Spot request", SCHEDULE}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing and its judgement. `owner` is the active run that uses it, empty for what is left over.
+
+    `passing`: about to go by itself, worth waiting for. `blocked`: why it must not be ended from here, empty if it may.
+    """
+
+    resource: Resource
+    owner: str = ""
+    passing: bool = False
+    blocked: str = ""
+
+    @property
+    def name(self) -> str:
+        """Return what it is, for a sentence."""
+        what = self.resource
+        if what.kind == LOCK:
+            return f"lock {what.resource_id} of run {what.run_id}: {what.detail}"
+        whose = f", run {what.run_id}" if what.run_id else ""
+        return f"{what.kind} {what.resource_id} ({what.state}{whose})"
+
+
+def judge(sight: Sight) -> list[Finding]:
+    """Return a judgement for everything in sight, what is left over first."""
+    lock = _lock(sight)
+    holder = sight.observed.record if sight.observed is not None else None
+    alive = holder is not None and sight.death is None
+    findings = [] if lock is None else [lock]
+    for resource in sight.resources:
+        mine = holder is not None and resource.run_id == holder.run_id
+        if mine and alive and lock is None:
+            findings.append(Finding(resource, owner=resource.run_id))
+        elif mine and alive and lock is not None:
+            findings.append(Finding(resource, passing=True, blocked=lock.blocked))
+        elif resource.kind == UPLOAD and holder is not None and alive and not resource.run_id:
+            # Begun by a person, not by a run: of interest only if it is older than what goes on now.
+            if resource.state < holder.created_at:
+                findings.append(Finding(resource))
+        else:
+            findings.append(_leftover(resource, sight, holder.run_id if holder is not None and alive else ""))
+    judged = _with_attachments(findings, sight.terminated)
+    return sorted(judged, key=lambda f: (bool(f.owner), f.resource.region, f.resource.run_id))
+
+
+def _lock(sight: Sight) -> Finding | None:
+    """Return the judgement of the lock, None when there is none or its run may be at work."""
+    if sight.observed is None:
+        return None
+    record, age = sight.observed.record, sight.observed.age_seconds
+    if sight.death is not None:
+        return Finding(Resource(LOCK, sight.lock_url, record.status, record.run_id, f"its run is dead: {sight.death}"))
+    if record.status in FINAL:
+        detail = f"its run ended as {record.status} {duration(age)} ago and has not released it"
+        resource = Resource(LOCK, sight.lock_url, record.status, record.run_id, detail)
+        return Finding(resource, passing=True, blocked="its machine still lives and may be about to release it")
+    return None
+
+
+def _leftover(resource: Resource, sight: Sight, active: str) -> Finding:
+    just_ended = sight.ended.get(resource.run_id, SETTLING_SECONDS) < SETTLING_SECONDS
+    passing = resource.state in _GOING or (just_ended and resource.kind in _GOES_WITH_ITS_RUN)
+    blocked = ""
+    if active and not resource.run_id:
+        blocked = f"it carries no RunId, and run {active} may be using it; repeat this when that run has ended"
+    return Finding(resource, passing=passing, blocked=blocked)
+
+
+def _with_attachments(findings: list[Finding], terminated: frozenset[str]) -> list[Finding]:
+    """Let what is attached to an instance of ours share its fate; what is attached to anything else is not touched."""
+    instances = {f.resource.resource_id: f for f in findings if f.resource.kind == "instance"}
+    judged = []
+    for finding in findings:
+        holder = finding.resource.attached_to
+        if not holder or finding.owner:
+            judged.append(finding)
+        elif holder in terminated:  # EC2 lets go of it in a moment, and deletes what was made with the instance
+            judged.append(replace(finding, passing=True))
+        elif holder in instances:
+            fate = instances[holder]
+            owner = fate.owner if not finding.resource.run_id else ""
+            blocked = (
+                finding.blocked or (fate.owner and f"it is attached to {holder} of the active run") or fate.blocked
+            )
+            judged.append(Finding(finding.resource, owner, finding.passing or fate.passing, "" if owner else blocked))
+        else:
+            blocked = finding.blocked or f"it is attached to {holder}, which is not provably ours"
+            judged.append(Finding(finding.resource, "", finding.passing, blocked))
+    return judged

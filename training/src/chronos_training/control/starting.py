@@ -1,0 +1,200 @@
+"""RunInstances, wherever there is an instance to be had: zones and types in order, one token and one line for each attempt."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+from botocore import exceptions as botocore_errors
+from botocore.parsers import ResponseParserError
+
+from chronos_training.core import aws, capacity
+from chronos_training.core.capacity import Meaning, Place, Refusal
+from chronos_training.core.clock import iso, utc_now
+from chronos_training.core.errors import TrainingError
+from chronos_training.core.record import RunRecord
+from chronos_training.core.store import Observed, StateStore
+
+from .order import LaunchOrder
+
+Say = Callable[[str], None]
+# IAM tells EC2 of a new instance profile within seconds; AWS's own tools wait about as long.
+PROFILE_PATIENCE_SECONDS = 30.0
+# For a busy or silent EC2. The same token each time: whatever arrived of the earlier calls, it is one instance.
+ANSWER_PATIENCE_SECONDS = 60.0
+
+
+class Unanswered(TrainingError):
+    """EC2 never answered RunInstances: an instance may have been started, or not."""
+
+
+def zones_of(ec2: Any, subnet_ids: tuple[str, ...]) -> dict[str, str]:
+    """Return the zone of each subnet, in the order given. TrainingError when one is gone."""
+    with aws.explained(f"find the zones of {', '.join(subnet_ids)}"):
+        found = ec2.describe_subnets(SubnetIds=list(subnet_ids))["Subnets"]
+    zones = {subnet["SubnetId"]: str(subnet["AvailabilityZone"]) for subnet in found}
+    return {subnet_id: zones[subnet_id] for subnet_id in subnet_ids}
+
+
+def start_instance(
+    ec2: Any,
+    store: StateStore,
+    observed: Observed,
+    order: LaunchOrder,
+    image_id: str,
+    zones: dict[str, str],
+    say: Say,
+    *,
+    sleep: Callable[[float], None] = time.sleep,
+) -> Observed:
+    """Start one instance and enter it in the state. `ec2` must not retry by itself (`aws.ONCE`).
+
+    Raises TrainingError with every attempt in it when none is to be had, and Unanswered when EC2 did not say.
+    """
+    left = capacity.places(order.instance_types, zones)
+    refused: list[Refusal] = []
+    while left:
+        place = left.pop(0)
+        number = len(refused) + 1
+        token = uuid.uuid4().hex if refused else observed.record.client_token
+        observed = store.update(observed, _intent(number, place.instance_type, token))
+        if observed.record.kill_requested_at is not None:
+            raise TrainingError(
+                f"{observed.record.kill_requested_by} killed run {order.run_id} before it had an instance."
+            )
+        outcome = _attempt(
+            ec2, request_of(order, image_id, place.instance_type, place.subnet_id, token), place, say, sleep
+        )
+        if not isinstance(outcome, Refusal):
+            instance_id = str(outcome["InstanceId"])
+            say(f"instance {instance_id} started: {place.instance_type} in {outcome['Placement']['AvailabilityZone']}")
+            return _attach(ec2, store, observed, instance_id)
+        refused.append(outcome)
+        say(f"attempt {number}: {outcome}")
+        left = capacity.after(outcome, left)
+    raise _given_up(refused, order)
+
+
+def _attach(ec2: Any, store: StateStore, observed: Observed, instance_id: str) -> Observed:
+    """Enter the instance in the state, or end it: nobody else knows its id, and it may not be listed yet."""
+    try:
+        return store.update(observed, _attached(instance_id))
+    except BaseException:
+        with aws.explained(f"terminate {instance_id}, which could not be entered in {store.url}"):
+            ec2.terminate_instances(InstanceIds=[instance_id])
+        raise
+
+
+def _intent(number: int, instance_type: str, token: str) -> Callable[[RunRecord], RunRecord]:
+    return lambda record: record.evolve(
+        attempt=number, client_token=token, instance_type=instance_type, heartbeat_at=iso(utc_now())
+    )
+
+
+def _attached(instance_id: str) -> Callable[[RunRecord], RunRecord]:
+    return lambda record: record.evolve(instance_id=instance_id)
+
+
+def _attempt(
+    ec2: Any, request: dict[str, Any], place: Place, say: Say, sleep: Callable[[float], None]
+) -> dict[str, Any] | Refusal:
+    """Send one request until EC2 has answered it for good; return the instance, or why there is none."""
+    began, pause, answered = time.monotonic(), 0.5, True
+    while True:
+        try:
+            started: dict[str, Any] = ec2.run_instances(**request)["Instances"][0]
+            return started
+        except botocore_errors.ClientError as error:
+            details = error.response.get("Error", {})
+            status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
+            code, message = str(details.get("Code", "")), str(details.get("Message", ""))
+            refusal = Refusal(place, capacity.meaning(code, message, status), code, message)
+            # Throttled means not done; after another fault of the service it is open whether it was done.
+            answered = answered and (status < 500 or refusal.meaning is not Meaning.REPEAT)
+            patience = {Meaning.PROFILE_NOT_READY: PROFILE_PATIENCE_SECONDS, Meaning.REPEAT: ANSWER_PATIENCE_SECONDS}
+            if time.monotonic() - began > patience.get(refusal.meaning, -1.0):
+                if refusal.meaning is Meaning.REPEAT and not answered:
+                    raise _unanswered(place, code) from error
+                if refusal.meaning in {Meaning.FATAL, Meaning.REPEAT, Meaning.PROFILE_NOT_READY}:
+                    raise aws.explain(error, f"start a {place}") from error
+                return refusal
+            say(f"{place}: {refusal.meaning.value} ({code}); trying again")
+        except (botocore_errors.HTTPClientError, botocore_errors.ConnectionError, ResponseParserError) as error:
+            # Without a connection nothing was sent; in every other case the request may have arrived.
+            answered = answered and isinstance(error, botocore_errors.ConnectionError)
+            if time.monotonic() - began > ANSWER_PATIENCE_SECONDS:
+                raise aws.explain(error, f"start a {place}") if answered else _unanswered(place, str(error)) from error
+            say(f"{place}: {Meaning.REPEAT.value} ({type(error).__name__}); asking again with the same token")
+        except botocore_errors.BotoCoreError as error:
+            raise aws.explain(error, f"start a {place}") from error
+        sleep(pause)
+        pause = min(5.0, pause * 2)
+
+
+def _unanswered(place: Place, why: str) -> Unanswered:
+    return Unanswered(
+        f"EC2 did not answer the request for a {place}: {why}. Whether an instance was started is not known.",
+        hint="When AWS answers again, ansible-playbook playbooks/kill_training.yml ends whatever there is.",
+    )
+
+
+def _given_up(refused: list[Refusal], order: LaunchOrder) -> TrainingError:
+    """Return the one error that tells all attempts, and what would help."""
+    attempts = "; ".join(f"{number}. {refusal}" for number, refusal in enumerate(refused, start=1))
+    last = refused[-1]
+    if last.meaning is Meaning.MISMATCH:
+        return TrainingError(
+            f"AWS has seen this launch's client token with another request (attempts: {attempts}).",
+            hint="Nothing was started by this call. Launch again: a new launch has new tokens.",
+        )
+    quotas = [refusal for refusal in refused if refusal.meaning is Meaning.QUOTA]
+    if quotas:
+        first = quotas[0]
+        sentence, hint = capacity.explain_quota(first.place.instance_type, first.code, first.message, order.region)
+        return TrainingError(f"No instance to be had. {sentence} Attempts: {attempts}.", hint=hint)
+    return TrainingError(
+        f"No instance to be had: every zone and type was refused. Attempts: {attempts}.",
+        hint="Try again later, or give more types in training_launch_instance_types.",
+    )
+
+
+def request_of(order: LaunchOrder, image_id: str, instance_type: str, subnet_id: str, token: str) -> dict[str, Any]:
+    """Return the RunInstances request: tagged in the same call, self-terminating, IMDSv2 only, encrypted gp3, no key."""
+    tags = [{"Key": k, "Value": v} for k, v in {**order.tags, "RunId": order.run_id}.items()]
+    tags.append({"Key": "Name", "Value": f"chronos-training-{order.env}-{order.run_id}"})
+    return {
+        "ImageId": image_id,
+        "InstanceType": instance_type,
+        "MinCount": 1,
+        "MaxCount": 1,
+        "ClientToken": token,
+        "UserData": order.user_data,
+        "IamInstanceProfile": {"Name": order.instance_profile},
+        "InstanceInitiatedShutdownBehavior": "terminate",
+        "MetadataOptions": {"HttpTokens": "required", "HttpPutResponseHopLimit": 1, "HttpEndpoint": "enabled"},
+        "NetworkInterfaces": [
+            {
+                "DeviceIndex": 0,
+                "SubnetId": subnet_id,
+                "Groups": [order.security_group_id],
+                "AssociatePublicIpAddress": True,
+                "DeleteOnTermination": True,
+            }
+        ],
+        "BlockDeviceMappings": [
+            {
+                "DeviceName": "/dev/sda1",  # the root device of the Ubuntu images
+                "Ebs": {
+                    "VolumeSize": order.volume_gb,
+                    "VolumeType": "gp3",
+                    "DeleteOnTermination": True,
+                    "Encrypted": True,
+                },
+            }
+        ],
+        "TagSpecifications": [
+            {"ResourceType": kind, "Tags": tags} for kind in ("instance", "volume", "network-interface")
+        ],
+    }

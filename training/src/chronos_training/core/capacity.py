@@ -1,0 +1,197 @@
+"""What a refused RunInstances means, and where to try next. Pure: AWS's code and words in, a decision out.
+
+| AWS says                                     | it means                             | next                                   |
+|----------------------------------------------|--------------------------------------|----------------------------------------|
+| Insufficient…Capacity                        | the zone is full                     | other zones, those AWS names first     |
+| Unsupported                                  | the zone does not offer the type     | other zones, those AWS names first     |
+| InsufficientFreeAddressesInSubnet            | the subnet is full                   | other zones                            |
+| VcpuLimitExceeded, InstanceLimitExceeded, …  | the account may not                  | a type that counts against another quota |
+| InvalidParameterValue: … Instance Profile    | IAM has not spread a new profile yet | the same again, in a moment            |
+| RequestLimitExceeded, 5xx, no answer         | unknown, or not now                  | the same again, with the same token    |
+| IdempotentParameterMismatch                  | the token was used for another call  | stop                                   |
+| anything else                                | it would fail everywhere             | stop                                   |
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import Enum
+
+
+class Meaning(Enum):
+    """What a refusal means; the text is what the attempt's line says."""
+
+    ZONE_FULL = "no capacity in this zone"
+    NOT_IN_ZONE = "this zone does not offer the type"
+    SUBNET_FULL = "the subnet has no free address"
+    QUOTA = "the account's quota does not allow it"
+    PROFILE_NOT_READY = "the instance profile is not known everywhere yet"
+    REPEAT = "AWS did not answer, or is too busy"
+    MISMATCH = "the client token was used for another request"
+    FATAL = "refused"
+
+
+_BY_CODE = {
+    "InsufficientInstanceCapacity": Meaning.ZONE_FULL,
+    "InsufficientHostCapacity": Meaning.ZONE_FULL,
+    "InsufficientCapacity": Meaning.ZONE_FULL,
+    "InsufficientReservedInstanceCapacity": Meaning.ZONE_FULL,
+    "Unsupported": Meaning.NOT_IN_ZONE,
+    "InsufficientFreeAddressesInSubnet": Meaning.SUBNET_FULL,
+    "VcpuLimitExceeded": Meaning.QUOTA,
+    "InstanceLimitExceeded": Meaning.QUOTA,
+    "MaxSpotInstanceCountExceeded": Meaning.QUOTA,
+    "IdempotentParameterMismatch": Meaning.MISMATCH,
+    "RequestLimitExceeded": Meaning.REPEAT,
+    "Throttling": Meaning.REPEAT,
+    "ThrottlingException": Meaning.REPEAT,
+    "InternalError": Meaning.REPEAT,
+    "InternalFailure": Meaning.REPEAT,
+    "Unavailable": Meaning.REPEAT,
+    "ServiceUnavailable": Meaning.REPEAT,
+}
+_SPOT_CODES = {"MaxSpotInstanceCountExceeded"}
+_ZONE = re.compile(r"\b[a-z]{2}(?:-[a-z]+)+-\d+[a-z]\b")
+_LIMIT = re.compile(r"limit of (\d+)")
+
+
+def meaning(code: str, message: str, http_status: int) -> Meaning:
+    """Return what AWS's refusal means."""
+    # AWS has no code of its own for this one; the sentence is "Value (…) for parameter iamInstanceProfile.name is
+    # invalid. Invalid IAM Instance Profile name".
+    if code == "InvalidParameterValue" and "Invalid IAM Instance Profile" in message:
+        return Meaning.PROFILE_NOT_READY
+    if code in _BY_CODE:
+        return _BY_CODE[code]
+    # A capacity refusal is a 500 too, but has a code of its own above: the rest are faults of the service.
+    return Meaning.REPEAT if http_status >= 500 else Meaning.FATAL
+
+
+def zones_offered(message: str) -> list[str]:
+    """Return the zones that AWS recommends ("… or choosing us-east-1b, us-east-1c."), in its order."""
+    _, found, rest = message.partition("choosing ")
+    return _ZONE.findall(rest) if found else []
+
+
+@dataclass(frozen=True)
+class Quota:
+    """A quota of EC2 that counts the vCPUs of several families together, with its codes in Service Quotas."""
+
+    name: str
+    code: str
+    spot_name: str
+    spot_code: str
+
+
+_STANDARD = Quota(
+    "Running On-Demand Standard (A, C, D, H, I, M, R, T, Z) instances",
+    "L-1216C47A",
+    "All Standard (A, C, D, H, I, M, R, T, Z) Spot Instance Requests",
+    "L-34B43A08",
+)
+_GRAPHICS = Quota(
+    "Running On-Demand G and VT instances", "L-DB2E81BA", "All G and VT Spot Instance Requests", "L-3819A6DF"
+)
+_P = Quota("Running On-Demand P instances", "L-417A185B", "All P Spot Instance Requests", "L-7212CCBC")
+_BY_FAMILY = {
+    "g": _GRAPHICS,
+    "gr": _GRAPHICS,
+    "vt": _GRAPHICS,
+    "p": _P,
+    **{
+        # Rare here; the name is what a person searches for in Service Quotas.
+        family: Quota(f"Running On-Demand {title} instances", "", f"All {title} Spot Instance Requests", "")
+        for family, title in {
+            "f": "F", "x": "X", "inf": "Inf", "trn": "Trn", "dl": "DL", "u": "High Memory", "hpc": "HPC",
+        }.items()
+    },
+}  # fmt: skip
+
+
+def quota_of(instance_type: str) -> Quota:
+    """Return the quota that `instance_type` counts against: by the letters before its generation (`g4dn`: G)."""
+    letters = re.match(r"[a-z]*", instance_type)
+    return _BY_FAMILY.get(letters.group() if letters else "", _STANDARD)
+
+
+def vcpus(instance_type: str) -> int | None:
+    """Return the vCPUs of a type by its size (`2xlarge`: 8), or None for sizes that do not tell (metal)."""
+    size = instance_type.partition(".")[2]
+    if size in {"nano", "micro", "small", "medium", "large"}:
+        return 2
+    match = re.fullmatch(r"(\d*)xlarge", size)
+    return 4 * int(match.group(1) or 1) if match else None
+
+
+def explain_quota(instance_type: str, code: str, message: str, region: str) -> tuple[str, str]:
+    """Return what a quota refusal means and what to ask AWS for: a sentence and a hint."""
+    quota, spot = quota_of(instance_type), code in _SPOT_CODES
+    name, quota_code = (quota.spot_name, quota.spot_code) if spot else (quota.name, quota.code)
+    limit = _LIMIT.search(message)
+    needed = vcpus(instance_type)
+    needs = f"a {instance_type} needs {needed}" if needed else f"too few for a {instance_type}"
+    quota_in = f"The quota '{name}' of this account in {region}"
+    if limit and limit.group(1) == "0":
+        sentence = f"{quota_in} is 0 vCPUs, as on every new account; {needs}."
+    elif limit:
+        sentence = f"{quota_in} is {limit.group(1)} vCPUs, and what is free of it does not suffice; {needs}."
+    else:
+        sentence = f"{quota_in} does not allow a {instance_type} now ({code})."
+    ask = f"{needed} or more" if needed else "more"
+    where = f"Service Quotas, Amazon EC2, '{name}'" + (f" ({quota_code})" if quota_code else "")
+    return sentence, (
+        f"Ask AWS for {ask} vCPUs: {where}, region {region}. It usually takes a day. "
+        "Or give a type of another family in training_launch_instance_types."
+    )
+
+
+@dataclass(frozen=True)
+class Place:
+    """One thing to try: a type in a subnet."""
+
+    instance_type: str
+    subnet_id: str
+    zone: str
+
+    def __str__(self) -> str:
+        """Return the place for people."""
+        return f"{self.instance_type} in {self.zone}"
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Why a place was not to be had, in AWS's code and words."""
+
+    place: Place
+    meaning: Meaning
+    code: str
+    message: str
+
+    def __str__(self) -> str:
+        """Return the attempt's line."""
+        return f"{self.place}: {self.meaning.value} ({self.code})"
+
+
+def places(instance_types: Iterable[str], subnets: dict[str, str]) -> list[Place]:
+    """Return what to try, in order: each type in each zone. `subnets` maps subnet ids to zones, in order."""
+    return [Place(kind, subnet, zone) for kind in instance_types for subnet, zone in subnets.items()]
+
+
+def after(refusal: Refusal, left: list[Place]) -> list[Place]:
+    """Return what is still worth trying of `left`, best first, now that `refusal` is known. Empty: stop."""
+    if refusal.meaning is Meaning.QUOTA:
+        # Every type of the family counts against the same quota, in every zone.
+        used_up = quota_of(refusal.place.instance_type)
+        return [place for place in left if quota_of(place.instance_type) != used_up]
+    if refusal.meaning not in {Meaning.ZONE_FULL, Meaning.NOT_IN_ZONE, Meaning.SUBNET_FULL}:
+        return []
+    offered = zones_offered(refusal.message)
+
+    def rank(place: Place) -> int:
+        same_type = place.instance_type == refusal.place.instance_type
+        # The advice is about this type; a less preferred type must not overtake it.
+        return offered.index(place.zone) - len(offered) if same_type and place.zone in offered else 0
+
+    return sorted(left, key=rank)  # stable: what AWS does not name keeps its order

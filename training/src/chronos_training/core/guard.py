@@ -1,0 +1,179 @@
+"""The outside guard: a one-time EventBridge schedule that terminates a run's instance at the deadline (R11).
+
+It needs nothing of the instance and nothing of the launching machine. It is armed once the instance is in the state, and
+taken away when the instance is about to shut down or EC2 says that it is terminated; it deletes itself after it fired.
+Names follow from environment and run alone, so that whoever cleans up needs no record of what was armed.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from . import aws
+from .errors import TrainingError
+
+# A universal target: the scheduler calls this API with the Input as its request. It takes no account and no region.
+TARGET = "arn:aws:scheduler:::aws-sdk:ec2:terminateInstances"
+# Long enough for an outage of EC2's API; after that the dead-letter queue gets the request, and a person must act.
+RETRY_POLICY = {"MaximumEventAgeInSeconds": 6 * 3600, "MaximumRetryAttempts": 185}
+# AWS's words while a new role is not known everywhere yet (IAM is eventually consistent).
+_ROLE_NOT_READY = "must allow AWS EventBridge Scheduler to assume the role"
+ROLE_PATIENCE_SECONDS = 60.0
+_PAUSE_SECONDS = 3.0
+_EXPRESSION = "at(%Y-%m-%dT%H:%M:%S)"  # no zone suffix: the zone has a field of its own
+
+
+@dataclass(frozen=True)
+class Guard:
+    """One armed guard. `fires_at` is timezone-aware UTC; None and empty strings where a schedule is not one of ours."""
+
+    name: str
+    run_id: str
+    instance_ids: tuple[str, ...]
+    fires_at: datetime | None
+    state: str
+
+
+def group_name(env: str) -> str:
+    """Return the schedule group of an environment. Groups carry the tags: a schedule cannot be tagged."""
+    return f"chronos-training-{env}"
+
+
+def schedule_name(env: str, run_id: str) -> str:
+    """Return the name of a run's schedule. ValueError over 64 characters, where AWS stops."""
+    name = f"{group_name(env)}-{run_id}"
+    if len(name) > 64:
+        raise ValueError(f"the schedule name {name} is longer than 64 characters")
+    return name
+
+
+def request_of(
+    env: str, run_id: str, instance_id: str, fires_at: datetime, role_arn: str, queue_arn: str
+) -> dict[str, Any]:
+    """Return the CreateSchedule request. The same run and instance give the same bytes: repeating it is harmless."""
+    return {
+        "Name": schedule_name(env, run_id),
+        "GroupName": group_name(env),
+        "Description": f"Terminates {instance_id} of run {run_id} if it still lives at its deadline.",
+        "ScheduleExpression": fires_at.astimezone(timezone.utc).strftime(_EXPRESSION),
+        "ScheduleExpressionTimezone": "UTC",
+        "FlexibleTimeWindow": {"Mode": "OFF"},
+        "State": "ENABLED",
+        "ActionAfterCompletion": "DELETE",
+        "Target": {
+            "Arn": TARGET,
+            "RoleArn": role_arn,
+            "Input": json.dumps({"InstanceIds": [instance_id]}),
+            "RetryPolicy": dict(RETRY_POLICY),
+            # ActionAfterCompletion deletes the schedule also after failed retries: only this queue then still tells.
+            "DeadLetterConfig": {"Arn": queue_arn},
+        },
+        "ClientToken": f"{run_id}-{instance_id}",
+    }
+
+
+def arm(
+    scheduler: Any,
+    env: str,
+    run_id: str,
+    instance_id: str,
+    fires_at: datetime,
+    *,
+    role_arn: str,
+    queue_arn: str,
+    sleep: Callable[[float], None] = time.sleep,
+) -> None:
+    """Create the schedule that terminates `instance_id` at `fires_at`. Waits for a role that is new.
+
+    Arming the same again is harmless. TrainingError when AWS refuses, or when another guard has the run's name.
+    """
+    request = request_of(env, run_id, instance_id, fires_at, role_arn, queue_arn)
+    deadline = time.monotonic() + ROLE_PATIENCE_SECONDS
+    with aws.explained(f"arm the outside guard {request['Name']}"):
+        while True:
+            try:
+                scheduler.create_schedule(**request)
+                return
+            except ClientError as error:
+                code = aws.error_code(error)
+                if code == "ConflictException" and _is_there(scheduler, request):
+                    return
+                if code == "ResourceNotFoundException":
+                    raise TrainingError(
+                        f"Could not arm the outside guard: the schedule group {request['GroupName']} does not exist.",
+                        hint="Run playbooks/provision_infrastructure.yml, then launch again.",
+                    ) from error
+                if _ROLE_NOT_READY not in str(error) or time.monotonic() > deadline:
+                    raise
+            sleep(_PAUSE_SECONDS)
+
+
+def disarm(scheduler: Any, env: str, run_id: str) -> bool:
+    """Delete the run's schedule. False when there is none: it fired, or was deleted before."""
+    name = schedule_name(env, run_id)
+    with aws.explained(f"take the outside guard {name} away"):
+        try:
+            scheduler.delete_schedule(Name=name, GroupName=group_name(env))
+        except ClientError as error:
+            if aws.error_code(error) == "ResourceNotFoundException":
+                return False
+            raise
+    return True
+
+
+def list_guards(scheduler: Any, env: str) -> list[Guard]:
+    """Return every schedule in the environment's group, by name. Empty when the group does not exist."""
+    group = group_name(env)
+    with aws.explained(f"list the outside guards in {group}"):
+        try:
+            pages = list(scheduler.get_paginator("list_schedules").paginate(GroupName=group))
+        except ClientError as error:
+            if aws.error_code(error) == "ResourceNotFoundException":
+                return []
+            raise
+        found = []
+        for summary in (s for page in pages for s in page["Schedules"]):
+            raw = _get(scheduler, summary["Name"], group)
+            if raw is not None:  # else it fired between the two calls
+                found.append(_guard(raw, f"{group}-"))
+    return sorted(found, key=lambda guard: guard.name)
+
+
+def _get(scheduler: Any, name: str, group: str) -> dict[str, Any] | None:
+    try:
+        found: dict[str, Any] = scheduler.get_schedule(Name=name, GroupName=group)
+    except ClientError as error:
+        if aws.error_code(error) == "ResourceNotFoundException":
+            return None
+        raise
+    return found
+
+
+def _is_there(scheduler: Any, request: dict[str, Any]) -> bool:
+    """Return whether the schedule that stands in the way does what `request` asks for: then it is our own."""
+    found = _get(scheduler, request["Name"], request["GroupName"])
+    return (
+        found is not None
+        and found["ScheduleExpression"] == request["ScheduleExpression"]
+        and found["Target"].get("Input") == request["Target"]["Input"]
+    )
+
+
+def _guard(raw: dict[str, Any], prefix: str) -> Guard:
+    name = str(raw["Name"])
+    try:
+        fires_at = datetime.strptime(raw["ScheduleExpression"], _EXPRESSION).replace(tzinfo=timezone.utc)
+    except ValueError:
+        fires_at = None
+    try:
+        instance_ids = tuple(str(i) for i in json.loads(raw["Target"].get("Input", "{}")).get("InstanceIds", ()))
+    except (ValueError, AttributeError):
+        instance_ids = ()
+    return Guard(name, name.removeprefix(prefix), instance_ids, fires_at, str(raw.get("State", "")))
