@@ -36,7 +36,7 @@ test: setup ## Lint, then every test (unit, integration, training, molecule, end
 	@sh tools/run_tests.sh
 
 test-protocol: setup ## All of the protocol's proofs: explorer, state machine, crashes, faults, races (20 min)
-	@.venv/bin/python -m pytest -q tests/protocol $(ARGS)
+	@.venv/bin/python -m pytest -q -n 2 --dist loadfile tests/protocol $(ARGS)
 	@.venv/bin/python -m pytest -q -m protocol tests/unit tests/integration tests/e2e
 
 lint: setup ## ansible-lint, yamllint, ruff, mypy, shellcheck

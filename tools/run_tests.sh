@@ -42,7 +42,7 @@ for section in "$@"; do
         protocol)
             [ -d tests/protocol ] || continue
             printf '\n==== Tests: protocol, the quick selection (make test-protocol runs all)\n'
-            run_pytest protocol python -m pytest -q -m 'not protocol' tests/protocol
+            run_pytest protocol python -m pytest -q -m 'not protocol' -n 2 --dist loadfile tests/protocol
             ;;
         training)
             [ -d tests/training ] || continue
