@@ -35,7 +35,7 @@ train: setup ## One run from nothing to report: provision, publish, launch, moni
 test: setup ## Lint, then every test (unit, integration, training, molecule, end to end)
 	@sh tools/run_tests.sh
 
-test-protocol: setup ## All of the protocol's proofs: explorer, state machine, crashes, faults, races (20 min)
+test-protocol: setup ## All of the protocol's proofs: explorer, state machine, crashes, faults, races
 	@.venv/bin/python -m pytest -q -n 2 --dist loadfile tests/protocol $(ARGS)
 	@.venv/bin/python -m pytest -q -m protocol tests/unit tests/integration tests/e2e
 

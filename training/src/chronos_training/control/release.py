@@ -40,7 +40,7 @@ def release(
         if _end_what_it_names(ec2, project, current, consistency_seconds):
             continue
         try:
-            return close(s3, bucket, store, current, status, reason, only_this_version=True)
+            return close(s3, bucket, store, current, status, reason)
         except RunActive:
             time.sleep(POLL_SECONDS)
 

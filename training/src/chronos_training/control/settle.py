@@ -41,23 +41,14 @@ def archive(s3: Any, bucket: str, record: RunRecord) -> None:
         s3.put_object(Bucket=bucket, Key=key, Body=record.to_json(), ContentType="application/json")
 
 
-def close(
-    s3: Any,
-    bucket: str,
-    store: StateStore,
-    observed: Observed,
-    status: str,
-    reason: str,
-    *,
-    only_this_version: bool = False,
-) -> RunRecord:
+def close(s3: Any, bucket: str, store: StateStore, observed: Observed, status: str, reason: str) -> RunRecord:
     """Give the run its final status, archive it, release its lock. Returns the final record.
 
     A run that already has a final status keeps it: only its archive and its release are missing. So does one that had
     stored `_SUCCESS`, its last act before the final status: every result was read back, so it did complete. Another
     command may be closing the same run at the same time; whoever is later finds nothing left to do, and returns the
-    record as it saw it. `only_this_version`: the proof of death is about the version seen (RunActive when an instance
-    has claimed the run since; found by tests/protocol).
+    record as it saw it. The proof of death is about the version seen: RunActive when an instance has claimed the run
+    since (found by tests/protocol).
     """
     # Nothing of the run lives any more. Before the release: a crash in between is made good by whoever comes next.
     take_away(s3.meta.region_name, observed.record.env, [observed.record.run_id])
@@ -67,7 +58,7 @@ def close(
             # `finish` still makes it `killed` when somebody had asked it to stop.
             status, reason = COMPLETED, ""
         try:
-            final = store.finish(observed, status, reason or None, only_this_version=only_this_version)
+            final = store.finish(observed, status, reason or None, only_this_version=True)
         except Fenced:
             current = store.read()
             if current is None or current.record.run_id != observed.record.run_id:
@@ -105,6 +96,9 @@ def settle(
         return observed, None
     run_id = observed.record.run_id
     reason = f"The run was lost: {proof} ({iso(utc_now())})."
-    record = close(s3, bucket, store, observed, LOST, reason, only_this_version=True)
+    try:
+        record = close(s3, bucket, store, observed, LOST, reason)
+    except RunActive as active:  # an instance claimed it, or somebody wrote it, in the same instant
+        return active.observed, None
     ended = f"was archived as {record.status}" if record.status in FINAL else "was archived by another command"
     return None, f"Run {run_id} was dead ({proof}); its state {ended} and its lock released."

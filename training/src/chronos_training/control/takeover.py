@@ -69,7 +69,7 @@ def take_over(
         terminate_and_confirm(ec2, left, project, record.env)
     try:
         # The proof is about the version seen: an instance that claimed the run since is no part of it.
-        final = close(s3, bucket, store, observed, LOST, f"The run was lost: {reason}.", only_this_version=True)
+        final = close(s3, bucket, store, observed, LOST, f"The run was lost: {reason}.")
     except RunActive as active:
         raise TrainingError(refusal(active.observed, store.url, ec2, project)) from active
     ended = f"archived as {final.status}" if final.status in FINAL else "archived by another command"
