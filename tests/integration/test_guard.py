@@ -10,10 +10,12 @@ import pytest
 
 from chronos_training.control import launch as launching
 from chronos_training.control.kill import KillOrder, kill
-from chronos_training.control.settle import settle
+from chronos_training.control.settle import close, settle
 from chronos_training.core import guard
 from chronos_training.core.clock import parse_iso, utc_now
 from chronos_training.core.errors import TrainingError
+from chronos_training.core.states import LOST
+from chronos_training.core.store import RunActive
 from local_aws.testing import wait_for
 
 from .launch_world import BUCKET, DEAF_USER_DATA, ENV, GUARD_ROLE_ARN, PROJECT, QUEUE_ARN, REGION, RUN, LaunchWorld
@@ -89,6 +91,16 @@ def test_a_settled_run_leaves_no_guard(world: LaunchWorld) -> None:
     world.aws.wait_for_state(record.instance_id, "terminated")
     _, said = settle(world.s3, BUCKET, world.store, world.ec2, PROJECT)
     assert said is not None and world.lock() is None and world.guards() == []
+
+
+def test_a_run_that_is_claimed_before_it_can_be_closed_keeps_its_guard(world: LaunchWorld) -> None:
+    record = world.launch()
+    thought_dead = world.store.read()
+    assert thought_dead is not None and record.instance_id is not None
+    world.store.claim(RUN, record.instance_id)
+    with pytest.raises(RunActive):
+        close(world.s3, BUCKET, world.store, thought_dead, LOST, "It looked dead.")
+    assert [g.run_id for g in world.guards()] == [RUN]
 
 
 @pytest.mark.parametrize(

@@ -50,8 +50,6 @@ def close(s3: Any, bucket: str, store: StateStore, observed: Observed, status: s
     record as it saw it. The proof of death is about the version seen: RunActive when an instance has claimed the run
     since (found by tests/protocol).
     """
-    # Nothing of the run lives any more. Before the release: a crash in between is made good by whoever comes next.
-    take_away(s3.meta.region_name, observed.record.env, [observed.record.run_id])
     final = observed
     if observed.record.status not in FINAL:
         if observed.record.claimed_at is not None and succeeded(s3, bucket, observed.record):
@@ -64,6 +62,9 @@ def close(s3: Any, bucket: str, store: StateStore, observed: Observed, status: s
             if current is None or current.record.run_id != observed.record.run_id:
                 return observed.record
             final = current
+    # After the final status, which proves that nobody has claimed the run since: a living instance keeps its guard.
+    # Before the release: a crash in between is made good by whoever comes next.
+    take_away(s3.meta.region_name, observed.record.env, [observed.record.run_id])
     archive(s3, bucket, final.record)
     try:
         store.remove(final)
