@@ -22,7 +22,7 @@ def explore(scenario: Scenario) -> None:
     say(
         f"model: {scenario.name}: {found.states:,} states, {found.transitions:,} transitions, violations 0; of "
         f"{found.ends} ends {found.taken_over} leave a lock that the next command settles, "
-        f"{found.residue} the known residue (a late create)"
+        f"{found.residue} the known residue (a late create), {found.kept} one kept because EC2 never answered"
     )
 
 

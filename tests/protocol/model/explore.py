@@ -11,7 +11,7 @@ from .rules import Program, Rules, Safeguards, Violation
 from .world import WRITES, Budget, World, apply, is_possible
 
 # Answered at once, together with what came before: nothing outside can tell the difference.
-LOCAL = ("work",)
+LOCAL = ("work", "done", "kept", "nothing lives")
 Cast = tuple[tuple[str, str, tuple[Any, ...]], ...]  # name, program, arguments
 
 
@@ -24,6 +24,7 @@ class Found:
     ends: int = 0
     residue: int = 0  # ends with a lock that has no owner, of a create that arrived after its sender's death
     taken_over: int = 0  # ends with a lock of a crashed actor, which the next command settled
+    kept: int = 0  # ends with a lock that a launch kept because EC2 never told whether it started an instance
     violation: str | None = None
     steps: list[str] = field(default_factory=list)
 
@@ -96,7 +97,7 @@ class Explorer:
         self.controls = Controls(self.rules)
         self.limit = limit
         actors = tuple((name, self.controls.start(what, arguments)) for name, what, arguments in cast)
-        self.first = World(None, False, (), actors, (), frozenset(), budget)
+        self.first = World(None, False, (), actors, (), frozenset(), (), budget)
 
     def run(self) -> Found:
         """Explore everything; stop at the first violation."""
@@ -240,15 +241,18 @@ class Explorer:
         waiting = [name for name, c in world.actors if c is not None and self.controls.request(c) is not None]
         if waiting:
             raise Violation("an actor waits for ever", f"the end: {', '.join(waiting)} still waits")
-        if world.budget.crashes == self.first.budget.crashes and world.budget[2:] == self.first.budget[2:]:
+        kept = world.stored.kill and not world.stored.claimed and self.first.budget.lost - world.budget.lost > 1
+        crashed = world.budget.crashes < self.first.budget.crashes or world.budget[2:] != self.first.budget[2:]
+        if not crashed and not kept:
             raise Violation("a lock is left although nobody crashed", f"the end: {_words('', ('put', world.stored))}")
-        if not self._settled_by(world, ("kill", ("settler", True))):
+        if not self._settled_by(world, ("kill", ("settler",))):
             raise Violation("a lock without a way out", "the end: kill does not clear the lock")
         if not self._settled_by(world._replace(old=True), ("launch", ("settler", "next run", ("t",)))):
             raise Violation("a lock without a way out", "the end: launch does not settle the lock")
         late_create = world.stored.status == "starting" and world.budget.delayed < self.first.budget.delayed
         found.residue += late_create
-        found.taken_over += not late_create
+        found.kept += kept and not crashed
+        found.taken_over += crashed and not late_create
 
     def _settled_by(self, world: World, program: tuple[str, tuple[Any, ...]]) -> bool:
         """Whether the lock is gone after one more command, alone and without faults."""
@@ -257,6 +261,9 @@ class Explorer:
         control = self.controls.start(*program)
         while (request := self.controls.request(control)) is not None:
             if not is_possible(world, request):
+                # Nothing else happens any more, so time may pass: then whatever EC2 has is listed.
+                world = world._replace(old=True, machines=tuple(m._replace(listed=True) for m in world.machines))
+            if not is_possible(world, request):
                 return False
             world, answer = self._apply(world, "settler", request, _words("settler", request))
             control = self.controls.answer(control, answer)
@@ -264,7 +271,10 @@ class Explorer:
 
 
 def _dead(world: World, name: str) -> World:
-    return world._replace(actors=tuple((n, None if n == name else c) for n, c in world.actors))
+    return world._replace(
+        actors=tuple((n, None if n == name else c) for n, c in world.actors),
+        promised=tuple(entry for entry in world.promised if entry[0] != name),
+    )
 
 
 def _way(before: dict[World, tuple[World, str] | None], world: World) -> list[str]:
@@ -289,6 +299,10 @@ def _words(name: str, request: tuple[Any, ...]) -> str:
         "terminate": "terminates",
         "confirm": "sees terminated:",
         "result": "stores the results",
+        "wait": "waits until EC2 has listed what it may have started",
+        "done": "has come to its end",
+        "kept": "says that all is ended",
+        "nothing lives": "says that nothing is left",
     }[kind]
     names = " " + ", ".join(request[1]) if kind in ("terminate", "confirm") else ""
     of_run = f" of {request[1].run}" if kind == "delete" else ""

@@ -24,8 +24,9 @@ death, instances that EC2 lists late. In every state these hold:
 - A delete removes exactly the version that was observed; an acknowledged write is a committed one.
 - A step never goes back, the sequence grows, a final status stays.
 - A run has one live instance at most, and its run was in the state before it.
-- At every end no instance is alive. A lock is left only where somebody crashed, and one command clears it: kill at once,
-  launch after the consistency window.
+- Kill ends every instance that was started before it asked; a launch that gives its lock back leaves none of its own.
+- At every end no instance is alive. A lock is left only where somebody crashed or EC2 never said whether it started an
+  instance, and one command clears it: kill, or launch after the consistency window.
 
 **Known residue.** A create that is delayed in the network past its client's death leaves a lock without an owner.
 `verify_cleanup` names it, `kill_training` clears it.

@@ -8,8 +8,10 @@ Locals are hashable and loops are `while` loops: the explorer tells control stat
 | write, delete    | core/cas.py ConditionalObject               |
 | acquire … remove | core/store.py StateStore                    |
 | proof_of_death   | control/settle.py                           |
-| launch           | control/launch.py                           |
+| launch, attempts | control/launch.py, starting.py              |
+| abandon          | control/abandon.py                          |
 | kill             | control/kill.py                             |
+| release          | control/release.py                          |
 | instance         | instance/pipeline.py, reporter.py, ending.py|
 
 The transition table is not copied: it is the real one.
@@ -70,6 +72,9 @@ class Safeguards:
     run_checked_on_update: bool = True
     final_is_final: bool = True
     kill_releases_what_it_ended: bool = True
+    kill_waits_until_listed: bool = True
+    unknown_keeps_the_lock: bool = True
+    attach_or_end: bool = True
 
 
 class Violation(Exception):
@@ -219,13 +224,36 @@ class Rules:
         except (Fenced, Active):
             return "refused"
         try:
-            if (yield from self.attempts(me, run, tokens, seen)):
-                return "launched"
+            outcome = yield from self.attempts(me, run, tokens, seen)
         except Fenced:
-            pass
+            outcome = "refused"
         del seen
-        yield from self.end_instances(me, run, None)
-        return (yield from self.release(me, run, FAILED))
+        return outcome if outcome == "launched" else (yield from self.abandon(me, run, outcome))
+
+    def abandon(self, me: str, run: str, outcome: str) -> Program:
+        """End what was started and give the lock back; it is kept while nobody can know what was started."""
+        known = yield ("list", run)
+        seen, _ = yield ("get",)
+        if (
+            self.safe.unknown_keeps_the_lock
+            and outcome == "unknown"
+            and not known
+            and seen is not None
+            and seen.run == run
+            and seen.instance is None
+            and seen.status not in FINAL
+        ):
+            try:
+                yield from self.update(me, seen, ("kill",))
+            except Fenced:
+                pass
+            return "left to the next command"
+        del known, seen
+        if not self.safe.close_only_what_was_proved:
+            yield from self.end_instances(run)
+        released = yield from self.release(me, (run,), FAILED)
+        yield ("nothing lives", run)
+        return released
 
     def settle(self, me: str) -> Program:
         """Whether the lock is free now: nobody had it, or its run was proved dead."""
@@ -237,21 +265,27 @@ class Rules:
         return True
 
     def attempts(self, me: str, run: str, tokens: tuple[str, ...], seen: Record) -> Program:
-        """One token for each attempt, in the state before its call. Whether an instance was started."""
+        """One token for each attempt, in the state before its call. Returns launched, refused or unknown."""
         number = 0
         while number < len(tokens):
-            if seen.token != tokens[number]:
-                seen = yield from self.update(me, seen, ("intent", tokens[number]))
+            seen = yield from self.update(me, seen, ("intent", tokens[number]))
+            if seen.kill:
+                return "refused"
             answer = yield ("run", run, tokens[number])
-            if answer == "unknown":  # botocore sends it again, with the same token
+            if answer == "unknown":  # asked again, with the same token
                 answer = yield ("run", run, tokens[number] if self.safe.client_token else tokens[number] + "'")
             if answer == "unknown":
-                return False
+                return "unknown"
             if answer != "no capacity":
-                yield from self.update(me, seen, ("attach", answer))
-                return True
+                try:
+                    yield from self.update(me, seen, ("attach", answer))
+                except Fenced:
+                    if self.safe.attach_or_end:
+                        yield ("terminate", (answer,))
+                    raise
+                return "launched"
             number += 1
-        return False
+        return "refused"
 
     def careless_launch(self, me: str, run: str, token: str) -> Program:
         answer = yield ("run", run, token)
@@ -261,51 +295,67 @@ class Rules:
         yield from self.update(me, seen, ("attach", answer))
         return "launched"
 
-    def kill(self, me: str, force: bool) -> Program:
-        run = yield from self.ask(me, force)
-        ended = yield from self.end_instances(me, None, None)
-        if self.safe.kill_releases_what_it_ended:
-            seen, _ = yield ("get",)
-            if seen is not None and seen.run in ended:
-                run = seen.run
-            del seen
-        del ended
-        return run is not None and (yield from self.release(me, run, KILLED))
+    def kill(self, me: str) -> Program:
+        """With and without force: the grace time that a claimed run gets may be any, also none."""
+        run, waited = yield from self.ask(me)
+        ended = yield from self.end_instances(None)
+        runs = tuple(sorted({*ended, run} - {None})) if self.safe.kill_releases_what_it_ended else (run,)
+        del ended, run
+        yield from self.release(me, runs, KILLED)
+        if waited:
+            yield ("kept",)
+        return "ended"
 
-    def ask(self, me: str, force: bool) -> Program:
-        """Ask the active run to stop, unless forced. Returns the run; the grace time may be any."""
-        seen, _ = yield ("get",)
-        if seen is None:
-            return None
-        if not force and seen.claimed and seen.status not in FINAL:
-            try:
-                yield from self.update(me, seen, ("kill",))
-            except Fenced:
-                pass
-        return seen.run
+    def ask(self, me: str) -> Program:
+        """Ask the active run to stop. Returns the run, and whether its end is promised.
 
-    def end_instances(self, me: str, run: str | None, named: str | None) -> Program:
-        """Terminate what is listed, and what the state names although it is not listed yet. Returns their runs."""
+        Promised: a launch may have asked EC2 for an instance, and kill waits until that is listed, or cannot come.
+        """
+        seen, old = yield ("get",)
+        if seen is None or seen.status in FINAL:
+            return (None if seen is None else seen.run), False
+        run = seen.run
+        try:
+            seen = yield from self.update(me, seen, ("kill",))
+        except Fenced:
+            return run, False
+        if seen.claimed or old:
+            return run, False
+        if not self.safe.kill_waits_until_listed:
+            return run, True
+        return run, (yield ("wait", run, run)) == "listed"
+
+    def end_instances(self, run: str | None) -> Program:
+        """Terminate what is listed, and see it terminated. Returns the runs of what was alive."""
         known = yield ("list", run)
         known = tuple(entry for entry in known if entry[1] != "terminated")
-        names = tuple(sorted({name for name, _, _ in known} | ({named} if named else set())))
+        names = tuple(sorted(name for name, _, _ in known))
         if names:
             yield ("terminate", names)
             if self.safe.confirm_terminated:
                 yield ("confirm", names)
         return tuple(sorted({of_run for _, _, of_run in known}))
 
-    def release(self, me: str, run: str, status: str) -> Program:
-        """Close the run, on proof: what the state names by now is terminated too, however late it appeared."""
-        named = None
+    def release(self, me: str, runs: tuple[str, ...], status: str) -> Program:
+        """Close the run, on proof: all of it that is listed is terminated, and what the state names is listed."""
         while True:
-            seen, _ = yield ("get",)
-            if seen is None or seen.run != run:
+            seen, old = yield ("get",)
+            if seen is None or seen.run not in runs:
                 return "already released"
-            if self.safe.close_only_what_was_proved and seen.instance is not None and seen.instance != named:
-                named = seen.instance
-                yield from self.end_instances(me, run, named)
-                continue
+            if self.safe.close_only_what_was_proved:
+                known = yield ("list", seen.run)
+                alive = tuple(sorted(name for name, state, _ in known if state != "terminated"))
+                awaited = seen.instance is not None and not old and seen.instance not in {name for name, _, _ in known}
+                del known, old
+                if alive and self.safe.confirm_terminated:
+                    del seen, awaited
+                    yield ("terminate", alive)
+                    yield ("confirm", alive)
+                    continue
+                if awaited:
+                    yield ("wait", seen.run, seen.instance)
+                    continue
+                del alive, awaited
             try:
                 yield from self.close(me, seen, status)
             except (Fenced, Active):
@@ -317,23 +367,23 @@ class Rules:
     # The instance.
 
     def instance(self, me: str, run: str) -> Program:
-        seen, _ = yield ("get",)
-        if self.safe.boot_claim:
-            if seen is None or seen.run != run:
-                return "must not work"
-            try:
-                seen = yield from self.update(me, seen, ("claim", me))
-            except Fenced:
-                return "must not work"
-        elif seen is None:
-            return "must not work"
-        yield ("work", True)
         try:
-            seen = yield from self.update(me, seen, ("step", 1))
-            yield ("result", run)
-            seen = yield from self.update(me, seen, ("finish", KILLED if seen.kill else COMPLETED))
-            yield ("work", False)
-            yield from self.delete(seen)
+            ended = yield from self.work(me, run)
         except (Fenced, Active):
-            return "fenced"
+            ended = "must not work"
+        yield ("done",)
+        return ended
+
+    def work(self, me: str, run: str) -> Program:
+        seen, _ = yield ("get",)
+        if seen is None or (self.safe.boot_claim and seen.run != run):
+            return "must not work"
+        if self.safe.boot_claim:
+            seen = yield from self.update(me, seen, ("claim", me))
+        yield ("work", True)
+        seen = yield from self.update(me, seen, ("step", 1))
+        yield ("result", run)
+        seen = yield from self.update(me, seen, ("finish", KILLED if seen.kill else COMPLETED))
+        yield ("work", False)
+        yield from self.delete(seen)
         return "ended"

@@ -11,11 +11,11 @@ from .world import Budget
 LAUNCH = ("ann", "launch", ("ann", "run1", ("t1",)))
 LAUNCH_TWO_ZONES = ("ann", "launch", ("ann", "run1", ("t1", "t2")))
 SECOND_LAUNCH = ("bob", "launch", ("bob", "run2", ("t3",)))
-KILL = ("eve", "kill", ("eve", False))
-FORCED_KILL = ("eve", "kill", ("eve", True))
+KILL = ("eve", "kill", ("eve",))
 
 NONE = Budget(crashes=0, lost=0, delayed=0)
 LOST_ANSWER = Budget(crashes=0, lost=1, delayed=0)
+NO_ANSWER = Budget(crashes=0, lost=2, delayed=0)
 LATE = Budget(crashes=1, lost=0, delayed=1)
 HARDWARE = Budget(crashes=0, lost=0, delayed=0, hardware=1)
 CAPACITY = Budget(crashes=1, lost=0, delayed=0, capacity=1)
@@ -29,14 +29,16 @@ class Scenario(NamedTuple):
     budget: Budget
 
 
-QUICK = (Scenario("launch, forced kill; a crash, a late request", (LAUNCH, FORCED_KILL), LATE),)
+QUICK = (
+    Scenario("launch, kill", (LAUNCH, KILL), NONE),
+    Scenario("launch; no answer from EC2", (LAUNCH,), NO_ANSWER),
+)
 LONG = (
     Scenario("two launches", (LAUNCH, SECOND_LAUNCH), NONE),
     Scenario("launch, kill; a crash, a late request", (LAUNCH, KILL), LATE),
-    Scenario("launch, forced kill; a lost answer", (LAUNCH, FORCED_KILL), LOST_ANSWER),
-    Scenario("launch in two zones, forced kill; a crash, no capacity", (LAUNCH_TWO_ZONES, FORCED_KILL), CAPACITY),
+    Scenario("launch in two zones, kill; a crash, no capacity", (LAUNCH_TWO_ZONES, KILL), CAPACITY),
     Scenario("two launches; a crash, a late request", (LAUNCH, SECOND_LAUNCH), LATE),
-    Scenario("two launches; an instance dies", (LAUNCH, SECOND_LAUNCH), HARDWARE),
+    Scenario("two launches; the death of an instance", (LAUNCH, SECOND_LAUNCH), HARDWARE),
     Scenario("launch, kill; a lost answer", (LAUNCH, KILL), LOST_ANSWER),
     Scenario("two launches; a lost answer", (LAUNCH, SECOND_LAUNCH), LOST_ANSWER),
 )
@@ -44,6 +46,7 @@ LONG = (
 RESULTS = "results are stored by an instance that is not the one in the state"
 TWO_INSTANCES = "a run has two live instances"
 TWO_WORKERS = "two workers past the boot claim"
+LAUNCH_LEFT_ONE = "a launch gave its lock back although an instance of it lives"
 
 
 class Removal(NamedTuple):
@@ -73,7 +76,7 @@ REMOVALS = (
     Removal(
         "kill waits until EC2 says terminated",
         Safeguards(confirm_terminated=False),
-        (LAUNCH, FORCED_KILL),
+        (LAUNCH, KILL),
         NONE,
         RESULTS,
     ),
@@ -95,7 +98,7 @@ REMOVALS = (
     Removal(
         "a lock is closed on the very version whose run was proved dead",
         Safeguards(close_only_what_was_proved=False),
-        (LAUNCH, FORCED_KILL),
+        (LAUNCH, KILL),
         NONE,
         RESULTS,
     ),
@@ -153,7 +156,7 @@ REMOVALS = (
         Safeguards(run_checked_on_update=False),
         (LAUNCH, SECOND_LAUNCH),
         NONE,
-        "the run was claimed by a second instance",
+        RESULTS,
     ),
     Removal(
         "an ended run is not written to any more",
@@ -165,8 +168,29 @@ REMOVALS = (
     Removal(
         "kill also releases the lock of a run that began while it looked",
         Safeguards(kill_releases_what_it_ended=False),
-        (LAUNCH, FORCED_KILL),
+        (LAUNCH, KILL),
         NONE,
         "a lock is left although nobody crashed",
+    ),
+    Removal(
+        "kill waits until EC2 lists what a launch may have started",
+        Safeguards(kill_waits_until_listed=False),
+        (LAUNCH, KILL),
+        NONE,
+        "kill ended although an instance lives that it was to end",
+    ),
+    Removal(
+        "a launch keeps its lock while nobody can know whether it started an instance",
+        Safeguards(unknown_keeps_the_lock=False),
+        (LAUNCH,),
+        NO_ANSWER,
+        LAUNCH_LEFT_ONE,
+    ),
+    Removal(
+        "an instance that cannot be entered in the state is ended by its id: it may not be listed yet",
+        Safeguards(attach_or_end=False),
+        (LAUNCH, KILL),
+        NONE,
+        LAUNCH_LEFT_ONE,
     ),
 )

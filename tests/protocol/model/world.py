@@ -12,7 +12,10 @@ WRITES = ("put", "delete", "run")
 
 
 class Machine(NamedTuple):
-    """One instance. `state` is live, shutting-down or terminated; `listed` whether DescribeInstances shows it yet."""
+    """One instance. `state` is live, shutting-down or terminated; `listed` whether DescribeInstances shows it yet.
+
+    `done`: its program is over, and its shutdown is all that is to come.
+    """
 
     name: str
     run: str
@@ -20,6 +23,12 @@ class Machine(NamedTuple):
     state: str
     listed: bool
     working: bool
+    done: bool = False
+
+    @property
+    def at_large(self) -> bool:
+        """Whether it would go on if nobody ended it."""
+        return self.state == "live" and not self.done
 
 
 class Budget(NamedTuple):
@@ -41,6 +50,7 @@ class World(NamedTuple):
     actors: tuple[tuple[str, int | None], ...]  # name, control state (None: dead)
     network: tuple[tuple[Any, ...], ...]
     named: frozenset[str]  # runs that the state has ever named
+    promised: tuple[tuple[str, tuple[str, ...]], ...]  # kill -> instances that lived when it asked: it has to end them
     budget: Budget
 
     def machine(self, name: str) -> Machine | None:
@@ -78,6 +88,24 @@ def apply(world: World, sender: str, request: tuple[Any, ...], rules: Rules) -> 
         if sum(m.working and m.state != "terminated" for m in world.machines) > 1:
             rules.broken("two workers past the boot claim")
         return world, "done"
+    if kind == "wait":
+        stored = world.stored
+        if stored is None or stored.run != request[1]:
+            return world, "changed"
+        return world, "listed"
+    if kind == "kept":
+        owed = dict(world.promised).get(sender, ())
+        if any(m.name in owed and m.at_large for m in world.machines):
+            rules.broken("kill ended although an instance lives that it was to end")
+        return world._replace(promised=tuple(p for p in world.promised if p[0] != sender)), "done"
+    if kind == "nothing lives":
+        if any(m.run == request[1] and m.at_large for m in world.machines):
+            rules.broken("a launch gave its lock back although an instance of it lives")
+        return world, "done"
+    if kind == "done":
+        found = world.machine(sender)
+        assert found is not None
+        return world.with_machine(found._replace(done=True, working=False)), "done"
     if kind == "result":
         if world.stored is None or world.stored.run != request[1] or world.stored.instance != sender:
             rules.broken("results are stored by an instance that is not the one in the state")
@@ -86,7 +114,15 @@ def apply(world: World, sender: str, request: tuple[Any, ...], rules: Rules) -> 
 
 
 def is_possible(world: World, request: tuple[Any, ...]) -> bool:
-    """Whether the request can be answered now: a confirmation waits until EC2 says `terminated` of each."""
+    """Whether the request can be answered now.
+
+    A confirmation waits until EC2 says `terminated` of each; a wait until EC2 lists what it is about (an instance, or any
+    of a run), until that can no longer turn up, or until the run no longer holds the lock.
+    """
+    if request[0] == "wait":
+        stored = world.stored
+        listed = any(m.listed and request[2] in (m.name, m.run) for m in world.machines)
+        return listed or world.old or stored is None or stored.run != request[1]
     if request[0] != "confirm":
         return True
     found = [world.machine(name) for name in request[1]]
@@ -102,6 +138,9 @@ def _put(world: World, body: Record, seen: Record | None, rules: Rules) -> tuple
         rules.broken("a write replaced the state of another run")
     if stored is not None:
         _check_succession(stored, body, rules)
+    if body.written_by[1] == "kill":
+        alive = tuple(m.name for m in world.machines if m.run == body.run and m.at_large)
+        world = world._replace(promised=(*world.promised, (body.written_by[0], alive)))
     return world._replace(stored=body, old=False, named=world.named | {body.run}), "done"
 
 
