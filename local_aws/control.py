@@ -25,6 +25,7 @@ STOP_TIMEOUT = 20.0
 HEALTH_PATH = "/_local_aws/health"
 FAULTS_PATH = "/_local_aws/faults"
 REQUESTS_PATH = "/_local_aws/requests"
+DECISIONS_PATH = "/_local_aws/decisions"
 
 # A proxy from the person's environment must never see loopback requests.
 _opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))

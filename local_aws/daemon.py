@@ -62,6 +62,7 @@ def _serve(home: Home) -> None:
     from local_aws.application import RequestHandler, build_application
     from local_aws.faults import FaultyApplication
     from local_aws.host import Host
+    from local_aws.iam.gate import GuardedApplication
     from local_aws.request_counts import CountingApplication
 
     lock = threading.RLock()
@@ -72,7 +73,8 @@ def _serve(home: Home) -> None:
     def health() -> dict[str, Any]:
         return {"nonce": nonce, "pid": os.getpid(), "endpoint": endpoint, "machines": host.describe()}
 
-    application = _HealthApplication(CountingApplication(FaultyApplication(build_application(home, lock))), health)
+    guarded = GuardedApplication(build_application(home, lock), lock)
+    application = _HealthApplication(CountingApplication(FaultyApplication(guarded)), health)
     server = make_server(
         "127.0.0.1", port, application, threaded=True, request_handler=RequestHandler, fd=listener.fileno()
     )

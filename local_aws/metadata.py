@@ -23,6 +23,8 @@ from moto.ec2.models.instances import Instance
 from moto.iam.models import iam_backends
 from moto.sts.models import sts_backends
 
+from local_aws.iam.principals import service_may_assume
+
 TTL_HEADER = "X-aws-ec2-metadata-token-ttl-seconds"
 TOKEN_HEADER = "X-aws-ec2-metadata-token"
 MAX_TTL = 21600  # seconds, 6 h
@@ -180,6 +182,10 @@ class MetadataService:
 
     def _role_credentials(self, role: Any) -> str:
         """Credentials of an assumed role that moto's STS and IAM know: GetCallerIdentity names role and instance."""
+        if not service_may_assume(role, "ec2.amazonaws.com", {"aws:sourceaccount": str(self._instance.owner_id)}):
+            said = {"Code": "AssumeRoleUnauthorizedAccess", "LastUpdated": _iso(datetime.now(timezone.utc))}
+            said["Message"] = f"EC2 cannot assume the role {role.name}; see its trust policy."
+            return json.dumps(said, indent=2)
         refresh_at, document = self._credentials
         if time.time() < refresh_at:
             return document

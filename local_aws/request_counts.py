@@ -3,27 +3,23 @@
 GET    /_local_aws/requests   {"seconds": since the start or the last DELETE, "requests": [{caller, operation, where, count}]}
 DELETE /_local_aws/requests   begin anew
 
-The caller is `person` for the keys of client_environment(), `instance` for those of an assumed role. `where` is the
+The caller is `instance` for the keys of a role's session (ASIA…), `person` for all other keys. `where` is the
 beginning of an S3 key: two of its parts, or the whole key if it has no more (`local/logs/`, `local/system-state.json`).
 """
 
 from __future__ import annotations
 
 import json
-import re
 import threading
 import time
-import urllib.parse
 from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
 from local_aws.application import read_body
+from local_aws.calls import call_of
 from local_aws.control import REQUESTS_PATH
-from local_aws.faults import rest_operation
-from local_aws.home import ACCESS_KEY
 
-_CREDENTIAL = re.compile(r"Credential=([^/]+)/\d+/[^/]+/([^/]+)/aws4_request")
 _Entry = tuple[str, str, str]  # caller, service.Operation, where
 
 
@@ -63,23 +59,13 @@ class CountingApplication:
 
 
 def entry_of(environ: dict[str, Any]) -> _Entry:
-    """Return who calls what, from the request's head alone (EC2 and the like say it in a small form)."""
-    found = _CREDENTIAL.search(environ.get("HTTP_AUTHORIZATION", ""))
-    key, service = found.groups() if found else ("", "s3")
-    caller = {ACCESS_KEY: "person", "": "nobody"}.get(key, "instance")
-    where = ""
-    if "HTTP_X_AMZ_TARGET" in environ:
-        action = environ["HTTP_X_AMZ_TARGET"].rsplit(".", 1)[-1]
-    elif "x-www-form-urlencoded" in environ.get("CONTENT_TYPE", ""):
-        read_body(environ)
-        form = urllib.parse.parse_qs(environ["wsgi.input"].getvalue().decode(errors="replace"))
-        action = form.get("Action", ["?"])[0]
-    else:
-        query = dict(urllib.parse.parse_qsl(environ.get("QUERY_STRING", ""), keep_blank_values=True))
-        action, parameters = rest_operation(service, environ, query)
-        parts = parameters.get("Key", "").split("/")
-        where = "/".join(parts) if len(parts) <= 2 else "/".join(parts[:2]) + "/"
-    return caller, f"{service}.{action}", where
+    """Return who calls what."""
+    read_body(environ)
+    call = call_of(environ)
+    caller = "instance" if call.access_key.startswith("ASIA") else "person" if call.access_key else "nobody"
+    parts = call.parameters.get("Key", "").split("/") if call.service == "s3" else [""]
+    where = "/".join(parts) if len(parts) <= 2 else "/".join(parts[:2]) + "/"
+    return caller, f"{call.service}.{call.action or '?'}", where
 
 
 def table(answer: dict[str, Any]) -> list[str]:

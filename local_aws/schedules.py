@@ -1,7 +1,7 @@
 """EventBridge schedules fire. moto stores them and does nothing more.
 
 What this project uses: one-time schedules, `at(…)`, whose target is a call of EC2's TerminateInstances with the schedule's
-Input. A failed call is repeated as the schedule's RetryPolicy says, only faster; then the request goes to its dead-letter
+Input, made with the schedule's role: its trust policy and its permissions are asked. A failed call is repeated as the schedule's RetryPolicy says, only faster; then the request goes to its dead-letter
 queue, and the schedule is deleted when ActionAfterCompletion says so, after success and failure alike, as on AWS.
 https://docs.aws.amazon.com/scheduler/latest/UserGuide/configuring-schedule-dlq.html
 """
@@ -13,15 +13,18 @@ import logging
 import threading
 import time
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timezone
-from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from moto.ec2.models import ec2_backends
-from moto.iam.models import iam_backends
 from moto.scheduler.models import Schedule, scheduler_backends
 from moto.sqs.models import sqs_backends
+
+from local_aws.iam.decisions import decide_and_note
+from local_aws.iam.ec2_needs import existing
+from local_aws.iam.policies import Need
+from local_aws.iam.principals import Principal, find_role, role_session, service_may_assume
 
 log = logging.getLogger("local_aws.schedules")
 
@@ -75,7 +78,7 @@ class Schedules:
         if time.monotonic() < firing.next_try:
             return
         try:
-            _call_target(account, region, schedule.target)
+            _call_target(account, region, schedule)
         except Exception as error:
             firing.failures += 1
             allowed = int(schedule.target["RetryPolicy"].get("MaximumRetryAttempts", 185))
@@ -83,7 +86,7 @@ class Schedules:
                 firing.next_try = time.monotonic() + min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** (firing.failures - 1))
                 return
             log.warning("schedule %s failed for good: %s", schedule.name, error)
-            _bury(account, schedule, firing, error)
+            _bury(account, region, schedule, firing, error)
         else:
             log.info("schedule %s fired", schedule.name)
         if schedule.action_after_completion == "DELETE":
@@ -106,22 +109,42 @@ def due_at(expression: str, zone: str) -> datetime | None:
     return local.astimezone(timezone.utc)
 
 
-def _call_target(account: str, region: str, target: dict[str, Any]) -> None:
-    """Do what the scheduler does with the target's role: one API call."""
-    role_name = str(target["RoleArn"]).rsplit("/", 1)[-1]
-    roles = {role.name: role for role in iam_backends[account]["aws"].roles.values()}
-    trusted = str(getattr(roles.get(role_name), "assume_role_policy_document", ""))
-    if "scheduler.amazonaws.com" not in trusted:
-        raise TargetError("AccessDeniedException", f"EventBridge Scheduler may not assume {target['RoleArn']}.")
+def _call_target(account: str, region: str, schedule: Schedule) -> None:
+    """Do what the scheduler does with the target's role: one API call, if the role may."""
+    target = schedule.target
+    session = _assume(account, region, schedule)
     if target["Arn"] != TERMINATE_INSTANCES:
         raise TargetError("ValidationException", f"The embedded AWS does not know the target {target['Arn']}.")
     instance_ids = json.loads(target.get("Input") or "{}").get("InstanceIds") or []
     if not instance_ids:
         raise TargetError("MissingParameter", "The request must contain the parameter InstanceId")
+    for need in existing("TerminateInstances", region, account, instance_ids):
+        _require(session, need, "UnauthorizedOperation")
     ec2_backends[account][region].terminate_instances(instance_ids)
 
 
-def _bury(account: str, schedule: Schedule, firing: _Firing, error: Exception) -> None:
+def _assume(account: str, region: str, schedule: Schedule) -> Principal:
+    """Return a session of the target's role, if its trust policy lets the scheduler take it for this group."""
+    role_arn = str(schedule.target["RoleArn"])
+    role = find_role(role_arn)
+    group = f"arn:aws:scheduler:{region}:{account}:schedule-group/{schedule.group_name}"
+    source: dict[str, str] = {"aws:sourceaccount": account, "aws:sourcearn": group}
+    if role is None or not service_may_assume(role, "scheduler.amazonaws.com", source):
+        raise TargetError("AccessDeniedException", f"EventBridge Scheduler may not assume {role_arn}.")
+    return role_session(account, role_arn, schedule.name)
+
+
+def _require(session: Principal, need: Need, code: str) -> None:
+    context = {**session.context, "aws:securetransport": "true", "aws:principalisawsservice": "false"}
+    decision = decide_and_note(replace(need, context={**context, **need.context}), session)
+    if not decision.allowed:
+        raise TargetError(
+            code,
+            f"User: {session.arn} is not authorized to perform: {need.action} on resource: {need.resource} {decision.why}",
+        )
+
+
+def _bury(account: str, schedule_region: str, schedule: Schedule, firing: _Firing, error: Exception) -> None:
     """Send the request to the dead-letter queue, with the attributes that AWS gives it."""
     arn = schedule.target.get("DeadLetterConfig", {}).get("Arn")
     if not arn:
@@ -140,6 +163,7 @@ def _bury(account: str, schedule: Schedule, firing: _Firing, error: Exception) -
         "TARGET_ARN": schedule.target["Arn"],
     }
     try:
+        _require(_assume(account, schedule_region, schedule), Need("sqs:SendMessage", arn), "AccessDenied")
         sqs_backends[owner][region].send_message(
             name,
             schedule.target.get("Input") or "{}",

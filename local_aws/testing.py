@@ -16,7 +16,7 @@ import boto3
 from botocore.config import Config
 
 from local_aws import control
-from local_aws.control import FAULTS_PATH, REQUESTS_PATH
+from local_aws.control import DECISIONS_PATH, FAULTS_PATH, REQUESTS_PATH
 from local_aws.home import ACCESS_KEY, HOME_VARIABLE, REGION, SECRET_KEY, Home, Server, client_environment
 
 T = TypeVar("T")
@@ -124,6 +124,25 @@ class EmbeddedAws:
     def forget_requests(self) -> None:
         """Count from zero."""
         self._ask("DELETE", REQUESTS_PATH)
+
+    # Who may what; see local_aws/iam.
+
+    def decisions(self) -> list[dict[str, Any]]:
+        """What the policies decided since the last forget_decisions(); see local_aws/iam/gate.py."""
+        return list(json.loads(self._ask("GET", DECISIONS_PATH)))
+
+    def forget_decisions(self) -> None:
+        """Note decisions from now on."""
+        self._ask("DELETE", DECISIONS_PATH)
+
+    def new_user(self, name: str, **policies: Any) -> dict[str, str]:
+        """Make an IAM user with these inline policies (name=document); return its keys as `client` takes them."""
+        iam = self.client("iam")
+        iam.create_user(UserName=name)
+        for policy, document in policies.items():
+            iam.put_user_policy(UserName=name, PolicyName=policy, PolicyDocument=json.dumps(document))
+        keys = iam.create_access_key(UserName=name)["AccessKey"]
+        return {part: keys[part] for part in ("AccessKeyId", "SecretAccessKey")}
 
     def stop(self) -> None:
         control.stop(self._home)

@@ -14,6 +14,7 @@ from chronos_training.core import aws as core_aws
 from chronos_training.core import guard, layout
 from chronos_training.core.record import RunRecord
 from chronos_training.core.store import Observed, open_store
+from tests.policies import Place, make_roles
 
 ENV, PROJECT, REGION, ACCOUNT = "local", "Chronos-Training", "us-east-1", "123456789012"
 BUCKET = layout.bucket_name(ENV, ACCOUNT, REGION)
@@ -37,7 +38,7 @@ class LaunchWorld:
         monkeypatch.setattr(core_aws, "_session", None)
         self.s3, self.ec2, self.scheduler, self.sqs = (aws.client(n) for n in ("s3", "ec2", "scheduler", "sqs"))
         self.s3.create_bucket(Bucket=BUCKET)
-        self._identities(aws.client("iam"))
+        make_roles(aws.client("iam"), Place(BUCKET, ENV, PROJECT, REGION, ACCOUNT))
         clients = guard_resources.Clients(self.scheduler, self.sqs)
         want = guard_resources.wanted(QUEUE_ARN, TAGS)
         guard_resources.ensure_present(clients, guard.group_name(ENV), QUEUE, want, check_mode=False)
@@ -45,18 +46,6 @@ class LaunchWorld:
         self.subnets = {s["AvailabilityZone"]: s["SubnetId"] for s in subnets if s["AvailabilityZone"][-1] in "abc"}
         self.store = open_store(BUCKET, ENV, region=REGION)
         self.lines: list[str] = []
-
-    def _identities(self, iam: Any) -> None:
-        for name, service in ((INSTANCE_ROLE, "ec2"), (GUARD_ROLE, "scheduler")):
-            trust = {
-                "Effect": "Allow",
-                "Principal": {"Service": f"{service}.amazonaws.com"},
-                "Action": "sts:AssumeRole",
-            }
-            document = json.dumps({"Version": "2012-10-17", "Statement": [trust]})
-            iam.create_role(RoleName=name, AssumeRolePolicyDocument=document)
-        iam.create_instance_profile(InstanceProfileName=INSTANCE_ROLE)
-        iam.add_role_to_instance_profile(InstanceProfileName=INSTANCE_ROLE, RoleName=INSTANCE_ROLE)
 
     def order(self, **changes: Any) -> LaunchOrder:
         """Return an order of one type in three zones, with a deadline far away."""

@@ -18,7 +18,18 @@ from chronos_training.core.states import LOST
 from chronos_training.core.store import RunActive
 from local_aws.testing import wait_for
 
-from .launch_world import BUCKET, DEAF_USER_DATA, ENV, GUARD_ROLE_ARN, PROJECT, QUEUE_ARN, REGION, RUN, LaunchWorld
+from .launch_world import (
+    BUCKET,
+    DEAF_USER_DATA,
+    ENV,
+    GUARD_ROLE_ARN,
+    PROJECT,
+    QUEUE_ARN,
+    REGION,
+    RUN,
+    TAGS,
+    LaunchWorld,
+)
 
 
 @pytest.fixture
@@ -32,7 +43,8 @@ def arm(world: LaunchWorld, instance_id: str, seconds: float) -> None:
 
 
 def test_a_due_guard_terminates_its_instance_and_deletes_itself(world: LaunchWorld) -> None:
-    target, bystander = world.aws.launch(DEAF_USER_DATA), world.aws.launch(DEAF_USER_DATA)
+    tags = [{"ResourceType": "instance", "Tags": [{"Key": k, "Value": v} for k, v in TAGS.items()]}]
+    target, bystander = (world.aws.launch(DEAF_USER_DATA, TagSpecifications=tags) for _ in range(2))
     world.aws.wait_for_state(target, "running")
     arm(world, target, 3600)
     assert [g.instance_ids for g in world.guards()] == [(target,)]
@@ -55,11 +67,13 @@ def test_arming_again_is_harmless(world: LaunchWorld) -> None:
 
 
 def test_what_cannot_be_terminated_is_told_to_the_dead_letter_queue(world: LaunchWorld) -> None:
-    arm(world, "i-0123456789abcdef0", -1)
+    stranger = world.aws.launch(DEAF_USER_DATA)  # not ours by its tags: the guard's own role may not end it
+    arm(world, stranger, -1)
     letter = wait_for(world.dead_letters, "a dead letter")[0]
-    assert json.loads(letter["Body"]) == {"InstanceIds": ["i-0123456789abcdef0"]}
+    assert json.loads(letter["Body"]) == {"InstanceIds": [stranger]}
     said = {name: value["StringValue"] for name, value in letter["MessageAttributes"].items()}
-    assert said["ERROR_CODE"] == "InvalidInstanceID.NotFound" and "i-0123456789abcdef0" in said["ERROR_MESSAGE"]
+    assert said["ERROR_CODE"] == "UnauthorizedOperation" and stranger in said["ERROR_MESSAGE"]
+    assert world.aws.state(stranger) != "terminated"
     assert said["SCHEDULE_ARN"].endswith(f"schedule/chronos-training-{ENV}/chronos-training-{ENV}-{RUN}")
     assert int(said["RETRY_ATTEMPTS"]) >= 2 and said["TARGET_ARN"] == guard.TARGET
     wait_for(lambda: world.guards() == [], "the schedule to be deleted after its failure")

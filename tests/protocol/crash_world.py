@@ -18,6 +18,7 @@ from chronos_training.core import layout
 from chronos_training.core.states import FINAL
 from local_aws.home import REPOSITORY_ROOT
 from local_aws.testing import EmbeddedAws, wait_for
+from tests.policies import Place, make_roles
 from tests.protocol.crash_process import Order, as_line
 
 ENV, PROJECT, REGION = "local", "Chronos-Training", "us-east-1"
@@ -154,7 +155,7 @@ class World:
             "instance_types": ["m5.large"],
             "subnet_ids": [self._subnet],
             "security_group_id": self._group,
-            "instance_profile": "crash",
+            "instance_profile": f"chronos-training-{ENV}-instance",
             "image_parameter": IMAGE_PARAMETER,
             "volume_gb": 8,
             "deadline_seconds": 3600,
@@ -306,12 +307,10 @@ class World:
         """Make what provisioning makes, as far as a launch needs it."""
         iam, sqs = self.aws.client("iam"), self.aws.client("sqs")
         self.s3.create_bucket(Bucket=BUCKET)
-        trust = json.dumps({"Version": "2012-10-17", "Statement": []})
-        iam.create_role(RoleName="crash", AssumeRolePolicyDocument=trust)
-        iam.create_instance_profile(InstanceProfileName="crash")
-        iam.add_role_to_instance_profile(InstanceProfileName="crash", RoleName="crash")
-        self._guard_role = iam.create_role(RoleName="guard", AssumeRolePolicyDocument=trust)["Role"]["Arn"]
-        queue = sqs.create_queue(QueueName="guard")["QueueUrl"]
+        place = Place(BUCKET, ENV, PROJECT, REGION)
+        make_roles(iam, place)
+        self._guard_role = place.role_arn("scheduler")
+        queue = sqs.create_queue(QueueName=f"chronos-training-{ENV}-guard-dlq")["QueueUrl"]
         answer = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])
         self._queue = answer["Attributes"]["QueueArn"]
         self.scheduler.create_schedule_group(

@@ -18,6 +18,7 @@ from typing import Any
 import boto3
 
 from chronos_training.core.wire import STATE_CONFIG
+from local_aws.home import ACCESS_KEY, SECRET_KEY
 
 ROOT = Path(__file__).resolve().parents[2]
 # moto checks a condition and writes later, without a lock: thread switches in between are made likely.
@@ -34,8 +35,9 @@ def client(endpoint: str) -> Any:
         "s3",
         region_name="us-east-1",
         endpoint_url=endpoint,
-        aws_access_key_id="test",
-        aws_secret_access_key="test",
+        # The embedded AWS knows its own keys only; the others take any.
+        aws_access_key_id=ACCESS_KEY,
+        aws_secret_access_key=SECRET_KEY,
         config=STATE_CONFIG.merge(type(STATE_CONFIG)(max_pool_connections=64, s3={"addressing_style": "path"})),
     )
 

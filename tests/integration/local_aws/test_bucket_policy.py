@@ -7,7 +7,6 @@ import json
 import pytest
 from botocore.exceptions import ClientError
 
-from local_aws.moto_gaps.bucket_policy import LOOPBACK, applicable
 from local_aws.testing import EmbeddedAws
 
 
@@ -46,24 +45,3 @@ def test_a_deny_that_applies_still_denies(aws: EmbeddedAws) -> None:
     with pytest.raises(ClientError) as refused:
         s3.get_object(Bucket="guarded", Key="a")
     assert refused.value.response["ResponseMetadata"]["HTTPStatusCode"] == 403
-
-
-@pytest.mark.parametrize(
-    ("condition", "holds"),
-    [
-        ({"Bool": {"aws:SecureTransport": "false"}}, False),
-        ({"Bool": {"aws:SecureTransport": False}}, False),
-        ({"Bool": {"AWS:securetransport": ["true"]}}, True),
-        ({"BoolIfExists": {"aws:MultiFactorAuthPresent": "true"}}, True),
-        ({"Bool": {"aws:MultiFactorAuthPresent": "true"}}, False),
-        ({"NumericLessThan": {"s3:TlsVersion": 1.2}}, False),
-        ({"Null": {"aws:SecureTransport": "true"}}, False),
-        ({"Null": {"aws:PrincipalArn": "true"}}, True),
-        ({"StringNotLike": {"aws:PrincipalArn": "arn:aws:iam::*:role/x"}}, True),
-        ({"NotIpAddress": {"aws:SourceIp": ["10.0.0.0/8"]}}, True),
-        ({"IpAddress": {"aws:SourceIp": ["127.0.0.0/8", "10.0.0.0/8"]}}, True),
-        ({"Bool": {"aws:SecureTransport": "true"}, "Null": {"aws:SecureTransport": "true"}}, False),
-    ],
-)
-def test_condition_operators(condition: dict, holds: bool) -> None:
-    assert bool(applicable({"Effect": "Deny", "Condition": condition}, LOOPBACK)) is holds

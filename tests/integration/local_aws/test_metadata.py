@@ -114,12 +114,16 @@ def test_what_it_says_of_the_instance(aws: EmbeddedAws) -> None:
 
 def test_role_credentials_are_those_of_the_profile_s_role(aws: EmbeddedAws) -> None:
     iam = aws.client("iam")
-    trust = {"Version": "2012-10-17", "Statement": []}
+    trust: dict = {"Version": "2012-10-17", "Statement": []}
     iam.create_role(RoleName="worker", AssumeRolePolicyDocument=json.dumps(trust))
     iam.create_instance_profile(InstanceProfileName="profile")
     iam.add_role_to_instance_profile(InstanceProfileName="profile", RoleName="worker")
     instance, imds = launch(aws, IamInstanceProfile={"Name": "profile"})
     assert imds.get("/latest/meta-data/iam/security-credentials/") == (200, "worker")
+    refused = json.loads(imds.get("/latest/meta-data/iam/security-credentials/worker")[1])
+    assert refused["Code"] == "AssumeRoleUnauthorizedAccess" and "AccessKeyId" not in refused
+    service = {"Effect": "Allow", "Principal": {"Service": "ec2.amazonaws.com"}, "Action": "sts:AssumeRole"}
+    iam.update_assume_role_policy(RoleName="worker", PolicyDocument=json.dumps({**trust, "Statement": [service]}))
     credentials = json.loads(imds.get("/latest/meta-data/iam/security-credentials/worker")[1])
     assert credentials["Code"] == "Success"
     assert datetime.fromisoformat(credentials["Expiration"]) > datetime.now(timezone.utc)

@@ -8,8 +8,12 @@ from local_aws.testing import EmbeddedAws
 
 
 def test_requests_are_counted_by_caller_operation_and_place(aws: EmbeddedAws, run_cli) -> None:
-    s3, role = aws.client("s3"), json.dumps({"Version": "2012-10-17", "Statement": []})
-    arn = aws.client("iam").create_role(RoleName="r", AssumeRolePolicyDocument=role)["Role"]["Arn"]
+    s3, iam = aws.client("s3"), aws.client("iam")
+    empty = json.dumps({"Version": "2012-10-17", "Statement": []})
+    arn = iam.create_role(RoleName="r", AssumeRolePolicyDocument=empty)["Role"]["Arn"]
+    reads = {"Effect": "Allow", "Action": ["s3:GetObject", "s3:ListBucket"], "Resource": "*"}
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [reads]})
+    iam.put_role_policy(RoleName="r", PolicyName="p", PolicyDocument=policy)
     keys = aws.client("sts").assume_role(RoleArn=arn, RoleSessionName="i-0123")["Credentials"]
     instance = aws.client("s3", credentials={**keys, "Token": keys["SessionToken"]})
     s3.create_bucket(Bucket="some-bucket")
