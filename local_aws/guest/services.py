@@ -250,6 +250,14 @@ class Service(Unit):
                 started.set_result(None)
         elif self._kind != "oneshot" and self.state == "inactive":
             self.set_state("activating")
+        limit = (
+            self.file.seconds("Service", "TimeoutStartSec", float("inf")) if self._kind == "oneshot" else float("inf")
+        )
+        done, _ = await asyncio.wait([future], timeout=None if limit == float("inf") else limit)
+        if not done:
+            self.site.say(f"{self.name}: start operation timed out. Terminating.")
+            await self._end_processes()
+            self.result = "timeout"
         code = await future
         self.exit_code = code if code >= 0 else -code
         if str(code) in self.file.words("Service", "SuccessExitStatus"):

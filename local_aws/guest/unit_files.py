@@ -30,6 +30,7 @@ _SUPPORTED = {
         "WorkingDirectory",
         "Restart",
         "RestartSec",
+        "TimeoutStartSec",
         "TimeoutStopSec",
         "KillMode",
         "KillSignal",

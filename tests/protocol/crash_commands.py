@@ -16,7 +16,7 @@ from chronos_training.core import aws
 from chronos_training.core.clock import iso, utc_now
 from chronos_training.core.states import STEPS
 from chronos_training.core.store import Fenced, open_store
-from chronos_training.instance import machine, pipeline, watcher
+from chronos_training.instance import heartbeat, machine, pipeline, watcher
 from chronos_training.instance.ending import Outcome, end_run, load_run_spec, only_one
 from chronos_training.instance.log_shipper import LogShipper
 from chronos_training.instance.place import Place
@@ -57,15 +57,15 @@ def boot(say: Say) -> dict[str, Any]:
     place = Place.here()
     run = place.run()
     store = open_store(run.bucket, run.env, region=run.region)
-    place.state.mkdir(parents=True, exist_ok=True)
+    machine.booted_at(place.state)
     (place.state / "pipeline.pid").write_text(str(os.getpid()))
     try:
-        observed = pipeline.claim(store, run, machine.instance_id())
+        observed = pipeline.claim(store, run, machine.wait_for_identity())
     except Fenced as error:
         say(str(error))
         machine.power_off()
         return {"claimed": False}
-    reporter = Reporter(store, observed, 30.0, place.state / "heartbeat")
+    reporter = Reporter(store, observed, 30.0, lambda: heartbeat.beat(place.state))
     reporter.begin("initialization")
     return {"claimed": True}
 

@@ -14,13 +14,6 @@ from .stage import Actor
 NOW = "2026-01-01T12:00:00Z"
 
 
-class NoFile:
-    """Stands for the heartbeat file, which only the watcher's process reads."""
-
-    def touch(self) -> None:
-        """The reporter's word for: a write went through."""
-
-
 def record(run_id: str, owner: str) -> RunRecord:
     return RunRecord("local", run_id, owner, STARTING, NOW, NOW, NOW, client_token=f"token-{run_id}")
 
@@ -61,8 +54,7 @@ def work(run_id: str, instance_id: str, status: str = COMPLETED) -> Any:
         try:
             observed = store.claim(run_id, instance_id)
             actor.working = True
-            heartbeat: Any = NoFile()
-            reporter = Reporter(store, observed, 30.0, heartbeat)
+            reporter = Reporter(store, observed, 30.0, lambda: None)
             for step in STEPS:
                 reporter.begin(step)
                 if reporter.fenced.is_set():

@@ -1,7 +1,9 @@
 #!/bin/sh
-# One look of the watcher. Before the agent is there, `shutdown -h +N` is the guard.
+# One look of the watcher. While there is no agent, or when its watcher fails, the bootstrap looks.
 set -eu
 base="${INSTANCE_ROOT:-}/opt/chronos-training"
-[ -d "$base/agent" ] || exit 0
-export PYTHONPATH="$base/agent/app:$base/agent/lib"
-exec python3 -m chronos_training.instance.watcher
+if [ -d "$base/agent" ]; then
+  export AWS_METADATA_SERVICE_TIMEOUT=3 AWS_METADATA_SERVICE_NUM_ATTEMPTS=2
+  PYTHONPATH="$base/agent/app:$base/agent/lib" python3 -m chronos_training.instance.watcher && exit 0
+fi
+exec python3 "$base/bootstrap.py" look

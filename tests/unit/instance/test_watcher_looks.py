@@ -24,6 +24,9 @@ def machine(tmp_path, monkeypatch):
     switched_off = []
     monkeypatch.setattr(watcher, "set_up_logging", lambda path: None)
     monkeypatch.setattr(watcher.machine, "power_off", lambda: switched_off.append(True))
+    monkeypatch.setattr(watcher.machine, "end_by", lambda seconds: None)
+    monkeypatch.setattr(watcher.signal, "alarm", lambda seconds: None)
+    monkeypatch.setattr(watcher.wrong_clock, "correct_when_refused", lambda: None)
     monkeypatch.setattr(watcher, "_spot_notice", lambda: False)
 
     class Gone:
@@ -31,14 +34,11 @@ def machine(tmp_path, monkeypatch):
             return None
 
     class Shipper:
-        def __init__(self, *given):
-            pass
-
         def ship(self):
             pass
 
     monkeypatch.setattr(watcher, "open_store", lambda *given, **named: Gone())
-    monkeypatch.setattr(watcher, "LogShipper", Shipper)
+    monkeypatch.setattr(watcher, "log_shipper", lambda *given: Shipper())
     monkeypatch.setattr(watcher.aws, "client", lambda *given, **named: None)
     return place.state, switched_off
 
@@ -59,5 +59,12 @@ def test_a_pipeline_that_has_not_started_yet_is_given_time(machine):
 def test_a_pipeline_that_never_started_does_not_keep_the_machine_until_its_deadline(machine):
     state, switched_off = machine
     (state / "booted_at").write_text(str(time.monotonic() - watcher.START_PATIENCE_SECONDS - 1))
+    watcher.main()
+    assert switched_off == [True]
+
+
+def test_after_a_restart_of_the_machine_nothing_is_waited_for(machine):
+    state, switched_off = machine
+    (state / "booted_at").unlink()  # /run is empty again, the agent is on the disk
     watcher.main()
     assert switched_off == [True]

@@ -16,7 +16,7 @@ from botocore.parsers import ResponseParserError
 from .errors import TrainingError, Unreachable
 from .explanations import error_code, explain
 
-__all__ = ["ONCE", "STANDARD", "client", "error_code", "explain", "explained"]
+__all__ = ["ONCE", "STANDARD", "client", "error_code", "explain", "explained", "session"]
 
 # Ordinary calls: botocore's own retries serve them. The state store must not have them (see `wire.py`).
 STANDARD = Config(
@@ -33,10 +33,15 @@ _session: boto3.session.Session | None = None
 
 def client(service: str, *, region: str | None = None, config: Config = STANDARD) -> Any:
     """Return a boto3 client. Endpoint, credentials and default region come from the standard AWS environment."""
-    global _session
     with explained(f"open a connection to {service}"), _session_lock:
-        _session = _session or boto3.session.Session()
-        return _session.client(service, region_name=region, config=config)
+        return session().client(service, region_name=region, config=config)
+
+
+def session() -> boto3.session.Session:
+    """Return the process's one session; what is registered on its events holds for clients made after that."""
+    global _session
+    _session = _session or boto3.session.Session()
+    return _session
 
 
 @contextmanager

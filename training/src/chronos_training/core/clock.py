@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
+
+# How far this machine's clock is behind the true time; set by an instance whose clock is wrong.
+_correction = timedelta(0)
 
 
 def utc_now() -> datetime:
     """Return the present time, timezone-aware UTC."""
-    return datetime.now(timezone.utc)
+    return datetime.now(timezone.utc) + _correction
+
+
+def correct(true_time: datetime) -> timedelta:
+    """Let `utc_now` be `true_time` (timezone-aware) at this moment; return by how much that changed it."""
+    global _correction
+    change = true_time - utc_now()
+    _correction += change
+    return change
 
 
 def iso(moment: datetime) -> str:

@@ -12,6 +12,8 @@ RUNTIME_ENV_CURRENT = "runtime/python-env/current.json"
 RUNTIME_PACKAGE_PREFIX = "runtime/packages/"
 RUNTIME_PACKAGE_CURRENT = "runtime/packages/current.json"
 DATASET_PREFIX = "cached-datasets/"
+# Written last into a finished checkpoint, and sent last: a checkpoint without it is torn.
+CHECKPOINT_SEAL = "complete.json"
 
 
 def new_run_id(now: datetime) -> str:

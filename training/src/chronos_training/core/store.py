@@ -168,7 +168,7 @@ class StateStore:
         return Fenced(f"Run {run_id} has already ended as {current.record.status}.")
 
 
-def open_store(bucket: str, env: str, *, region: str | None = None) -> StateStore:
-    """Return the state store of `env` in `bucket`, over S3."""
+def open_store(bucket: str, env: str, *, region: str | None = None, attempts: int = 8) -> StateStore:
+    """Return the state store of `env` in `bucket`, over S3; one operation makes at most `attempts` tries."""
     s3 = aws.client("s3", region=region, config=STATE_CONFIG)
-    return StateStore(ConditionalObject(S3Wire(s3, bucket, layout.state_key(env))))
+    return StateStore(ConditionalObject(S3Wire(s3, bucket, layout.state_key(env)), attempts=attempts))

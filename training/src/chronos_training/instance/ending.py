@@ -7,6 +7,7 @@ import fcntl
 import hashlib
 import json
 import logging
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,14 +19,24 @@ from chronos_training.core.clock import iso, parse_iso, utc_now
 from chronos_training.core.errors import TrainingError
 from chronos_training.core.objects import get_bytes
 from chronos_training.core.states import COMPLETED, FAILED, FINAL
-from chronos_training.core.store import Observed, StateStore
+from chronos_training.core.store import Fenced, Observed, StateStore
 from chronos_training.core.wire import STATE_CONFIG, S3Wire
 
+from .masking import mask_text
+from .patience import CONFIG, OUTAGE_SECONDS, Patience
 from .place import Place, Run
-from .results_sync import upload_results
+from .results_sync import Results
 
 log = logging.getLogger(__name__)
 Json = dict[str, Any]
+
+# The longest that storing and settling may take. With the time to end the processes and an orderly power-off it stays
+# below the quarter of an hour between the run's limit and the guards that ask nobody (GUARD_MINUTES).
+END_SECONDS = 480.0
+# Of that, results may not take these last seconds: without them nobody would learn how the run ended.
+RECORDS_SECONDS = 30.0
+# What is only nice to have gets little patience.
+OPTIONAL_SECONDS = 15.0
 
 
 @dataclass(frozen=True)
@@ -52,15 +63,38 @@ def only_one(place: Place) -> Iterator[bool]:
         yield True
 
 
-class _Attempts:
-    """Does what can be done: a failure is logged and kept, and the next thing is tried all the same."""
+def note_ending(place: Place) -> None:
+    """Note that the run is being ended, for the watcher, and since when; the first note stays."""
+    with contextlib.suppress(OSError), (place.state / "ending_since").open("x") as stream:
+        stream.write(str(time.monotonic()))
 
-    def __init__(self) -> None:
+
+def ending_age(place: Place) -> float | None:
+    """Return for how long the run has been ending, None when it is not."""
+    try:
+        return time.monotonic() - float((place.state / "ending_since").read_text())
+    except (FileNotFoundError, ValueError):
+        return None
+
+
+class _Attempts:
+    """Does what can be done: a failure is logged and kept, and the next thing is tried all the same.
+
+    A passing failure is tried again until the time `until` (monotonic) is near; after that each thing is tried once.
+    """
+
+    def __init__(self, until: float) -> None:
         self.problems: list[TrainingError] = []
+        self._until = until
+
+    def left(self) -> float:
+        """Return the seconds that are left for results."""
+        return self._until - RECORDS_SECONDS - time.monotonic()
 
     def __call__(self, what: str, action: Callable[[], Any], *, vital: bool = True) -> Any:
+        seconds = max(0.0, min(OUTAGE_SECONDS if vital else OPTIONAL_SECONDS, self.left()))
         try:
-            return action()
+            return Patience(seconds)(action)
         # Whatever it is (botocore has errors of no common family): the parts after this one must still be tried.
         except Exception as error:
             log.exception("could not %s", what)
@@ -71,9 +105,18 @@ class _Attempts:
 
 
 def end_run(
-    place: Place, run: Run, store: StateStore, observed: Observed, outcome: Outcome, ship_logs: Callable[[], None]
+    place: Place,
+    run: Run,
+    store: StateStore,
+    observed: Observed,
+    outcome: Outcome,
+    ship_logs: Callable[[], None],
+    until: float | None = None,
 ) -> None:
     """Store what there is, settle the state, release the lock. Each part is tried even when an earlier one failed.
+
+    `until` is the monotonic time at which all of it should be done (default: END_SECONDS from now); the results get
+    what is left of it, less what the records need.
 
     The order matters: `_SUCCESS` only after every artifact was read back; the final status before the archive; the lock
     last. Raises the first TrainingError at the end, after everything was tried.
@@ -81,8 +124,9 @@ def end_run(
     A process that was ending this run may have died anywhere in here. What it had settled stands: a final status is
     kept, and a run that has its `_SUCCESS` has completed, whatever it looks like to the watcher.
     """
-    s3 = aws.client("s3", region=run.region)
-    attempt = _Attempts()
+    s3 = aws.client("s3", region=run.region, config=CONFIG)
+    note_ending(place)
+    attempt = _Attempts(time.monotonic() + END_SECONDS if until is None else until)
     if observed.record.status in FINAL:
         attempt("ship the logs", ship_logs, vital=False)
         final = observed
@@ -92,7 +136,8 @@ def end_run(
             status, error = COMPLETED, None
         else:
             status, error = _store(s3, place, run, outcome, ship_logs, attempt)
-        final = attempt("settle the state", lambda: store.finish(observed, status, error, steps=outcome.steps))
+        error = None if error is None else mask_text(error)
+        final = attempt("settle the state", lambda: _settle(store, observed, status, error, outcome.steps))
     if final is not None:
         archive = final.record.to_json()
         archived = attempt("archive the state", lambda: _put_bytes(s3, run, "system-state.json", archive))
@@ -105,18 +150,31 @@ def end_run(
         raise attempt.problems[0]
 
 
+def _settle(
+    store: StateStore, observed: Observed, status: str, error: str | None, steps: dict[str, dict[str, str]]
+) -> Observed:
+    """Write the final status, or find that an earlier try of ours has written it though its answer was lost."""
+    try:
+        return store.finish(observed, status, error, steps=steps)
+    except Fenced:
+        current = store.read()
+        if current is None or current.record.run_id != observed.record.run_id or current.record.steps != steps:
+            raise
+        return current
+
+
 def _store(
     s3: Any, place: Place, run: Run, outcome: Outcome, ship_logs: Callable[[], None], attempt: _Attempts
 ) -> tuple[str, str | None]:
     """Store results, records and logs. Returns the status and the error that the run ends with."""
     artifacts = outcome.artifacts
     if artifacts is None:
-        artifacts = attempt(
-            "store the partial results", lambda: upload_results(s3, run.bucket, run.prefix, place.output)
-        )
+        results = Results(s3, run.bucket, run.prefix, place.output, place.sent)
+        attempt("store the partial results", lambda: results.store(time_left=attempt.left))
+        artifacts = results.stored
     # Not seeing the inventory, or a late log, does not make a good model a failed run.
     attempt("write cleanup_status.json", lambda: _put_cleanup_status(s3, run), vital=False)
-    training = _training_json(run, outcome, artifacts or [])
+    training = _training_json(run, outcome, artifacts)
     attempt("write training.json", lambda: _put(s3, run, "training.json", training))
     attempt("ship the logs", ship_logs, vital=False)
     if outcome.status != COMPLETED:
@@ -141,7 +199,7 @@ def _training_json(run: Run, outcome: Outcome, artifacts: list[Json]) -> Json:
         "run_id": run.run_id,
         "env": run.env,
         "status": outcome.status,
-        "error_message": outcome.error,
+        "error_message": None if outcome.error is None else mask_text(outcome.error),
         "written_at": iso(utc_now()),
         "phases": phases,
         "dataset": outcome.run_spec.get("dataset"),

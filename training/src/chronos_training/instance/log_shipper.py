@@ -1,31 +1,61 @@
-"""Copies the logs to S3 every few seconds, so that a dead instance still has a story (R26)."""
+"""Copies the logs to S3 every few seconds, so that a dead instance still has a story (R26).
+
+A log is one object `<name>.log` up to a megabyte. What is older moves to `<name>.log.000`, `.001`, …, each sent once: a
+round never sends more than the last megabyte of a log again. Whole lines only, and secrets masked.
+"""
 
 from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 
+from .masking import mask
+
 log = logging.getLogger(__name__)
+
+PART_BYTES = 1 << 20
+# A program that floods its log gets this much per round; the last round sends up to LAST_PARTS.
+ROUND_PARTS, LAST_PARTS = 4, 64
+
+
+@dataclass
+class _Sent:
+    """How much of a log is in S3: `parts` full ones, which end at `offset`, and the rest up to `size`."""
+
+    parts: int = 0
+    offset: int = 0
+    size: int = 0
 
 
 class LogShipper:
-    """Uploads each changed `*.log` of a folder. A failed upload is tried again at the next round, never fatal."""
+    """Uploads each `*.log` of a folder that has grown. A failed upload is tried again at the next round, never fatal."""
 
-    def __init__(self, s3: Any, bucket: str, prefix: str, folder: Path, interval: float) -> None:
-        """Ships `folder` to `s3://bucket/prefix` every `interval` seconds after `start`."""
+    def __init__(
+        self,
+        s3: Any,
+        bucket: str,
+        prefix: str,
+        folder: Path,
+        interval: float,
+        refresh: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Ships `folder` to `s3://bucket/prefix` every `interval` seconds after `start`; `refresh` writes what is no file."""
         self._s3, self._bucket, self._prefix, self._folder = s3, bucket, prefix, folder
-        self._interval = interval
-        self._shipped: dict[Path, tuple[int, int]] = {}
+        self._interval, self._refresh = interval, refresh
+        self._sent: dict[str, _Sent] = {}
+        self._lock = threading.Lock()
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._loop, name="log-shipper", daemon=True)
 
     def start(self) -> None:
-        """Begin shipping in a thread."""
+        """Begin shipping in a thread, now."""
         self._thread.start()
 
     def stop(self) -> None:
@@ -36,26 +66,63 @@ class LogShipper:
         self.ship()
 
     def ship(self) -> None:
-        """Upload the logs that changed since they were last uploaded."""
-        for path in sorted(self._folder.glob("*.log")):
-            seen = path.stat()
-            mark = (seen.st_size, seen.st_mtime_ns)
-            if self._shipped.get(path) == mark:
-                continue
+        """Upload all there is."""
+        self._ship(last=True)
+
+    def _ship(self, *, last: bool) -> None:
+        if not self._lock.acquire(timeout=30):
+            return  # a round that hangs; another one beside it would not help
+        try:
             try:
-                self._s3.put_object(
-                    Bucket=self._bucket,
-                    Key=self._prefix + path.name,
-                    Body=path.read_bytes(),
-                    ContentType="text/plain; charset=utf-8",
-                )
-                self._shipped[path] = mark
-            except (ClientError, BotoCoreError, ResponseParserError) as error:
-                log.warning("log %s not uploaded, will try again: %s", path.name, error)
+                self._refresh()
+            except Exception as error:
+                log.warning("%s", error)
+            for path in sorted(self._folder.glob("*.log")):
+                try:
+                    self._ship_one(path, self._sent.setdefault(path.name, _Sent()), last)
+                except (ClientError, BotoCoreError, ResponseParserError, OSError) as error:
+                    log.warning("log %s not uploaded, will try again: %s", path.name, error)
+        finally:
+            self._lock.release()
+
+    def _ship_one(self, path: Path, sent: _Sent, last: bool) -> None:
+        size = path.stat().st_size
+        if size < sent.size:  # begun anew by somebody: the parts that are there stay
+            sent.offset = sent.size = 0
+        if size == sent.size:
+            return
+        with path.open("rb") as stream:
+            for _ in range(LAST_PARTS if last else ROUND_PARTS):
+                stream.seek(sent.offset)
+                piece = stream.read(PART_BYTES)
+                if len(piece) < PART_BYTES:
+                    break
+                piece = _whole_lines(piece) or piece
+                self._put(f"{path.name}.{sent.parts:03d}", piece)
+                sent.parts, sent.offset = sent.parts + 1, sent.offset + len(piece)
+                sent.size = sent.offset
+            stream.seek(sent.offset)
+            piece = stream.read(PART_BYTES)
+        if not last:
+            piece = _whole_lines(piece)  # half of a secret would not be recognised
+        if sent.offset + len(piece) > sent.size:
+            self._put(path.name, piece)
+            sent.size = sent.offset + len(piece)
+
+    def _put(self, name: str, body: bytes) -> None:
+        self._s3.put_object(
+            Bucket=self._bucket, Key=self._prefix + name, Body=mask(body), ContentType="text/plain; charset=utf-8"
+        )
 
     def _loop(self) -> None:
-        while not self._stopped.wait(self._interval):
+        while True:
             try:
-                self.ship()
-            except OSError as error:
-                log.warning("logs not read, will try again: %s", error)
+                self._ship(last=False)
+            except Exception:  # a thread that dies here would be missed by nobody
+                log.exception("logs not shipped, will try again")
+            if self._stopped.wait(self._interval):
+                return
+
+
+def _whole_lines(piece: bytes) -> bytes:
+    return piece[: max(piece.rfind(b"\n"), piece.rfind(b"\r")) + 1]

@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+import http.client
+import logging
 import os
 import subprocess
+import threading
 import time
 import urllib.error
 import urllib.request
 from pathlib import Path
 
+from chronos_training.core import aws
+
+log = logging.getLogger(__name__)
+
 TIMEOUT = 2.0
+# How long the metadata service may be away at the start. Nothing has been done yet, so nothing is lost by giving up.
+IDENTITY_SECONDS = 600.0
+# What switches the machine off, the gentlest first. The last one asks nobody: it is the kernel's own switch.
+SWITCHES = (["shutdown", "-h", "now"], ["systemctl", "poweroff", "--force"], ["systemctl", "poweroff", "-f", "-f"])
+SWITCH_SECONDS = 20.0
 
 
 def _endpoint() -> str:
@@ -22,36 +34,45 @@ def metadata(path: str) -> str | None:
     token_request = urllib.request.Request(
         f"{_endpoint()}/latest/api/token", method="PUT", headers={"X-aws-ec2-metadata-token-ttl-seconds": "300"}
     )
-    with urllib.request.urlopen(token_request, timeout=TIMEOUT) as answer:
-        token = answer.read().decode()
-    request = urllib.request.Request(
-        f"{_endpoint()}/latest/meta-data/{path}", headers={"X-aws-ec2-metadata-token": token}
-    )
     try:
+        with urllib.request.urlopen(token_request, timeout=TIMEOUT) as answer:
+            token = answer.read().decode()
+        request = urllib.request.Request(
+            f"{_endpoint()}/latest/meta-data/{path}", headers={"X-aws-ec2-metadata-token": token}
+        )
         with urllib.request.urlopen(request, timeout=TIMEOUT) as answer:
             return str(answer.read().decode())
     except urllib.error.HTTPError as error:
         if error.code == 404:
             return None
         raise
+    except http.client.HTTPException as error:
+        raise OSError(f"the metadata service broke off: {error}") from error
 
 
-def instance_id(attempts: int = 30) -> str:
-    """Return this instance's id; waits for a metadata service that is late. Raises OSError in the end."""
-    for attempt in range(attempts):
+def wait_for_identity(seconds: float = IDENTITY_SECONDS) -> str:
+    """Return this instance's id once the metadata service gives it and the role's credentials.
+
+    A client that is made before there are credentials never gets any. Raises OSError after `seconds`.
+    """
+    deadline, pause = time.monotonic() + seconds, 0.5
+    while True:
         try:
             found = metadata("instance-id")
-            if found:
+            if found and aws.session().get_credentials() is not None:
                 return found
-        except OSError:
-            if attempt == attempts - 1:
-                raise
-        time.sleep(1)
-    raise OSError("the metadata service knows no instance-id")
+            problem = OSError("the metadata service has no identity or no role for this instance yet")
+        except OSError as error:
+            problem = error
+        if time.monotonic() > deadline:
+            raise problem
+        log.warning("waiting for the metadata service: %s", problem)
+        time.sleep(pause)
+        pause = min(10.0, pause * 2)
 
 
 def booted_at(state: Path) -> float:
-    """Return the monotonic time at which this boot's run began, noting it at the first call.
+    """Return the monotonic time at which this boot's run began, noting it at the first call (the bootstrap's, usually).
 
     Monotonic, because a wrong wall clock must neither end a run early nor let it go on.
     """
@@ -66,7 +87,29 @@ def booted_at(state: Path) -> float:
 
 
 def power_off() -> None:
-    """Shut the machine down; on EC2 that terminates it (InstanceInitiatedShutdownBehavior). Does not return an error."""
-    for command in (["shutdown", "-h", "now"], ["systemctl", "poweroff", "--force"]):
-        if subprocess.run(command, check=False, stdin=subprocess.DEVNULL).returncode == 0:
+    """Shut the machine down; on EC2 that terminates it (InstanceInitiatedShutdownBehavior). Never raises.
+
+    An orderly power-off that then hangs is cut short by poweroff.conf of role instance_user_data.
+    """
+    for command in SWITCHES:
+        try:
+            # No waiting for an answer that does not come: the next switch is nearer to the kernel.
+            done = subprocess.run(command, check=False, stdin=subprocess.DEVNULL, timeout=SWITCH_SECONDS)
+        except (OSError, subprocess.SubprocessError) as error:
+            log.error("%s: %s", " ".join(command), error)
+            continue
+        if done.returncode == 0:
             return
+
+
+def end_by(seconds: float) -> None:
+    """Have this process switch the machine off in `seconds`, whatever it is doing then, and end itself."""
+
+    def end() -> None:
+        log.error("not done in %.0f s; switching the machine off as it is", seconds)
+        power_off()
+        os._exit(1)
+
+    timer = threading.Timer(seconds, end)
+    timer.daemon = True
+    timer.start()

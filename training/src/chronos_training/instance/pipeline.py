@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import logging
+import math
 import os
 import signal
 import sys
-import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -18,15 +19,20 @@ from chronos_training.core.objects import get_bytes
 from chronos_training.core.states import COMPLETED, FAILED, INTERRUPTED, KILLED
 from chronos_training.core.store import Fenced, Observed, StateStore, open_store
 
-from . import machine
+from . import heartbeat, machine, wrong_clock
+from .checkpoint_sync import CheckpointSync
+from .console import write_console
 from .data_sync import read_manifest, sync_dataset
-from .ending import Outcome, end_run, load_run_spec, only_one
+from .ending import END_SECONDS, Outcome, end_run, load_run_spec, note_ending, only_one
 from .environment import install_environment
+from .local_disk import use_local_disk
 from .log_shipper import LogShipper
+from .margin import Margin
+from .patience import CONFIG, Patience
 from .place import Place, Run
 from .preflight import check_environment, check_machine
 from .reporter import Reporter
-from .results_sync import upload_results
+from .results_sync import Results
 from .stopping import read_stop_request
 from .trainer import Stopped, run_training
 
@@ -42,6 +48,12 @@ TRAINING_VARIABLES = {
     "TOKENIZERS_PARALLELISM": "false",
 }
 STOP_GRACE_SECONDS = 60.0
+# A machine that is told to go down has 120 s (TimeoutStopSec of the unit).
+GOING_DOWN_SECONDS = 100.0
+# Nothing has been done before the claim: waiting longer only costs money.
+CLAIM_SECONDS = 900.0
+# Beyond the time an ending may take: then the machine goes, whatever hangs.
+LAST_RESORT_SECONDS = 30.0
 
 
 class Pipeline:
@@ -50,16 +62,19 @@ class Pipeline:
     def __init__(self, place: Place, run: Run, store: StateStore, observed: Observed) -> None:
         """`observed` is the record that this instance has claimed."""
         self.place, self.run, self.store = place, run, store
-        self.s3 = aws.client("s3", region=run.region)
-        self.shipper = LogShipper(self.s3, run.bucket, run.logs_prefix, place.logs, run.log_seconds)
-        self.reporter = Reporter(store, observed, run.heartbeat_seconds, place.state / "heartbeat")
+        self.s3 = aws.client("s3", region=run.region, config=CONFIG)
+        self.shipper = log_shipper(self.s3, run, place)
+        self.reporter = Reporter(store, observed, run.heartbeat_seconds, lambda: heartbeat.beat(place.state))
+        self.results = Results(self.s3, run.bucket, run.prefix, place.output, place.sent)
+        self.margin = Margin(place.state)
         self.spec: dict[str, Any] = {}
         self.artifacts: list[dict[str, Any]] | None = None
-        self.terminated = threading.Event()
+        self.patience = Patience(check=self._stop_if_asked)
+        self.terminated_at: float | None = None
 
     def execute(self) -> str:
         """Run all steps and end the run. Returns the final status."""
-        signal.signal(signal.SIGTERM, lambda number, frame: self.terminated.set())
+        signal.signal(signal.SIGTERM, self._on_term)
         self.shipper.start()
         self.reporter.start()
         status, error = self._steps_to_outcome()
@@ -69,6 +84,9 @@ class Pipeline:
             elif allowed:
                 self.shipper.stop()
         return status
+
+    def _on_term(self, number: int, frame: Any) -> None:
+        self.terminated_at = self.terminated_at or time.monotonic()
 
     def _steps_to_outcome(self) -> tuple[str, str | None]:
         try:
@@ -85,19 +103,29 @@ class Pipeline:
             return (stopped_by.status, str(stopped_by)) if stopped_by else (FAILED, str(failure))
         except Exception as crash:
             log.exception("unexpected error")
+            if isinstance(crash, OSError) and crash.errno == errno.ENOSPC:
+                return FAILED, "The disk of the instance is full. Raise training_launch_volume_gb."
             return FAILED, f"The pipeline crashed: {type(crash).__name__}: {crash}"
         return COMPLETED, None
 
     def _initialization(self) -> None:
         self.reporter.begin("initialization")
-        self.spec = load_run_spec(self.s3, self.run, self.place.state / "run_spec.json")
+        self.spec = self.patience(lambda: load_run_spec(self.s3, self.run, self.place.state / "run_spec.json"))
         runtime, dataset = self.spec["runtime"]["python_env"], self.spec["dataset"]
         needed = runtime["size"] + runtime["unpacked_size"] + dataset["bytes"]
-        found = check_machine(self.spec["device"], needed, self.place.work)
+        use_local_disk(self.place.work)
+        left = self.run.deadline_seconds - (time.monotonic() - machine.booted_at(self.place.state))
+        found = check_machine(self.spec["device"], runtime["torch"], needed, self.place.work, left)
         log.info("machine: %s", found)
+        # Before the environment: a dataset that is gone or has changed is found out in seconds, not in minutes.
+        self.manifest = self.patience(
+            lambda: read_manifest(self.s3, self.run.bucket, dataset["manifest_key"], dataset["digest"])
+        )
         self._stop_if_asked()
-        self.python = install_environment(
-            self.s3, self.run.bucket, runtime["key"], runtime["sha256"], self.place.environment, self._say
+        self.python = self.patience(
+            lambda: install_environment(
+                self.s3, self.run.bucket, runtime["key"], runtime["sha256"], self.place.environment, self._say
+            )
         )
         self._stop_if_asked()
         self._say("starting the environment")
@@ -106,20 +134,24 @@ class Pipeline:
 
     def _data_sync(self) -> None:
         self.reporter.begin("data_sync")
-        dataset = self.spec["dataset"]
-        manifest = read_manifest(self.s3, self.run.bucket, dataset["manifest_key"], dataset["digest"])
+        dataset, manifest = self.spec["dataset"], self.manifest
         prefix = layout.dataset_prefix(dataset["name"])
         self.place.data.mkdir(parents=True, exist_ok=True)
 
         def progress(done: int, total: int) -> None:
             self._stop_if_asked()
+            self.patience.working()
             self.reporter.progress(message="fetching data", done_bytes=done, total_bytes=total)
 
-        sync_dataset(self.s3, self.run.bucket, prefix, manifest, self.place.data, progress)
-        with aws.explained("read the manifest"):
-            body = get_bytes(self.s3, self.run.bucket, dataset["manifest_key"])
-        (self.place.data / "manifest.json").write_bytes(body)
+        self.patience(
+            lambda: sync_dataset(self.s3, self.run.bucket, prefix, manifest, self.place.data, progress),
+        )
+        (self.place.data / "manifest.json").write_bytes(self.patience(self._manifest_bytes))
         log.info("dataset %s: %d files, %d bytes, verified", manifest.name, len(manifest.files), manifest.total_bytes)
+
+    def _manifest_bytes(self) -> bytes:
+        with aws.explained("read the manifest"):
+            return get_bytes(self.s3, self.run.bucket, self.spec["dataset"]["manifest_key"])
 
     def _training(self) -> None:
         self.reporter.begin("training")
@@ -137,16 +169,26 @@ class Pipeline:
             "PYTHONPATH": str(self.place.base / "agent/app"),
             "CHRONOS_RUN_STARTED_AT": self.reporter.record.claimed_at or iso(utc_now()),
         }
-        run_training(
-            command,
-            variables,
-            log=self.place.logs / "training.log",
-            pid_file=self.place.state / "trainer.pid",
-            progress_file=self.place.output / "progress.json",
-            on_progress=lambda progress: self.reporter.progress(**progress),
-            should_stop=self._asked_to_stop,
-            stop_grace=STOP_GRACE_SECONDS,
-        )
+        checkpoints = CheckpointSync(self.results)
+
+        def on_progress(progress: dict[str, Any]) -> None:
+            self.reporter.progress(**progress)
+            self.margin.note(progress.get("step"), checkpoints.seconds)
+
+        checkpoints.start()
+        try:
+            run_training(
+                command,
+                variables,
+                log=self.place.logs / "training.log",
+                pid_file=self.place.state / "trainer.pid",
+                progress_file=self.place.output / "progress.json",
+                on_progress=on_progress,
+                should_stop=self._asked_to_stop,
+                stop_grace=STOP_GRACE_SECONDS,
+            )
+        finally:
+            checkpoints.stop()
 
     def _results_sync(self) -> None:
         self.reporter.begin("results_sync")
@@ -154,24 +196,40 @@ class Pipeline:
         def progress(done: int, total: int) -> None:
             self.reporter.progress(message="storing results", done_files=done, total_files=total)
 
-        self.artifacts = upload_results(self.s3, self.run.bucket, self.run.prefix, self.place.output, progress)
+        # Not broken off when the limit comes near: what remains to be done is the same then, and this may still complete.
+        self.artifacts = self.results.store(progress, self._time_left, self._stop_if_pressed)
         log.info("%d result files stored and read back", len(self.artifacts))
 
     def _end(self, status: str, error: str | None) -> None:
+        seconds = min(END_SECONDS, self._time_left())
+        machine.end_by(seconds + LAST_RESORT_SECONDS)
+        note_ending(self.place)
+        until = time.monotonic() + seconds
         self.reporter.begin("cleanup")
         self.reporter.end_step()
         self.reporter.stop()
         outcome = Outcome(status, error, self.reporter.steps, self.artifacts, self.spec)
         log.info("ending as %s", status)
-        end_run(self.place, self.run, self.store, self.reporter.observed, outcome, self.shipper.stop)
+        end_run(self.place, self.run, self.store, self.reporter.observed, outcome, self.shipper.stop, until)
+
+    def _time_left(self) -> float:
+        """Return the seconds until the machine is gone: a Spot notice or a shutdown from outside set a time, else infinite."""
+        stopped = self._asked_to_stop()
+        return math.inf if stopped is None or stopped.until is None else max(0.0, stopped.until - time.monotonic())
+
+    def _stop_if_pressed(self) -> None:
+        stopped = self._asked_to_stop()
+        if stopped is not None and (stopped.until is not None or self.reporter.fenced.is_set()):
+            raise stopped
 
     def _asked_to_stop(self) -> Stopped | None:
         if self.reporter.fenced.is_set():
             return Stopped(KILLED, "The state no longer belongs to this run.")
         if self.reporter.kill.is_set():
             return Stopped(KILLED, f"Killed on request of {self.reporter.record.kill_requested_by}.")
-        if self.terminated.is_set():
-            return Stopped(INTERRUPTED, "The instance was told to shut down from outside.")
+        if self.terminated_at is not None:
+            until = self.terminated_at + GOING_DOWN_SECONDS
+            return Stopped(INTERRUPTED, "The instance was told to shut down from outside.", until)
         return read_stop_request(self.place.state)
 
     def _stop_if_asked(self) -> None:
@@ -184,14 +242,26 @@ class Pipeline:
         self.reporter.progress(message=message)
 
 
-def claim(store: StateStore, run: Run, instance_id: str) -> Observed:
-    """Claim the run; waits out an S3 that does not answer yet. Raises Fenced when this instance must not work."""
+def log_shipper(s3: Any, run: Run, place: Place) -> LogShipper:
+    """Return the shipper of this machine's logs, console included."""
+    console = place.logs / "console.log"
+    return LogShipper(s3, run.bucket, run.logs_prefix, place.logs, run.log_seconds, lambda: write_console(console))
+
+
+def claim(store: StateStore, run: Run, instance_id: str, seconds: float = CLAIM_SECONDS) -> Observed:
+    """Claim the run; waits out an S3 that does not answer yet. Raises Fenced when this instance must not work.
+
+    Raises the last TrainingError when `seconds` have passed without an answer.
+    """
+    deadline = time.monotonic() + seconds
     while True:
         try:
             return store.claim(run.run_id, instance_id)
         except Fenced:
             raise
-        except TrainingError as error:  # the guards bound this loop
+        except TrainingError as error:
+            if time.monotonic() > deadline:
+                raise
             log.warning("run not claimed yet, will try again: %s", error)
             time.sleep(5)
 
@@ -215,8 +285,10 @@ def main() -> int:
     (place.state / "pipeline.pid").write_text(str(os.getpid()))
     try:
         run = place.run()
+        wrong_clock.correct_when_refused()
+        instance_id = machine.wait_for_identity()  # before any client is made: without credentials it would have none
         store = open_store(run.bucket, run.env, region=run.region)
-        observed = claim(store, run, machine.instance_id())
+        observed = claim(store, run, instance_id)
         status = Pipeline(place, run, store, observed).execute()
         log.info("run %s is %s", run.run_id, status)
         return 0 if status == COMPLETED else 1

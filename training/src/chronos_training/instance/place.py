@@ -69,6 +69,11 @@ class Place:
         return self.work / "output"
 
     @property
+    def sent(self) -> Path:
+        """Return the note of what was sent to S3 of `output`."""
+        return self.state / "sent.json"
+
+    @property
     def data(self) -> Path:
         """Return the folder of the synced dataset."""
         return self.work / "data"

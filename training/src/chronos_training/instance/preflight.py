@@ -1,19 +1,31 @@
-"""What must hold before data moves: device, disk, and an environment that starts (R13)."""
+"""What must hold before data moves: device, driver, disk, limits, and an environment that starts (R13)."""
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import re
+import resource
 import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
 
+from chronos_training.core.clock import duration
 from chronos_training.core.errors import TrainingError
 
 GB = 1 << 30
 # Checkpoints, results and logs of a run, beside data and environment.
 WORK_BYTES = 2 * GB
+# A driver that was just loaded needs seconds; a GPU that has fallen off the bus never answers.
+NVIDIA_SECONDS = 20.0
+# The oldest driver that runs a build for this major version of CUDA:
+# https://docs.nvidia.com/deploy/cuda-compatibility/minor-version-compatibility.html
+OLDEST_DRIVER = {11: 450, 12: 525, 13: 580}
+OPEN_FILES = 4096
+# Fetching, starting and storing take minutes; a limit below this can only end as timed_out.
+LEAST_SECONDS_LEFT = 10.0
 
 _PROBE = """
 import json, torch, chronos
@@ -23,8 +35,15 @@ print(json.dumps({"torch": torch.__version__, "chronos": chronos.__version__, "c
 """
 
 
-def check_machine(device: str, needed_bytes: int, work: Path) -> dict[str, Any]:
-    """Check driver and disk; return what was found. Raises TrainingError that says what to change."""
+def check_machine(device: str, torch: str, needed_bytes: int, work: Path, seconds_left: float) -> dict[str, Any]:
+    """Check limits, disk, and for `cuda` driver against the build of `torch`; return what was found.
+
+    Raises TrainingError that says what to change. Takes seconds, and moves no data.
+    """
+    if seconds_left < LEAST_SECONDS_LEFT:
+        raise TrainingError(
+            f"Preflight: {duration(seconds_left)} are left of the run's limit.", hint="Raise run.max_runtime_hours."
+        )
     work.mkdir(parents=True, exist_ok=True)
     free = shutil.disk_usage(work).free
     needed = needed_bytes + WORK_BYTES
@@ -33,22 +52,70 @@ def check_machine(device: str, needed_bytes: int, work: Path) -> dict[str, Any]:
             f"Preflight: {free / GB:.1f} GB free below {work}, but this run needs {needed / GB:.1f} GB.",
             hint="Raise training_launch_volume_gb.",
         )
-    found: dict[str, Any] = {"device": device, "free_bytes": free}
+    found: dict[str, Any] = {"device": device, "free_bytes": free, "open_files": _open_files()}
     if device == "cuda":
-        found["nvidia_smi"] = _nvidia_smi()
+        found["gpu"] = _check_gpu(torch)
     return found
 
 
-def _nvidia_smi() -> str:
-    try:
-        query = ["nvidia-smi", "--query-gpu=name,driver_version,memory.total", "--format=csv,noheader"]
-        answer = subprocess.run(query, capture_output=True, text=True, timeout=20, check=True)
-    except (OSError, subprocess.SubprocessError) as error:
+def _open_files() -> int:
+    """Raise the limit of open files to what this process may have, and check it."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft < OPEN_FILES:
+        with contextlib.suppress(ValueError, OSError):
+            soft = OPEN_FILES if hard == resource.RLIM_INFINITY else min(OPEN_FILES, hard)
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    if soft < OPEN_FILES:
         raise TrainingError(
-            f"Preflight: the run is configured for a GPU, but nvidia-smi does not work here: {error}.",
+            f"Preflight: only {soft} files may be open at once here, {OPEN_FILES} are needed.",
+            hint="Raise LimitNOFILE of chronos-training.service, or use an image without that limit.",
+        )
+    return soft
+
+
+def _check_gpu(torch: str) -> str:
+    """Return what nvidia-smi says, if its driver runs `torch` (a version such as 2.13.0+cu126)."""
+    said = _nvidia_smi()
+    build = re.search(r"\+cu(\d\d)\d", torch)
+    if "+cpu" in torch:
+        raise TrainingError(
+            f"Preflight: the run is configured for a GPU, but the environment has torch {torch}, a CPU build.",
+            hint="Publish a CUDA build (see playbooks/publish_runtime.yml), or set training_launch_device=cpu.",
+        )
+    # One line for each GPU: name, driver version, memory.
+    driver = said.splitlines()[0].split(",")[1].strip() if said.count(",") >= 2 else ""
+    if build is None or not driver[:3].isdigit():
+        return said  # not known here: the environment's own torch is asked later
+    cuda = int(build[1])
+    oldest = OLDEST_DRIVER.get(cuda)
+    if oldest is not None and int(driver.split(".")[0]) < oldest:
+        raise TrainingError(
+            f"Preflight: torch {torch} is built for CUDA {cuda}, which needs driver {oldest} or newer; this image has {driver}.",
+            hint="Use a newer driver image (training_launch_image_parameter) or publish a build of torch for an older CUDA.",
+        )
+    return said
+
+
+def _nvidia_smi() -> str:
+    words = ["nvidia-smi", "--query-gpu=name,driver_version,memory.total", "--format=csv,noheader"]
+    problem = ""
+    try:
+        process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    except OSError as error:
+        problem = str(error)
+    else:
+        try:
+            said, _ = process.communicate(timeout=NVIDIA_SECONDS)
+            problem = "" if process.returncode == 0 else f"exit code {process.returncode}: {said.strip()}"
+        except subprocess.TimeoutExpired:
+            process.kill()  # and not waited for: one that hangs in the driver cannot be killed
+            problem = f"no answer in {NVIDIA_SECONDS:.0f} s"
+    if problem or not said.strip():
+        raise TrainingError(
+            f"Preflight: the run is configured for a GPU, but nvidia-smi does not work here: {problem or 'it names no GPU'}.",
             hint="Use a GPU instance type with the driver image, or set training_launch_device=cpu.",
-        ) from error
-    return answer.stdout.strip()
+        )
+    return said.strip()
 
 
 def check_environment(python: Path, device: str, expected_torch: str, variables: dict[str, str]) -> dict[str, Any]:

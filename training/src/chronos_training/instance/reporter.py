@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 from chronos_training.core.clock import iso, utc_now
@@ -22,10 +22,10 @@ class Reporter:
     not answer changes nothing: reporting is tried again, training goes on.
     """
 
-    def __init__(self, store: StateStore, observed: Observed, interval: float, heartbeat_file: Path) -> None:
-        """`observed` is the claimed record; `heartbeat_file` is touched after each write, for the watcher."""
+    def __init__(self, store: StateStore, observed: Observed, interval: float, beat: Callable[[], None]) -> None:
+        """`observed` is the claimed record; `beat` is called after each try to write, for the watcher."""
         self._store, self._observed, self._interval = store, observed, interval
-        self._heartbeat_file = heartbeat_file
+        self._beat = beat
         self._step: str | None = None
         self._steps: dict[str, dict[str, str]] = {}
         self._progress: dict[str, Any] = {}
@@ -92,8 +92,9 @@ class Reporter:
                 return
             except TrainingError as error:
                 log.warning("state not written, will try again: %s", error)
+                self._beat()  # this process lives; that S3 does not answer is another thing
                 return
-        self._heartbeat_file.touch()
+        self._beat()
         if self._observed.record.kill_requested_at is not None:
             self.kill.set()
 
@@ -107,4 +108,7 @@ class Reporter:
 
     def _loop(self) -> None:
         while not self._stopped.wait(self._interval):
-            self.flush()
+            try:
+                self.flush()
+            except Exception:  # without this thread the watcher would take the run for dead
+                log.exception("state not written, will try again")

@@ -10,13 +10,16 @@ from .trainer import Stopped
 FILE_NAME = "stop.json"
 
 
-def request_stop(state: Path, status: str, reason: str) -> bool:
-    """Ask the pipeline to stop. The first request stays; returns whether this was it."""
+def request_stop(state: Path, status: str, reason: str, until: float | None = None) -> bool:
+    """Ask the pipeline to stop. The first request stays; returns whether this was it.
+
+    `until` is the monotonic time at which the machine is gone, where that is known.
+    """
     path = state / FILE_NAME
     if path.exists():
         return False
     partial = path.with_suffix(".tmp")
-    partial.write_text(json.dumps({"status": status, "reason": reason}))
+    partial.write_text(json.dumps({"status": status, "reason": reason, "until": until}))
     partial.rename(path)
     return True
 
@@ -27,4 +30,4 @@ def read_stop_request(state: Path) -> Stopped | None:
         asked = json.loads((state / FILE_NAME).read_text())
     except FileNotFoundError:
         return None
-    return Stopped(asked["status"], asked["reason"])
+    return Stopped(asked["status"], asked["reason"], asked["until"])

@@ -16,6 +16,9 @@ from chronos_training.core.errors import TrainingError
 
 POLL_SECONDS = 0.5
 ERROR_PREFIX = "ERROR: "
+LEAST_GRACE_SECONDS = 5.0
+# The end of a log is where the reason stands; some logs are too long to be read whole.
+TAIL_BYTES = 1 << 20
 
 
 class TrainingFailed(TrainingError):
@@ -25,9 +28,9 @@ class TrainingFailed(TrainingError):
 class Stopped(TrainingError):
     """The training was ended because the run has to end. `status` is the run's final status."""
 
-    def __init__(self, status: str, reason: str) -> None:
-        """`reason` is one sentence for the state file."""
-        self.status = status
+    def __init__(self, status: str, reason: str, until: float | None = None) -> None:
+        """`reason` is one sentence for the state file; `until` the monotonic time at which the machine is gone."""
+        self.status, self.until = status, until
         super().__init__(reason)
 
 
@@ -56,12 +59,12 @@ def run_training(
             env={**os.environ, **variables},
             start_new_session=True,
         )
-    pid_file.write_text(str(process.pid))
     try:
+        pid_file.write_text(str(process.pid))
         while process.poll() is None:
             stopped = should_stop()
             if stopped is not None:
-                end_group(process.pid, stop_grace, lambda: process.poll() is not None)
+                end_group(process.pid, _grace(stopped, stop_grace), lambda: process.poll() is not None)
                 process.wait()
                 raise stopped
             _read_progress(progress_file, on_progress)
@@ -72,6 +75,13 @@ def run_training(
     _read_progress(progress_file, on_progress)
     if process.returncode != 0:
         raise TrainingFailed(_reason(log, process.returncode))
+
+
+def _grace(stopped: Stopped, most: float) -> float:
+    """Return how long the program may take to save a checkpoint: half of what is left, the other half stores it."""
+    if stopped.until is None:
+        return most
+    return min(most, max(LEAST_GRACE_SECONDS, (stopped.until - time.monotonic()) / 2))
 
 
 def end_group(pid: int, grace: float, is_dead: Callable[[], bool]) -> None:
@@ -91,7 +101,9 @@ def _read_progress(path: Path, on_progress: Callable[[dict[str, Any]], None]) ->
 
 
 def _reason(log: Path, code: int) -> str:
-    lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
+    with log.open("rb") as stream:
+        stream.seek(max(0, log.stat().st_size - TAIL_BYTES))
+        lines = stream.read().decode(errors="replace").splitlines()
     said = [line[len(ERROR_PREFIX) :] for line in lines if line.startswith(ERROR_PREFIX)]
     if said:
         return f"Training failed: {said[-1]}"

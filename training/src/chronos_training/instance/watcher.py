@@ -1,7 +1,8 @@
 """The guard beside the pipeline (R11): one look every 20 s by `chronos-training-watcher.timer`, no state of its own.
 
 It asks the pipeline to stop before the deadline. It ends the run itself when the pipeline is dead or hung, or when the
-deadline is reached. It works with monotonic time, so a wrong clock changes nothing.
+deadline is reached. It works with monotonic time, so a wrong clock changes nothing. What can be decided without the
+network is decided first, and a look that hangs is ended by an alarm: the next one comes.
 """
 
 from __future__ import annotations
@@ -11,33 +12,39 @@ import os
 import signal
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from chronos_training.core import aws
 from chronos_training.core.clock import duration
 from chronos_training.core.errors import TrainingError
 from chronos_training.core.states import FAILED, INTERRUPTED, KILLED, TIMED_OUT
-from chronos_training.core.store import Observed, StateStore, open_store
+from chronos_training.core.store import Observed, open_store
 
-from . import machine
-from .ending import Outcome, end_run, load_run_spec, only_one
-from .log_shipper import LogShipper
-from .pipeline import STOP_GRACE_SECONDS, set_up_logging
+from . import heartbeat, local_disk, machine, wrong_clock
+from .ending import END_SECONDS, Outcome, end_run, ending_age, load_run_spec, note_ending, only_one
+from .margin import margin_seconds
+from .patience import CONFIG, Patience
+from .pipeline import LAST_RESORT_SECONDS, STOP_GRACE_SECONDS, log_shipper, set_up_logging
 from .place import Place, Run
 from .stopping import request_stop
 from .trainer import end_group
 
 log = logging.getLogger("watcher")
 
-# Before the deadline the last checkpoint must still reach S3: a tenth of the run, at most five minutes.
-MARGIN_SHARE, MARGIN_MAX_SECONDS = 0.1, 300.0
 STALE_SECONDS = 300.0
 # A kill request that the pipeline has not acted on by then is the watcher's to carry out.
 KILL_PATIENCE_SECONDS = 120.0
 # The agent is unpacked and its pipeline has not started by then: it never will.
 START_PATIENCE_SECONDS = 600.0
+# The pipeline waits for the metadata service and for the claim, a quarter of an hour at most each. Then it beats.
+CLAIM_PATIENCE_SECONDS = 1800.0
 # A killed process is gone in an instant, unless it waits for a disk.
 DEATH_PATIENCE_SECONDS = 10.0
+# AWS gives two minutes; a look is up to 20 s late.
+SPOT_SECONDS = 95.0
+# An unreachable S3 and metadata service take half a minute to be noticed.
+LOOK_SECONDS = 90
+LOOK_ATTEMPTS = 2
 
 
 @dataclass(frozen=True)
@@ -47,15 +54,18 @@ class Sight:
     elapsed: float
     pipeline_alive: bool
     heartbeat_age: float | None
-    state_seen: bool  # False: S3 did not answer, which says nothing
-    state_ours: bool
-    kill_age: float | None
-    spot_notice: bool
+    ending_age: float | None
+    restarted: bool
+    margin: float
+    state_seen: bool = False  # False: S3 was not asked, or did not answer, which says nothing
+    state_ours: bool = False
+    kill_age: float | None = None
+    spot_notice: bool = False
 
 
 @dataclass(frozen=True)
 class Decision:
-    """What to do: `action` is none, ask, end or leave."""
+    """What to do: `action` is none, ask, end, leave or off."""
 
     action: str
     status: str = ""
@@ -65,32 +75,56 @@ class Decision:
 def decide(sight: Sight, deadline: float, interval: float) -> Decision:
     """Return what has to be done. Pure: every case is a unit test."""
     limit = f"The run reached its limit of {duration(deadline)}."
-    margin = min(MARGIN_MAX_SECONDS, MARGIN_SHARE * deadline)
+    if sight.ending_age is not None and sight.ending_age > 2 * END_SECONDS:
+        return Decision("off", reason=f"Nobody has brought the run to its end in {duration(sight.ending_age)}.")
     if sight.state_seen and not sight.state_ours:
         return Decision("leave", KILLED, "The state no longer belongs to this run.")
+    if sight.restarted:
+        return Decision("end", INTERRUPTED, "The instance was restarted in the middle of the run.")
+    if sight.ending_age is not None and sight.pipeline_alive:
+        return Decision("none")  # it is storing what there is; its own clock bounds that
     if sight.elapsed >= deadline:
         return Decision("end", TIMED_OUT, limit)
     if not sight.pipeline_alive:
         return Decision("end", FAILED, "The pipeline died without ending the run; see pipeline.log.")
-    if sight.heartbeat_age is not None and sight.heartbeat_age > STALE_SECONDS and sight.state_seen:
+    if sight.heartbeat_age is None and sight.elapsed > CLAIM_PATIENCE_SECONDS:
+        return Decision("end", FAILED, f"The pipeline has not begun the run in {duration(sight.elapsed)}.")
+    # Its beats do not wait for S3, so this is a process that stands still.
+    if sight.heartbeat_age is not None and sight.heartbeat_age > STALE_SECONDS:
         return Decision("end", FAILED, f"The pipeline gave no sign of life for {duration(sight.heartbeat_age)}.")
     if sight.kill_age is not None and sight.kill_age > KILL_PATIENCE_SECONDS:
         return Decision("end", KILLED, "Killed on request; the pipeline did not react.")
     if sight.spot_notice:
         return Decision("ask", INTERRUPTED, "AWS takes this Spot instance back.")
-    if sight.elapsed + interval >= deadline - margin:
+    if sight.elapsed + interval >= deadline - sight.margin:
         return Decision("ask", TIMED_OUT, limit)
     return Decision("none")
 
 
-def look(place: Place, run: Run, observed: Observed | None, state_seen: bool) -> Sight:
-    """Gather what `decide` needs to know."""
-    now = time.monotonic()
-    record = observed.record if observed is not None and observed.record.run_id == run.run_id else None
+def look_here(place: Place, run: Run) -> Sight:
+    """Gather what `decide` needs to know as far as the machine itself tells it."""
+    restarted = not (place.state / "booted_at").exists()  # the bootstrap noted it before it brought this program
     return Sight(
-        elapsed=now - machine.booted_at(place.state),
+        elapsed=time.monotonic() - machine.booted_at(place.state),
         pipeline_alive=_alive(_pid(place, "pipeline")),
-        heartbeat_age=_file_age(place),
+        heartbeat_age=heartbeat.age(place.state),
+        ending_age=ending_age(place),
+        restarted=restarted,
+        margin=margin_seconds(place.state, run.deadline_seconds),
+    )
+
+
+def look_around(place: Place, run: Run, here: Sight) -> Sight:
+    """Add what S3 and the metadata service say."""
+    state_seen, observed = True, None
+    try:
+        observed = open_store(run.bucket, run.env, region=run.region, attempts=LOOK_ATTEMPTS).read()
+    except TrainingError as error:
+        log.warning("state not seen: %s", error)
+        state_seen = False
+    record = observed.record if observed is not None and observed.record.run_id == run.run_id else None
+    return replace(
+        here,
         state_seen=state_seen,
         state_ours=record is not None,
         kill_age=_kill_age(place, record is not None and record.kill_requested_at is not None),
@@ -100,34 +134,39 @@ def look(place: Place, run: Run, observed: Observed | None, state_seen: bool) ->
 
 def main() -> int:
     """Take one look and act on it."""
+    signal.alarm(LOOK_SECONDS)
     place = Place.here()
     set_up_logging(place.logs / "watcher.log")
-    up = time.monotonic() - machine.booted_at(place.state)
     if (place.state / "ended").exists():
         # Whoever ended the run may have died before it reached the switch.
         machine.power_off()
         return 0
-    if _pid(place, "pipeline") is None and up < START_PATIENCE_SECONDS:
-        return 0
     run = place.run()
-    store = open_store(run.bucket, run.env, region=run.region)
-    observed, state_seen = None, True
-    try:
-        observed = store.read()
-    except TrainingError as error:
-        log.warning("state not seen: %s", error)
-        state_seen = False
-    decision = decide(look(place, run, observed, state_seen), run.deadline_seconds, run.watch_seconds)
-    if decision.action == "ask" and request_stop(place.state, decision.status, decision.reason):
-        log.warning("asked the pipeline to stop: %s", decision.reason)
-    if decision.action in {"end", "leave"}:
-        _take_over(place, run, store, observed, decision)
+    here = look_here(place, run)
+    if _pid(place, "pipeline") is None and here.elapsed < START_PATIENCE_SECONDS and not here.restarted:
+        return 0
+    wrong_clock.correct_when_refused()
+    decision = decide(here, run.deadline_seconds, run.watch_seconds)
+    if decision.action not in {"end", "off"}:
+        decision = decide(look_around(place, run, here), run.deadline_seconds, run.watch_seconds)
+    if decision.action == "ask":
+        until = time.monotonic() + SPOT_SECONDS if decision.status == INTERRUPTED else None
+        if request_stop(place.state, decision.status, decision.reason, until):
+            log.warning("asked the pipeline to stop: %s", decision.reason)
+    elif decision.action == "off":
+        log.error("switching the machine off: %s", decision.reason)
+        machine.power_off()
+    elif decision.action in {"end", "leave"}:
+        _take_over(place, run, decision)
     return 0
 
 
-def _take_over(place: Place, run: Run, store: StateStore, observed: Observed | None, decision: Decision) -> None:
+def _take_over(place: Place, run: Run, decision: Decision) -> None:
     """End the processes, then the run (unless the state is another's), then the machine."""
     log.error("ending the run from the watcher: %s", decision.reason)
+    signal.alarm(0)  # from here on the end has a clock of its own
+    machine.end_by(DEATH_PATIENCE_SECONDS + STOP_GRACE_SECONDS + END_SECONDS + LAST_RESORT_SECONDS)
+    note_ending(place)
     try:
         pipeline, trainer = _pid(place, "pipeline"), _pid(place, "trainer")
         if _alive(pipeline):
@@ -135,20 +174,39 @@ def _take_over(place: Place, run: Run, store: StateStore, observed: Observed | N
             _wait_for_death(pipeline)  # it may hold the lock on ending the run until it is really gone
         if trainer is not None:
             end_group(trainer, STOP_GRACE_SECONDS, lambda: not _alive(trainer))
+        local_disk.mount_again(place.work)
         with only_one(place) as allowed:
-            s3 = aws.client("s3", region=run.region)
-            shipper = LogShipper(s3, run.bucket, run.logs_prefix, place.logs, run.log_seconds)
-            if not allowed or decision.action == "leave" or observed is None:
-                shipper.ship()
-                return
-            spec = load_run_spec(s3, run, place.state / "run_spec.json")
-            outcome = Outcome(decision.status, decision.reason, observed.record.steps, None, spec)
-            end_run(place, run, store, observed, outcome, shipper.ship)
+            if not allowed:
+                log.error("another process is ending the run; not doing it beside it")
+            _end(place, run, decision, only_logs=not allowed or decision.action == "leave")
     except Exception:
         log.exception("the run could not be ended properly")
     finally:
         (place.state / "ended").touch()
         machine.power_off()
+
+
+def _end(place: Place, run: Run, decision: Decision, *, only_logs: bool) -> None:
+    until = time.monotonic() + END_SECONDS
+    s3 = aws.client("s3", region=run.region, config=CONFIG)
+    shipper = log_shipper(s3, run, place)
+    observed: Observed | None = None
+    store = open_store(run.bucket, run.env, region=run.region)
+    if not only_logs:
+        try:
+            observed = Patience()(store.read)
+        except TrainingError as error:
+            log.error("%s", error)
+    if observed is None or observed.record.run_id != run.run_id:
+        shipper.ship()
+        return
+    spec = {}
+    try:
+        spec = Patience()(lambda: load_run_spec(s3, run, place.state / "run_spec.json"))
+    except TrainingError as error:  # it only describes the run; the results do not need it
+        log.error("%s", error)
+    outcome = Outcome(decision.status, decision.reason, observed.record.steps, None, spec)
+    end_run(place, run, store, observed, outcome, shipper.ship, until)
 
 
 def _pid(place: Place, name: str) -> int | None:
@@ -174,12 +232,6 @@ def _wait_for_death(pid: int | None) -> None:
     deadline = time.monotonic() + DEATH_PATIENCE_SECONDS
     while _alive(pid) and time.monotonic() < deadline:
         time.sleep(0.05)
-
-
-def _file_age(place: Place) -> float | None:
-    # File times are wall-clock on both sides, so a clock that is wrong cancels out.
-    heartbeat = place.state / "heartbeat"
-    return time.time() - heartbeat.stat().st_mtime if heartbeat.exists() else None
 
 
 def _kill_age(place: Place, asked: bool) -> float | None:

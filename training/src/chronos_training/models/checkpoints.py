@@ -17,10 +17,11 @@ from pathlib import Path
 from typing import Any
 
 from chronos_training.config.schema import TrainingConfig
+from chronos_training.core import layout
 from chronos_training.core.errors import ConfigurationError
 from chronos_training.core.hashing import sha256_file
 
-SEAL = "complete.json"
+SEAL = layout.CHECKPOINT_SEAL
 PARTIAL = ".partial"
 _NAME = re.compile(r"^checkpoint-(\d+)$")
 

@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[3]
 def fetch(monkeypatch):
     monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
     monkeypatch.delenv("AWS_ENDPOINT_URL_S3", raising=False)
-    spec = importlib.util.spec_from_file_location("fetch", ROOT / "roles/instance_user_data/files/fetch.py")
+    spec = importlib.util.spec_from_file_location("fetch", ROOT / "roles/instance_user_data/files/bootstrap.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module

@@ -1,0 +1,43 @@
+"""An instance whose clock is wrong still works: the time is taken from S3's answer, for signatures and for records.
+
+S3 refuses a request that was signed more than 15 minutes off its own time (RequestTimeTooSkewed), and botocore does not
+correct that by itself. Clocks of fresh instances are now and then hours off until the time service has answered.
+"""
+
+from __future__ import annotations
+
+import logging
+from datetime import datetime, timedelta
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+import botocore.auth
+
+from chronos_training.core import aws, clock
+
+log = logging.getLogger(__name__)
+
+# A correction smaller than this cures nothing: the request was refused for another reason.
+WORTH_CORRECTING = timedelta(minutes=1)
+
+
+def correct_when_refused() -> None:
+    """Have every client made from now on sign with S3's time once S3 has refused this machine's. Call it once."""
+    botocore.auth.get_current_datetime = _now
+    aws.session().events.register("needs-retry.s3", _correct)
+
+
+def _now(remove_tzinfo: bool = True) -> datetime:
+    now = clock.utc_now()
+    return now.replace(tzinfo=None) if remove_tzinfo else now
+
+
+def _correct(response: Any = None, **_: Any) -> float | None:
+    """Return 0 (send again at once, which signs anew) after a correction, None to leave it to the other handlers."""
+    if response is None or response[1].get("Error", {}).get("Code") != "RequestTimeTooSkewed":
+        return None
+    change = clock.correct(parsedate_to_datetime(response[0].headers["Date"]))
+    if abs(change) < WORTH_CORRECTING:
+        return None
+    log.warning("this machine's clock is %.0f s off S3's; using S3's", change.total_seconds())
+    return 0
