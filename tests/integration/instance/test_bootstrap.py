@@ -19,6 +19,7 @@ import pytest
 from local_aws.guest.shims import base_python
 from local_aws.home import REPOSITORY_ROOT
 from local_aws.testing import wait_for
+from tests.policies import Place, instance_policy
 
 PROGRAM = REPOSITORY_ROOT / "roles/instance_user_data/files/bootstrap.py"
 BUCKET, LOGS = "bootstrap-of-a-run", "local/logs/20260101-000000/"
@@ -39,8 +40,7 @@ class Metadata(http.server.BaseHTTPRequestHandler):
         self._send("token")
 
     def do_GET(self):
-        keys = {"AccessKeyId": "ASIAIOSFODNN7EXAMPLE", "SecretAccessKey": "the-secret-access-key", "Token": "the-token"}
-        self._send("a-role" if self.path.endswith("credentials/") else json.dumps(keys))
+        self._send("a-role" if self.path.endswith("credentials/") else json.dumps(self.server.keys))
 
     def _send(self, text):
         if not self.server.up:
@@ -62,7 +62,7 @@ class Machine:
         self.aws, self.root, self.s3 = aws, folder / "root", aws.client("s3")
         self.s3.create_bucket(Bucket=BUCKET)
         self.metadata = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Metadata)
-        self.metadata.up = True
+        self.metadata.up, self.metadata.keys = True, self.role_credentials()
         threading.Thread(target=self.metadata.serve_forever, daemon=True).start()
         self.endpoint = aws.endpoint
         self.log = self.root / "var/log/chronos-training/bootstrap.log"
@@ -73,6 +73,17 @@ class Machine:
         self.command("systemctl", "exit 1")
         self.shut_down = folder / "shut-down"
         self.agent(self.archive())
+
+    def role_credentials(self) -> dict[str, str]:
+        """What the metadata service gives an instance: a session with the rights of the instance's role and no other."""
+        place, name = Place(BUCKET), "an-instance"
+        account = {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"AWS": place.account_id}}
+        trust = json.dumps({"Version": "2012-10-17", "Statement": [account]})
+        iam, policy = self.aws.client("iam"), json.dumps(instance_policy(place))
+        role = iam.create_role(RoleName=name, AssumeRolePolicyDocument=trust)["Role"]
+        iam.put_role_policy(RoleName=name, PolicyName=name, PolicyDocument=policy)
+        keys = self.aws.client("sts").assume_role(RoleArn=role["Arn"], RoleSessionName=name)["Credentials"]
+        return {"Token": keys["SessionToken"], **{part: keys[part] for part in ("AccessKeyId", "SecretAccessKey")}}
 
     def command(self, name, script):
         (self.bin / name).write_text(f"#!/bin/sh\n{script}\n")
@@ -172,7 +183,7 @@ def test_no_secret_is_logged(machine):
     machine.agent(b"not the agent", digest="0" * 64)
     machine.run()
     log = machine.log.read_text()
-    assert not any(secret in log for secret in ("ASIAIOSFODNN7EXAMPLE", "the-secret-access-key", "the-token"))
+    assert not any(secret in log for secret in machine.metadata.keys.values())
 
 
 class SkewedS3(http.server.BaseHTTPRequestHandler):
