@@ -1,6 +1,6 @@
 """A whole run in a few seconds: the project's user data, agent and launch; only the training environment is a tiny one.
 
-It is published like the real one, as an archive whose bin/python3 answers the preflight and "trains" in a second.
+It is published like the real one, as an archive whose bin/python3 says that it is ready and "trains" in a second.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ from tests.protocol.crash_world import BUCKET, TAGS, WINDOW, Done, World
 
 USER_DATA = REPOSITORY_ROOT / "roles/instance_user_data"
 PYTHON = """#!/bin/sh
-# Stands for the training environment's Python: the preflight's probe, and a training of `seconds` seconds.
-if [ "$1" = -c ]; then
-    echo '{"torch": "2.0", "chronos": "2.0", "cuda_build": null, "cuda": false, "gpu": null}'
-    exit 0
-fi
+# Stands for the training program: it says that its libraries are loaded, waits for the data, and trains for some seconds.
 while [ $# -gt 0 ]; do
     [ "$1" = --output ] && output=$2
+    [ "$1" = --ready ] && ready=$2
     shift
 done
+echo '{"torch": "2.0", "chronos": "2.0", "cuda_build": null, "cuda": false, "gpu": null}' >"$ready.partial"
+mv "$ready.partial" "$ready"
+read -r go || exit 1
 mkdir -p "$output/checkpoints"
 for step in 1 2 3 4; do
     echo "step $step"
@@ -60,7 +60,7 @@ def publish(world: World, seconds: float = 1.0) -> Published:
         world.s3.put_object(Bucket=BUCKET, Key=key, Body=body)
         return hashlib.sha256(body).hexdigest()
 
-    agent = agent_archive()
+    agent = agent_archive(None)
     digest = hashlib.sha256(agent).hexdigest()
     agent_key = layout.package_prefix(digest) + ARCHIVE_NAME
     put(agent_key, agent)

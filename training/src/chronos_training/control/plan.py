@@ -25,6 +25,8 @@ from .request import LaunchRequest
 from .settings import Settings, resolve_settings
 
 Json = dict[str, Any]
+# What the instance is told of the environment; `image` is None where none was published.
+_ENVIRONMENT = ("sha256", "key", "size", "unpacked_size", "image", "python", "torch", "packages")
 # The last guard on the machine (`shutdown -h +N`) and the end of the run itself may take this much longer.
 GUARD_MINUTES = 15
 
@@ -142,7 +144,7 @@ def make_plan(request: LaunchRequest) -> Plan:
             "rows": manifest.content["rows"],
         },
         "runtime": {
-            "python_env": {k: environment[k] for k in ("sha256", "key", "size", "unpacked_size", "python", "torch")},
+            "python_env": {k: environment.get(k) for k in _ENVIRONMENT},
             "package": {k: agent[k] for k in ("sha256", "key", "version")},
             "python_env_sha256": environment["sha256"],
             "package_sha256": agent["sha256"],

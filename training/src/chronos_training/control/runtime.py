@@ -15,7 +15,7 @@ from chronos_training.core import aws, layout
 from chronos_training.core.errors import ConfigurationError, TrainingError
 from chronos_training.core.objects import NotOurs, read_json
 
-from . import agent, environment, interpreter, publishing
+from . import agent, environment, interpreter, publishing, s5cmd_program, squashfs
 
 TARGETS = ("this_machine", "linux-x86_64")
 Say = Callable[[str], None]
@@ -98,7 +98,8 @@ def _current(s3: Any, bucket: str, key: str, check_mode: bool) -> dict[str, Any]
         raise
     # A pointer in another form counts as none: it is written anew.
     if found and {"key", "size", "sha256"} <= set(found):
-        whole = publishing.is_there(s3, bucket, found["key"], found["size"], found["sha256"])
+        named = [found, found["image"]] if found.get("image") else [found]
+        whole = all(publishing.is_there(s3, bucket, one["key"], one["size"], one["sha256"]) for one in named)
         return found if whole else None
     return None
 
@@ -111,7 +112,8 @@ def _summary(pointer: dict[str, Any] | None) -> dict[str, Any]:
 def _publish_environment(
     s3: Any, request: Request, target: environment.Target, current: dict[str, Any] | None, check_mode: bool, say: Say
 ) -> dict[str, Any]:
-    if current and current.get("build_id") == target.build_id:
+    # A publication from a machine without mksquashfs is completed by one that has it.
+    if current and current.get("build_id") == target.build_id and (current.get("image") or not squashfs.can_pack()):
         say(f"environment: already published ({_size(current)}, Python {current['python']}, torch {current['torch']})")
         return current
     cache = request.project / ".cache"
@@ -122,11 +124,15 @@ def _publish_environment(
     about, archive = built.about, built.about["archive"]
     prefix = layout.env_prefix(archive["sha256"])
     names = ("build_id", "python", "platform", "torch", "created_at", "packages")
-    pointer = {"schema_version": 1, **archive, "key": prefix + "env.tar.zst", **{name: about[name] for name in names}}
+    pointer = {"schema_version": 1, **archive, "key": prefix + "env.tar.zst", "image": _image_pointer(about)}
+    pointer |= {name: about[name] for name in names}
     if check_mode:
         say(f"environment: would be uploaded ({_size(pointer)})")
         return pointer
     _upload(s3, request.bucket, pointer["key"], built.archive, archive["sha256"], say)
+    if built.image:
+        image = pointer["image"]
+        _upload(s3, request.bucket, image["key"], built.image, image["sha256"], say)
     for path in (target.training / "pyproject.toml", target.training / "poetry.lock", built.metadata):
         content = path.read_bytes()
         publishing.put(s3, request.bucket, prefix + path.name, content, hashlib.sha256(content).hexdigest())
@@ -134,10 +140,16 @@ def _publish_environment(
     return pointer
 
 
+def _image_pointer(about: dict[str, Any]) -> dict[str, Any] | None:
+    """Return key, sha256 and size of the image: below its own digest, as two versions of mksquashfs may differ."""
+    image = about.get("image")
+    return {**image, "key": layout.env_prefix(image["sha256"]) + "env.sqfs"} if image else None
+
+
 def _publish_package(
     s3: Any, request: Request, current: dict[str, Any] | None, check_mode: bool, say: Say
 ) -> dict[str, Any]:
-    archive = agent.agent_archive()
+    archive = agent.agent_archive(_s5cmd(request, say))
     digest = hashlib.sha256(archive).hexdigest()
     if current and current["sha256"] == digest:
         say(f"agent package: already published ({_size(current)})")
@@ -158,6 +170,15 @@ def _publish_package(
     _upload(s3, request.bucket, key, archive, digest, say)
     publishing.put_json(s3, request.bucket, layout.RUNTIME_PACKAGE_CURRENT, pointer)
     return pointer
+
+
+def _s5cmd(request: Request, say: Say) -> bytes | None:
+    if request.target != "this_machine":
+        return s5cmd_program.for_instances(default_project(), request.project / ".cache")
+    program = s5cmd_program.for_this_machine()
+    if program is None:
+        say("agent package: without s5cmd, which has no program for this machine; instances use boto3")
+    return program
 
 
 def _upload(s3: Any, bucket: str, key: str, content: Path | bytes, sha256: str, say: Say) -> None:

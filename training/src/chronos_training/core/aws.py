@@ -16,7 +16,7 @@ from botocore.parsers import ResponseParserError
 from .errors import TrainingError, Unreachable
 from .explanations import error_code, explain
 
-__all__ = ["ONCE", "STANDARD", "client", "error_code", "explain", "explained", "session"]
+__all__ = ["ONCE", "STANDARD", "client", "credentials", "error_code", "explain", "explained", "session"]
 
 # Ordinary calls: botocore's own retries serve them. The state store must not have them (see `wire.py`).
 STANDARD = Config(
@@ -35,6 +35,18 @@ def client(service: str, *, region: str | None = None, config: Config = STANDARD
     """Return a boto3 client. Endpoint, credentials and default region come from the standard AWS environment."""
     with explained(f"open a connection to {service}"), _session_lock:
         return session().client(service, region_name=region, config=config)
+
+
+def credentials() -> Any:
+    """Return access_key, secret_key and token as they are valid now, for a program that is started with them.
+
+    Raises botocore's NoCredentialsError when there are none.
+    """
+    with _session_lock:
+        found = session().get_credentials()
+    if found is None:
+        raise botocore_errors.NoCredentialsError
+    return found.get_frozen_credentials()
 
 
 def session() -> boto3.session.Session:

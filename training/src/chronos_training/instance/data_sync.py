@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 from typing import Any
 
 from chronos_training.core import aws
-from chronos_training.core.errors import DataError, TrainingError
-from chronos_training.core.hashing import sha256_file
-from chronos_training.core.manifest import DataFile, Manifest, parse_manifest
+from chronos_training.core.errors import DataError
+from chronos_training.core.manifest import Manifest, parse_manifest
 from chronos_training.core.objects import get_bytes
 
-WORKERS = 16
-ATTEMPTS = 3
-Progress = Callable[[int, int], None]  # bytes done, bytes in all
+from . import transfer
+from .transfer import Progress, Wanted
 
 
 def read_manifest(s3: Any, bucket: str, key: str, digest: str) -> Manifest:
@@ -33,47 +28,30 @@ def read_manifest(s3: Any, bucket: str, key: str, digest: str) -> Manifest:
     return manifest
 
 
-def sync_dataset(s3: Any, bucket: str, prefix: str, manifest: Manifest, target: Path, progress: Progress) -> None:
+def sync_dataset(
+    s3: Any,
+    bucket: str,
+    prefix: str,
+    manifest: Manifest,
+    target: Path,
+    progress: Progress,
+    *,
+    program: Path | None = None,
+) -> None:
     """Download every file of `manifest` from `prefix` into `target`. Files that are there and right are kept.
 
-    Raises DataError with the name and both hashes of the first file that is not what the manifest says.
+    `program` is s5cmd, by default the agent package's. Raises DataError with the name and both hashes of the first file
+    that is not what the manifest says, or with what S3 said of one that cannot be had.
     """
-    done = 0
-    with ThreadPoolExecutor(WORKERS) as pool:
-        jobs = {pool.submit(_fetch, s3, bucket, prefix, file, target): file for file in manifest.files}
-        try:
-            for job in as_completed(jobs):
-                job.result()
-                done += jobs[job].size
-                progress(done, manifest.total_bytes)
-        except BaseException:
-            pool.shutdown(cancel_futures=True)
-            raise
-
-
-def _fetch(s3: Any, bucket: str, prefix: str, file: DataFile, target: Path) -> None:
-    path = target / file.path
-    if path.exists() and path.stat().st_size == file.size and sha256_file(path) == file.sha256:
-        return
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
-    url = f"s3://{bucket}/{prefix}{file.path}"
-    found = ""
-    for attempt in range(ATTEMPTS):
-        try:
-            with aws.explained(f"fetch {url}"):
-                s3.download_file(bucket, prefix + file.path, str(partial))
-        except TrainingError as error:
-            if attempt == ATTEMPTS - 1:
-                raise DataError(error.message, hint=error.hint) from error
-        else:
-            found = sha256_file(partial)
-            if found == file.sha256:
-                partial.rename(path)
-                return
-            partial.unlink()
-        time.sleep(2**attempt)
-    raise DataError(
-        f"Data file {file.path} is corrupt: its sha256 is {found}, the manifest says {file.sha256}.",
-        hint=f"Publish the dataset again ({url}).",
-    )
+    wanted = [Wanted(prefix + file.path, target / file.path, file.size, file.sha256) for file in manifest.files]
+    staging = target.with_name(target.name + ".partial")
+    try:
+        transfer.fetch(s3, bucket, wanted, staging, progress, prefix=prefix, program=program)
+    except transfer.Corrupt as error:
+        raise DataError(
+            f"Data file {error.wanted.key[len(prefix) :]} is corrupt: its sha256 is {error.found}, "
+            f"the manifest says {error.wanted.sha256}.",
+            hint=f"Publish the dataset again (s3://{bucket}/{error.wanted.key}).",
+        ) from error
+    except transfer.Failed as error:
+        raise DataError(error.message, hint=error.hint) from error

@@ -71,13 +71,15 @@ class Patience:
 
 def is_passing(error: BaseException) -> bool:
     """Return whether the same call may work later: no answer, throttling, a fault of AWS, credentials not there yet."""
-    if isinstance(error, (Unreachable, Unresolved)):
+    return _is_passing(error) or (error.__cause__ is not None and is_passing(error.__cause__))
+
+
+def _is_passing(error: BaseException) -> bool:
+    if isinstance(error, (Unreachable, Unresolved, IncompleteReadError, RetriesExceededError)):
         return True
-    cause = error.__cause__ or error
     # The role's credentials come from the metadata service, which may be away for a while.
-    if isinstance(cause, (NoCredentialsError, CredentialRetrievalError)):
+    if isinstance(error, (NoCredentialsError, CredentialRetrievalError)):
         return True
-    if isinstance(cause, RuntimeError):  # how botocore says it for a role's credentials
-        return "still expired" in str(cause)
-    broken_off = isinstance(cause, (IncompleteReadError, RetriesExceededError))
-    return broken_off or aws.error_code(cause) in {"ExpiredToken", "RequestTimeout"}
+    if isinstance(error, RuntimeError) and "still expired" in str(error):  # how botocore says it for a role's
+        return True
+    return aws.error_code(error) in {"ExpiredToken", "RequestTimeout"}

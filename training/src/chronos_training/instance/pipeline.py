@@ -34,7 +34,8 @@ from .preflight import check_environment, check_machine
 from .reporter import Reporter
 from .results_sync import Results
 from .stopping import read_stop_request
-from .trainer import Stopped, run_training
+from .trainer import Stopped, Trainer, TrainingFailed
+from .transfer import Progress
 
 log = logging.getLogger("pipeline")
 
@@ -54,6 +55,7 @@ GOING_DOWN_SECONDS = 100.0
 CLAIM_SECONDS = 900.0
 # Beyond the time an ending may take: then the machine goes, whatever hangs.
 LAST_RESORT_SECONDS = 30.0
+READY_SECONDS = 300.0
 
 
 class Pipeline:
@@ -70,6 +72,7 @@ class Pipeline:
         self.spec: dict[str, Any] = {}
         self.artifacts: list[dict[str, Any]] | None = None
         self.patience = Patience(check=self._stop_if_asked)
+        self.trainer: Trainer | None = None
         self.terminated_at: float | None = None
 
     def execute(self) -> str:
@@ -106,6 +109,9 @@ class Pipeline:
             if isinstance(crash, OSError) and crash.errno == errno.ENOSPC:
                 return FAILED, "The disk of the instance is full. Raise training_launch_volume_gb."
             return FAILED, f"The pipeline crashed: {type(crash).__name__}: {crash}"
+        finally:
+            if self.trainer is not None:
+                self.trainer.end()
         return COMPLETED, None
 
     def _initialization(self) -> None:
@@ -122,15 +128,43 @@ class Pipeline:
             lambda: read_manifest(self.s3, self.run.bucket, dataset["manifest_key"], dataset["digest"])
         )
         self._stop_if_asked()
-        self.python = self.patience(
-            lambda: install_environment(
-                self.s3, self.run.bucket, runtime["key"], runtime["sha256"], self.place.environment, self._say
-            )
+        fetching = self._fetching("fetching the environment")
+        python = self.patience(
+            lambda: install_environment(self.s3, self.run.bucket, runtime, self.place.environment, self._say, fetching)
         )
         self._stop_if_asked()
         self._say("starting the environment")
-        versions = check_environment(self.python, self.spec["device"], runtime["torch"], TRAINING_VARIABLES)
+        versions = self._start_trainer(python)
+        check_environment(versions, self.spec["device"], runtime["torch"])
         log.info("environment: %s", versions)
+
+    def _start_trainer(self, python: Path) -> dict[str, Any]:
+        """Start the training program, which loads its libraries and waits for its data; return what it found."""
+        self.place.output.mkdir(parents=True, exist_ok=True)
+        ready = self.place.state / "trainer.ready"
+        arguments = {
+            "--spec": self.place.state / "run_spec.json",
+            "--data": self.place.data,
+            "--output": self.place.output,
+            "--ready": ready,
+        }
+        command = [str(python), "-m", "chronos_training.models.train"]
+        for name, path in arguments.items():
+            command += [name, str(path)]
+        variables = {
+            **TRAINING_VARIABLES,
+            "PYTHONPATH": str(self.place.base / "agent/app"),
+            "CHRONOS_RUN_STARTED_AT": self.reporter.record.claimed_at or iso(utc_now()),
+        }
+        try:
+            log_file, pid_file = self.place.logs / "training.log", self.place.state / "trainer.pid"
+            self.trainer = Trainer(command, variables, log_file, pid_file)
+            return self.trainer.wait_ready(ready, READY_SECONDS, self._asked_to_stop)
+        except (OSError, TrainingFailed) as error:
+            raise TrainingError(
+                f"Preflight: the environment does not work on this machine: {error}",
+                hint="It may have been built for another system; see playbooks/publish_runtime.yml.",
+            ) from error
 
     def _data_sync(self) -> None:
         self.reporter.begin("data_sync")
@@ -138,11 +172,7 @@ class Pipeline:
         prefix = layout.dataset_prefix(dataset["name"])
         self.place.data.mkdir(parents=True, exist_ok=True)
 
-        def progress(done: int, total: int) -> None:
-            self._stop_if_asked()
-            self.patience.working()
-            self.reporter.progress(message="fetching data", done_bytes=done, total_bytes=total)
-
+        progress = self._fetching("fetching data")
         self.patience(
             lambda: sync_dataset(self.s3, self.run.bucket, prefix, manifest, self.place.data, progress),
         )
@@ -155,20 +185,7 @@ class Pipeline:
 
     def _training(self) -> None:
         self.reporter.begin("training")
-        self.place.output.mkdir(parents=True, exist_ok=True)
-        arguments = {
-            "--spec": self.place.state / "run_spec.json",
-            "--data": self.place.data,
-            "--output": self.place.output,
-        }
-        command = [str(self.python), "-m", "chronos_training.models.train"]
-        for name, path in arguments.items():
-            command += [name, str(path)]
-        variables = {
-            **TRAINING_VARIABLES,
-            "PYTHONPATH": str(self.place.base / "agent/app"),
-            "CHRONOS_RUN_STARTED_AT": self.reporter.record.claimed_at or iso(utc_now()),
-        }
+        assert self.trainer is not None
         checkpoints = CheckpointSync(self.results)
 
         def on_progress(progress: dict[str, Any]) -> None:
@@ -177,11 +194,7 @@ class Pipeline:
 
         checkpoints.start()
         try:
-            run_training(
-                command,
-                variables,
-                log=self.place.logs / "training.log",
-                pid_file=self.place.state / "trainer.pid",
+            self.trainer.run(
                 progress_file=self.place.output / "progress.json",
                 on_progress=on_progress,
                 should_stop=self._asked_to_stop,
@@ -236,6 +249,19 @@ class Pipeline:
         stopped = self._asked_to_stop()
         if stopped is not None:
             raise stopped
+
+    def _fetching(self, message: str) -> Progress:
+        most = 0
+
+        def progress(done: int, total: int) -> None:
+            nonlocal most
+            self._stop_if_asked()
+            if done > most:
+                most = done
+                self.patience.working()
+            self.reporter.progress(message=message, done_bytes=done, total_bytes=total)
+
+        return progress
 
     def _say(self, message: str) -> None:
         log.info("%s", message)

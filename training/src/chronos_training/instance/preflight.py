@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
-import os
 import re
 import resource
 import shutil
@@ -26,13 +24,6 @@ OLDEST_DRIVER = {11: 450, 12: 525, 13: 580}
 OPEN_FILES = 4096
 # Fetching, starting and storing take minutes; a limit below this can only end as timed_out.
 LEAST_SECONDS_LEFT = 10.0
-
-_PROBE = """
-import json, torch, chronos
-cuda = torch.cuda.is_available()
-print(json.dumps({"torch": torch.__version__, "chronos": chronos.__version__, "cuda_build": torch.version.cuda,
-                  "cuda": cuda, "gpu": torch.cuda.get_device_name(0) if cuda else None}))
-"""
 
 
 def check_machine(device: str, torch: str, needed_bytes: int, work: Path, seconds_left: float) -> dict[str, Any]:
@@ -118,24 +109,11 @@ def _nvidia_smi() -> str:
     return said.strip()
 
 
-def check_environment(python: Path, device: str, expected_torch: str, variables: dict[str, str]) -> dict[str, Any]:
-    """Start the environment's Python, import torch and chronos, and compare with what was published.
+def check_environment(found: dict[str, Any], device: str, expected_torch: str) -> None:
+    """Compare what the environment's Python `found` (see models/ready.py) with what was published and is needed.
 
-    Returns the versions. Raises TrainingError when it does not start, differs, or has no working GPU for `cuda`.
+    Raises TrainingError when torch differs, or finds no GPU for the device `cuda`.
     """
-    try:
-        answer = subprocess.run(
-            [str(python), "-c", _PROBE], capture_output=True, text=True, timeout=300, env={**os.environ, **variables}
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise TrainingError(f"Preflight: the environment's Python does not start: {error}.") from error
-    if answer.returncode != 0:
-        last = (answer.stderr.strip().splitlines() or ["no output"])[-1]
-        raise TrainingError(
-            f"Preflight: the environment does not work on this machine: {last}",
-            hint="It was built for another system; see playbooks/publish_runtime.yml.",
-        )
-    found: dict[str, Any] = json.loads(answer.stdout.strip().splitlines()[-1])
     if found["torch"] != expected_torch:
         raise TrainingError(f"Preflight: torch is {found['torch']}, but {expected_torch} was published.")
     if device == "cuda" and not found["cuda"]:
@@ -143,4 +121,3 @@ def check_environment(python: Path, device: str, expected_torch: str, variables:
             f"Preflight: torch {found['torch']} (CUDA build: {found['cuda_build']}) finds no GPU.",
             hint="The driver may be older than the build of torch needs, or it is a CPU build.",
         )
-    return found

@@ -15,6 +15,7 @@ from typing import Any
 from chronos_training.core.errors import TrainingError
 
 POLL_SECONDS = 0.5
+READY_POLL_SECONDS = 0.1
 ERROR_PREFIX = "ERROR: "
 LEAST_GRACE_SECONDS = 5.0
 # The end of a log is where the reason stands; some logs are too long to be read whole.
@@ -34,47 +35,85 @@ class Stopped(TrainingError):
         super().__init__(reason)
 
 
-def run_training(
-    command: list[str],
-    variables: dict[str, str],
-    log: Path,
-    pid_file: Path,
-    progress_file: Path,
-    on_progress: Callable[[dict[str, Any]], None],
-    should_stop: Callable[[], Stopped | None],
-    stop_grace: float,
-) -> None:
-    """Run `command` until it ends; its output goes to `log`.
+class Trainer:
+    """The training program as a process: started early to load its libraries, told to go when its data is there."""
 
-    Raises TrainingFailed with its own last `ERROR:` sentence, or the Stopped that `should_stop` gave, after the
-    program had `stop_grace` seconds to save a checkpoint.
-    """
-    with log.open("ab") as output:
-        # A session of its own, so that a signal reaches its workers too.
-        process = subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            env={**os.environ, **variables},
-            start_new_session=True,
-        )
-    try:
-        pid_file.write_text(str(process.pid))
-        while process.poll() is None:
+    def __init__(self, command: list[str], variables: dict[str, str], log: Path, pid_file: Path) -> None:
+        """Start `command`; its output goes to `log`, its process id to `pid_file`."""
+        self._log, self._pid_file, self._ended = log, pid_file, False
+        with log.open("ab") as output:
+            # A session of its own, so that a signal reaches its workers too.
+            self._process = subprocess.Popen(
+                command,
+                stdin=subprocess.PIPE,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                env={**os.environ, **variables},
+                start_new_session=True,
+            )
+        pid_file.write_text(str(self._process.pid))
+
+    def wait_ready(self, file: Path, seconds: float, should_stop: Callable[[], Stopped | None]) -> dict[str, Any]:
+        """Return what the program wrote to `file` when its libraries were loaded.
+
+        Raises TrainingFailed with its own last words when it ends before or is not ready after `seconds`, or the
+        Stopped that `should_stop` gave.
+        """
+        deadline = time.monotonic() + seconds
+        while not file.exists():
             stopped = should_stop()
             if stopped is not None:
-                end_group(process.pid, _grace(stopped, stop_grace), lambda: process.poll() is not None)
-                process.wait()
                 raise stopped
-            _read_progress(progress_file, on_progress)
-            time.sleep(POLL_SECONDS)
-    finally:
-        end_group(process.pid, 0, lambda: process.poll() is not None)
-        pid_file.unlink(missing_ok=True)
-    _read_progress(progress_file, on_progress)
-    if process.returncode != 0:
-        raise TrainingFailed(_reason(log, process.returncode))
+            if self._process.poll() is not None:
+                raise TrainingFailed(_reason(self._log, self._process.returncode))
+            if time.monotonic() > deadline:
+                raise TrainingFailed(f"its libraries were not loaded after {seconds:.0f} s")
+            time.sleep(READY_POLL_SECONDS)
+        found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+        return found
+
+    def run(
+        self,
+        progress_file: Path,
+        on_progress: Callable[[dict[str, Any]], None],
+        should_stop: Callable[[], Stopped | None],
+        stop_grace: float,
+    ) -> None:
+        """Tell the program to go, and wait until it ends.
+
+        Raises TrainingFailed with its own last `ERROR:` sentence, or the Stopped that `should_stop` gave, after the
+        program had `stop_grace` seconds to save a checkpoint.
+        """
+        assert self._process.stdin is not None
+        with contextlib.suppress(BrokenPipeError):  # it has ended already; its exit code tells
+            self._process.stdin.write(b"go\n")
+            self._process.stdin.flush()
+        try:
+            while self._process.poll() is None:
+                stopped = should_stop()
+                if stopped is not None:
+                    end_group(self._process.pid, _grace(stopped, stop_grace), lambda: self._process.poll() is not None)
+                    self._process.wait()
+                    raise stopped
+                _read_progress(progress_file, on_progress)
+                time.sleep(POLL_SECONDS)
+        finally:
+            self.end()
+        _read_progress(progress_file, on_progress)
+        if self._process.returncode != 0:
+            raise TrainingFailed(f"Training failed: {_reason(self._log, self._process.returncode)}")
+
+    def end(self) -> None:
+        """End whatever is left of the program; nothing to do after an orderly end."""
+        if self._ended:  # its number may belong to another program by now
+            return
+        self._ended = True
+        end_group(self._process.pid, 0, lambda: self._process.poll() is not None)
+        self._process.wait()
+        if self._process.stdin is not None:
+            with contextlib.suppress(BrokenPipeError):
+                self._process.stdin.close()
+        self._pid_file.unlink(missing_ok=True)
 
 
 def _grace(stopped: Stopped, most: float) -> float:
@@ -106,7 +145,7 @@ def _reason(log: Path, code: int) -> str:
         lines = stream.read().decode(errors="replace").splitlines()
     said = [line[len(ERROR_PREFIX) :] for line in lines if line.startswith(ERROR_PREFIX)]
     if said:
-        return f"Training failed: {said[-1]}"
+        return said[-1]
     how = f"it was ended by signal {-code}" if code < 0 else f"exit code {code}"
     hint = " (out of memory?)" if code == -signal.SIGKILL else ""
-    return f"Training failed: {how}{hint}; see training.log."
+    return f"{how}{hint}; see training.log."

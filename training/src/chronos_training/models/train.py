@@ -14,6 +14,7 @@ import traceback
 from pathlib import Path
 
 from chronos_training.core.errors import TrainingError
+from chronos_training.models import ready
 from chronos_training.models.progress import Progress
 from chronos_training.models.stopping import Stopped, StopRequest
 
@@ -24,6 +25,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--spec", required=True, type=Path, help="run_spec.json")
     parser.add_argument("--data", required=True, type=Path, help="folder with the synced dataset and its manifest.json")
     parser.add_argument("--output", required=True, type=Path, help="folder for everything that is written")
+    parser.add_argument(
+        "--ready", type=Path, help="write what the libraries found to this file, then wait for a line on standard input"
+    )
     options = parser.parse_args(arguments)
     _prepare_process()
     stop = StopRequest()
@@ -38,6 +42,10 @@ def main(arguments: list[str] | None = None) -> int:
         spec = read_spec(options.spec)
         from chronos_training.models.session import run
 
+        if options.ready:
+            ready.announce(options.ready)
+            progress.phase("preparing", "waiting for the data")
+            ready.wait_for_go(stop)
         run(spec, options.data, options.output, progress, stop)
     except Stopped:
         logging.getLogger("chronos_training").info("stopped on request; the last step is saved")
