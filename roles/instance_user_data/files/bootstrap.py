@@ -175,9 +175,9 @@ def look(run):
     agent, tries = (BASE / "agent").exists(), STATE / "failed_looks"
     age = -booted_at() + time.monotonic()
     dead = subprocess.run(["systemctl", "is-failed", "--quiet", "chronos-training.service"], timeout=20).returncode == 0
-    tries.write_text(tries.read_text() + "x" if tries.exists() else "x")
     if agent:
         # The watcher failed just now. One failure may pass; a run that is dead needs somebody who ends it.
+        tries.write_text(tries.read_text() + "x" if tries.exists() else "x")
         reason = "pipeline and watcher do not work" if dead and len(tries.read_text()) >= 3 else ""
     else:
         reason = "the bootstrap died" if dead else "no agent came" if age > WATCHER_PATIENCE else ""

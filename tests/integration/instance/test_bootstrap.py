@@ -254,3 +254,12 @@ def test_when_pipeline_and_watcher_are_both_broken_the_machine_ends(machine):
         machine.run("look")
         assert machine.shut_down.exists() == (looks == 3)
     assert os.path.exists(machine.root / "run/chronos-training/failed_looks")
+
+
+def test_looks_before_the_agent_came_are_no_failures_of_its_watcher(machine):
+    for _ in range(5):
+        machine.run("look", patience=60)
+    assert machine.run() == 0
+    machine.command("systemctl", "exit 0")
+    machine.run("look")
+    assert not machine.shut_down.exists()

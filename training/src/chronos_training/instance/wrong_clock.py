@@ -7,11 +7,12 @@ correct that by itself. Clocks of fresh instances are now and then hours off unt
 from __future__ import annotations
 
 import logging
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, timezone
 from email.utils import parsedate_to_datetime
 from typing import Any
 
 import botocore.auth
+from botocore.auth import SIGV4_TIMESTAMP
 
 from chronos_training.core import aws, clock
 
@@ -19,6 +20,8 @@ log = logging.getLogger(__name__)
 
 # A correction smaller than this cures nothing: the request was refused for another reason.
 WORTH_CORRECTING = timedelta(minutes=1)
+# Correct once, and once more for a clock that was set in between.
+MOST_ATTEMPTS = 3
 
 
 def correct_when_refused() -> None:
@@ -32,12 +35,23 @@ def _now(remove_tzinfo: bool = True) -> datetime:
     return now.replace(tzinfo=None) if remove_tzinfo else now
 
 
-def _correct(response: Any = None, **_: Any) -> float | None:
-    """Return 0 (send again at once, which signs anew) after a correction, None to leave it to the other handlers."""
-    if response is None or response[1].get("Error", {}).get("Code") != "RequestTimeTooSkewed":
+def _correct(
+    response: Any = None, request_dict: dict[str, Any] | None = None, attempts: int = 1, **_: Any
+) -> float | None:
+    """Return 0 (send again at once, which signs anew) when this machine's time was the reason, None for other handlers.
+
+    What counts is the time in the signature: another thread may have corrected the clock since it was made.
+    """
+    if response is None or request_dict is None or attempts > MOST_ATTEMPTS:
         return None
-    change = clock.correct(parsedate_to_datetime(response[0].headers["Date"]))
-    if abs(change) < WORTH_CORRECTING:
+    if response[1].get("Error", {}).get("Code") != "RequestTimeTooSkewed":
         return None
-    log.warning("this machine's clock is %.0f s off S3's; using S3's", change.total_seconds())
+    true_time = parsedate_to_datetime(response[0].headers["Date"])
+    stamp = str(request_dict.get("context", {}).get("timestamp", ""))
+    signed = datetime.strptime(stamp, SIGV4_TIMESTAMP).replace(tzinfo=timezone.utc)
+    if abs(true_time - signed) < WORTH_CORRECTING:
+        return None
+    change = clock.correct(true_time)
+    if abs(change) >= WORTH_CORRECTING:
+        log.warning("this machine's clock is %.0f s off S3's; using S3's", change.total_seconds())
     return 0
