@@ -108,7 +108,7 @@ def run(params: dict[str, Any], *, check_mode: bool, say: Callable[[str], None])
     else:
         last, reasons = first, {short(f): f.blocked or _passing(f) for f in first.orphans}
     if not check_mode:
-        result["cleanup_status"] = complete(aws.client("s3", region=settings.region), first, last)
+        result["cleanup_status"] = complete(aws.client("s3", region=settings.region), first, last, say)
     if reasons:
         raise _left_over(params, last, reasons)
     return {**result, "clean": True}

@@ -144,11 +144,15 @@ def _rest_operations(
 def rest_operation(service: str, environ: dict[str, Any], query: dict[str, str]) -> tuple[str, dict[str, str]]:
     """Return the operation that a REST request is, by the most specific entry of botocore's own table."""
     headers = {key[5:].replace("_", "-").lower() for key in environ if key.startswith("HTTP_")}
+    # As it was sent: a / inside of a parameter (an ARN) is quoted there, and one between two is not.
+    sent = str(environ.get("RAW_URI", "")).partition("?")[0]
+    if not sent.startswith("/"):
+        sent = urllib.parse.quote(environ["PATH_INFO"])
     best: tuple[int, str, dict[str, str]] = (-1, "", {})
     for name, path, literals, wanted_query, wanted_headers in _rest_operations(service, environ["REQUEST_METHOD"]):
-        found = path.fullmatch(environ["PATH_INFO"])
+        found = path.fullmatch(sent)
         fits = found and literals <= set(query.items()) and wanted_query <= set(query) and wanted_headers <= headers
         special = len(literals) + len(wanted_query) + len(wanted_headers)
         if found and fits and special > best[0]:
-            best = (special, name, found.groupdict())
+            best = (special, name, {name: urllib.parse.unquote(value) for name, value in found.groupdict().items()})
     return best[1], {**query, **best[2]}

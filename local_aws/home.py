@@ -122,9 +122,17 @@ FOREIGN_VARIABLES = (
 )
 
 
+# A person who tries what a policy allows gives the keys of a user of the embedded account; without them it is its root.
+AS_USER = {
+    "LOCAL_AWS_ACCESS_KEY_ID": "AWS_ACCESS_KEY_ID",
+    "LOCAL_AWS_SECRET_ACCESS_KEY": "AWS_SECRET_ACCESS_KEY",
+}
+
+
 def point_at(endpoint: str, environment: MutableMapping[str, str], region: str = REGION) -> None:
     """Change `environment` in place so that AWS means the embedded one; service-specific endpoints go as well."""
     for name in list(environment):
         if name in FOREIGN_VARIABLES or name.startswith("AWS_ENDPOINT_URL_"):
             del environment[name]
     environment.update(client_environment(endpoint, region))
+    environment.update({name: environment[given] for given, name in AS_USER.items() if given in environment})

@@ -70,6 +70,12 @@ def guard_policy(place: Place) -> Json:
     return found
 
 
+def people_policy(kind: str, place: Place) -> Json:
+    """Return what a person may who runs trainings (`operator`) or watches them (`monitor`)."""
+    found: Json = variables("training_access", place)[f"training_access_{kind}_policy"]
+    return found
+
+
 def make_roles(iam: Any, place: Place) -> None:
     """Make the instance's role with its profile, and the scheduler's role."""
     for kind, role, policy in (

@@ -10,6 +10,8 @@ description:
     the process environment of Ansible is set so that every later plugin, module and lookup talks to it.
   - C(AWS_PROFILE), session tokens and other sources of real credentials are removed from the environment, so no play of
     this inventory can touch a real account.
+  - With C(LOCAL_AWS_ACCESS_KEY_ID) and C(LOCAL_AWS_SECRET_ACCESS_KEY), the keys of an IAM user of the embedded AWS, it acts
+    as that user, and as the account's root without them.
   - It adds no hosts, groups or variables. Name its file so that it is parsed first, e.g. C(00_local_aws.yml).
 options:
   plugin:

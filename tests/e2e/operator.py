@@ -34,16 +34,32 @@ class Finished:
 
 
 class Operator:
-    """Commands and eyes of one person. `aws` is the fixture of the embedded AWS."""
+    """Commands and eyes of one person. `aws` is the fixture of the embedded AWS.
+
+    The eyes are the account's root. The commands are too, until `become` gives them the keys of a user.
+    """
 
     def __init__(self, aws: Any) -> None:
         self.aws = aws
+        self._keys: dict[str, str] = {}
         self.bucket = "chronos-training-local-123456789012-us-east-1"
         self.s3, self.ec2 = aws.client("s3"), aws.client("ec2")
 
+    def become(self, kind: str) -> None:
+        """From now on run commands as a user who has only the policy of `kind` (operator, monitor) that was provisioned."""
+        keys = self.aws.new_user(kind)
+        policy = f"arn:aws:iam::123456789012:policy/chronos-training-local-{kind}"
+        self.aws.client("iam").attach_user_policy(UserName=kind, PolicyArn=policy)
+        self._keys = {
+            f"{prefix}{name}": keys[part]
+            for prefix in ("AWS_", "LOCAL_AWS_")
+            for name, part in (("ACCESS_KEY_ID", "AccessKeyId"), ("SECRET_ACCESS_KEY", "SecretAccessKey"))
+        }
+
     def command(self, *words: str, timeout: float = 300) -> Finished:
         """Run a program of the virtual environment from the repository's root."""
-        environment = {**os.environ, **self.aws.env, "PATH": f"{BIN}:{os.environ['PATH']}", "LC_ALL": "C.UTF-8"}
+        environment = {**os.environ, **self.aws.env, **self._keys, "LC_ALL": "C.UTF-8"}
+        environment["PATH"] = f"{BIN}:{os.environ['PATH']}"
         environment["ANSIBLE_CONFIG"] = str(ROOT / "ansible.cfg")
         done = subprocess.run(
             [str(BIN / words[0]), *words[1:]],

@@ -14,6 +14,8 @@ from typing import Any
 
 import pytest
 
+from tests.policies import Place, people_policy
+
 ROOT = Path(__file__).parents[2]
 TAGS = {"Project": "Chronos-Training", "Environment": "local", "CostCenter": "research", "ManagedBy": "Ansible"}
 TAG_FILTERS = [
@@ -23,6 +25,7 @@ TAG_FILTERS = [
 INSTANCE_NAME = "chronos-training-local-instance"
 GUARD_ROLE_NAME, GUARD_GROUP = "chronos-training-local-scheduler", "chronos-training-local"
 QUEUE_NAME = "chronos-training-local-guard-dlq"
+PEOPLE = {f"chronos-training-local-{kind}": kind for kind in ("operator", "monitor")}
 
 pytestmark = pytest.mark.timeout(420)
 
@@ -69,8 +72,8 @@ def test_a_preview_of_an_empty_account_says_what_would_be_made_and_makes_nothing
     status, output = play(aws, "provision_infrastructure", "--check", "--diff")
     assert status == 0, output
     # VPC, gateway, subnets, route table, endpoint, security group; bucket; role, profile; the guard's group and queue, its
-    # role; parameters.
-    assert changes(output) == 12
+    # role; the policies for people; parameters.
+    assert changes(output) == 13
     table = [line.strip() for line in output.splitlines() if "would be created" in line]
     assert len(table) == 15 and any(line.startswith("S3 gateway endpoint") for line in table)
     # The preview shows the properties that a person wants to see before they are real.
@@ -85,12 +88,13 @@ def test_the_life_of_an_environment(aws: Any) -> None:
 
     status, output = play(aws, "provision_infrastructure")
     assert status == 0, output
-    assert changes(output) == 14
+    assert changes(output) == 15
     bucket = parameters(aws)["bucket"]
     right_network(aws)
     right_bucket(aws, bucket)
     right_identity(aws)
     right_guard(aws)
+    right_access(aws, bucket)
 
     status, output = play(aws, "provision_infrastructure")
     assert (status, changes(output)) == (0, 0), output
@@ -124,11 +128,11 @@ def test_the_life_of_an_environment(aws: Any) -> None:
     assert len(network(aws)["subnets"]) == 3
 
     status, output = play(aws, "teardown_infrastructure", "--check")
-    assert (status, changes(output)) == (0, 11), output
+    assert (status, changes(output)) == (0, 12), output
     assert len(network(aws)["subnets"]) == 3 and not no_guard(aws)
 
     status, output = play(aws, "teardown_infrastructure")
-    assert (status, changes(output)) == (0, 11), output
+    assert (status, changes(output)) == (0, 12), output
     assert not any(network(aws).values()) and parameters(aws) == {}
     assert no_identity(aws) and no_guard(aws)
     assert s3.get_object(Bucket=bucket, Key="local/runs/2026/01/01-120000/models/m")["Body"].read() == b"a model"
@@ -224,6 +228,17 @@ def right_guard(aws: Any) -> None:
     assert published["guard_role_arn"] == role["Arn"]
 
 
+def right_access(aws: Any, bucket: str) -> None:
+    iam = aws.client("iam")
+    policies = {p["PolicyName"]: p for p in iam.list_policies(Scope="Local")["Policies"]}
+    assert set(policies) == set(PEOPLE)
+    for name, kind in PEOPLE.items():
+        arn = policies[name]["Arn"]
+        version = iam.get_policy_version(PolicyArn=arn, VersionId=policies[name]["DefaultVersionId"])["PolicyVersion"]
+        assert version["Document"] == people_policy(kind, Place(bucket))
+        assert {t["Key"]: t["Value"] for t in iam.list_policy_tags(PolicyArn=arn)["Tags"]} == TAGS
+
+
 def no_guard(aws: Any) -> bool:
     groups = [g["Name"] for g in aws.client("scheduler").list_schedule_groups()["ScheduleGroups"]]
     return groups == ["default"] and not aws.client("sqs").list_queues().get("QueueUrls")
@@ -231,4 +246,5 @@ def no_guard(aws: Any) -> bool:
 
 def no_identity(aws: Any) -> bool:
     iam = aws.client("iam")
-    return iam.list_roles()["Roles"] == [] and iam.list_instance_profiles()["InstanceProfiles"] == []
+    left = (iam.list_roles()["Roles"], iam.list_instance_profiles()["InstanceProfiles"])
+    return not any([*left, iam.list_policies(Scope="Local")["Policies"]])

@@ -6,21 +6,23 @@ import json
 from typing import Any
 
 from chronos_training.core import aws, inventory, layout
+from chronos_training.core.errors import PermissionDenied
 from chronos_training.core.inventory import Resource
 from chronos_training.core.objects import read_json
 
 from .leftovers import LOCK
 from .runs import run_ids
-from .verify import Verdict
+from .verify import Say, Verdict
 
 # An instance cannot see its own end, so each run's `after` is filled in by the next verification.
 LOOK_BACK = 10
 
 
-def complete(s3: Any, first: Verdict, last: Verdict) -> list[str]:
+def complete(s3: Any, first: Verdict, last: Verdict, say: Say) -> list[str]:
     """Write the inventory after the end for the newest runs that lack it; return the keys written.
 
-    `first` is what was seen at first: what existed before, for a run that could not write that itself.
+    `first` is what was seen at first: what existed before, for a run that could not write that itself. Whoever may only
+    read leaves it to the next verification of somebody who may write.
     """
     scope = last.scope
     active = last.active.record.run_id if last.active is not None else None
@@ -33,7 +35,11 @@ def complete(s3: Any, first: Verdict, last: Verdict) -> list[str]:
         # Once clean it stays clean; a run that was seen with leftovers is looked at until they are gone.
         if status is not None and status.get("after") is not None and status.get("status") == "clean":
             continue
-        _write(s3, scope.bucket, key, _completed(status, run_id, first, last))
+        try:
+            _write(s3, scope.bucket, key, _completed(status, run_id, first, last))
+        except PermissionDenied as error:
+            say(f"the record of the verification was not stored: {error.message}")
+            break
         written.append(key)
     return written
 

@@ -11,7 +11,7 @@ from boto3.s3.transfer import TransferConfig
 
 from chronos_training.core import aws
 from chronos_training.core.errors import TrainingError
-from chronos_training.core.objects import ABSENT
+from chronos_training.core.objects import says_absent
 
 # Parts of 16 MB on 8 connections fill an ordinary line; single puts below that.
 TRANSFER = TransferConfig(multipart_threshold=16 << 20, multipart_chunksize=16 << 20, max_concurrency=8)
@@ -22,7 +22,7 @@ def is_there(s3: Any, bucket: str, key: str, size: int, sha256: str) -> bool:
     try:
         head = s3.head_object(Bucket=bucket, Key=key)
     except s3.exceptions.ClientError as error:
-        if aws.error_code(error) in ABSENT:
+        if says_absent(s3, bucket, key, error):
             return False
         raise aws.explain(error, f"look at s3://{bucket}/{key}") from error
     return bool(head["ContentLength"] == size and head.get("Metadata", {}).get("sha256") == sha256)

@@ -12,6 +12,7 @@ from chronos_training.core import aws, layout
 from chronos_training.core.cost import REFERENCE_TYPE
 from chronos_training.core.errors import DataError, TrainingError
 from chronos_training.core.hashing import sha256_file
+from chronos_training.core.objects import read_json
 
 from .runs import run_cost
 
@@ -46,11 +47,10 @@ def _objects(s3: Any, bucket: str, prefix: str) -> list[str]:
 
 
 def _expected(s3: Any, bucket: str, prefix: str) -> dict[str, str]:
-    try:
-        body = s3.get_object(Bucket=bucket, Key=prefix + "training.json")["Body"].read()
-    except s3.exceptions.NoSuchKey:
+    training = read_json(s3, bucket, prefix + "training.json")
+    if training is None:
         return {}  # a run that was lost before it could write one
-    return {prefix + artifact["path"]: artifact["sha256"] for artifact in json.loads(body)["artifacts"]}
+    return {prefix + artifact["path"]: artifact["sha256"] for artifact in training["artifacts"]}
 
 
 def _fetch(s3: Any, bucket: str, key: str, path: Path, sha256: str | None) -> Path | None:

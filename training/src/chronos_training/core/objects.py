@@ -7,7 +7,14 @@ import time
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-from botocore.exceptions import ClientError, HTTPClientError, IncompleteReadError, ResponseStreamingError
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    HTTPClientError,
+    IncompleteReadError,
+    ResponseStreamingError,
+)
+from botocore.parsers import ResponseParserError
 
 from . import aws
 from .errors import TrainingError
@@ -17,7 +24,23 @@ class NotOurs(TrainingError):
     """The object is there, but is not what this program writes at its key."""
 
 
-ABSENT = {"404", "NoSuchKey", "NotFound"}
+_ABSENT = {"404", "NoSuchKey", "NotFound"}
+_DENIED = {"403", "AccessDenied"}
+
+
+def says_absent(s3: Any, bucket: str, key: str, error: ClientError) -> bool:
+    """Return whether `error`, the answer to a GET or HEAD of `key`, means that there is no such object.
+
+    To a principal that may list only below a prefix (C3) S3 answers 403 for an absent key, not 404; a listing tells.
+    """
+    code = aws.error_code(error)
+    if code not in _DENIED:
+        return code in _ABSENT
+    try:
+        answer = s3.list_objects_v2(Bucket=bucket, Prefix=key, MaxKeys=1)
+    except (ClientError, BotoCoreError, ResponseParserError):
+        return False
+    return all(entry["Key"] != key for entry in answer.get("Contents", []))
 
 
 # botocore repeats a request that was not answered, but not one whose answer broke off in the middle of the body.
@@ -44,7 +67,7 @@ def read_bytes(s3: Any, bucket: str, key: str) -> bytes | None:
         try:
             return get_bytes(s3, bucket, key)
         except ClientError as error:
-            if aws.error_code(error) in ABSENT:
+            if says_absent(s3, bucket, key, error):
                 return None
             raise
 
@@ -72,7 +95,7 @@ def age_seconds(s3: Any, bucket: str, key: str) -> float | None:
         try:
             found = s3.head_object(Bucket=bucket, Key=key)
         except ClientError as error:
-            if aws.error_code(error) in ABSENT:
+            if says_absent(s3, bucket, key, error):
                 return None
             raise
     now = parsedate_to_datetime(found["ResponseMetadata"]["HTTPHeaders"]["date"])

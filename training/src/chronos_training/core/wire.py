@@ -18,6 +18,7 @@ from botocore.parsers import ResponseParserError
 
 from . import aws
 from .errors import Unreachable
+from .objects import says_absent
 
 # botocore has two families: the connection could not be made (and nothing was sent), or it broke.
 # An answer of XML that is cut in the middle is a ResponseParserError, which is of neither.
@@ -87,7 +88,7 @@ class S3Wire:
             if answer is Answer.NOT_FOUND:
                 return None
             if answer is Answer.DENIED:
-                if self._is_absent():
+                if says_absent(self._s3, self._bucket, self._key, error):
                     return None
                 raise aws.explain(error, f"read {self.url}") from error
             raise Unseen(f"Could not read {self.url}: {error}") from error
@@ -115,17 +116,6 @@ class S3Wire:
         except (botocore_errors.ClientError, botocore_errors.BotoCoreError, ResponseParserError) as error:
             return self._answer(error, f"delete {self.url}")
         return Answer.DONE
-
-    def _is_absent(self) -> bool:
-        """Return whether a listing shows that the key is absent.
-
-        To a principal that may list only below a prefix (C3) S3 answers 403 for an absent key, not 404.
-        """
-        try:
-            answer = self._s3.list_objects_v2(Bucket=self._bucket, Prefix=self._key, MaxKeys=1)
-        except (botocore_errors.ClientError, botocore_errors.BotoCoreError, ResponseParserError):
-            return False
-        return all(entry["Key"] != self._key for entry in answer.get("Contents", []))
 
     def _answer(self, error: Exception, what: str) -> Answer:
         if isinstance(error, botocore_errors.ClientError):

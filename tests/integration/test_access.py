@@ -1,0 +1,325 @@
+"""The policies for people, statement by statement: each allows a call that nothing else does, and ends just there.
+
+`allowed` are calls as the playbooks make them; `beyond` are calls just outside. That the playbooks need no more than the
+operator's policy is shown end to end: there every command is run by a user who has only that.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from local_aws.testing import EmbeddedAws
+from tests.policies import Json, Place, make_roles, people_policy
+
+ACCOUNT = "123456789012"
+BUCKET = f"chronos-training-local-{ACCOUNT}-us-east-1"
+PLACE = Place(BUCKET)
+PROJECT, ENV = "Chronos-Training", "local"
+GROUP = "chronos-training-local"
+PROFILE = f"{GROUP}-instance"
+REFUSALS = {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "403"}
+LARGEST_POLICY = 6144  # characters without white space; AWS refuses a longer managed policy
+ENDING = {
+    "instance": ("terminate_instances", "InstanceIds"),
+    "volume": ("delete_volume", "VolumeId"),
+    "snapshot": ("delete_snapshot", "SnapshotId"),
+    "interface": ("delete_network_interface", "NetworkInterfaceId"),
+    "address": ("release_address", "AllocationId"),
+    "spot request": ("cancel_spot_instance_requests", "SpotInstanceRequestIds"),
+}
+Call = tuple[str, str, dict[str, Any]]
+
+
+def tags(project: str = PROJECT, env: str = ENV) -> list[dict[str, str]]:
+    return [{"Key": "Project", "Value": project}, {"Key": "Environment", "Value": env}]
+
+
+def spec(kind: str, wanted: list[dict[str, str]]) -> list[dict[str, Any]]:
+    return [{"ResourceType": kind, "Tags": wanted}]
+
+
+class Account:
+    """An environment, and beside it what is of another environment and of another project."""
+
+    def __init__(self, aws: EmbeddedAws) -> None:
+        self.aws = aws
+        ec2, s3, iam, scheduler = (aws.client(name) for name in ("ec2", "s3", "iam", "scheduler"))
+        s3.create_bucket(Bucket=BUCKET)
+        make_roles(iam, PLACE)
+        iam.create_role(RoleName="admin", AssumeRolePolicyDocument="{}")
+        iam.create_instance_profile(InstanceProfileName="admin")
+        iam.add_role_to_instance_profile(InstanceProfileName="admin", RoleName="admin")
+        for env in (ENV, "prod"):
+            scheduler.create_schedule_group(Name=f"chronos-training-{env}", Tags=tags(env=env))
+        # Named own, other_env and other_project.
+        owners = {"own": tags(), "other_env": tags(env="prod"), "other_project": tags("Another")}
+        self.things: dict[tuple[str, str], str] = {}
+        self.groups: dict[str, str] = {}
+        self.subnet, self.foreign_subnet = (s["SubnetId"] for s in ec2.describe_subnets()["Subnets"][:2])
+        ec2.create_tags(Resources=[self.subnet], Tags=tags())
+        vpc = ec2.describe_vpcs()["Vpcs"][0]["VpcId"]
+        for who, wanted in owners.items():
+            self._make(who, wanted)
+            self.groups[who] = ec2.create_security_group(
+                GroupName=who, Description=who, VpcId=vpc, TagSpecifications=spec("security-group", wanted)
+            )["GroupId"]
+        self._users = 0
+
+    def user(self, policy: Json) -> dict[str, str]:
+        """Return the keys of a new user with this policy alone."""
+        self._users += 1
+        return self.aws.new_user(f"user{self._users}", only=policy)
+
+    def change(self, policy: Json) -> None:
+        """Let the newest user have this policy instead."""
+        document = json.dumps(policy)
+        self.aws.client("iam").put_user_policy(
+            UserName=f"user{self._users}", PolicyName="only", PolicyDocument=document
+        )
+
+    def store(self, calls: list[Call]) -> None:
+        """Store what the calls read: an absent key is a 403 to whoever may list only below a prefix."""
+        for _, operation, arguments in calls:
+            if operation == "get_object":
+                self.aws.client("s3").put_object(**arguments, Body=b"{}")
+
+    def refuses(self, keys: dict[str, str], call: Call) -> bool:
+        """Return whether the call is refused to these keys; that it fails for another reason is not a refusal."""
+        service, operation, arguments = call
+        try:
+            getattr(self.aws.client(service, credentials=keys), operation)(**copy.deepcopy(arguments))
+        except ClientError as error:
+            return str(error.response["Error"]["Code"]) in REFUSALS
+        return False
+
+    # Calls.
+
+    def launch(self, *, wanted: list[dict[str, str]] | None = None, **changes: Any) -> Call:
+        """A launch as ours is."""
+        kinds = ("instance", "volume", "network-interface")
+        ours = {
+            "MinCount": 1, "MaxCount": 1, "ImageId": "ami-0a7d80731ae1b2435", "InstanceType": "c5.large", "DryRun": True,
+            "IamInstanceProfile": {"Name": PROFILE}, "SubnetId": self.subnet, "SecurityGroupIds": [self.groups["own"]],
+            "MetadataOptions": {"HttpTokens": "required", "HttpPutResponseHopLimit": 1},
+            "BlockDeviceMappings": [{"DeviceName": "/dev/sda1", "Ebs": {"Encrypted": True, "VolumeType": "gp3"}}],
+            "TagSpecifications": [one for kind in kinds for one in spec(kind, tags() if wanted is None else wanted)],
+        }  # fmt: skip
+        return ("ec2", "run_instances", ours | changes)
+
+    def schedule(self, group: str = GROUP, role: str = f"{GROUP}-scheduler") -> Call:
+        target = {"Arn": "arn:aws:scheduler:::aws-sdk:ec2:terminateInstances", "Input": "{}"}
+        target["RoleArn"] = f"arn:aws:iam::{ACCOUNT}:role/{role}"
+        arguments = {"Name": f"{GROUP}-1", "GroupName": group, "ScheduleExpression": "at(2030-01-01T00:00:00)"}
+        return ("scheduler", "create_schedule", {**arguments, "FlexibleTimeWindow": {"Mode": "OFF"}, "Target": target})
+
+    def end(self, what: str, whose: str) -> Call:
+        """A call that ends something that exists; dry, so that it can be made again."""
+        operation, parameter = ENDING[what]
+        identity: Any = self.things[what, whose]
+        listed = parameter.endswith("Ids")
+        return ("ec2", operation, {parameter: [identity] if listed else identity, "DryRun": True})
+
+    def _make(self, whose: str, wanted: list[dict[str, str]]) -> None:
+        ec2 = self.aws.client("ec2")
+        volume = ec2.create_volume(AvailabilityZone="us-east-1a", Size=1, TagSpecifications=spec("volume", wanted))
+        snapshot = ec2.create_snapshot(VolumeId=volume["VolumeId"], TagSpecifications=spec("snapshot", wanted))
+        interface = ec2.create_network_interface(
+            SubnetId=self.subnet, TagSpecifications=spec("network-interface", wanted)
+        )
+        address = ec2.allocate_address(Domain="vpc", TagSpecifications=spec("elastic-ip", wanted))
+        spot = ec2.request_spot_instances(
+            InstanceCount=1,
+            LaunchSpecification={"ImageId": "ami-0a7d80731ae1b2435", "InstanceType": "c5.large"},
+            TagSpecifications=spec("spot-instances-request", wanted),
+        )
+        for what, identity in {
+            "instance": self.aws.launch(TagSpecifications=spec("instance", wanted)),
+            "volume": volume["VolumeId"],
+            "snapshot": snapshot["SnapshotId"],
+            "interface": interface["NetworkInterface"]["NetworkInterfaceId"],
+            "address": address["AllocationId"],
+            "spot request": spot["SpotInstanceRequests"][0]["SpotInstanceRequestId"],
+        }.items():
+            self.things[what, whose] = identity
+
+
+@pytest.fixture(scope="module")
+def account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Account]:
+    """An account of its own: no call of these tests changes what another one needs."""
+    server = EmbeddedAws(tmp_path_factory.mktemp("access") / "home")
+    yield Account(server)
+    server.stop()
+
+
+def on(key: str, operation: str, **more: Any) -> Call:
+    return ("s3", f"{operation}_object", {"Bucket": BUCKET, "Key": key, **more})
+
+
+def listing(**arguments: Any) -> Call:
+    return ("s3", "list_objects_v2", {"Bucket": BUCKET, **arguments})
+
+
+def abort(key: str) -> Call:
+    return ("s3", "abort_multipart_upload", {"Bucket": BUCKET, "Key": key, "UploadId": "absent"})
+
+
+def settings(env: str) -> Call:
+    return ("ssm", "get_parameters_by_path", {"Path": f"/chronos-training/{env}/"})
+
+
+def guard(operation: str, env: str = ENV) -> Call:
+    return ("scheduler", operation, {"Name": f"{GROUP}-0", "GroupName": f"chronos-training-{env}"})
+
+
+def group_tags(env: str) -> Call:
+    arn = f"arn:aws:scheduler:us-east-1:{ACCOUNT}:schedule-group/chronos-training-{env}"
+    return ("scheduler", "list_tags_for_resource", {"ResourceArn": arn})
+
+
+RUN = "local/runs/2026/01/01-010101/"
+WATCHING: list[Call] = [
+    settings(ENV),
+    listing(Prefix="local/runs/"),
+    ("s3", "list_multipart_uploads", {"Bucket": BUCKET}),
+    on("local/system-state.json", "get"),
+    on(f"{RUN}system-state.json", "get"),
+    on(f"{RUN}run_spec.json", "get"),
+    on(f"{RUN}model_metadata.json", "get"),
+    on(f"{RUN}cleanup_status.json", "get"),
+    ("ec2", "describe_addresses", {}),
+    ("ec2", "describe_instances", {}),
+    ("ec2", "describe_network_interfaces", {}),
+    ("ec2", "describe_snapshots", {"OwnerIds": ["self"]}),
+    ("ec2", "describe_spot_instance_requests", {}),
+    ("ec2", "describe_volumes", {}),
+    ("scheduler", "list_schedules", {"GroupName": GROUP}),
+    guard("get_schedule"),
+    ("scheduler", "get_schedule_group", {"Name": GROUP}),
+    group_tags(ENV),
+]
+
+
+def allowed(kind: str, account: Account) -> list[Call]:
+    """The calls as the playbooks make them. An id that nothing has is refused by tags: what is ended must exist."""
+    if kind == "monitor":
+        return WATCHING
+    parameter = "/aws/service/canonical/ubuntu/server/22.04/stable/current/amd64/hvm/ebs-gp2/ami-id"
+    return [
+        *WATCHING,
+        ("ssm", "get_parameter", {"Name": parameter}),
+        *[listing(Prefix=p) for p in ("cached-datasets/a/", "runtime/")],
+        *[on(key, "get") for key in ("cached-datasets/a/manifest.json", "runtime/a", "local/configs/mine.yaml")],
+        *[on(key, "put") for key in ("local/system-state.json", "local/.probe-1", f"{RUN}run_spec.json")],
+        *[on(key, "put") for key in ("cached-datasets/a/b", "runtime/a/b")],
+        *[on(key, "delete") for key in ("local/system-state.json", "local/.probe-1", "cached-datasets/a/b")],
+        *[abort(key) for key in (f"{RUN}m", "local/logs/1/a", "cached-datasets/a/b", "runtime/a/b")],
+        ("ec2", "describe_subnets", {}),
+        account.launch(),
+        account.schedule(),
+        *[account.end(what, "own") for what in ENDING],
+        guard("delete_schedule"),
+    ]
+
+
+@pytest.mark.parametrize("kind", ["operator", "monitor"])
+def test_nothing_can_be_taken_from_a_policy(account: Account, kind: str) -> None:
+    whole = people_policy(kind, PLACE)
+    keys = account.user(whole)
+    calls = allowed(kind, account)
+
+    def refused(policy: Json) -> Iterator[str]:
+        account.change(policy)
+        account.store(calls)
+        return (f"{service}.{operation} {arguments}" for service, operation, arguments in calls
+                if account.refuses(keys, (service, operation, arguments)))  # fmt: skip
+
+    assert list(refused(whole)) == []
+    assert [what for what, less in reduced(whole) if not any(refused(less))] == []
+    # What was refused above was refused for want of permission, not because a call before it had ended the resource.
+    assert list(refused(whole)) == []
+
+
+def reduced(policy: Json) -> Iterator[tuple[str, Json]]:
+    """The policy without one statement, or without one of a statement's actions or resources, with words for it."""
+    for number, statement in enumerate(policy["Statement"]):
+        others = policy["Statement"][:number] + policy["Statement"][number + 1 :]
+        yield statement["Sid"], {**policy, "Statement": others}
+        for element in ("Action", "Resource"):
+            values = statement[element]
+            for value in values if isinstance(values, list) else []:
+                less = {**statement, element: [one for one in values if one != value]}
+                yield f"{statement['Sid']}: {value}", {**policy, "Statement": [*others, less]}
+
+
+def beyond(account: Account) -> dict[str, Call]:
+    """Calls just outside the operator's policy."""
+    bad_volume = [{"DeviceName": "/dev/sda1", "Ebs": {"Encrypted": False}}]
+    return {
+        "settings of another environment": settings("prod"),
+        "list the whole bucket": listing(),
+        "list another environment": listing(Prefix="prod/"),
+        "list an environment whose name begins the same": listing(Prefix="local2/"),
+        "read another environment": on("prod/runs/2026/01/01-010101/models/m", "get"),
+        "write another environment's lock": on("prod/system-state.json", "put"),
+        "write a run's log": on("local/logs/1/training.log", "put"),
+        "write a configuration": on("local/configs/mine.yaml", "put"),
+        "write at the top of the bucket": on("note.txt", "put"),
+        "delete a run's model": on(f"{RUN}models/m", "delete"),
+        "delete another environment's lock": on("prod/system-state.json", "delete"),
+        "delete a runtime": on("runtime/a", "delete"),
+        "change the bucket's policy": ("s3", "put_bucket_policy", {"Bucket": BUCKET, "Policy": "{}"}),
+        "delete the bucket": ("s3", "delete_bucket", {"Bucket": BUCKET}),
+        **{f"end an {what} of {whose}": account.end(what, whose) for what in ENDING for whose in ("other_env", "other_project")},
+        "stop an instance": ("ec2", "stop_instances", {"InstanceIds": [account.things["instance", "own"]]}),
+        "tag an instance that exists": (
+            "ec2", "create_tags", {"Resources": [account.things["instance", "other_project"]], "Tags": tags()}
+        ),
+        "launch without tags": account.launch(TagSpecifications=[]),
+        "launch for another environment": account.launch(wanted=tags(env="prod")),
+        "launch for another project": account.launch(wanted=tags("Another")),
+        "launch with another role": account.launch(IamInstanceProfile={"Name": "admin"}),
+        "launch without a role": account.launch(IamInstanceProfile={}),
+        "launch with IMDSv1": account.launch(MetadataOptions={"HttpTokens": "optional", "HttpPutResponseHopLimit": 1}),
+        "launch with two hops": account.launch(MetadataOptions={"HttpTokens": "required", "HttpPutResponseHopLimit": 2}),
+        "launch with an open volume": account.launch(BlockDeviceMappings=bad_volume),
+        "launch with a key pair": account.launch(KeyName="mine"),
+        "launch into another subnet": account.launch(SubnetId=account.foreign_subnet),
+        "launch into another security group": account.launch(SecurityGroupIds=[account.groups["other_env"]]),
+        "guard in another group": account.schedule(group="chronos-training-prod"),
+        "guard with another role": account.schedule(role="admin"),
+        "guard with the instance's role": account.schedule(role=PROFILE),
+        "delete another environment's guard": guard("delete_schedule", "prod"),
+        "delete the group": ("scheduler", "delete_schedule_group", {"Name": GROUP}),
+        "widen the instance's role": (
+            "iam", "put_role_policy", {"RoleName": PROFILE, "PolicyName": "more", "PolicyDocument": "{}"}
+        ),
+    }  # fmt: skip
+
+
+def test_a_call_just_outside_is_refused(account: Account) -> None:
+    keys = account.user(people_policy("operator", PLACE))
+    permitted = [what for what, call in beyond(account).items() if not account.refuses(keys, call)]
+    assert not permitted
+
+
+def test_whoever_watches_changes_nothing_and_reads_no_model_data_or_log(account: Account) -> None:
+    keys = account.user(people_policy("monitor", PLACE))
+    watching = {json.dumps(call) for call in WATCHING}
+    others = [call for call in allowed("operator", account) if json.dumps(call) not in watching]
+    others += [on(key, "get") for key in (f"{RUN}models/m", "local/logs/1/training.log", "prod/system-state.json")]
+    others += [listing(), listing(Prefix="prod/"), settings("prod"), guard("get_schedule", "prod")]
+    permitted = [call for call in others if not account.refuses(keys, call)]
+    assert not permitted
+
+
+@pytest.mark.parametrize("kind", ["operator", "monitor"])
+def test_it_fits_into_a_managed_policy(kind: str) -> None:
+    env, region = "production", "ap-southeast-1"
+    policy = people_policy(kind, Place(f"chronos-training-{env}-{ACCOUNT}-{region}", env, region=region))
+    assert len("".join(json.dumps(policy).split())) <= LARGEST_POLICY
