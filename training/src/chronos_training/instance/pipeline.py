@@ -7,10 +7,9 @@ import logging
 import math
 import os
 import signal
-import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from chronos_training.core import aws, layout
 from chronos_training.core.clock import iso, utc_now
@@ -329,5 +328,19 @@ def main() -> int:
         machine.power_off()
 
 
+def run_and_leave() -> NoReturn:
+    """Do `main` and end this process at once.
+
+    An ordinary exit waits for every thread, also for an upload that was given up and still hangs; the process would then
+    hold the power-off until TimeoutStopSec.
+    """
+    code = 1
+    try:
+        code = main()
+    finally:
+        logging.shutdown()
+        os._exit(code)
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    run_and_leave()
