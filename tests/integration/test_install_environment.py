@@ -1,0 +1,156 @@
+"""The environment on the instance: mounted or unpacked, from a real S3 server, with real images and mounts."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import subprocess
+from pathlib import Path
+
+import boto3
+import pytest
+from moto.server import ThreadedMotoServer
+
+from chronos_training.control import squashfs
+from chronos_training.control.packing import pack_folder
+from chronos_training.core import aws
+from chronos_training.core.errors import TrainingError
+from chronos_training.instance import mounting
+from chronos_training.instance.environment import check_packages, install_environment
+
+BUCKET = "environments"
+PACKAGES = {"greeting": "1.2", "ruamel-yaml": "0.18+cpu"}
+
+
+@pytest.fixture(scope="module")
+def server():
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+@pytest.fixture
+def s3(server, monkeypatch):
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    values = {"AWS_ENDPOINT_URL": server, "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
+    for name, value in {**values, "AWS_DEFAULT_REGION": "us-east-1", "AWS_CONFIG_FILE": os.devnull}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(aws, "_session", None)
+    monkeypatch.setattr("chronos_training.instance.transfer.BACKOFF_SECONDS", 0.01)
+    client = boto3.client("s3")
+    client.create_bucket(Bucket=BUCKET)
+    return client
+
+
+@pytest.fixture
+def root(tmp_path):
+    """An environment in small: a program, and what pip leaves of two packages."""
+    root = tmp_path / "built"
+    (root / "bin").mkdir(parents=True)
+    (root / "bin/python3").write_text("#!/bin/sh\necho started from $0\n")
+    (root / "bin/python3").chmod(0o755)
+    for name in ("greeting-1.2", "ruamel.yaml-0.18+cpu"):
+        (root / f"lib/python3.11/site-packages/{name}.dist-info").mkdir(parents=True)
+    return root
+
+
+def put(s3, path: Path, name: str) -> dict:
+    body = path.read_bytes()
+    s3.put_object(Bucket=BUCKET, Key=name, Body=body)
+    return {"key": name, "sha256": hashlib.sha256(body).hexdigest(), "size": len(body)}
+
+
+@pytest.fixture
+def published(s3, root, tmp_path):
+    """The run spec's `python_env`, both forms published."""
+    pack_folder(root, tmp_path / "env.tar.zst")
+    entry = {**put(s3, tmp_path / "env.tar.zst", "env.tar.zst"), "image": None, "packages": PACKAGES}
+    if squashfs.can_pack():
+        squashfs.pack_image(root, tmp_path / "env.sqfs")
+        entry["image"] = put(s3, tmp_path / "env.sqfs", "env.sqfs")
+    return entry
+
+
+@pytest.fixture
+def target(tmp_path):
+    target = tmp_path / "work/environment"
+    yield target
+    if os.path.ismount(target):
+        subprocess.run(["umount", str(target)], check=True)
+
+
+needs_mounts = pytest.mark.skipif(
+    bool(mounting.reason_not_to_mount()) or not squashfs.can_pack(), reason="needs root, loop devices and mksquashfs"
+)
+
+
+def install(s3, published, target) -> Path:
+    return install_environment(s3, BUCKET, published, target, lambda line: None)
+
+
+def starts(python: Path) -> bool:
+    return subprocess.run([python], capture_output=True, text=True).stdout == f"started from {python}\n"
+
+
+@needs_mounts
+def test_the_image_is_mounted_read_only(s3, published, target):
+    python = install(s3, published, target)
+    assert os.path.ismount(target)
+    assert starts(python)
+    with pytest.raises(OSError, match="Read-only"):
+        (target / "new").touch()
+
+
+@pytest.mark.parametrize("entry", ["archive", "image"])
+def test_a_corrupt_one_is_refused_by_name_and_both_hashes(s3, published, target, entry, request):
+    if entry == "image" and (mounting.reason_not_to_mount() or not published["image"]):
+        pytest.skip("needs root, loop devices and mksquashfs")
+    if entry == "archive":
+        published = {**published, "image": None}
+    one = published["image"] if entry == "image" else published
+    s3.put_object(Bucket=BUCKET, Key=one["key"], Body=b"bad")
+    bad = hashlib.sha256(b"bad").hexdigest()
+    with pytest.raises(TrainingError) as error:
+        install(s3, published, target)
+    said = f"The environment s3://{BUCKET}/{one['key']} is corrupt: its sha256 is {bad}, not {one['sha256']}."
+    assert str(error.value).startswith(said)
+    assert not target.exists()
+
+
+@needs_mounts
+def test_an_image_that_cannot_be_mounted_is_replaced_by_the_archive(s3, published, target, tmp_path, caplog):
+    (tmp_path / "no image").write_bytes(b"published so, and no file system" * 1000)
+    published["image"] = put(s3, tmp_path / "no image", "env.sqfs")
+    with caplog.at_level(logging.INFO):
+        assert starts(install(s3, published, target))
+    assert not os.path.ismount(target)
+    assert "the image is not mounted (mount: " in caplog.text
+
+
+def test_an_instance_that_is_a_folder_never_mounts(s3, published, target, monkeypatch, caplog):
+    monkeypatch.setenv("INSTANCE_ROOT", "/somewhere")
+    with caplog.at_level(logging.INFO):
+        assert starts(install(s3, published, target))
+    assert not os.path.ismount(target)
+    assert sorted(path.name for path in target.parent.iterdir()) == ["environment"]
+    if published["image"]:
+        assert "a mount would be the machine's" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"greeting": "1.3"}, "greeting is 1.2, not 1.3"),
+        ({"more": "1.0"}, "more is missing, not 1.0"),
+        ({"ruamel-yaml": None}, "ruamel-yaml 0.18+cpu is not in the list"),
+    ],
+)
+def test_other_packages_than_published_are_named(root, change, said):
+    check_packages(root, PACKAGES)
+    expected = {name: version for name, version in {**PACKAGES, **change}.items() if version}
+    with pytest.raises(TrainingError, match=said.replace("+", r"\+")):
+        check_packages(root, expected)
