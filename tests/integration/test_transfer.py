@@ -95,6 +95,14 @@ def test_exactly_the_published_files_arrive(s3, data, program, tmp_path, caplog)
     )
 
 
+def test_files_with_the_same_content_all_arrive(s3, program, tmp_path):
+    bodies = {f"{number}.csv": b"x,y\n1,2\n" for number in range(100)}
+    for path, body in bodies.items():
+        s3.put_object(Bucket=BUCKET, Key=PREFIX + path, Body=body)
+    sync(s3, bodies, tmp_path / "data", program)
+    assert files(tmp_path / "data") == bodies
+
+
 def test_what_is_there_and_right_is_not_fetched_again(s3, data, program, tmp_path):
     target = tmp_path / "data"
     sync(s3, data, target, program)

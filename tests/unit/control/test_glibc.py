@@ -48,3 +48,16 @@ def test_what_needs_none_is_passed_over(tmp_path):
     (tmp_path / "broken.so").write_bytes(b"\x7fELF" + bytes(8))
     (tmp_path / "data").write_bytes(b"GLIBC_2.99")
     assert glibc.check(tmp_path, (2, 17)) == ""
+
+
+@pytest.mark.skipif(shutil.which("gcc") is None, reason="needs gcc")
+def test_packed_relocations_need_the_glibc_that_knows_them(tmp_path):
+    (tmp_path / "a.c").write_text("static int v; int *p[] = {&v, &v, &v};\n")
+    library = tmp_path / "packed.so"
+    packed = ["-Wl,-z,pack-relative-relocs", "-Wl,--no-as-needed"]
+    subprocess.run(["gcc", "-shared", "-fPIC", *packed, "-o", library, tmp_path / "a.c", "-lc"], check=True)
+    asked = subprocess.run(["objdump", "-p", library], capture_output=True, text=True, check=True).stdout
+    if "GLIBC_ABI_DT_RELR" not in asked:
+        pytest.skip("this linker or glibc does not know packed relocations")
+    with pytest.raises(ConfigurationError, match=r"packed\.so in the environment needs glibc 2\.36"):
+        glibc.check(tmp_path, (2, 35))

@@ -12,6 +12,8 @@ from chronos_training.core.errors import ConfigurationError
 
 Version = tuple[int, int]
 _PREFIX = "GLIBC_"
+# Packed relative relocations: only a loader of 2.36 or newer accepts a file that asks for them.
+_RELR = "GLIBC_ABI_DT_RELR"
 
 
 def newest_needed(root: Path) -> tuple[Version, Path] | None:
@@ -32,10 +34,12 @@ def needed_by(path: Path) -> Version | None:
             names = [version.name for s in sections for _, versions in s.iter_versions() for version in versions]
         except ELFError:
             return None  # a stripped or foreign object: the loader would not take it either
-    return max((_version(name) for name in names if name.startswith(_PREFIX + "2.")), default=None)
+    return max((_version(name) for name in names if name == _RELR or name.startswith(_PREFIX + "2.")), default=None)
 
 
 def _version(name: str) -> Version:
+    if name == _RELR:
+        return 2, 36
     major, minor = name.removeprefix(_PREFIX).split(".")[:2]
     return int(major), int(minor)
 

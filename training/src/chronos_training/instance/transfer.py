@@ -6,6 +6,7 @@ others are on their way. Whatever s5cmd did not bring, or not right, boto3 fetch
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import shlex
 import shutil
@@ -182,7 +183,8 @@ class _Transfer:
                 raise
 
     def _fetch(self, one: Wanted) -> None:
-        partial = self.staging / f"{one.sha256}.boto3"
+        # Named after the key: two files with the same content arrive at the same time, each under its own name.
+        partial = self.staging / f"{hashlib.sha256(one.key.encode()).hexdigest()}.boto3"
         for attempt in range(ATTEMPTS):
             received = 0
 
