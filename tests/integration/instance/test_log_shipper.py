@@ -12,14 +12,6 @@ BUCKET, PREFIX = "logs-of-a-run", "local/logs/20260101-000000/"
 
 
 @pytest.fixture
-def s3(aws):
-    client = aws.client("s3")
-    client.create_bucket(Bucket=BUCKET)
-    aws.forget_requests()
-    return client
-
-
-@pytest.fixture
 def small_parts(monkeypatch):
     monkeypatch.setattr(log_shipper, "PART_BYTES", 100)
 

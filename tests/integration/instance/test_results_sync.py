@@ -18,14 +18,6 @@ BUCKET, PREFIX = "results-of-a-run", "local/runs/2026/01/01-000000/"
 
 
 @pytest.fixture
-def s3(aws):
-    client = aws.client("s3")
-    client.create_bucket(Bucket=BUCKET)
-    aws.forget_requests()
-    return client
-
-
-@pytest.fixture
 def output(tmp_path):
     folder = tmp_path / "output"
     folder.mkdir()
