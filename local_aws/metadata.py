@@ -13,7 +13,6 @@ import re
 import secrets
 import threading
 import time
-from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -34,7 +33,6 @@ VERSIONS = ("2016-09-02", "2018-09-24", "2019-10-01", "2020-10-27", "2021-07-15"
 _DATED = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 # A folder is a dict, a file a text or a function that gives one; None means 404.
-_Leaf = str | Callable[[], str | None] | None
 _Tree = dict[str, Any]
 
 

@@ -18,7 +18,6 @@ import psutil
 
 from local_aws.home import MACHINE_VARIABLE
 
-GONE = (psutil.NoSuchProcess, psutil.ZombieProcess)
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
 

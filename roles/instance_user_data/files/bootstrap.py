@@ -184,8 +184,17 @@ def look(run):
     if reason:
         print("bootstrap: %s; ending the machine" % reason, flush=True)
         ship_logs(run)
-        subprocess.run(["shutdown", "-h", "now"], timeout=20)
+        switch_off()
     return 0
+
+
+def switch_off():
+    for words in ("shutdown -h now", "systemctl poweroff --force", "systemctl poweroff -f -f"):
+        try:
+            if subprocess.run(words.split(), timeout=20).returncode == 0:
+                return
+        except ERRORS as error:
+            print("bootstrap: %s: %s" % (words, error), flush=True)
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 set -eu
 base="${INSTANCE_ROOT:-}/opt/chronos-training"
 if [ ! -d "$base/agent" ] && ! python3 "$base/bootstrap.py"; then
-  shutdown -h now
+  shutdown -h now || systemctl poweroff --force || systemctl poweroff -f -f
   exit 1
 fi
 export PYTHONPATH="$base/agent/app:$base/agent/lib"

@@ -236,6 +236,13 @@ def test_a_look_ends_a_machine_whose_bootstrap_died(machine):
     assert "the bootstrap died" in machine.stored("bootstrap.log")
 
 
+def test_a_shutdown_that_fails_is_followed_by_a_harder_switch(machine):
+    machine.command("shutdown", "exit 1")
+    machine.command("systemctl", f'echo "$@" >>{machine.shut_down}; [ "$*" = "poweroff -f -f" ]')
+    machine.run("look", patience=0.0)
+    assert machine.shut_down.read_text().splitlines()[1:] == ["poweroff --force", "poweroff -f -f"]
+
+
 def test_a_look_ends_a_machine_to_which_no_agent_comes(machine):
     machine.run("look", patience=0.0)
     assert machine.shut_down.read_text() == "-h now\n"

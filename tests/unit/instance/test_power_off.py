@@ -42,6 +42,7 @@ def test_what_fails_or_hangs_is_followed_by_a_harder_switch(commands, trouble):
 
 def test_without_any_switch_nothing_is_raised(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("AWS_EC2_METADATA_SERVICE_ENDPOINT", "http://127.0.0.1:9")  # nobody: EC2 cannot be asked either
     machine.power_off()
 
 

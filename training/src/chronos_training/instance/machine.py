@@ -89,7 +89,8 @@ def booted_at(state: Path) -> float:
 def power_off() -> None:
     """Shut the machine down; on EC2 that terminates it (InstanceInitiatedShutdownBehavior). Never raises.
 
-    An orderly power-off that then hangs is cut short by poweroff.conf of role instance_user_data.
+    An orderly power-off that then hangs is cut short by poweroff.conf of role instance_user_data. A machine on which no
+    switch works is ended from outside: by now the run's own outside guard may be gone.
     """
     for command in SWITCHES:
         try:
@@ -100,6 +101,16 @@ def power_off() -> None:
             continue
         if done.returncode == 0:
             return
+    _terminate()
+
+
+def _terminate() -> None:
+    """Ask EC2 to terminate this instance, which its role may do to the instances of its own environment."""
+    try:
+        instance_id, region = metadata("instance-id"), metadata("placement/region")
+        aws.client("ec2", region=region).terminate_instances(InstanceIds=[instance_id])
+    except Exception as error:  # the last switch: what is left is `shutdown -h +N`
+        log.error("could not ask EC2 to terminate this instance: %s", error)
 
 
 def end_by(seconds: float) -> None:
