@@ -13,7 +13,8 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 from local_aws import control
-from local_aws.home import Home, LocalAwsError, client_environment, current_home, point_at, write_atomically
+from local_aws.home import Home, LocalAwsError, Server, client_environment, current_home, point_at, write_atomically
+from local_aws.levels.choice import BEST, NAMES
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -37,7 +38,8 @@ def _parser() -> argparse.ArgumentParser:
         sub.set_defaults(run=run)
         return sub
 
-    command("start", _start, "Start the embedded AWS unless it runs; print its endpoint.")
+    starting = command("start", _start, "Start the embedded AWS unless it runs; print its endpoint.")
+    starting.add_argument("--level", choices=NAMES, default="", help="how real instances are (default: process)")
     command("stop", _stop, "End the embedded AWS and every instance in it.")
     status = command("status", _status, "Say whether it runs, where, and which instances are up. Exit code 3 if not.")
     status.add_argument("--json", action="store_true", help="machine-readable")
@@ -57,9 +59,10 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _start(home: Home, _: argparse.Namespace) -> int:
-    server, new = control.start(home)
-    print("Embedded AWS started." if new else "Embedded AWS already running.", file=sys.stderr)
+def _start(home: Home, options: argparse.Namespace) -> int:
+    server, new = control.start(home, options.level)
+    said = "started" if new else "already running"
+    print(f"Embedded AWS {said}; instances are of level {server.level}.", file=sys.stderr)
     print(server.endpoint)
     return 0
 
@@ -77,12 +80,17 @@ def _status(home: Home, options: argparse.Namespace) -> int:
     elif said and server:
         print(f"Embedded AWS runs at {server.endpoint} (process {server.pid}, since {server.started_at}).")
         print(f"State folder: {home.path}")
+        print(f"Level of instances: {server.level}{_wanted(server)}")
         machines = said.get("machines")
         for machine in machines if isinstance(machines, list) else []:
             print(f"  {machine['instance_id']}  {machine['state']:<13}  {machine['guest']}")
     else:
         print("Embedded AWS is not running. Start it with: python -m local_aws start")
     return 0 if said else 3
+
+
+def _wanted(server: Server) -> str:
+    return "" if server.asked_level in (server.level, BEST) else f" ({server.asked_level} does not work here)"
 
 
 def _endpoint(home: Home, _: argparse.Namespace) -> int:

@@ -13,12 +13,21 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import psutil
 
 from local_aws import processes
-from local_aws.home import HOME_VARIABLE, REPOSITORY_ROOT, Home, LocalAwsError, Server
+from local_aws.home import (
+    ASKED_LEVEL_VARIABLE,
+    HOME_VARIABLE,
+    LEVEL_VARIABLE,
+    REPOSITORY_ROOT,
+    Home,
+    LocalAwsError,
+    Server,
+)
+from local_aws.levels.choice import DEFAULT, Choice, choose
 
 START_TIMEOUT = 60.0  # seconds; about 1.5 on an idle machine, but importing moto on a loaded one takes its time
 STOP_TIMEOUT = 20.0
@@ -26,6 +35,11 @@ HEALTH_PATH = "/_local_aws/health"
 FAULTS_PATH = "/_local_aws/faults"
 REQUESTS_PATH = "/_local_aws/requests"
 DECISIONS_PATH = "/_local_aws/decisions"
+
+
+def _to_stderr(text: str) -> None:
+    print(f"embedded AWS: {text}", file=sys.stderr, flush=True)
+
 
 # A proxy from the person's environment must never see loopback requests.
 _opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
@@ -58,21 +72,31 @@ def find(home: Home) -> Server | None:
     return server if said and said.get("nonce") == server.nonce else None
 
 
-def start(home: Home) -> tuple[Server, bool]:
+def start(home: Home, level: str = "", say: Callable[[str], None] = _to_stderr) -> tuple[Server, bool]:
     """Make sure that exactly one server runs for this home. Returns it and whether this call started it.
 
-    Raises LocalAwsError with the end of the log when it does not come up.
+    `level` is the one that machines shall be booted at (see local_aws/levels), by default what LOCAL_AWS_LEVEL names. It
+    is that of the server's whole life: one that runs already keeps its own, and `say` is told so.
+
+    Raises LocalAwsError with the end of the log when it does not come up, or for a level that does not exist.
     """
+    level = level or os.environ.get(LEVEL_VARIABLE, "")
     server = find(home)
     if server:
+        if level not in ("", server.asked_level):
+            say(f"the embedded AWS runs already, at level {server.level}; stop it to get level {level}")
         return server, False
+    choice = choose(level or DEFAULT)
+    if choice.why:
+        say(f"{choice.why}; using level {choice.level.name}")
+    choice.level.prepare(say)
     home.create()
     with _locked(home):
         server = find(home)  # somebody else may have started it while this process waited for the lock
         if server:
             return server, False
         _end_everything(home)  # a stale server.json, a daemon that no longer answers, guests of a killed daemon
-        return _launch(home), True
+        return _launch(home, level or DEFAULT, choice), True
 
 
 def stop(home: Home) -> bool:
@@ -106,7 +130,7 @@ def _locked(home: Home) -> Iterator[None]:
         yield
 
 
-def _launch(home: Home) -> Server:
+def _launch(home: Home, asked: str, choice: Choice) -> Server:
     # The daemon must not see the caller's AWS_* (moto and boto3 in it read them) nor its Python settings.
     environment = {
         name: value
@@ -115,6 +139,8 @@ def _launch(home: Home) -> Server:
     }
     environment[HOME_VARIABLE] = str(home.path)
     environment["PYTHONPATH"] = str(REPOSITORY_ROOT)
+    environment[LEVEL_VARIABLE] = choice.level.name
+    environment[ASKED_LEVEL_VARIABLE] = asked
     with home.log_file.open("a") as log:
         # The child forks once more and ends (daemon.py), so that the daemon is nobody's zombie later.
         launcher = subprocess.Popen(

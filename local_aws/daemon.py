@@ -6,6 +6,7 @@ writes server.json when it really answers. SIGTERM ends every guest first, then 
 
 from __future__ import annotations
 
+import functools
 import json
 import logging
 import os
@@ -16,11 +17,22 @@ import socket
 import sys
 import threading
 import time
+from collections.abc import Callable
 from datetime import datetime, timezone
 from typing import Any
 
 from local_aws.control import HEALTH_PATH
-from local_aws.home import GUEST_ENDPOINT_VARIABLE, Home, Server, current_home, write_atomically
+from local_aws.home import (
+    ASKED_LEVEL_VARIABLE,
+    GUEST_ENDPOINT_VARIABLE,
+    LEVEL_VARIABLE,
+    Home,
+    Server,
+    current_home,
+    write_atomically,
+)
+from local_aws.levels.choice import DEFAULT, named
+from local_aws.levels.doors import shut
 from local_aws.processes import become_subreaper, created_at
 
 log = logging.getLogger("local_aws")
@@ -66,33 +78,42 @@ def _serve(home: Home) -> None:
     from local_aws.request_counts import CountingApplication
 
     lock = threading.RLock()
+    level = named(os.environ.get(LEVEL_VARIABLE, DEFAULT))
+
+    def serve(listener: socket.socket) -> Callable[[], None]:
+        """Answer AWS's API on a listener, until the returned function is called."""
+        host, port = listener.getsockname()
+        number = listener.fileno()
+        made = make_server(host, port, application, threaded=True, request_handler=RequestHandler, fd=number)
+        listener.close()  # the server has a duplicate
+        threading.Thread(target=made.serve_forever, kwargs={"poll_interval": 0.1}, name="http", daemon=True).start()
+        return functools.partial(shut, made)
+
     # Tests put a line that fails between the instances and this server; everybody else leaves it unset.
-    host = Host(home, os.environ.get(GUEST_ENDPOINT_VARIABLE, endpoint), lock)
+    host = Host(home, os.environ.get(GUEST_ENDPOINT_VARIABLE, endpoint), lock, level, serve)
     nonce = secrets.token_hex(8)
 
     def health() -> dict[str, Any]:
-        return {"nonce": nonce, "pid": os.getpid(), "endpoint": endpoint, "machines": host.describe()}
+        return {"nonce": nonce, "pid": os.getpid(), "endpoint": endpoint, "level": level.name, "machines": host.describe()}
 
     guarded = GuardedApplication(build_application(home, lock), lock)
     application = _HealthApplication(CountingApplication(FaultyApplication(guarded)), health)
-    server = make_server(
-        "127.0.0.1", port, application, threaded=True, request_handler=RequestHandler, fd=listener.fileno()
-    )
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.1}, name="http", daemon=True).start()
+    close = serve(listener)
     host.start()
     created = created_at(os.getpid())
     started_at = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
-    home.write_server(Server(os.getpid(), created or time.time(), endpoint, started_at, nonce))
+    asked = os.environ.get(ASKED_LEVEL_VARIABLE, level.name)
+    home.write_server(Server(os.getpid(), created or time.time(), endpoint, started_at, nonce, level.name, asked))
     log.info("serving at %s, process %d", endpoint, os.getpid())
     while not stop.wait(timeout=1.0):  # a bare wait() would not notice signals on every platform
         pass
     log.info("stopping")
     host.shut_down()
-    server.shutdown()
+    close()
     home.forget_server()
     log.info("stopped")
 

@@ -17,6 +17,8 @@ from moto.ec2.models import ec2_backends
 from moto.ec2.models.instances import Instance
 
 from local_aws.home import Home
+from local_aws.levels.base import Level
+from local_aws.levels.doors import Serve
 from local_aws.machine import Machine, keep_only_logs, kill_orphans
 from local_aws.metadata import MetadataService
 from local_aws.moto_gaps import instance_states as states
@@ -41,12 +43,17 @@ class _Entry:
 
 
 class Host:
-    """Owns the machines. `lock` is the lock of the WSGI application; it is never held while anything slow happens."""
+    """Owns the machines. `lock` is the lock of the WSGI application; it is never held while anything slow happens.
 
-    def __init__(self, home: Home, endpoint: str, lock: threading.RLock) -> None:
+    `serve` answers AWS's API on a listener, for machines that have a network of their own.
+    """
+
+    def __init__(self, home: Home, endpoint: str, lock: threading.RLock, level: Level, serve: Serve) -> None:
         self.home = home
         self.endpoint = endpoint
         self.lock = lock
+        self.level = level
+        self._serve = serve
         self._schedules = Schedules(lock)
         self._entries: dict[str, _Entry] = {}
         self._stopping = threading.Event()
@@ -63,6 +70,7 @@ class Host:
                 "state": entry.instance.state,
                 "guest": "off" if entry.machine.ended() else f"guest process {entry.machine.guest_pid}",
                 "guest_pid": None if entry.machine.ended() else entry.machine.guest_pid,
+                "level": entry.machine.level.name,
                 "metadata_endpoint": entry.metadata.endpoint,
             }
             for instance_id, entry in list(self._entries.items())
@@ -122,8 +130,9 @@ class Host:
             states.finish_stop(instance)
 
     def _new_entry(self, instance: Instance) -> _Entry:
-        machine = Machine(self.home, instance.id)
-        return _Entry(instance, machine, MetadataService(instance, machine.folder, self.lock))
+        metadata = MetadataService(instance, self.home.instance(instance.id), self.lock)
+        machine = Machine(self.home, instance.id, self.level, metadata.serve, self._serve)
+        return _Entry(instance, machine, metadata)
 
     def _advance(self, entry: _Entry) -> None:
         state, machine = entry.instance.state, entry.machine

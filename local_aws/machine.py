@@ -1,8 +1,9 @@
 """The host's side of one machine: its folder, its guest process, and the certainty that nothing of it is left.
 
-The guest (package local_aws.guest) is a process of its own. It holds the reading end of a pipe whose only writing end
-is here: when the daemon dies, however it dies, the guest reads the end of the file and kills its processes. That works
-on every Unix, and closing the pipe on purpose is the power switch.
+The guest (what the level's command starts) holds the reading end of a pipe, the power line, whose only writing end is
+here. A byte on it presses the power button. When the daemon dies, however it dies, the guest reads the end of the file
+and kills its processes: that works on every Unix and through every wrapper, and closing the pipe on purpose is the
+power switch.
 """
 
 from __future__ import annotations
@@ -14,18 +15,20 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 import tempfile
 import threading
 import time
 from dataclasses import asdict, dataclass
 from datetime import datetime, timezone
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import psutil
 
 from local_aws import processes
 from local_aws.home import REPOSITORY_ROOT, Home, write_atomically
+from local_aws.levels.base import Level
+from local_aws.levels.doors import Doors, Serve
 
 log = logging.getLogger("local_aws.machine")
 
@@ -47,16 +50,30 @@ class MachineSettings:
     marker: str
     control_socket: str
     endpoint: str
-    metadata_endpoint: str
+    metadata_endpoint: str  # empty where it has its real address
     user_data: str  # base64, as EC2 has it
     boot: int  # 1 for the first one
+    level: str
+
+    @classmethod
+    def read(cls, folder: Path) -> MachineSettings:
+        return cls(**json.loads((folder / "machine.json").read_text()))
+
+    @property
+    def aws_port(self) -> int:
+        port = urlsplit(self.endpoint).port
+        assert port is not None
+        return port
 
 
 class Machine:
-    """One instance that has user data, through all its boots."""
+    """One instance that has user data, through all its boots. `metadata` and `aws` serve where it has its own network."""
 
-    def __init__(self, home: Home, instance_id: str) -> None:
+    def __init__(self, home: Home, instance_id: str, level: Level, metadata: Serve, aws: Serve) -> None:
         self.home = home
+        self.level = level
+        self._serve = (metadata, aws)
+        self._doors: Doors | None = None
         self.instance_id = instance_id
         self.folder = home.instance(instance_id)
         self.console = self.folder / "console.log"
@@ -76,12 +93,15 @@ class Machine:
             marker=self.home.machine_marker(self.instance_id),
             control_socket=self._control_socket(),
             endpoint=endpoint,
-            metadata_endpoint=metadata_endpoint,
+            metadata_endpoint="" if self.level.own_network else metadata_endpoint,
             user_data=user_data,
             boot=self.boots,
+            level=self.level.name,
         )
         write_atomically(self.folder / "machine.json", json.dumps(asdict(settings)))
         reading, writing = os.pipe()
+        self._doors = Doors(*self._serve) if self.level.own_network else None
+        door = self._doors.theirs.fileno() if self._doors else None
         # The manager itself carries no mark: it ends its processes by the mark and must not find itself.
         environment = {
             name: os.environ[name] for name in ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR") if name in os.environ
@@ -89,18 +109,20 @@ class Machine:
         environment["PYTHONPATH"] = str(REPOSITORY_ROOT)
         with (self.folder / "guest.log").open("ab") as guest_log, _spawning:
             self._guest = subprocess.Popen(
-                [sys.executable, "-m", "local_aws.guest", str(self.folder), str(reading)],
+                self.level.words(self.folder, reading, door),
                 stdin=subprocess.DEVNULL,
                 stdout=guest_log,
                 stderr=guest_log,
                 cwd=self.folder,
                 env=environment,
-                pass_fds=(reading,),
+                pass_fds=[number for number in (reading, door) if number is not None],
                 start_new_session=True,
             )
             _guests.add(self._guest.pid)
         os.close(reading)
         self._power = writing
+        if self._doors:
+            self._doors.open()
 
     @property
     def guest_pid(self) -> int | None:
@@ -120,9 +142,9 @@ class Machine:
 
     def press_power_button(self) -> None:
         """Ask the guest to stop its units in order and power off."""
-        if self._guest and self._guest.poll() is None:
-            with contextlib.suppress(ProcessLookupError):
-                self._guest.send_signal(signal.SIGTERM)
+        if self._power is not None:
+            with contextlib.suppress(OSError):  # nobody reads any more: it is off
+                os.write(self._power, b"\n")
 
     def cut_power(self) -> None:
         """End the guest and everything in it, now. Returns when nothing of it is left. Safe to call at any time."""
@@ -137,6 +159,9 @@ class Machine:
                 self._guest.wait()
             with _spawning:
                 _guests.discard(self._guest.pid)
+        if self._doors:
+            self._doors.close()
+            self._doors = None
         left = processes.kill_all(lambda: processes.marked(self.home.machine_marker(self.instance_id)))
         if left:
             self.say(f"killed {len(left)} process(es) that outlived the machine's manager")
@@ -168,7 +193,8 @@ def keep_only_logs(folder: Path) -> None:
                     _delete(inner)
         else:
             _delete(path)
-    _delete(folder / "shims")
+    for name in ("shims", "work", "merged"):
+        _delete(folder / name)
     (folder / "control").unlink(missing_ok=True)
     _delete_socket_folder(folder)
 

@@ -1,18 +1,21 @@
 """The instance metadata service (IMDSv2), one loopback listener for each instance.
 
 At process level nobody can bind 169.254.169.254, so the guest gets the URL in AWS_EC2_METADATA_SERVICE_ENDPOINT, the
-variable that every SDK honours. Behaviour as documented in
+variable that every SDK honours; a machine with a network of its own has that address. Behaviour as documented in
 https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/configuring-instance-metadata-service.html
 """
 
 from __future__ import annotations
 
 import base64
+import functools
 import json
 import re
 import secrets
+import socket
 import threading
 import time
+from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -23,6 +26,7 @@ from moto.iam.models import iam_backends
 from moto.sts.models import sts_backends
 
 from local_aws.iam.principals import service_may_assume
+from local_aws.levels.doors import shut
 
 TTL_HEADER = "X-aws-ec2-metadata-token-ttl-seconds"
 TOKEN_HEADER = "X-aws-ec2-metadata-token"
@@ -50,14 +54,19 @@ class MetadataService:
         class Handler(_Handler):
             metadata = service
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
-        self.endpoint = f"http://127.0.0.1:{self._server.server_address[1]}"
-        threading.Thread(target=self._server.serve_forever, name=f"imds-{instance.id}", daemon=True).start()
+        self._handler = Handler
+        listener = socket.create_server(("127.0.0.1", 0))
+        self.endpoint = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        self.close = self.serve(listener)
 
-    def close(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
+    def serve(self, listener: socket.socket) -> Callable[[], None]:
+        """Answer on `listener` too, until the returned function is called."""
+        server = ThreadingHTTPServer(listener.getsockname(), self._handler, bind_and_activate=False)
+        server.daemon_threads = True
+        server.socket.close()
+        server.socket = listener
+        threading.Thread(target=server.serve_forever, name=f"imds-{self._instance.id}", daemon=True).start()
+        return functools.partial(shut, server)
 
     @property
     def options(self) -> Any:

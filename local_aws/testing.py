@@ -37,11 +37,11 @@ def wait_for(condition: Callable[[], T], what: str, timeout: float = 30.0, inter
 class EmbeddedAws:
     """A running embedded AWS. `env` holds the variables for subprocesses that shall talk to it."""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, level: str = "") -> None:
         self.home = home
         self._home = Home(home)
         self._clients: dict[tuple[str, str, str], Any] = {}
-        self.server: Server = control.start(self._home)[0]
+        self.server: Server = control.start(self._home, level)[0]
 
     @property
     def endpoint(self) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import signal
 import sys
@@ -15,12 +14,11 @@ from local_aws.processes import become_subreaper
 
 
 def main() -> int:
-    folder, parent = Path(sys.argv[1]), int(sys.argv[2])
+    folder, power = Path(sys.argv[1]), int(sys.argv[2])
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     become_subreaper()
-    settings = MachineSettings(**json.loads((folder / "machine.json").read_text()))
-    asyncio.run(Computer(settings, parent).run())
+    asyncio.run(Computer(MachineSettings.read(folder), power, folder / "root").run())
     return 0
 
 

@@ -107,3 +107,24 @@ class Children:
 
 def open_for_append(path: Path | str) -> IO[bytes]:
     return open(path, "ab", buffering=0)
+
+
+def copy_to(paths: list[Path], reading: int) -> None:
+    """Pass what comes out of the pipe `reading` on to these files, until the last process that holds it has ended."""
+    loop = asyncio.get_running_loop()
+    os.set_blocking(reading, False)
+
+    def ready() -> None:
+        try:
+            data = os.read(reading, 65536)
+        except BlockingIOError:
+            return
+        if not data:
+            loop.remove_reader(reading)
+            os.close(reading)
+            return
+        for path in paths:
+            with open_for_append(path) as log:
+                log.write(data)
+
+    loop.add_reader(reading, ready)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import json
 import os
@@ -11,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from local_aws.guest import user_data
-from local_aws.guest.children import Children
+from local_aws.guest.children import Children, copy_to
 from local_aws.guest.paths import below_root, is_mapped
 from local_aws.guest.user_data import CloudConfig, FileToWrite, UserDataError
 
@@ -39,7 +38,6 @@ class CloudInit:
         self._console = console
         self._output = root / "var/log/cloud-init-output.log"
         self._failed: list[str] = []
-        self._readers: list[int] = []
 
     async def run(self, encoded: str) -> None:
         """Do what the user data (base64) says. Never raises: a machine with bad user data just runs."""
@@ -88,7 +86,7 @@ class CloudInit:
         script.write_text(user_data.shell_script(commands))
         script.chmod(0o700)
         reading, writing = os.pipe()
-        self._copy(reading)
+        copy_to([self._console, self._output], reading)
         try:
             _, ended = self._children.spawn(
                 ["/bin/sh", str(script)],
@@ -104,26 +102,6 @@ class CloudInit:
             self._failed.append(name)
             how = f"ended by signal {-code}" if code < 0 else f"exit code {code}"
             self._warn(f"Failed to run module {name} (scripts in {script}): {how}")
-
-    def _copy(self, reading: int) -> None:
-        """Pass what comes out of the pipe on to both logs, until the last process that holds it has ended."""
-        loop = asyncio.get_running_loop()
-        os.set_blocking(reading, False)
-
-        def ready() -> None:
-            try:
-                data = os.read(reading, 65536)
-            except BlockingIOError:
-                return
-            if not data:
-                loop.remove_reader(reading)
-                os.close(reading)
-                return
-            for path in (self._console, self._output):
-                with path.open("ab") as log:
-                    log.write(data)
-
-        loop.add_reader(reading, ready)
 
     def _finish(self, seconds: float) -> None:
         instance = self._root / "var/lib/cloud/instance"

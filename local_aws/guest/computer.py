@@ -13,7 +13,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from local_aws import processes
-from local_aws.guest import shims
+from local_aws.guest import cloud_init_program, shims
 from local_aws.guest.children import Children
 from local_aws.guest.cloud_init import CloudInit
 from local_aws.guest.commands import reply_to
@@ -28,14 +28,19 @@ MAX_REQUEST = 1024 * 1024  # bytes of one request on the control socket
 
 
 class Computer:
-    """Implements commands.Power. run() returns when the machine is off and nothing of it is left."""
+    """Implements commands.Power. run() returns when the machine is off and nothing of it is left.
 
-    def __init__(self, settings: MachineSettings, parent: int) -> None:
+    `power` is the reading end of the power line; `root` the machine's root folder: "/" where this process has moved into
+    it, and then cloud-init is the root's own.
+    """
+
+    def __init__(self, settings: MachineSettings, power: int, root: Path) -> None:
         self.settings = settings
         self.folder = Path(settings.folder)
-        self.root = self.folder / "root"
+        self.root = root
         self.console = self.folder / "console.log"
-        self._parent = parent
+        self._power = power
+        self._inside = root == Path("/")
         self._shims = self.folder / "shims"
         self._children = Children(settings.marker)
         self._environment = self._clean_environment()
@@ -59,12 +64,10 @@ class Computer:
         loop = asyncio.get_running_loop()
         self._off = loop.create_future()
         self._children.listen()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._power_button)
-        loop.add_reader(self._parent, self._power_cut)
+        loop.add_reader(self._power, self._power_line)
         self._lay_out()
         server = await asyncio.start_unix_server(self._serve, self.settings.control_socket, limit=MAX_REQUEST)
-        self.say(f"booting {self.settings.instance_id}, boot {self.settings.boot}")
+        self.say(f"booting {self.settings.instance_id}, boot {self.settings.boot}, level {self.settings.level}")
         booting = asyncio.create_task(self._boot())
         action = await self._off
         server.close()
@@ -102,13 +105,13 @@ class Computer:
         self.say(f"systemd-logind: The scheduled {action} begins now")
         self.power_off(action)
 
-    def _power_button(self) -> None:
-        self.say("systemd-logind: Power key pressed short.")
-        self.power_off("poweroff")
-
-    def _power_cut(self) -> None:
-        """The host is gone, or has closed the pipe on purpose: no more orderly steps."""
-        asyncio.get_running_loop().remove_reader(self._parent)
+    def _power_line(self) -> None:
+        if os.read(self._power, 64):
+            self.say("systemd-logind: Power key pressed short.")
+            self.power_off("poweroff")
+            return
+        # The host is gone, or has closed the pipe on purpose: no more orderly steps.
+        asyncio.get_running_loop().remove_reader(self._power)
         self._children.kill_everything()
         with contextlib.suppress(OSError):
             self.say("power lost")
@@ -116,23 +119,28 @@ class Computer:
 
     async def _boot(self) -> None:
         try:
-            cloud_init = CloudInit(
-                root=self.root,
-                instance_id=self.settings.instance_id,
-                boot=self.settings.boot,
-                environment=self._environment,
-                children=self._children,
-                say=self.say,
-                console=self.console,
-            )
             for name in self.manager.enabled():  # none on a first boot: nothing has been enabled yet
                 self.manager.start_unit(name)
-            await cloud_init.run(self.settings.user_data)
+            if self._inside:
+                await cloud_init_program.run(self._children, self._environment, self.console, self.say)
+            else:
+                await self._played_cloud_init().run(self.settings.user_data)
         except asyncio.CancelledError:
             raise
         except Exception as error:
             log.exception("boot failed")
             self.say(f"booting failed: {type(error).__name__}: {error}")
+
+    def _played_cloud_init(self) -> CloudInit:
+        return CloudInit(
+            root=self.root,
+            instance_id=self.settings.instance_id,
+            boot=self.settings.boot,
+            environment=self._environment,
+            children=self._children,
+            say=self.say,
+            console=self.console,
+        )
 
     async def _go_down(self, action: str, force: int) -> None:
         assert self._off is not None
@@ -167,7 +175,10 @@ class Computer:
     def _lay_out(self) -> None:
         for folder in ("opt", "etc/systemd/system", "var/log", "var/lib", "var/tmp", "run", "srv", "root"):
             (self.root / folder).mkdir(parents=True, exist_ok=True)
-        shims.write_all(self._shims, self.settings.control_socket)
+        if self._inside:
+            shims.replace_commands(self.root, self.settings.control_socket)
+        else:
+            shims.write_all(self._shims, self.settings.control_socket)
         with contextlib.suppress(FileNotFoundError):
             os.unlink(self.settings.control_socket)
 
@@ -175,14 +186,17 @@ class Computer:
         """What boot scripts and units see: nothing of the person's but language and temporary folder."""
         environment = {name: os.environ[name] for name in ("LANG", "LC_ALL", "TMPDIR") if name in os.environ}
         environment.setdefault("LANG", "C.UTF-8")
-        path = [str(self._shims), "/usr/local/bin", "/usr/bin", "/bin", "/usr/sbin", "/sbin"]
-        return environment | {
+        environment |= {
             "HOME": str(self.root / "root"),
-            "PATH": os.pathsep.join(path),
             "SHELL": "/bin/sh",
-            "INSTANCE_ROOT": str(self.root),
             "AWS_ENDPOINT_URL": self.settings.endpoint,
+            MACHINE_VARIABLE: self.settings.marker,
+        }
+        if self._inside:
+            return environment | {"PATH": shims.ROOT_PATH, "TMPDIR": "/tmp"}  # noqa: S108 (the machine's own)
+        return environment | {
+            "PATH": os.pathsep.join([str(self._shims), shims.SYSTEM_PATH]),
+            "INSTANCE_ROOT": str(self.root),
             "AWS_EC2_METADATA_SERVICE_ENDPOINT": self.settings.metadata_endpoint,
             "TMPDIR": environment.get("TMPDIR", tempfile.gettempdir()),
-            MACHINE_VARIABLE: self.settings.marker,
         }

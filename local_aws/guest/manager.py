@@ -169,9 +169,9 @@ class Manager:
         ]
 
     def enabled(self) -> list[str]:
-        """Names of the units that a boot starts."""
-        found = {path.name for path in self.unit_folder.glob("*.wants/*")}
-        return sorted(found | {path.name for path in self.unit_folder.glob("*.requires/*")})
+        """Names of the units that a boot starts: what was put onto the machine, not what its image has."""
+        found = {path.name for kind in ("wants", "requires") for path in self.unit_folder.glob(f"*.{kind}/*")}
+        return sorted(name for name in found if (self.unit_folder / name).is_file())
 
 
 def full_name(name: str) -> str:

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 SYSTEM_PATH = "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin"
+ROOT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"  # of a system's services
 MANAGED = ("systemctl", "shutdown", "poweroff", "reboot", "halt")
 
 
@@ -22,14 +23,26 @@ def write_all(folder: Path, control_socket: str) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     python = base_python()
     _write(folder / "python3", f"exec {shlex.quote(python)} " + '"$@"')
-    client = Path(__file__).with_name("client.py")
     for name in MANAGED:
-        words = [python, "-IS", str(client), control_socket, name]
-        _write(folder / name, f"exec {shlex.join(words)} " + '"$@"')
+        _write(folder / name, _client_command(python, control_socket, name))
     if shutil.which("zstd", path=SYSTEM_PATH) is None:
         words = [sys.executable, "-I", str(Path(__file__).with_name("zstd_command.py"))]
         for name in ("zstd", "unzstd"):
             _write(folder / name, f"exec {shlex.join([*words, name])} " + '"$@"')
+
+
+def replace_commands(root: Path, control_socket: str) -> None:
+    """Put the managed commands of a machine's own file system in the place of systemd's, which is not running."""
+    for name in MANAGED:
+        for folder in ("usr/bin", "usr/sbin"):
+            if os.path.lexists(root / folder / name):
+                (root / folder / name).unlink()  # most are links to systemctl, which writing would follow
+                _write(root / folder / name, _client_command("/usr/bin/python3", control_socket, name))
+
+
+def _client_command(python: str, control_socket: str, name: str) -> str:
+    client = Path(__file__).with_name("client.py")
+    return f"exec {shlex.join([python, '-IS', str(client), control_socket, name])} " + '"$@"'
 
 
 def _write(path: Path, command: str) -> None:

@@ -1,0 +1,51 @@
+"""What a level is."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+TRY_SECONDS = 20.0
+
+
+class Level:
+    """One way to boot a machine. Instances have no state."""
+
+    name = ""
+    # The machine has a loopback of its own: the metadata service answers at 169.254.169.254 in it.
+    own_network = False
+
+    def reason_not_to(self) -> str:
+        """Why it cannot be used on this computer, in a few words; empty when it can. It is tried, not guessed."""
+        return ""
+
+    def prepare(self, say: Callable[[str], None]) -> None:
+        """Build what all machines of this level share, unless it is there. Raises LocalAwsError."""
+
+    def words(self, folder: Path, power: int, door: int | None) -> list[str]:
+        """The command that is the machine, for one boot.
+
+        `folder` is the instance's, with machine.json in it; `power` the reading end of the power line (see machine.py);
+        `door` a socket that listeners are handed out by, where the network is the machine's own (see doors.py).
+        """
+        raise NotImplementedError
+
+
+def python(module: str, *words: object) -> list[str]:
+    """A module of this package as a command."""
+    return [sys.executable, "-m", module, *map(str, words)]
+
+
+def complaint(words: list[str]) -> str:
+    """Run a command that tries something out: empty when it works, else the first line of what it says."""
+    try:
+        done = subprocess.run(words, capture_output=True, text=True, timeout=TRY_SECONDS, check=False)
+    except FileNotFoundError:
+        return f"there is no {words[0]}"
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return str(error)
+    if done.returncode == 0:
+        return ""
+    return (done.stderr.strip().splitlines() or [f"{words[0]}: exit code {done.returncode}"])[0]

@@ -1,0 +1,16 @@
+"""Level process: the machine is a manager of ours and its processes, below a folder. Works everywhere."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from local_aws.levels.base import Level, python
+
+
+class Process(Level):
+    """systemd and cloud-init are played by local_aws.guest; paths of the machine lie below INSTANCE_ROOT."""
+
+    name = "process"
+
+    def words(self, folder: Path, power: int, door: int | None) -> list[str]:
+        return python("local_aws.guest", folder, power)
