@@ -83,8 +83,8 @@ def start(home: Home, level: str = "", say: Callable[[str], None] = _to_stderr) 
     level = level or os.environ.get(LEVEL_VARIABLE, "")
     server = find(home)
     if server:
-        if level not in ("", server.asked_level):
-            say(f"the embedded AWS runs already, at level {server.level}; stop it to get level {level}")
+        if level not in ("", DEFAULT, server.asked_level):
+            say(f"it runs already, at level {server.level}; stop it to get level {level}")
         return server, False
     choice = choose(level or DEFAULT)
     if choice.why:

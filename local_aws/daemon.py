@@ -76,12 +76,13 @@ def _serve(home: Home) -> None:
     from local_aws.host import Host
     from local_aws.iam.gate import GuardedApplication
     from local_aws.request_counts import CountingApplication
+    from local_aws.skew import SkewedApplication
 
     lock = threading.RLock()
     level = named(os.environ.get(LEVEL_VARIABLE, DEFAULT))
 
-    def serve(listener: socket.socket) -> Callable[[], None]:
-        """Answer AWS's API on a listener, until the returned function is called."""
+    def serve(listener: socket.socket, application: Any) -> Callable[[], None]:
+        """Answer on a listener, until the returned function is called."""
         host, port = listener.getsockname()
         number = listener.fileno()
         made = make_server(host, port, application, threaded=True, request_handler=RequestHandler, fd=number)
@@ -89,12 +90,21 @@ def _serve(home: Home) -> None:
         threading.Thread(target=made.serve_forever, kwargs={"poll_interval": 0.1}, name="http", daemon=True).start()
         return functools.partial(shut, made)
 
+    def serve_machine(listener: socket.socket) -> Callable[[], None]:
+        return serve(listener, SkewedApplication(application, home))
+
     # Tests put a line that fails between the instances and this server; everybody else leaves it unset.
-    host = Host(home, os.environ.get(GUEST_ENDPOINT_VARIABLE, endpoint), lock, level, serve)
+    host = Host(home, os.environ.get(GUEST_ENDPOINT_VARIABLE, endpoint), lock, level, serve_machine)
     nonce = secrets.token_hex(8)
 
     def health() -> dict[str, Any]:
-        return {"nonce": nonce, "pid": os.getpid(), "endpoint": endpoint, "level": level.name, "machines": host.describe()}
+        return {
+            "nonce": nonce,
+            "pid": os.getpid(),
+            "endpoint": endpoint,
+            "level": level.name,
+            "machines": host.describe(),
+        }
 
     guarded = GuardedApplication(build_application(home, lock), lock)
     application = _HealthApplication(CountingApplication(FaultyApplication(guarded)), health)
@@ -102,7 +112,7 @@ def _serve(home: Home) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    close = serve(listener)
+    close = serve(listener, application)
     host.start()
     created = created_at(os.getpid())
     started_at = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")

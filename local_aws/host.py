@@ -70,6 +70,7 @@ class Host:
                 "state": entry.instance.state,
                 "guest": "off" if entry.machine.ended() else f"guest process {entry.machine.guest_pid}",
                 "guest_pid": None if entry.machine.ended() else entry.machine.guest_pid,
+                "leader_pid": None if entry.machine.ended() else entry.machine.leader_pid,
                 "level": entry.machine.level.name,
                 "metadata_endpoint": entry.metadata.endpoint,
             }
@@ -130,7 +131,7 @@ class Host:
             states.finish_stop(instance)
 
     def _new_entry(self, instance: Instance) -> _Entry:
-        metadata = MetadataService(instance, self.home.instance(instance.id), self.lock)
+        metadata = MetadataService(instance, self.home, self.lock)
         machine = Machine(self.home, instance.id, self.level, metadata.serve, self._serve)
         return _Entry(instance, machine, metadata)
 

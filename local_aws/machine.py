@@ -25,7 +25,7 @@ from urllib.parse import urlsplit
 
 import psutil
 
-from local_aws import processes
+from local_aws import orders, processes
 from local_aws.home import REPOSITORY_ROOT, Home, write_atomically
 from local_aws.levels.base import Level
 from local_aws.levels.doors import Doors, Serve
@@ -54,6 +54,7 @@ class MachineSettings:
     user_data: str  # base64, as EC2 has it
     boot: int  # 1 for the first one
     level: str
+    disk_bytes: int | None  # a disk of this size; None: as large as this computer's
 
     @classmethod
     def read(cls, folder: Path) -> MachineSettings:
@@ -97,6 +98,7 @@ class Machine:
             user_data=user_data,
             boot=self.boots,
             level=self.level.name,
+            disk_bytes=orders.read(self.home).disk_bytes,
         )
         write_atomically(self.folder / "machine.json", json.dumps(asdict(settings)))
         reading, writing = os.pipe()
@@ -127,6 +129,14 @@ class Machine:
     @property
     def guest_pid(self) -> int | None:
         return self._guest.pid if self._guest else None
+
+    @property
+    def leader_pid(self) -> int | None:
+        """The machine's process 1; None before it has been started and after its end."""
+        try:
+            return self.level.leader(self._guest.pid) if self._guest else None
+        except psutil.Error:
+            return None
 
     def ended(self) -> bool:
         """Whether there is no guest process (any more)."""

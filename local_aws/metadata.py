@@ -18,13 +18,14 @@ import time
 from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from typing import Any
 
 from moto.ec2.models.instances import Instance
 from moto.iam.models import iam_backends
 from moto.sts.models import sts_backends
 
+from local_aws import orders
+from local_aws.home import Home
 from local_aws.iam.principals import service_may_assume
 from local_aws.levels.doors import shut
 
@@ -43,9 +44,10 @@ _Tree = dict[str, Any]
 class MetadataService:
     """Answers for one instance until close(). `lock` guards moto's state."""
 
-    def __init__(self, instance: Instance, folder: Path, lock: threading.RLock) -> None:
+    def __init__(self, instance: Instance, home: Home, lock: threading.RLock) -> None:
         self._instance = instance
-        self._folder = folder
+        self._home = home
+        self._folder = home.instance(instance.id)
         self._lock = lock
         self._tokens: dict[str, float] = {}  # to the monotonic time at which they expire
         self._credentials: tuple[float, str] = (0.0, "")
@@ -67,6 +69,11 @@ class MetadataService:
         server.socket = listener
         threading.Thread(target=server.serve_forever, name=f"imds-{self._instance.id}", daemon=True).start()
         return functools.partial(shut, server)
+
+    @property
+    def down(self) -> bool:
+        """Whether a test has ordered an outage."""
+        return orders.read(self._home).metadata_down
 
     @property
     def options(self) -> Any:
@@ -235,6 +242,10 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
     timeout = 60
+
+    def parse_request(self) -> bool:
+        # Without an answer the client waits until the connection is cut.
+        return bool(super().parse_request()) and not self.metadata.down
 
     def do_PUT(self) -> None:
         self._skip_body()

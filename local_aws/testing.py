@@ -15,9 +15,11 @@ from typing import Any, TypeVar
 import boto3
 from botocore.config import Config
 
-from local_aws import control
+from local_aws import control, orders
 from local_aws.control import DECISIONS_PATH, FAULTS_PATH, REQUESTS_PATH
 from local_aws.home import ACCESS_KEY, HOME_VARIABLE, REGION, SECRET_KEY, Home, Server, client_environment
+from local_aws.inside import Inside
+from local_aws.orders import Orders
 
 T = TypeVar("T")
 
@@ -79,6 +81,7 @@ class EmbeddedAws:
         """An empty account again, with no machine running and no fault ordered."""
         self._ask("POST", "/moto-api/reset")
         self.clear_faults()
+        self.order()
         wait_for(lambda: not self.machines(), "machines of the reset account to be switched off")
 
     def _ask(self, method: str, path: str, body: Any = None) -> bytes:
@@ -124,6 +127,18 @@ class EmbeddedAws:
     def forget_requests(self) -> None:
         """Count from zero."""
         self._ask("DELETE", REQUESTS_PATH)
+
+    def order(self, **changes: Any) -> None:
+        """Order something of machines (see local_aws/orders.py); what is not named is as it should be again."""
+        orders.give(self._home, Orders(**changes))
+
+    def inside(self, instance_id: str) -> Inside:
+        """A hand inside of a running machine, once its process 1 is there."""
+
+        def leader() -> int | None:
+            return next((m["leader_pid"] for m in self.machines() if m["instance_id"] == instance_id), None)
+
+        return Inside(wait_for(leader, f"process 1 of {instance_id}"))  # type: ignore[arg-type]
 
     # Who may what; see local_aws/iam.
 

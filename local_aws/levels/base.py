@@ -7,6 +7,8 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import psutil
+
 TRY_SECONDS = 20.0
 
 
@@ -23,6 +25,10 @@ class Level:
 
     def prepare(self, say: Callable[[str], None]) -> None:
         """Build what all machines of this level share, unless it is there. Raises LocalAwsError."""
+
+    def leader(self, guest: int) -> int:
+        """The machine's process 1, given the process that `words` became. Raises psutil.Error when it is not there."""
+        return guest
 
     def words(self, folder: Path, power: int, door: int | None) -> list[str]:
         """The command that is the machine, for one boot.
@@ -49,3 +55,11 @@ def complaint(words: list[str]) -> str:
     if done.returncode == 0:
         return ""
     return (done.stderr.strip().splitlines() or [f"{words[0]}: exit code {done.returncode}"])[0]
+
+
+def only_child(pid: int) -> int:
+    """The one process that a wrapper has started. Raises psutil.NoSuchProcess."""
+    children = psutil.Process(pid).children()
+    if not children:
+        raise psutil.NoSuchProcess(pid)
+    return children[0].pid

@@ -20,7 +20,18 @@ from local_aws.home import REPOSITORY_ROOT, LocalAwsError
 CACHE = REPOSITORY_ROOT / ".cache/debian-root"
 # What Amazon's images have and machines use; the libraries are those that a Python built on this computer is linked to.
 PACKAGES = (
-    *("systemd", "systemd-sysv", "dbus", "udev", "kmod", "iproute2", "ca-certificates", "cloud-init", "python3", "zstd"),
+    *(
+        "systemd",
+        "systemd-sysv",
+        "dbus",
+        "udev",
+        "kmod",
+        "iproute2",
+        "ca-certificates",
+        "cloud-init",
+        "python3",
+        "zstd",
+    ),
     *("libbz2-1.0", "libexpat1", "libffi8", "libgomp1", "liblzma5", "libncursesw6", "libreadline8", "libsqlite3-0"),
     *("libssl3", "libuuid1"),
 )
@@ -80,7 +91,7 @@ def build(say: Callable[[str], None]) -> Path:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if target.is_dir():
             return target
-        say("building the Debian root of machines, once (about a minute)")
+        say("building the Debian root of its machines, once (about a minute)")
         partial = target.with_suffix(".partial")
         shutil.rmtree(partial, ignore_errors=True)
         _bootstrap(partial)

@@ -34,18 +34,29 @@ def open_network(door: int, aws_port: int) -> None:
     """
     for words in (["link", "set", "lo", "up"], ["addr", "add", f"{METADATA_ADDRESS}/32", "dev", "lo"]):
         subprocess.run(["ip", *words], check=True)
-    listeners = [socket.create_server((METADATA_ADDRESS, 80)), socket.create_server(("127.0.0.1", aws_port), backlog=128)]
+    listeners = [
+        socket.create_server((METADATA_ADDRESS, 80)),
+        socket.create_server(("127.0.0.1", aws_port), backlog=128),
+    ]
     with socket.socket(fileno=door) as channel:
         socket.send_fds(channel, [b"listeners"], [listener.fileno() for listener in listeners])
     for listener in listeners:
         listener.close()
 
 
-def lay_root(lower: Path, folder: Path) -> Path:
-    """Mount the machine's root: the Debian root, and over it `folder`/root, which has what the machine writes."""
+def lay_root(lower: Path, folder: Path, disk_bytes: int | None) -> Path:
+    """Mount the machine's root: the Debian root, and over it `folder`/root, which has what the machine writes.
+
+    With `disk_bytes` that is a disk of this size, in memory.
+    """
     upper, work, merged = (folder / name for name in ("root", "work", "merged"))
     for path in (upper, work, merged):
         path.mkdir(exist_ok=True)
+    if disk_bytes is not None:
+        mount("-t", "tmpfs", "-o", f"size={disk_bytes}", "disk", upper)
+        upper, work = upper / "disk", upper / "work"
+        upper.mkdir()
+        work.mkdir()
     options = f"lowerdir={lower},upperdir={upper},workdir={work}"
     if not _real_root():
         options += ",userxattr"  # trusted.* attributes are not for the root of a user namespace

@@ -26,7 +26,7 @@ def main() -> int:
     settings = MachineSettings.read(folder)
     hardware.private_mounts()
     hardware.open_network(door, settings.aws_port)
-    merged = hardware.lay_root(debian_root.root(), folder)
+    merged = hardware.lay_root(debian_root.root(), folder, settings.disk_bytes)
     _mount_system(merged)
     own = {folder, Path(settings.control_socket).parent, REPOSITORY_ROOT, Path(sys.prefix), Path(sys.base_prefix)}
     for path in sorted(own):

@@ -31,7 +31,7 @@ def main() -> int:
     settings = MachineSettings.read(folder)
     hardware.private_mounts()
     hardware.open_network(door, settings.aws_port)
-    merged = hardware.lay_root(debian_root.root(), folder)
+    merged = hardware.lay_root(debian_root.root(), folder, settings.disk_bytes)
     _tell(merged, settings)
     cgroup = _own_cgroup(settings.instance_id)
     with (folder / "console.log").open("ab") as console:

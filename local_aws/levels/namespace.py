@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from local_aws.levels import debian_root, hardware
-from local_aws.levels.base import Level, complaint, python
+from local_aws.levels.base import Level, complaint, only_child, python
 
 # As root of a user namespace of its own. --kill-child: the machine's process 1 never outlives this one.
 UNSHARE = ["unshare", "--user", "--map-root-user", "--mount", "--net", "--uts", "--pid", "--fork", "--kill-child"]
@@ -23,6 +23,9 @@ class Namespace(Level):
 
     def prepare(self, say: Callable[[str], None]) -> None:
         debian_root.build(say)
+
+    def leader(self, guest: int) -> int:
+        return only_child(guest)
 
     def words(self, folder: Path, power: int, door: int | None) -> list[str]:
         return [*UNSHARE, *python("local_aws.levels.in_namespace", folder, power, door)]

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from local_aws.levels import debian_root, hardware
-from local_aws.levels.base import Level, complaint, python
+from local_aws.levels.base import Level, complaint, only_child, python
 
 # Not --fork: the program in it is the process that the host started, and supervises systemd-nspawn.
 UNSHARE = ["unshare", "--mount", "--net"]
@@ -30,6 +30,9 @@ class Nspawn(Level):
 
     def prepare(self, say: Callable[[str], None]) -> None:
         debian_root.build(say)
+
+    def leader(self, guest: int) -> int:
+        return only_child(only_child(guest))
 
     def words(self, folder: Path, power: int, door: int | None) -> list[str]:
         return [*UNSHARE, *python("local_aws.levels.in_nspawn", folder, power, door)]

@@ -22,6 +22,17 @@ options:
     description: The region that tools without one of their own use.
     type: str
     default: us-east-1
+  level:
+    description:
+      - How real the instances are. C(process) is processes of this computer and works everywhere. C(namespace) runs the
+        real cloud-init in a Debian root. C(nspawn) runs systemd as process 1; it needs root. C(best) is the last one that
+        works here. One that does not work here is replaced by the one before it, with a warning.
+      - It is decided when the embedded AWS starts; C(make local-down) stops it.
+    type: str
+    choices: [process, namespace, nspawn, best]
+    default: process
+    env:
+      - name: LOCAL_AWS_LEVEL
 """
 
 EXAMPLES = r"""
@@ -57,9 +68,12 @@ class InventoryModule(BaseInventoryPlugin):
 
         where = home.current_home()
         try:
-            server, new = control.start(where)
+            server, new = control.start(where, self.get_option("level"), self._say)
         except home.LocalAwsError as error:
             raise AnsibleParserError(str(error)) from error
         if new:
-            self.display.v(f"embedded AWS started at {server.endpoint}")
+            self.display.v(f"embedded AWS started at {server.endpoint}, instances of level {server.level}")
         home.point_at(server.endpoint, os.environ, self.get_option("region"))
+
+    def _say(self, text: str) -> None:
+        self.display.warning(f"embedded AWS: {text}")

@@ -1,0 +1,50 @@
+"""For tests: a hand inside of a running machine that has a Debian root (levels namespace and nspawn)."""
+
+from __future__ import annotations
+
+import contextlib
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+NSENTER = ["nsenter", "--mount", "--uts", "--net", "--pid", "--root", "--wd"]
+
+
+class Inside:
+    """`leader` is the machine's process 1, by its number on this computer."""
+
+    def __init__(self, leader: int) -> None:
+        self._leader = leader
+
+    def run(self, *words: str, check: bool = True) -> str:
+        """Run a command as the machine's root; return what it printed."""
+        done = subprocess.run(
+            [*NSENTER, f"--target={self._leader}", "--", *words],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert done.returncode == 0 or not check, f"{words}: {done.returncode}\n{done.stdout}"
+        return done.stdout
+
+    def path(self, path: str) -> Path:
+        """A path of the machine as this computer sees it."""
+        return Path(f"/proc/{self._leader}/root{path}")
+
+    @contextlib.contextmanager
+    def network_cut(self) -> Iterator[None]:
+        """Every packet is lost, those to the metadata service too; connections stay, and go on afterwards."""
+        with contextlib.ExitStack() as after:
+            # A queue with no place in it; no kernel module is needed for that one.
+            self._traffic("replace", "dev", "lo", "root", "pfifo", "limit", "0")
+            after.callback(self._traffic, "del", "dev", "lo", "root")
+            yield
+
+    def _traffic(self, *words: str) -> None:
+        command = ["nsenter", f"--target={self._leader}", "--net", "--", "tc", "qdisc", *words]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+        # At the end the machine may be gone, with its network.
+        assert done.returncode == 0 or words[0] == "del", done.stderr
