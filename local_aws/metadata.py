@@ -244,8 +244,10 @@ class _Handler(BaseHTTPRequestHandler):
     timeout = 60
 
     def parse_request(self) -> bool:
-        # Without an answer the client waits until the connection is cut.
-        return bool(super().parse_request()) and not self.metadata.down
+        if not super().parse_request():
+            return False
+        self.close_connection = self.close_connection or self.metadata.down
+        return not self.metadata.down
 
     def do_PUT(self) -> None:
         self._skip_body()

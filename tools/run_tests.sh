@@ -27,7 +27,7 @@ run_other() {
     fi
 }
 
-[ $# -gt 0 ] || set -- lint unit protocol integration training molecule e2e
+[ $# -gt 0 ] || set -- lint unit protocol integration boot training molecule e2e
 for section in "$@"; do
     case $section in
         lint)
@@ -37,12 +37,17 @@ for section in "$@"; do
         unit | integration)
             [ -d "tests/$section" ] || continue
             printf '\n==== Tests: %s\n' "$section"
-            run_pytest "$section" python -m pytest -q -m 'not protocol' -n 2 --dist loadfile "tests/$section"
+            run_pytest "$section" python -m pytest -q -m 'not protocol and not boot' -n 2 --dist loadfile "tests/$section"
             ;;
         protocol)
             [ -d tests/protocol ] || continue
             printf '\n==== Tests: protocol, the quick selection (make test-protocol runs all)\n'
             run_pytest protocol python -m pytest -q -m 'not protocol' -n 2 --dist loadfile tests/protocol
+            ;;
+        boot)
+            [ -d tests/boot ] || continue
+            printf '\n==== Tests: boot, at level namespace (make test-boot: nspawn, and its faults)\n'
+            run_pytest boot python -m pytest -q -m 'not boot' tests/boot
             ;;
         training)
             [ -d tests/training ] || continue
@@ -69,7 +74,7 @@ for section in "$@"; do
             run_pytest e2e python -m pytest -q -m 'not protocol' tests/e2e
             ;;
         *)
-            echo "run_tests: no section $section (lint unit protocol integration training molecule e2e)" >&2
+            echo "run_tests: no section $section (lint unit protocol integration boot training molecule e2e)" >&2
             exit 2
             ;;
     esac

@@ -57,9 +57,14 @@ def complaint(words: list[str]) -> str:
     return (done.stderr.strip().splitlines() or [f"{words[0]}: exit code {done.returncode}"])[0]
 
 
-def only_child(pid: int) -> int:
-    """The one process that a wrapper has started. Raises psutil.NoSuchProcess."""
-    children = psutil.Process(pid).children()
-    if not children:
-        raise psutil.NoSuchProcess(pid)
-    return children[0].pid
+def first_process(wrapper: int) -> int:
+    """The child of `wrapper` that is process 1 of a namespace of its own. Raises psutil.NoSuchProcess before there is one."""
+    for child in psutil.Process(wrapper).children():
+        try:
+            status = Path(f"/proc/{child.pid}/status").read_text()
+        except OSError:
+            continue
+        numbers = next(line.split()[1:] for line in status.splitlines() if line.startswith("NSpid:"))
+        if len(numbers) > 1 and numbers[-1] == "1":
+            return child.pid
+    raise psutil.NoSuchProcess(wrapper)

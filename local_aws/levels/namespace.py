@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from local_aws.levels import debian_root, hardware
-from local_aws.levels.base import Level, complaint, only_child, python
+from local_aws.levels.base import Level, complaint, first_process, python
 
 # As root of a user namespace of its own. --kill-child: the machine's process 1 never outlives this one.
 UNSHARE = ["unshare", "--user", "--map-root-user", "--mount", "--net", "--uts", "--pid", "--fork", "--kill-child"]
@@ -25,7 +25,7 @@ class Namespace(Level):
         debian_root.build(say)
 
     def leader(self, guest: int) -> int:
-        return only_child(guest)
+        return first_process(guest)
 
     def words(self, folder: Path, power: int, door: int | None) -> list[str]:
         return [*UNSHARE, *python("local_aws.levels.in_namespace", folder, power, door)]

@@ -7,8 +7,10 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import psutil
+
 from local_aws.levels import debian_root, hardware
-from local_aws.levels.base import Level, complaint, only_child, python
+from local_aws.levels.base import Level, complaint, first_process, python
 
 # Not --fork: the program in it is the process that the host started, and supervises systemd-nspawn.
 UNSHARE = ["unshare", "--mount", "--net"]
@@ -32,7 +34,8 @@ class Nspawn(Level):
         debian_root.build(say)
 
     def leader(self, guest: int) -> int:
-        return only_child(only_child(guest))
+        children = psutil.Process(guest).children()  # systemd-nspawn
+        return first_process(children[0].pid if children else guest)
 
     def words(self, folder: Path, power: int, door: int | None) -> list[str]:
         return [*UNSHARE, *python("local_aws.levels.in_nspawn", folder, power, door)]
