@@ -79,7 +79,7 @@ def reason_not_to() -> str:
 
 def root() -> Path:
     """Where it lies once it is built; another release or list of packages is another folder."""
-    recipe = repr((_release(), PACKAGES, SETTINGS, os.geteuid() == 0))
+    recipe = repr((_release(), PACKAGES, SETTINGS))
     return CACHE / hashlib.sha256(recipe.encode()).hexdigest()[:12]
 
 

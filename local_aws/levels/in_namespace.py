@@ -29,6 +29,7 @@ def main() -> int:
     merged = hardware.lay_root(debian_root.root(), folder, settings.disk_bytes)
     _mount_system(merged)
     own = {folder, Path(settings.control_socket).parent, REPOSITORY_ROOT, Path(sys.prefix), Path(sys.base_prefix)}
+    own.discard(Path("/usr"))  # the distribution's own interpreter, which the Debian root has too
     for path in sorted(own):
         inside = merged / path.relative_to("/")
         inside.mkdir(parents=True, exist_ok=True)

@@ -45,7 +45,7 @@ def test_five_starts_at_once_give_one_server_and_stop_leaves_nothing(run_cli, fr
         results = list(pool.map(lambda _: run_cli("start", home=fresh_home), range(5)))
     assert [result.returncode for result in results] == [0] * 5
     [endpoint] = {result.stdout.strip() for result in results}
-    assert [result.stderr for result in results].count("Embedded AWS started.\n") == 1
+    assert [result.stderr.split(";")[0] for result in results].count("Embedded AWS started") == 1
     assert len(daemons(fresh_home)) == 1
     assert endpoint.startswith("http://127.0.0.1:")
     listening = [c.laddr.ip for c in psutil.Process(daemons(fresh_home)[0]).net_connections() if c.status == "LISTEN"]
