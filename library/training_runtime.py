@@ -39,6 +39,14 @@ options:
       - Otherwise the folder of a relocatable Python for x86_64 Linux.
     type: str
     default: ""
+  torch:
+    description:
+      - The build of torch for target C(linux-x86_64). C(cuda) is the one of the lock. C(cpu), for instances without a GPU,
+        is 2 GB smaller; it lies in a package index of its own, which pip has to know (C(PIP_EXTRA_INDEX_URL)).
+      - For C(this_machine) it is the build that pip finds here.
+    type: str
+    choices: [cuda, cpu]
+    default: cuda
 author:
   - Chronos Training developers
 """
@@ -114,6 +122,7 @@ ARGUMENT_SPEC = {
     "project_dir": {"type": "path", "required": True},
     "target": {"type": "str", "choices": ["this_machine", "linux-x86_64"], "default": "linux-x86_64"},
     "interpreter": {"type": "str", "default": ""},
+    "torch": {"type": "str", "choices": ["cuda", "cpu"], "default": "cuda"},
 }
 
 
@@ -125,6 +134,7 @@ def run(params: dict[str, Any], *, check_mode: bool, say: Callable[[str], None])
         region=params["region"],
         interpreter=params["interpreter"],
         target=params["target"],
+        torch=params["torch"],
     )
     return publish_runtime(request, check_mode=check_mode, say=say)
 

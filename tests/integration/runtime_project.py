@@ -26,17 +26,18 @@ files = [{file = "greeting-1.2-py3-none-any.whl", hash = "sha256:%s"}]
 """
 
 
-def make_wheel(folder: Path, version: str = "1.2") -> str:
-    """Write greeting-<version> as a wheel into `folder`; return its sha256."""
+def make_wheel(folder: Path, version: str = "1.2", name: str = "greeting", about: str = "") -> str:
+    """Write <name>-<version> as a wheel into `folder`; return its sha256. `about` is what its version.py says."""
     folder.mkdir(exist_ok=True)
-    info = f"greeting-{version}.dist-info"
+    info = f"{name}-{version}.dist-info"
     files = {
-        "greeting/__init__.py": f"VERSION = {version!r}\n",
-        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: greeting\nVersion: {version}\n",
+        f"{name}/__init__.py": f"VERSION = {version!r}\n",
+        f"{name}/version.py": f"__version__ = {(about or version)!r}\n",
+        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n",
         f"{info}/WHEEL": "Wheel-Version: 1.0\nGenerator: tests\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
     }
     files[f"{info}/RECORD"] = "".join(f"{name},,\n" for name in [*files, f"{info}/RECORD"])
-    path = folder / f"greeting-{version}-py3-none-any.whl"
+    path = folder / f"{name}-{version}-py3-none-any.whl"
     with zipfile.ZipFile(path, "w") as wheel:
         for name, content in files.items():
             wheel.writestr(zipfile.ZipInfo(name), content)
@@ -50,3 +51,18 @@ def make_project(folder: Path) -> Path:
     (folder / "training/pyproject.toml").write_text(PYPROJECT)
     (folder / "training/poetry.lock").write_text(LOCK % digest)
     return folder
+
+
+def add_torch(project: Path) -> None:
+    """Lock torch, and the compiler that only its CUDA build needs; the index has both builds of torch."""
+    wheels, lock = project / "wheels", project / "training/poetry.lock"
+    digests = {
+        "torch": make_wheel(wheels, "2.13.0", "torch", "2.13.0+cu130"),
+        "triton": make_wheel(wheels, "3.7", "triton"),
+    }
+    make_wheel(wheels, "2.13.0+cpu", "torch")
+    entry = LOCK.replace("greeting", "{name}").replace("1.2", "{version}").replace("%s", "{digest}")
+    entry = entry.replace("[{file", "[{{file").replace('"}]', '"}}]')
+    versions = {"torch": "2.13.0", "triton": "3.7"}
+    more = [entry.format(name=name, version=versions[name], digest=digest) for name, digest in digests.items()]
+    lock.write_text("".join([lock.read_text(), *more]))

@@ -18,7 +18,7 @@ import zstandard
 from chronos_training.control import environment, publishing, runtime
 from chronos_training.core.errors import TrainingError
 
-from .runtime_project import make_project, make_wheel
+from .runtime_project import add_torch, make_project, make_wheel
 
 BUCKET = "chronos-training-local-123456789012-us-east-1"
 PROJECT = Path(__file__).resolve().parents[2]
@@ -240,6 +240,37 @@ def test_for_instances_a_file_with_another_hash_is_refused(fresh_project):
     wheel = fresh_project / "wheels/greeting-1.2-py3-none-any.whl"
     wheel.write_bytes(wheel.read_bytes() + b"tampered")
     with pytest.raises(TrainingError, match=r"pip could not install the locked packages"):
+        environment.build(relocatable(fresh_project), fresh_project / ".cache", print)
+
+
+def test_for_instances_the_build_of_torch_is_chosen(fresh_project):
+    add_torch(fresh_project)
+    cuda = relocatable(fresh_project)
+    cpu = replace(cuda, torch="cpu")
+    assert cuda.build_id != cpu.build_id
+    built = environment.build(cuda, fresh_project / ".cache", print)
+    assert built.about["packages"] == {"greeting": "1.2", "torch": "2.13.0", "triton": "3.7"}
+    assert built.about["torch"] == "2.13.0+cu130"
+    built = environment.build(cpu, fresh_project / ".cache", print)
+    assert built.about["packages"] == {"greeting": "1.2", "torch": "2.13.0+cpu"}
+    assert built.about["torch"] == "2.13.0+cpu"
+
+
+def test_for_instances_a_build_of_torch_that_cannot_be_had_names_the_index(fresh_project):
+    add_torch(fresh_project)
+    (fresh_project / "wheels/torch-2.13.0+cpu-py3-none-any.whl").unlink()
+    with pytest.raises(TrainingError, match=r"torch==2\.13\.0\+cpu.*PIP_EXTRA_INDEX_URL"):
+        environment.build(replace(relocatable(fresh_project), torch="cpu"), fresh_project / ".cache", print)
+
+
+def test_for_instances_another_build_of_torch_than_asked_for_is_refused(fresh_project):
+    add_torch(fresh_project)
+    lock = fresh_project / "training/poetry.lock"
+    good = hashlib.sha256((fresh_project / "wheels/torch-2.13.0-py3-none-any.whl").read_bytes()).hexdigest()
+    lock.write_text(
+        lock.read_text().replace(good, make_wheel(fresh_project / "wheels", "2.13.0", "torch", "2.13.0+cpu"))
+    )
+    with pytest.raises(TrainingError, match=r"training_runtime_torch is cuda, but pip brought torch 2\.13\.0\+cpu"):
         environment.build(relocatable(fresh_project), fresh_project / ".cache", print)
 
 

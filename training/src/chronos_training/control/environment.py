@@ -31,7 +31,7 @@ from chronos_training.core.errors import TrainingError
 from . import glibc, squashfs
 from . import interpreter as interpreters
 from .interpreter import INSTANCE_GLIBC, Interpreter
-from .locked import Pin, linux_x86_64, pins, requirements, this_machine
+from .locked import Pin, linux_x86_64, pins, requirements, this_machine, without_gpu
 from .packing import pack_folder
 
 # Raise it when what a build contains changes although its inputs do not.
@@ -70,11 +70,17 @@ class Target:
     training: Path
     interpreter: Interpreter
     for_this_machine: bool
+    torch: str = "cuda"  # or cpu; for instances only, this machine takes the build that its index has
+
+    @property
+    def cpu_torch(self) -> bool:
+        """Return whether torch has to be the CPU build."""
+        return self.torch == "cpu" and not self.for_this_machine
 
     @property
     def extras(self) -> tuple[str, ...]:
-        """Return the extras of the lock: the CUDA build of torch for instances, any build on this machine."""
-        return ("stack",) if self.for_this_machine else ("cuda", "stack")
+        """Return the extras of the lock: what the CUDA build of torch needs comes with that only."""
+        return ("stack",) if self.for_this_machine or self.cpu_torch else ("cuda", "stack")
 
     @property
     def build_id(self) -> str:
@@ -87,7 +93,7 @@ class Target:
             "platform": self.interpreter.platform,
             # Debian's 3.11.2 and one built from source differ; so do two folders.
             "executable": _digest(self.interpreter.executable),
-            "target": "this_machine" if self.for_this_machine else "linux-x86_64",
+            "target": "this_machine" if self.for_this_machine else f"linux-x86_64 {self.torch}",
         }
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
@@ -193,7 +199,10 @@ def _build(target: Target, folder: Path, cache: Path, say: Say) -> None:
         interpreters.lay_out(target.interpreter, root)
     packages = interpreters.site_packages(target.interpreter, root)
     with _timed("packages installed by pip", say) as note:
+        if target.cpu_torch:
+            locked = without_gpu(locked)
         _install(target, locked, folder, packages, cache)
+        _check_torch(target, packages)
         _trim(packages)
         installed = _verified(packages, locked)
         note(f"{len(installed)} of the locked versions")
@@ -277,37 +286,63 @@ def _timed(what: str, say: Say) -> Iterator[Callable[[str], None]]:
 
 
 def _install(target: Target, locked: list[Pin], folder: Path, packages: Path, cache: Path) -> None:
-    wanted, temporary, log = folder / "requirements.txt", folder / "tmp", folder / "pip.log"
-    command = [sys.executable, "-m", "pip", "install", "--target", str(packages), "--no-compile", "--no-input"]
+    command = ["--target", str(packages), "--no-compile"]
     if target.for_this_machine:
         # Versions only, and pip resolves: this machine may have another build of torch (CPU) than the lock's hashes.
         constraints = folder / "constraints.txt"
         constraints.write_text("".join(f"{pin.name}=={pin.version}\n" for pin in locked), encoding="utf-8")
         lines = requirements(target.training / "pyproject.toml", extras=target.extras)
         command += ["--constraint", str(constraints), "--prefer-binary"]
-    else:
-        # Exactly the locked files: pip would judge the markers by this machine, so it must not resolve.
-        lines = [" ".join([f"{pin.name}=={pin.version}", *(f"--hash={h}" for h in pin.hashes)]) for pin in locked]
-        command += ["--no-deps", "--require-hashes", "--only-binary=:all:", "--implementation", "cp"]
-        command += ["--python-version", target.interpreter.series]
-        command += [word for tag in _PLATFORMS for word in ("--platform", tag)]
+        _pip(command, lines, folder, cache)
+        return
+    # Exactly the locked files: pip would judge the markers by this machine, so it must not resolve.
+    command += ["--no-deps", "--only-binary=:all:", "--implementation", "cp"]
+    command += ["--python-version", target.interpreter.series]
+    command += [word for tag in _PLATFORMS for word in ("--platform", tag)]
+    # The lock has the files of one index; a CPU build of torch comes from another one, which the person's pip knows.
+    apart = [pin for pin in locked if target.cpu_torch and pin.name == "torch"]
+    lines = [_exactly(pin) for pin in locked if pin not in apart]
+    _pip([*command, "--require-hashes"], lines, folder, cache)
+    if apart:
+        hint = "Name the package index that has the CPU builds of torch in PIP_EXTRA_INDEX_URL."
+        _pip(command, [f"{pin.name}=={pin.version}+cpu" for pin in apart], folder, cache, hint)
+
+
+def _exactly(pin: Pin) -> str:
+    # `==` would let pip prefer a local build, 2.13.0+cpu, to the 2.13.0 of the lock.
+    equals = "===" if pin.name == "torch" else "=="
+    return " ".join([f"{pin.name}{equals}{pin.version}", *(f"--hash={h}" for h in pin.hashes)])
+
+
+def _pip(options: list[str], lines: list[str], folder: Path, cache: Path, hint: str = "") -> None:
+    """Install these requirement lines. TrainingError with pip's own last error."""
+    wanted, temporary, log = folder / "requirements.txt", folder / "tmp", folder / "pip.log"
     wanted.write_text("\n".join(lines) + "\n", encoding="utf-8")
     temporary.mkdir()
+    command = [sys.executable, "-m", "pip", "install", "--no-input", *options, "--requirement", str(wanted)]
     with log.open("w", encoding="utf-8") as output:
-        code = subprocess.run(
-            [*command, "--requirement", str(wanted)],
-            stdout=output,
-            stderr=output,
-            env=_pip_environment(cache, temporary),
-        ).returncode
+        environment = _pip_environment(cache, temporary)
+        code = subprocess.run(command, stdout=output, stderr=output, env=environment).returncode
     shutil.rmtree(temporary)
     if code:
-        lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
-        errors = [line for line in lines if line.startswith("ERROR: ") and "ResolutionImpossible" not in line]
+        said = log.read_text(encoding="utf-8", errors="replace").splitlines()
+        errors = [line for line in said if line.startswith("ERROR: ") and "ResolutionImpossible" not in line]
         saved = cache / "runtime" / "pip.log"
         shutil.copyfile(log, saved)
-        said = errors[-1].removeprefix("ERROR: ") if errors else f"exit code {code}"
-        raise TrainingError(f"pip could not install the locked packages: {said}", hint=f"Its whole output: {saved}.")
+        last = errors[-1].removeprefix("ERROR: ") if errors else f"exit code {code}"
+        raise TrainingError(
+            f"pip could not install the locked packages: {last}", hint=f"{hint} Its whole output: {saved}.".strip()
+        )
+
+
+def _check_torch(target: Target, packages: Path) -> None:
+    """TrainingError when the build of torch is not the one that was asked for."""
+    found = torch_build(packages)
+    if found and not target.for_this_machine and ("+cpu" in found) != target.cpu_torch:
+        raise TrainingError(
+            f"training_runtime_torch is {target.torch}, but pip brought torch {found}.",
+            hint="pip's own configuration (PIP_FIND_LINKS, PIP_EXTRA_INDEX_URL) decides where it comes from.",
+        )
 
 
 def _pip_environment(cache: Path, temporary: Path) -> dict[str, str]:

@@ -84,6 +84,11 @@ def pins(lock: Path, *, extras: Collection[str], environment: Mapping[str, str])
     return sorted(found.values(), key=lambda pin: pin.name)
 
 
+def without_gpu(locked: list[Pin]) -> list[Pin]:
+    """Return the pins without NVIDIA's libraries and the compiler for its GPUs: a CPU build of torch needs none of them."""
+    return [pin for pin in locked if not pin.name.startswith(("nvidia-", "cuda-")) and pin.name != "triton"]
+
+
 def requirements(pyproject: Path, *, extras: Collection[str]) -> list[str]:
     """Return the requirement lines of the project and of `extras`. TrainingError when an extra is not there."""
     project = _read(pyproject).get("project", {})

@@ -18,6 +18,7 @@ from chronos_training.core.objects import NotOurs, read_json
 from . import agent, environment, interpreter, publishing, s5cmd_program, squashfs
 
 TARGETS = ("this_machine", "linux-x86_64")
+TORCH_BUILDS = ("cuda", "cpu")
 Say = Callable[[str], None]
 
 
@@ -26,7 +27,8 @@ class Request:
     """What to publish where.
 
     `interpreter` is `current` (a copy of this machine's Python, for target `this_machine` only) or the folder of a
-    relocatable one. `project` is the checkout: training/ below it has the lock, .cache/ the builds.
+    relocatable one. `project` is the checkout: training/ below it has the lock, .cache/ the builds. `torch` is the build
+    of torch for instances: cuda or cpu.
     """
 
     bucket: str
@@ -34,6 +36,7 @@ class Request:
     region: str | None = None
     interpreter: str = ""
     target: str = "linux-x86_64"
+    torch: str = "cuda"
 
 
 def default_project() -> Path:
@@ -41,8 +44,10 @@ def default_project() -> Path:
     return Path(chronos_training.__file__).resolve().parents[3]
 
 
-def build_target(project: Path, *, chosen: str, target: str) -> environment.Target:
+def build_target(project: Path, *, chosen: str, target: str, torch: str = "cuda") -> environment.Target:
     """Return what is to be built. ConfigurationError when interpreter and target do not fit each other."""
+    if torch not in TORCH_BUILDS:
+        raise ConfigurationError(f"training_runtime_torch is {torch!r}: it is one of {', '.join(TORCH_BUILDS)}.")
     if target not in TARGETS:
         raise ConfigurationError(f"Unknown runtime target {target!r}: it is one of {', '.join(TARGETS)}.")
     if chosen == "current" and target != "this_machine":
@@ -57,7 +62,7 @@ def build_target(project: Path, *, chosen: str, target: str) -> environment.Targ
             " as `uv python install --install-dir DIR cpython-3.11-linux-x86_64-gnu` makes it.",
         )
     python = interpreter.current() if chosen == "current" else interpreter.from_folder(Path(chosen).expanduser())
-    return environment.Target(project / "training", python, for_this_machine=chosen == "current")
+    return environment.Target(project / "training", python, for_this_machine=chosen == "current", torch=torch)
 
 
 def publish_runtime(request: Request, *, check_mode: bool, say: Say) -> dict[str, Any]:
@@ -67,7 +72,7 @@ def publish_runtime(request: Request, *, check_mode: bool, say: Say) -> dict[str
     an environment that is not built yet has only its build_id). Raises TrainingError; a pointer is written last, so
     after an error the bucket still names what it named before.
     """
-    target = build_target(request.project, chosen=request.interpreter, target=request.target)
+    target = build_target(request.project, chosen=request.interpreter, target=request.target, torch=request.torch)
     s3 = aws.client("s3", region=request.region)
     before_env, before_package = (_current(s3, request.bucket, key, check_mode) for key in _POINTERS)
     env = _publish_environment(s3, request, target, before_env, check_mode, say)
