@@ -6,6 +6,7 @@ import hashlib
 import json
 
 import pytest
+import yaml
 
 from .operator import eventually
 
@@ -143,3 +144,36 @@ def test_list_runs_has_it(finished, account):
 def test_monitor_of_a_past_run_reads_the_archive(finished, account):
     run_id, _ = finished
     assert "completed" in account.play("monitor_training", training_monitor_run_id=run_id).succeeded().output
+
+
+def test_a_run_starts_from_what_another_has_trained(finished, account, tmp_path):
+    run_id, seen = finished
+    model = {
+        "training_model_name": "births",
+        "training_model_source": str(seen["folder"] / "models/birthdays-tiny-cpu"),
+    }
+    check = account.play("publish_model", flags=("--check",), **model).succeeded().output
+    assert "would be uploaded" in check
+    assert "uploaded to s3://" in account.play("publish_model", **model).succeeded().output
+    assert "births: already published (chronos2" in account.play("publish_model", **model).succeeded().output
+    training = {"steps": 20, "warmup_steps": 5, "learning_rate": 1e-4, "log_every_steps": 5}
+    config = {"model": {"initialization": "pretrained", "base": "births"}, "training": training}
+    (tmp_path / "mine.yaml").write_text(yaml.safe_dump(config))
+    path = {"training_launch_config_file": str(tmp_path / "mine.yaml")}
+    assert "starts from  births: chronos2" in account.play("launch_training", **path).succeeded().output
+    state = account.state()
+    assert "completed" in account.play("monitor_training", training_monitor_interval=1).succeeded().output
+    eventually(lambda: account.live_instances() == [], "the end of the instance", 30)
+    about = account.artifact(state["run_id"], "model_metadata.json")
+    published = account.s3.get_object(Bucket=account.bucket, Key="runtime/models/births/current.json")["Body"].read()
+    assert about["lineage"]["base_model"]["digest"] == json.loads(published)["digest"]
+    # 20 careful steps from there are as good as the 1200 that led there; from random weights they are worthless.
+    before = account.artifact(run_id, "model_metadata.json")["metrics"]
+    assert about["metrics"]["wql"] < 1.1 * before["wql"] < about["metrics"]["seasonal_naive"]["wql"]
+
+
+def test_a_base_model_that_is_not_published_is_refused(account, config):
+    path = config(model={"initialization": "pretrained", "base": "huge"})
+    refused = account.play("launch_training", training_launch_config_file=path).failed().output
+    assert "model.base: 'huge' is not published" in refused
+    assert account.state() is None

@@ -56,6 +56,44 @@ def test_metadata_has_the_keys_of_its_schema(finished: Path) -> None:
     assert metadata["git_commit"] == "f" * 40 and metadata["versions"]["chronos"] == "2.3.2"
 
 
+def adopted(**model: Any) -> Any:
+    """The tiny configuration, starting from the finished run's model."""
+    levels = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9]
+    return tiny(model={"initialization": "pretrained", "base": "tiny", "levels": levels, **model})
+
+
+def losses(output: Path) -> list[float]:
+    return [float(line.split(",")[1]) for line in (output / "loss.csv").read_text().splitlines()[1:]]
+
+
+def test_a_training_from_published_weights_goes_on_where_they_are(finished: Path, data: Path, tmp_path: Path) -> None:
+    base = {"name": "tiny", "family": "chronos2", "digest": "d" * 64, "revision": None, "prefix": "x", "files": []}
+    spec = write_spec(tmp_path / "run_spec.json", adopted(), base_model=base)
+    words = [*command(spec, data, tmp_path / "out"), "--base-model", str(finished / "models/tiny")]
+    done = subprocess.run(words, capture_output=True, text=True, env=environment(), timeout=120)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert losses(tmp_path / "out")[0] < losses(finished)[0]
+    lineage = json.loads((tmp_path / "out/model_metadata.json").read_text())["lineage"]
+    assert lineage["initialization"] == "pretrained"
+    assert lineage["base_model"] == {"name": "tiny", "family": "chronos2", "digest": "d" * 64, "revision": None}
+    assert "starting from tiny (dddddddddddd)" in (tmp_path / "out/report.html").read_text()
+
+
+def test_weights_that_are_not_as_configured_are_one_sentence(finished: Path, data: Path, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    cases = [
+        (adopted(), tmp_path / "empty", "is not a Chronos-2 model that can be loaded"),
+        (adopted(patch_size=14), finished / "models/tiny", "model.patch_size is 14, and the model in"),
+        (adopted(), None, "no folder with weights was given"),
+    ]
+    for config, folder, said in cases:
+        spec = write_spec(tmp_path / "run_spec.json", config)
+        words = [*command(spec, data, tmp_path / "out"), *(["--base-model", str(folder)] if folder else [])]
+        done = subprocess.run(words, capture_output=True, text=True, env=environment(), timeout=120)
+        assert done.returncode == 2
+        assert said in done.stderr.splitlines()[-1]
+
+
 def test_forecasts_file_agrees_with_the_metrics(finished: Path) -> None:
     table = pq.read_table(finished / "evaluation/forecasts.parquet").to_pandas()
     assert len(table) == 4 * 2 * 7

@@ -1,7 +1,8 @@
 """The training configuration: one YAML or JSON file, checked completely before anything is created. No torch, no pandas."""
 
+from chronos_training.config.base_model import adopt
 from chronos_training.config.dataset_check import check_against_dataset
 from chronos_training.config.loader import load_config, repository_config
 from chronos_training.config.schema import TrainingConfig
 
-__all__ = ["TrainingConfig", "check_against_dataset", "load_config", "repository_config"]
+__all__ = ["TrainingConfig", "adopt", "check_against_dataset", "load_config", "repository_config"]

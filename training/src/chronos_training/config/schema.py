@@ -71,7 +71,17 @@ class ModelSection(Section):
     """The model's family and size."""
 
     family: Literal["chronos2"] = Field("chronos2", description="Model family.")
-    initialization: Literal["random"] = Field("random", description="Where the weights come from.")
+    initialization: Literal["random", "pretrained"] = Field(
+        "random",
+        description="Where the weights come from. pretrained: from the published model `base`, whose sizes then count "
+        "(patch_size to dropout_rate, and levels).",
+    )
+    base: Name | None = Field(
+        None, description="Published model to start from, below `runtime/models/` in the bucket; for pretrained only."
+    )
+    levels: list[Level] | None = Field(
+        None, description="Quantiles that the model learns; empty: forecast.quantile_levels and 0.1 … 0.9."
+    )
     context_length: Whole = Field(
         378, ge=2, le=8192, description="History given to the model, in observations; a multiple of patch_size."
     )
@@ -86,6 +96,17 @@ class ModelSection(Section):
     num_layers: Whole = Field(2, ge=1, le=64, description="Encoder layers.")
     num_heads: Whole = Field(4, ge=1, le=64, description="Attention heads.")
     dropout_rate: Real = Field(0.0, ge=0.0, lt=1.0, description="Share of activations dropped while training.")
+
+    @model_validator(mode="after")
+    def _base_for_pretrained(self) -> ModelSection:
+        if (self.initialization == "pretrained") != (self.base is not None):
+            need = (
+                "names the published model to start from"
+                if self.base is None
+                else "is for initialization pretrained only"
+            )
+            raise ValueError(f"base|base {need}")
+        return self
 
     @model_validator(mode="after")
     def _patches_fill_the_context(self) -> ModelSection:
@@ -169,8 +190,18 @@ class TrainingConfig(Section):
 
     @property
     def model_levels(self) -> list[float]:
-        """Quantile levels that the model learns: the user's and upstream's, increasing."""
-        return sorted({*self.forecast.quantile_levels, *UPSTREAM_LEVELS})
+        """Quantile levels that the model learns: its own, else the user's and upstream's, increasing."""
+        return sorted(self.model.levels or {*self.forecast.quantile_levels, *UPSTREAM_LEVELS})
+
+    @model_validator(mode="after")
+    def _levels_are_learnt(self) -> TrainingConfig:
+        missing = [level for level in self.forecast.quantile_levels if level not in self.model_levels]
+        if missing:
+            known = ", ".join(str(level) for level in self.model_levels)
+            raise ValueError(
+                f"forecast.quantile_levels|forecast.quantile_levels: {missing[0]} is none of the model's: {known}"
+            )
+        return self
 
     @property
     def stride(self) -> int:

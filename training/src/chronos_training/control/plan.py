@@ -13,20 +13,21 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from chronos_training.config import TrainingConfig, check_against_dataset, load_config, repository_config
+from chronos_training.config import TrainingConfig, adopt, check_against_dataset, load_config, repository_config
 from chronos_training.core import aws, layout
 from chronos_training.core.clock import duration, iso, utc_now
 from chronos_training.core.cost import REFERENCE_TYPE, HourlyPrice, hourly_price
 from chronos_training.core.errors import ConfigurationError
 from chronos_training.core.objects import read_bytes
 
-from .published import current_runtime, dataset_manifest
+from .published import base_model, current_runtime, dataset_manifest
 from .request import LaunchRequest
 from .settings import Settings, resolve_settings
 
 Json = dict[str, Any]
 # What the instance is told of the environment; `image` is None where none was published.
 _ENVIRONMENT = ("sha256", "key", "size", "unpacked_size", "image", "python", "torch", "packages")
+_BASE_MODEL = ("name", "family", "digest", "prefix", "revision", "files")
 # The last guard on the machine (`shutdown -h +N`) and the end of the run itself may take this much longer.
 GUARD_MINUTES = 15
 
@@ -99,6 +100,7 @@ class Plan:
         return [
             f"run          {self.run_id} in {self.request.env}, bucket {self.settings.bucket}",
             f"model        {spec['training']['name']} on {self.request.device}, configuration {spec['config_sources'][-1]}",
+            *_base_line(spec["base_model"]),
             f"dataset      {dataset['name']}: {dataset['items']} series, {dataset['rows']:,} rows, {_size(dataset['bytes'])}",
             f"environment  torch {environment['torch']}, Python {environment['python']}, {_size(environment['size'])}, "
             f"sha256 {environment['sha256'][:12]}",
@@ -119,6 +121,10 @@ def make_plan(request: LaunchRequest) -> Plan:
     config, sources = _load(s3, settings.bucket, request)
     environment, agent = current_runtime(s3, settings.bucket)
     manifest = dataset_manifest(s3, settings.bucket, config.dataset.name)
+    base = None
+    if config.model.base is not None:
+        base = base_model(s3, settings.bucket, config.model.base)
+        config = adopt(config, base)
     check_against_dataset(config, manifest.content)
     _check_device(request.device, environment)
     price = hourly_price(request.instance_types[0], request.volume_gb, request.price_per_hour)
@@ -143,6 +149,7 @@ def make_plan(request: LaunchRequest) -> Plan:
             "items": manifest.content["items"],
             "rows": manifest.content["rows"],
         },
+        "base_model": {k: base[k] for k in _BASE_MODEL} if base else None,
         "runtime": {
             "python_env": {k: environment.get(k) for k in _ENVIRONMENT},
             "package": {k: agent[k] for k in ("sha256", "key", "version")},
@@ -202,6 +209,13 @@ def _check_device(device: str, environment: Json) -> None:
             f"training_launch_device is cuda, but the published environment has torch {environment['torch']}, a CPU build.",
             hint="Publish the runtime with a GPU build of torch, or set training_launch_device=cpu.",
         )
+
+
+def _base_line(base: Json | None) -> list[str]:
+    if base is None:
+        return []
+    size = _size(sum(file["size"] for file in base["files"]))
+    return [f"starts from  {base['name']}: {base['family']}, {size}, digest {base['digest'][:12]}"]
 
 
 def _size(count: float) -> str:

@@ -42,6 +42,22 @@ def dataset_manifest(s3: Any, bucket: str, name: str) -> Manifest:
 
 def dataset_names(s3: Any, bucket: str) -> list[str]:
     """Return the names of the published datasets."""
-    with aws.explained(f"list the datasets in {bucket}"):
-        answer = s3.list_objects_v2(Bucket=bucket, Prefix=layout.DATASET_PREFIX, Delimiter="/")
-    return [p["Prefix"][len(layout.DATASET_PREFIX) : -1] for p in answer.get("CommonPrefixes", [])]
+    return _names(s3, bucket, layout.DATASET_PREFIX)
+
+
+def base_model(s3: Any, bucket: str, name: str) -> dict[str, Any]:
+    """Return what is published as model `name` (its current.json). ConfigurationError with the names that there are."""
+    found = read_json(s3, bucket, layout.model_current_key(name))
+    if found is None:
+        known = _names(s3, bucket, layout.MODELS_PREFIX)
+        raise ConfigurationError(
+            f"model.base: {name!r} is not published in s3://{bucket}/{layout.MODELS_PREFIX}.",
+            hint=f"Published: {', '.join(known) or 'none'}. Publish it with playbooks/publish_model.yml.",
+        )
+    return found
+
+
+def _names(s3: Any, bucket: str, prefix: str) -> list[str]:
+    with aws.explained(f"list {prefix} in {bucket}"):
+        answer = s3.list_objects_v2(Bucket=bucket, Prefix=prefix, Delimiter="/")
+    return [p["Prefix"][len(prefix) : -1] for p in answer.get("CommonPrefixes", [])]

@@ -11,6 +11,7 @@ RUNTIME_ENV_PREFIX = "runtime/python-env/"
 RUNTIME_ENV_CURRENT = "runtime/python-env/current.json"
 RUNTIME_PACKAGE_PREFIX = "runtime/packages/"
 RUNTIME_PACKAGE_CURRENT = "runtime/packages/current.json"
+MODELS_PREFIX = "runtime/models/"
 DATASET_PREFIX = "cached-datasets/"
 # Written last into a finished checkpoint, and sent last: a checkpoint without it is torn.
 CHECKPOINT_SEAL = "complete.json"
@@ -67,6 +68,16 @@ def env_prefix(digest: str) -> str:
 def package_prefix(digest: str) -> str:
     """Return the prefix of a published agent package; `digest` is the archive's sha256 in hex."""
     return f"{RUNTIME_PACKAGE_PREFIX}{digest}/"
+
+
+def model_prefix(name: str, digest: str) -> str:
+    """Return the prefix of a published model's files; `digest` is the one over all of them."""
+    return f"{MODELS_PREFIX}{name}/{digest}/"
+
+
+def model_current_key(name: str) -> str:
+    """Return the key of the pointer to what is published as `name`."""
+    return f"{MODELS_PREFIX}{name}/current.json"
 
 
 def bucket_name(env: str, account_id: str, region: str) -> str:

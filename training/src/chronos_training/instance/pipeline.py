@@ -21,7 +21,7 @@ from chronos_training.core.store import Fenced, Observed, StateStore, open_store
 from . import heartbeat, machine, wrong_clock
 from .checkpoint_sync import CheckpointSync
 from .console import write_console
-from .data_sync import read_manifest, sync_dataset
+from .data_sync import read_manifest, sync_base_model, sync_dataset
 from .ending import END_SECONDS, Outcome, end_run, load_run_spec, note_ending, only_one
 from .environment import install_environment
 from .local_disk import use_local_disk
@@ -117,7 +117,9 @@ class Pipeline:
         self.reporter.begin("initialization")
         self.spec = self.patience(lambda: load_run_spec(self.s3, self.run, self.place.state / "run_spec.json"))
         runtime, dataset = self.spec["runtime"]["python_env"], self.spec["dataset"]
+        base = self.spec["base_model"]
         needed = runtime["size"] + runtime["unpacked_size"] + dataset["bytes"]
+        needed += sum(file["size"] for file in base["files"]) if base else 0
         use_local_disk(self.place.work)
         left = self.run.deadline_seconds - (time.monotonic() - machine.booted_at(self.place.state))
         found = check_machine(self.spec["device"], runtime["torch"], needed, self.place.work, left)
@@ -147,6 +149,8 @@ class Pipeline:
             "--output": self.place.output,
             "--ready": ready,
         }
+        if self.spec["base_model"]:
+            arguments["--base-model"] = self.place.base_model
         command = [str(python), "-m", "chronos_training.models.train"]
         for name, path in arguments.items():
             command += [name, str(path)]
@@ -177,6 +181,11 @@ class Pipeline:
         )
         (self.place.data / "manifest.json").write_bytes(self.patience(self._manifest_bytes))
         log.info("dataset %s: %d files, %d bytes, verified", manifest.name, len(manifest.files), manifest.total_bytes)
+        base = self.spec["base_model"]
+        if base:
+            fetching = self._fetching(f"fetching model {base['name']}")
+            self.patience(lambda: sync_base_model(self.s3, self.run.bucket, base, self.place.base_model, fetching))
+            log.info("model %s: %d files, verified", base["name"], len(base["files"]))
 
     def _manifest_bytes(self) -> bytes:
         with aws.explained("read the manifest"):

@@ -79,6 +79,11 @@ class Place:
         return self.work / "data"
 
     @property
+    def base_model(self) -> Path:
+        """Return the folder of the published model that the training starts from."""
+        return self.work / "base_model"
+
+    @property
     def environment(self) -> Path:
         """Return the folder of the unpacked Python environment."""
         return self.work / "environment"

@@ -29,10 +29,10 @@ _NAME = re.compile(r"^checkpoint-(\d+)$")
 _FREE_KEYS = {"description", "evaluation", "run"}
 
 
-def fingerprint(config: TrainingConfig, dataset_digest: str) -> str:
-    """Return a hash of everything that decides the weights: configuration and data."""
+def fingerprint(config: TrainingConfig, dataset_digest: str, base_digest: str = "") -> str:
+    """Return a hash of everything that decides the weights: configuration, data and the weights to start from."""
     decisive = config.model_dump(mode="json", exclude=_FREE_KEYS) | {"held_out_length": config.held_out_length}
-    text = json.dumps([decisive, dataset_digest], sort_keys=True)
+    text = json.dumps([decisive, dataset_digest, base_digest], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
 
 

@@ -13,11 +13,18 @@ from chronos.chronos2.config import Chronos2CoreConfig
 from transformers import set_seed
 
 from chronos_training.config.schema import TrainingConfig
+from chronos_training.core.errors import ConfigurationError
 
 
-def build_model(config: TrainingConfig) -> Any:
-    """Return a Chronos2Model with random weights; the configured seed gives the same weights each time."""
+def build_model(config: TrainingConfig, base: Path | None = None) -> Any:
+    """Return a Chronos2Model: the one in the folder `base`, or one with random weights.
+
+    The configured seed gives the same random weights each time. Raises ConfigurationError when pretrained weights are
+    configured and there are none, or not of the sizes that the configuration has.
+    """
     set_seed(config.training.seed)
+    if config.model.initialization == "pretrained":
+        return _pretrained(config, base)
     size = config.model
     core = Chronos2CoreConfig(
         d_model=size.d_model,
@@ -44,6 +51,24 @@ def build_model(config: TrainingConfig) -> Any:
         },
     )
     return Chronos2Model(core)
+
+
+def _pretrained(config: TrainingConfig, base: Path | None) -> Any:
+    if base is None:
+        raise ConfigurationError(
+            "model.initialization is pretrained, but no folder with weights was given (--base-model)."
+        )
+    try:
+        model = Chronos2Model.from_pretrained(base)
+    except (OSError, ValueError, KeyError) as error:
+        raise ConfigurationError(f"{base} is not a Chronos-2 model that can be loaded: {error}") from error
+    patch = model.chronos_config.input_patch_size
+    if patch != config.model.patch_size:
+        raise ConfigurationError(f"model.patch_size is {config.model.patch_size}, and the model in {base} has {patch}.")
+    levels = list(model.chronos_config.quantiles)
+    if levels != config.model_levels:
+        raise ConfigurationError(f"model.levels are {config.model_levels}, and the model in {base} has {levels}.")
+    return model
 
 
 def output_patches(config: TrainingConfig) -> int:

@@ -51,7 +51,7 @@ def build_metadata(
         },
         "lineage": {
             "initialization": spec.config.model.initialization,
-            "base_model": None,
+            "base_model": _base_model(spec),
             "parent_run_id": None,
             "resumed_from_step": loop["resumed_from_step"] or None,
         },
@@ -80,6 +80,12 @@ def build_metadata(
         "device": spec.device,
         "cost": cost,
     }
+
+
+def _base_model(spec: RunSpec) -> dict[str, Any] | None:
+    if not spec.base_model:
+        return None
+    return {key: spec.base_model.get(key) for key in ("name", "family", "digest", "revision")}
 
 
 def metadata_schema() -> dict[str, Any]:

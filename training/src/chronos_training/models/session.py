@@ -20,8 +20,10 @@ from chronos_training.models.stopping import StopRequest
 from chronos_training.models.windows import TrainingWindows, training_part
 
 
-def run(spec: RunSpec, data: Path, output: Path, progress: Progress, stop: StopRequest) -> None:
-    """Train and evaluate as `spec` says, reading the synced dataset in `data`.
+def run(
+    spec: RunSpec, data: Path, output: Path, progress: Progress, stop: StopRequest, base_model: Path | None = None
+) -> None:
+    """Train and evaluate as `spec` says, reading the synced dataset in `data` and pretrained weights in `base_model`.
 
     Writes models, checkpoints, evaluation, metadata and report below `output`. Raises
     ConfigurationError and DataError for what a person can mend, Stopped after SIGTERM.
@@ -43,7 +45,7 @@ def run(spec: RunSpec, data: Path, output: Path, progress: Progress, stop: StopR
     _check_digest(spec, panel)
     log.info("%d series, %s rows, %s, %s to %s", len(panel.item_ids), f"{panel.manifest['rows']:,}", panel.freq,
              str(panel.manifest.get("start", "?"))[:10], str(panel.manifest.get("end", "?"))[:10])  # fmt: skip
-    model = chronos2.build_model(config)
+    model = chronos2.build_model(config, base_model)
     windows = TrainingWindows(
         training_part(panel.values, config.held_out_length),
         context_length=config.model.context_length,
@@ -64,7 +66,7 @@ def run(spec: RunSpec, data: Path, output: Path, progress: Progress, stop: StopR
         config,
         device=spec.device,
         folder=output / "checkpoints",
-        mark=fingerprint(config, str(panel.manifest["digest"])),
+        mark=fingerprint(config, str(panel.manifest["digest"]), str(spec.base_model.get("digest", ""))),
         progress=progress,
         stop=stop,
     )

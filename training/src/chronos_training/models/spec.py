@@ -30,6 +30,7 @@ class RunSpec:
     dataset: dict[str, Any] = field(default_factory=dict)
     runtime: dict[str, Any] = field(default_factory=dict)
     instance: dict[str, Any] = field(default_factory=dict)
+    base_model: dict[str, Any] = field(default_factory=dict)  # empty: from random weights
 
 
 def read_spec(path: Path) -> RunSpec:
@@ -60,4 +61,5 @@ def read_spec(path: Path) -> RunSpec:
         dataset=dict(raw.get("dataset") or {}),
         runtime=dict(raw.get("runtime") or {}),
         instance=dict(raw.get("instance") or {}),
+        base_model=dict(raw.get("base_model") or {}),
     )

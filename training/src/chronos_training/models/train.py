@@ -25,6 +25,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--spec", required=True, type=Path, help="run_spec.json")
     parser.add_argument("--data", required=True, type=Path, help="folder with the synced dataset and its manifest.json")
     parser.add_argument("--output", required=True, type=Path, help="folder for everything that is written")
+    parser.add_argument("--base-model", type=Path, help="folder with the pretrained weights to start from")
     parser.add_argument(
         "--ready", type=Path, help="write what the libraries found to this file, then wait for a line on standard input"
     )
@@ -46,7 +47,7 @@ def main(arguments: list[str] | None = None) -> int:
             ready.announce(options.ready)
             progress.phase("preparing", "waiting for the data")
             ready.wait_for_go(stop)
-        run(spec, options.data, options.output, progress, stop)
+        run(spec, options.data, options.output, progress, stop, options.base_model)
     except Stopped:
         logging.getLogger("chronos_training").info("stopped on request; the last step is saved")
         return 143

@@ -1,0 +1,37 @@
+"""A configuration that starts from published weights takes the sizes of that model (its current.json)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import ValidationError
+
+from chronos_training.config.messages import lines_of
+from chronos_training.config.schema import TrainingConfig
+from chronos_training.core.errors import ConfigurationError
+
+SIZES = ("patch_size", "d_model", "d_kv", "d_ff", "num_layers", "num_heads", "dropout_rate", "levels")
+
+
+def adopt(config: TrainingConfig, published: dict[str, Any]) -> TrainingConfig:
+    """Return `config` with the sizes of the model it starts from. ConfigurationError when the two do not fit."""
+    name, family, settings = config.model.base, published["family"], published["settings"]
+    if family != config.model.family:
+        raise ConfigurationError(
+            f"model.base: {name!r} is a model of family {family}, and model.family is {config.model.family}.",
+            hint="Choose a published model of that family.",
+        )
+    wanted = config.model_dump(mode="json")
+    wanted["model"] |= {key: settings[key] for key in SIZES if settings.get(key) is not None}
+    try:
+        adopted = TrainingConfig.model_validate(wanted)
+    except ValidationError as error:
+        lines = " ".join(line for _, line in lines_of(error))
+        raise ConfigurationError(f"The configuration does not fit model.base {name!r}: {lines}") from None
+    for key, have, most in (
+        ("model.context_length", adopted.model.context_length, settings.get("context_length")),
+        ("forecast.prediction_length", adopted.forecast.prediction_length, settings.get("longest_prediction")),
+    ):
+        if most is not None and have > most:
+            raise ConfigurationError(f"{key}: {have} is more than model.base {name!r} was made for: at most {most}.")
+    return adopted
