@@ -24,6 +24,17 @@ class RequestHandler(MotoRequestHandler):
     # Small answers go out in several writes; with Nagle and delayed ACKs each of them may cost 40 ms.
     disable_nagle_algorithm = True
 
+    def send_response(self, code: int, message: str | None = None) -> None:
+        self.log_request(code)
+        self.send_response_only(code, message)
+        self.send_header("Server", self.version_string())
+
+    def end_headers(self) -> None:
+        # Here, not in send_response as in the standard library: an answer with another time (skew.py) has one date.
+        if not any(line.lower().startswith(b"date:") for line in self._headers_buffer):
+            self.send_header("Date", self.date_time_string())
+        super().end_headers()
+
 
 class Dispatcher(DomainDispatcherApplication):
     """moto's dispatcher lists its own package folder (about 200 stat calls) for each request; the answer never changes."""

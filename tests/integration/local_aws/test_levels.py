@@ -154,6 +154,26 @@ def test_a_cut_network_loses_packets_and_comes_back(real: EmbeddedAws) -> None:
     real.client("ec2").terminate_instances(InstanceIds=[instance])
 
 
+def test_a_machine_with_a_wrong_clock_is_refused_and_told_the_time(real: EmbeddedAws) -> None:
+    instance = real.launch("#cloud-config\n{}\n")
+    inside = real.inside(instance)
+    wait_for(lambda: inside.path("/usr/bin/python3").exists(), "the root")
+    ask = (
+        "import urllib.request as u, urllib.error as e, email.utils as m, time; now=time.gmtime()\n"
+        f"r=u.Request('{real.endpoint}/bucket/key',headers={{'X-Amz-Date':time.strftime('%Y%m%dT%H%M%SZ',now)}})\n"
+        "try: u.urlopen(r)\n"
+        "except e.HTTPError as said:\n"
+        "  (date,) = said.headers.get_all('Date')\n"
+        "  late = m.parsedate_to_datetime(date).timestamp()-time.time()\n"
+        "  print(b'RequestTimeTooSkewed' in said.read(), 7100 < late < 7300)"
+    )
+    real.order(clock_ahead=7200)
+    assert inside.run("python3", "-c", ask).strip() == "True True"
+    real.order()
+    assert inside.run("python3", "-c", ask).strip() == "False False"
+    real.client("ec2").terminate_instances(InstanceIds=[instance])
+
+
 def test_one_that_does_not_work_is_replaced_by_the_next_lower_one_and_that_is_said(
     run_cli: Callable, fresh_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
