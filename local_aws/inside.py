@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+
+import psutil
 
 NSENTER = ["nsenter", "--mount", "--uts", "--net", "--pid", "--root", "--wd"]
 
@@ -33,6 +36,17 @@ class Inside:
     def path(self, path: str) -> Path:
         """A path of the machine as this computer sees it."""
         return Path(f"/proc/{self._leader}/root{path}")
+
+    def outer_pid(self, pid: int) -> int:
+        """The number on this computer of a process that has the number `pid` in the machine."""
+        space = os.readlink(f"/proc/{self._leader}/ns/pid")
+        for process in psutil.process_iter():
+            with contextlib.suppress(OSError):
+                status = Path(f"/proc/{process.pid}/status").read_text()
+                numbers = next(line.split()[1:] for line in status.splitlines() if line.startswith("NSpid:"))
+                if numbers[-1] == str(pid) and os.readlink(f"/proc/{process.pid}/ns/pid") == space:
+                    return process.pid
+        raise AssertionError(f"there is no process {pid} in the machine")
 
     @contextlib.contextmanager
     def network_cut(self) -> Iterator[None]:

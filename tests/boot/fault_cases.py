@@ -28,8 +28,6 @@ class End:
     by: str = "the pipeline"
     # Found dead by the next command, which settles it: nobody on the machine could write any more.
     settled: bool = False
-    # How old what is missing of the logs may be, in seconds: a machine that is cut off stores nothing more.
-    lag: float = 0
 
 
 COMPLETED = End("completed", kept="everything")
@@ -130,7 +128,7 @@ def disk_full(story: Story) -> End:
     story.wait_for_checkpoint()
     story.note_logs()
     story.inside.run("dd", "if=/dev/zero", "of=/srv/filling", "bs=1M", check=False)
-    return End("failed", "Training failed: ", kept="checkpoints")
+    return End("failed", "Training failed: The disk of the instance is full.", kept="checkpoints")
 
 
 @case
@@ -169,12 +167,12 @@ def watcher_and_pipeline_hang(story: Story) -> End:
     story.launch(ENDLESS)
     story.wait_for_checkpoint()
     _end_the_watcher(story)
-    story.note_logs()
-    _freeze(story)
+    story.wait_for_logs()
+    story.hang(PIPELINE, TRAINER)
     # Armed by the first line of the user data; here its time comes sooner.
     assert "MODE=poweroff" in story.inside.path("/run/systemd/shutdown/scheduled").read_text()
     story.inside.run("shutdown", "-h", "+1")
-    return End("lost", kept="checkpoints", by="`shutdown -h +N`", settled=True, lag=15)
+    return End("lost", kept="checkpoints", by="`shutdown -h +N`", settled=True)
 
 
 @case
@@ -184,10 +182,10 @@ def everything_hangs(story: Story) -> End:
     story.wait_for_checkpoint()
     _end_the_watcher(story)
     story.inside.run("shutdown", "-c")
-    story.note_logs()
-    _freeze(story)
+    story.wait_for_logs()
+    story.hang(PIPELINE, TRAINER)
     story.move_guard_up()
-    return End("lost", kept="checkpoints", by="the outside guard", settled=True, lag=15)
+    return End("lost", kept="checkpoints", by="the outside guard", settled=True)
 
 
 @case
@@ -270,11 +268,11 @@ def machine_crashes(story: Story) -> End:
     """machine loses its power"""
     story.launch(ENDLESS)
     story.wait_for_checkpoint()
-    story.note_logs()
+    story.wait_for_logs()
     machines = story.operator.aws.machines()
     (leader,) = [m["leader_pid"] for m in machines if m["instance_id"] == story.instance_id]
     os.kill(leader, signal.SIGKILL)
-    return End("lost", kept="checkpoints", by="EC2", settled=True, lag=15)
+    return End("lost", kept="checkpoints", by="EC2", settled=True)
 
 
 @case
@@ -284,13 +282,6 @@ def malformed_user_data(story: Story) -> End:
     story.operator.aws.wait_for_console(story.instance_id, "Datasource DataSourceEc2", 60)
     story.move_guard_up()
     return End("lost", kept="nothing", by="the outside guard", settled=True)
-
-
-def _freeze(story: Story) -> None:
-    # Not SIGSTOP: a service that is stopped gets SIGCONT after its SIGTERM, and then ends in order.
-    group = "/sys/fs/cgroup/system.slice/chronos-training.service"
-    story.inside.run("sh", "-c", f"echo 1 > {group}/cgroup.freeze")
-    story.inside.run("grep", "-q", "frozen 1", f"{group}/cgroup.events")
 
 
 def _end_the_watcher(story: Story) -> None:

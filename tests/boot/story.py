@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,12 +13,12 @@ from typing import Any
 import yaml
 
 from local_aws.inside import Inside
-from tests.e2e.operator import Operator, eventually
+from tests.e2e.operator import ROOT, Operator, eventually
 
 LOGS = ("bootstrap", "pipeline", "training", "watcher", "console")
 LOG_FOLDER = "/var/log/chronos-training"
 PIPELINE, TRAINER = "/run/chronos-training/pipeline.pid", "/run/chronos-training/trainer.pid"
-END_SECONDS = 420.0
+END_SECONDS = 300.0
 
 
 @dataclass
@@ -28,6 +30,7 @@ class Story:
     run_id: str = ""
     instance_id: str = ""
     noted: dict[str, str] = field(default_factory=dict)
+    holders: list[subprocess.Popen[str]] = field(default_factory=list)
 
     def launch(self, config: dict[str, Any], **variables: Any) -> None:
         """Launch as a person would, with a watcher that looks every 2 s."""
@@ -95,22 +98,38 @@ class Story:
         eventually(lambda: self.operator.state() is None, "the release of the lock", 30)
         return dict(self.operator.artifact(self.run_id, "system-state.json"))
 
-    def check_logs(self, lag_seconds: float = 0) -> None:
-        """Everything that was noted is in S3; of a machine that was cut off, all but what is younger than `lag_seconds`."""
-        for name, text in self.noted.items():
-            kept = text.splitlines()
-            if lag_seconds:
-                horizon = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() - END_SECONDS - lag_seconds))
-                kept = [line for line in kept if line[:20] < horizon or not line[:4].isdigit()]
-            stored = self.operator.log(self.run_id, name)
-            missing = [line for line in kept if line not in stored]
-            assert not missing, f"not in {name}.log of S3: {missing[:3]}"
+    def wait_for_logs(self) -> None:
+        """Note the logs and wait until S3 has them: of a machine that will store nothing more."""
+        self.note_logs()
+        eventually(lambda: not self.missing_lines(), "the logs in S3", 60)
+
+    def missing_lines(self) -> list[str]:
+        """What was noted and is not in S3."""
+        stored = {name: self.operator.log(self.run_id, name) for name in self.noted}
+        return [line for name, text in self.noted.items() for line in text.splitlines() if line not in stored[name]]
 
     def stored_logs(self) -> list[str]:
         """Which logs S3 has, not empty."""
         prefix = f"local/logs/{self.run_id}/"
         found = {key[len(prefix) :].removesuffix(".log") for key in self.operator.keys(prefix)}
         return [name for name in LOGS if name in found]
+
+    def hang(self, *files: str) -> None:
+        """Let nothing but SIGKILL reach the processes of these pid files."""
+        inside = self.inside
+        for file in files:
+            outer = inside.outer_pid(int(self.pid_inside(file)))
+            words = [sys.executable, "-m", "tests.boot.hang", str(outer)]
+            holder = subprocess.Popen(words, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+            assert holder.stdout is not None
+            assert holder.stdout.readline() == "held\n"
+            self.holders.append(holder)
+
+    def let_go(self) -> None:
+        """End what holds processes."""
+        for holder in self.holders:
+            holder.kill()
+            holder.wait()
 
     def spot_notice(self) -> None:
         """Let AWS announce that it takes the machine back in two minutes."""
@@ -130,6 +149,7 @@ class Story:
             ScheduleExpression=time.strftime("at(%Y-%m-%dT%H:%M:%S)", time.gmtime(time.time() + 2)),
             ScheduleExpressionTimezone="UTC",
             FlexibleTimeWindow=armed["FlexibleTimeWindow"],
+            State="ENABLED",
             Target=target,
             ActionAfterCompletion="DELETE",
         )

@@ -55,8 +55,15 @@ def main(arguments: list[str] | None = None) -> int:
         return _fail(2, str(error))
     except Exception as error:  # the last resort: the traceback is for the log, the sentence for the state
         traceback.print_exc()
-        return _fail(1, f"{type(error).__name__}: {error}" if str(error) else type(error).__name__)
+        return _fail(1, _sentence(error))
     return 0
+
+
+def _sentence(error: Exception) -> str:
+    # torch and safetensors write by themselves and have exceptions of their own; the system's words are in all of them.
+    if "No space left on device" in str(error):
+        return "The disk of the instance is full. Raise training_launch_volume_gb."
+    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
 
 
 def _fail(code: int, message: str) -> int:
