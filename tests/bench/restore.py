@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -152,6 +153,9 @@ def _quietly(words: list[str]) -> None:
 
 
 def _remove(path: Path) -> None:
+    for thread in threading.enumerate():
+        if thread.name == mounting.READ_AHEAD:
+            thread.join()
     if os.path.ismount(path):
         subprocess.run(["umount", str(path)], check=True)
     shutil.rmtree(path.parent)

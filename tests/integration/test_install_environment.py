@@ -6,6 +6,7 @@ import hashlib
 import logging
 import os
 import subprocess
+import threading
 from pathlib import Path
 
 import pytest
@@ -58,8 +59,16 @@ def published(s3, root, tmp_path):
 def target(tmp_path):
     target = tmp_path / "work/environment"
     yield target
+    wait_for_read_ahead()
     if os.path.ismount(target):
         subprocess.run(["umount", str(target)], check=True)
+
+
+def wait_for_read_ahead() -> None:
+    """A mount that is being read cannot be undone."""
+    for thread in threading.enumerate():
+        if thread.name == mounting.READ_AHEAD:
+            thread.join()
 
 
 needs_mounts = pytest.mark.skipif(
@@ -82,6 +91,19 @@ def test_the_image_is_mounted_read_only(s3, published, target):
     assert starts(python)
     with pytest.raises(OSError, match="Read-only"):
         (target / "new").touch()
+
+
+def test_compiled_modules_are_read_ahead_and_one_that_cannot_be_read_is_nobodys_business(tmp_path, monkeypatch):
+    for name in ("a/one.pyc", "a/b/two.pyc", "a/three.so"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(b"x")
+    (tmp_path / "a/broken.pyc").symlink_to("nowhere")
+    read = []
+    whole = Path.read_bytes
+    monkeypatch.setattr(Path, "read_bytes", lambda path: read.append(path.name) or whole(path))
+    mounting.read_ahead(tmp_path)
+    wait_for_read_ahead()
+    assert sorted(read) == ["broken.pyc", "one.pyc", "two.pyc"]
 
 
 @pytest.mark.parametrize("entry", ["archive", "image"])

@@ -59,6 +59,7 @@ def _mounted(
         reason = mounting.mount(path, target)
         if not reason:
             log.info("environment: image mounted read-only at %s", target)
+            mounting.read_ahead(target)
             return True
         target.rmdir()
         path.unlink()
