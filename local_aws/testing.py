@@ -133,12 +133,14 @@ class EmbeddedAws:
         orders.give(self._home, Orders(**changes))
 
     def inside(self, instance_id: str) -> Inside:
-        """A hand inside of a running machine, once its process 1 is there."""
+        """A hand inside of a running machine, once its process 1 has moved into its root."""
 
-        def leader() -> int | None:
-            return next((m["leader_pid"] for m in self.machines() if m["instance_id"] == instance_id), None)
+        def there() -> Inside | None:
+            leader = next((m["leader_pid"] for m in self.machines() if m["instance_id"] == instance_id), None)
+            inside = Inside(leader) if leader else None
+            return inside if inside and inside.path("/usr/lib/local-aws").exists() else None
 
-        return Inside(wait_for(leader, f"process 1 of {instance_id}"))  # type: ignore[arg-type]
+        return wait_for(there, f"process 1 of {instance_id}")  # type: ignore[return-value]
 
     # Who may what; see local_aws/iam.
 

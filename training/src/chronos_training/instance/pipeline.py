@@ -117,7 +117,7 @@ class Pipeline:
         self.reporter.begin("initialization")
         self.spec = self.patience(lambda: load_run_spec(self.s3, self.run, self.place.state / "run_spec.json"))
         runtime, dataset = self.spec["runtime"]["python_env"], self.spec["dataset"]
-        base = self.spec["base_model"]
+        base = self.spec.get("base_model")
         needed = runtime["size"] + runtime["unpacked_size"] + dataset["bytes"]
         needed += sum(file["size"] for file in base["files"]) if base else 0
         use_local_disk(self.place.work)
@@ -149,7 +149,7 @@ class Pipeline:
             "--output": self.place.output,
             "--ready": ready,
         }
-        if self.spec["base_model"]:
+        if self.spec.get("base_model"):
             arguments["--base-model"] = self.place.base_model
         command = [str(python), "-m", "chronos_training.models.train"]
         for name, path in arguments.items():
@@ -181,7 +181,7 @@ class Pipeline:
         )
         (self.place.data / "manifest.json").write_bytes(self.patience(self._manifest_bytes))
         log.info("dataset %s: %d files, %d bytes, verified", manifest.name, len(manifest.files), manifest.total_bytes)
-        base = self.spec["base_model"]
+        base = self.spec.get("base_model")
         if base:
             fetching = self._fetching(f"fetching model {base['name']}")
             self.patience(lambda: sync_base_model(self.s3, self.run.bucket, base, self.place.base_model, fetching))
