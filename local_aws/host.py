@@ -27,8 +27,7 @@ from local_aws.schedules import Schedules
 log = logging.getLogger("local_aws.host")
 
 TICK = 0.1  # seconds between two looks
-GRACE = 5.0  # seconds from TERM to KILL after an API terminate or stop; EC2 gives minutes, tests want an end
-SHUT_DOWN_GRACE = 3.0  # the same when the whole embedded AWS is stopped
+SHUT_DOWN_GRACE = 3.0  # seconds from TERM to KILL when the whole embedded AWS is stopped; else see Level.grace
 
 
 @dataclass
@@ -150,7 +149,8 @@ class Host:
 
     def _boot(self, entry: _Entry) -> None:
         try:
-            entry.machine.boot(self.endpoint, entry.metadata.endpoint, str(entry.instance.user_data))
+            volume = entry.instance.block_device_mapping[entry.instance.root_device_name]
+            entry.machine.boot(self.endpoint, entry.metadata.endpoint, str(entry.instance.user_data), volume.size)
         except OSError as error:  # no process, no disk: the next look finds it running without a guest, a crash
             entry.machine.say(f"cannot boot: {error}")
         with self.lock:
@@ -217,11 +217,12 @@ class Host:
     def _power_off(self, entry: _Entry) -> None:
         machine = entry.machine
         machine.press_power_button()
-        deadline = time.monotonic() + GRACE
+        grace = machine.level.grace
+        deadline = time.monotonic() + grace
         while not machine.ended() and time.monotonic() < deadline:
             time.sleep(0.02)
         if not machine.ended():
-            machine.say(f"did not power off within {GRACE:.0f} s; power cut")
+            machine.say(f"did not power off within {grace:.0f} s; power cut")
         machine.cut_power()
         self._kill_orphans()
 

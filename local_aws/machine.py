@@ -27,6 +27,7 @@ import psutil
 
 from local_aws import orders, processes
 from local_aws.home import REPOSITORY_ROOT, Home, write_atomically
+from local_aws.levels import virtual_disk
 from local_aws.levels.base import Level
 from local_aws.levels.doors import Doors, Serve
 
@@ -54,7 +55,8 @@ class MachineSettings:
     user_data: str  # base64, as EC2 has it
     boot: int  # 1 for the first one
     level: str
-    disk_bytes: int | None  # a disk of this size; None: as large as this computer's
+    disk_bytes: int | None  # a disk of this size; None: as large as this computer's, or the volume's where it is real
+    volume_bytes: int  # the size of the root volume
 
     @classmethod
     def read(cls, folder: Path) -> MachineSettings:
@@ -84,8 +86,8 @@ class Machine:
         self._socket_folder: str | None = None
         self.folder.mkdir(parents=True, exist_ok=True)
 
-    def boot(self, endpoint: str, metadata_endpoint: str, user_data: str) -> None:
-        """Start the guest; returns at once, the console tells what it does."""
+    def boot(self, endpoint: str, metadata_endpoint: str, user_data: str, volume_gib: int) -> None:
+        """Start the guest; returns at once, the console tells what it does. `volume_gib` is the root volume's size."""
         self.boots += 1
         (self.folder / "power.json").unlink(missing_ok=True)
         settings = MachineSettings(
@@ -99,6 +101,7 @@ class Machine:
             boot=self.boots,
             level=self.level.name,
             disk_bytes=orders.read(self.home).disk_bytes,
+            volume_bytes=volume_gib * 1024**3,
         )
         write_atomically(self.folder / "machine.json", json.dumps(asdict(settings)))
         reading, writing = os.pipe()
@@ -205,7 +208,8 @@ def keep_only_logs(folder: Path) -> None:
             _delete(path)
     for name in ("shims", "work", "merged"):
         _delete(folder / name)
-    (folder / "control").unlink(missing_ok=True)
+    for name in ("control", virtual_disk.NAME):
+        (folder / name).unlink(missing_ok=True)
     _delete_socket_folder(folder)
 
 

@@ -18,6 +18,10 @@ class Level:
     name = ""
     # The machine has a loopback of its own: the metadata service answers at 169.254.169.254 in it.
     own_network = False
+    # Only for who asks for it by name.
+    on_demand = False
+    # Seconds from the power button to the power cut when EC2 ends it; EC2 gives minutes, tests want an end.
+    grace = 5.0
 
     def reason_not_to(self) -> str:
         """Why it cannot be used on this computer, in a few words; empty when it can. It is tried, not guessed."""

@@ -9,9 +9,10 @@ from local_aws.levels.base import Level
 from local_aws.levels.namespace import Namespace
 from local_aws.levels.nspawn import Nspawn
 from local_aws.levels.process import Process
+from local_aws.levels.qemu import Qemu
 
 # From the most to the least real.
-LADDER: tuple[type[Level], ...] = (Nspawn, Namespace, Process)
+LADDER: tuple[type[Level], ...] = (Qemu, Nspawn, Namespace, Process)
 BEST = "best"
 DEFAULT = Process.name
 NAMES = (*(level.name for level in LADDER), BEST)
@@ -30,7 +31,9 @@ def choose(asked: str) -> Choice:
     if asked not in NAMES:
         raise LocalAwsError(f"There is no level {asked!r} of the embedded AWS. Choose one of: {', '.join(NAMES)}.")
     ladder = [level() for level in LADDER]
-    if asked != BEST:
+    if asked == BEST:
+        ladder = [level for level in ladder if not level.on_demand]
+    else:
         ladder = ladder[NAMES.index(asked) :]
     reasons = []
     for level in ladder:
