@@ -18,7 +18,7 @@ PLAY = .venv/bin/ansible-playbook -i inventories/$(ENV)
 # Up to the start of the instance in one call, so that Ansible starts once.
 START_PLAYBOOKS = provision_infrastructure publish_runtime publish_dataset launch_training
 
-.PHONY: help setup train test test-protocol test-boot bench lint provision teardown launch monitor kill verify fetch runs local-down lock clean
+.PHONY: help setup train test test-protocol test-boot test-qemu bench lint provision teardown launch monitor kill verify fetch runs local-down lock clean
 
 help: ## Show this
 	@echo "make TARGET [ENV=local|dev|stage|prod] [ARGS='-e name=value --check --diff']"
@@ -41,7 +41,11 @@ test-protocol: setup ## All of the protocol's proofs: explorer, state machine, c
 
 test-boot: setup ## Boots with the real systemd, and what each fault of a machine ends in; needs root and Debian packages
 	@sh tools/boot_packages.sh
-	@.venv/bin/python -m pytest -q -m boot tests/integration/local_aws tests/boot $(ARGS)
+	@.venv/bin/python -m pytest -q -n 2 -m boot tests/integration/local_aws tests/boot $(ARGS)
+
+test-qemu: setup ## A whole run in a virtual machine, emulated and therefore slow; needs Debian packages
+	@sh tools/boot_packages.sh qemu
+	@.venv/bin/python -m pytest -q -m qemu tests/boot $(ARGS)
 
 bench: setup ## How fast an instance starts, as ratios: restore, data sync, boot (ARGS='data --write')
 	@.venv/bin/python -m tests.bench $(ARGS)

@@ -1,9 +1,15 @@
 #!/bin/sh
-# Debian packages of the embedded AWS's levels namespace and nspawn: installed where that can be done, named elsewhere.
+# Debian packages of the embedded AWS's levels namespace and nspawn, and with the word qemu of that one: installed where that
+# can be done, named elsewhere.
 set -eu
 packages='iproute2 mmdebstrap squashfs-tools systemd-container util-linux'
+commands='ip mmdebstrap mksquashfs systemd-nspawn unshare'
+if [ "${1:-}" = qemu ]; then
+    packages="$packages e2fsprogs qemu-system-x86 qemu-utils"
+    commands="$commands mkfs.ext4 qemu-img qemu-system-x86_64"
+fi
 missing=''
-for command in ip mmdebstrap mksquashfs systemd-nspawn unshare; do
+for command in $commands; do
     command -v "$command" >/dev/null || missing="$missing $command"
 done
 [ -n "$missing" ] || exit 0

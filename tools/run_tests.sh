@@ -47,7 +47,7 @@ for section in "$@"; do
         boot)
             [ -d tests/boot ] || continue
             printf '\n==== Tests: boot, at level namespace (make test-boot: nspawn, and its faults)\n'
-            run_pytest boot python -m pytest -q -m 'not boot' tests/boot
+            run_pytest boot python -m pytest -q -m 'not boot and not qemu' tests/boot
             ;;
         training)
             [ -d tests/training ] || continue

@@ -25,11 +25,11 @@ options:
   level:
     description:
       - How real the instances are. C(process) is processes of this computer and works everywhere. C(namespace) runs the
-        real cloud-init in a Debian root. C(nspawn) runs systemd as process 1; it needs root. C(best) is the last one that
-        works here. One that does not work here is replaced by the one before it, with a warning.
+        real cloud-init in a Debian root. C(nspawn) runs systemd as process 1; it needs root. C(qemu) is an emulated virtual
+        machine, and slow. C(best) is the last one of the first three that works here. One that does not work here is replaced by the one before it, with a warning.
       - It is decided when the embedded AWS starts; C(make local-down) stops it.
     type: str
-    choices: [process, namespace, nspawn, best]
+    choices: [process, namespace, nspawn, qemu, best]
     default: process
     env:
       - name: LOCAL_AWS_LEVEL

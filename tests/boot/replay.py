@@ -67,11 +67,11 @@ def replay(recorded: Recorded, home: Path, level: str) -> tuple[Operator, str]:
     return operator, instance_id
 
 
-def finished(operator: Operator, run_id: str, instance_id: str) -> dict[str, Any]:
+def finished(operator: Operator, run_id: str, instance_id: str, seconds: float) -> dict[str, Any]:
     """Wait for the instance's end; return the run's archived state."""
     gone = lambda: operator.aws.state(instance_id) == "terminated"  # noqa: E731
     try:
-        eventually(gone, f"the end of {instance_id}", 600)
+        eventually(gone, f"the end of {instance_id}", seconds)
     except AssertionError as error:
         raise AssertionError(f"{error}\n{operator.aws.console(instance_id)[-5000:]}") from None
     return dict(operator.artifact(run_id, "system-state.json"))

@@ -7,7 +7,7 @@ import hashlib
 import pytest
 
 from chronos_training.core import layout
-from local_aws.levels.nspawn import Nspawn
+from local_aws.levels import choice
 
 from .conftest import Life, need
 from .replay import finished, replay
@@ -27,19 +27,22 @@ def test_a_whole_life_at_level_namespace(life: Life) -> None:
     assert "WARNING: Invalid cloud-config" not in console
 
 
-LEVELS = ["process", pytest.param("nspawn", marks=pytest.mark.boot)]
+LEVELS = [
+    "process",
+    pytest.param("nspawn", marks=pytest.mark.boot),
+    pytest.param("qemu", marks=[pytest.mark.qemu, pytest.mark.timeout(1800)]),
+]
 
 
 @pytest.mark.parametrize("level", LEVELS)
 def test_its_user_data_boots_at_the_other_levels_too(life: Life, level: str, tmp_path, request) -> None:
-    if level == "nspawn":
-        need(Nspawn())
+    need(choice.named(level))
     recorded = life.recorded
     operator, instance_id = replay(recorded, tmp_path / "home", level)
     request.addfinalizer(operator.aws.stop)
     assert operator.aws.server.level == level
     run_id = recorded.record.run_id
-    archived = finished(operator, run_id, instance_id)
+    archived = finished(operator, run_id, instance_id, seconds=1500 if level == "qemu" else 300)
     assert (archived["status"], archived["instance_id"]) == ("completed", instance_id), archived
     assert operator.aws.instance(instance_id)["StateReason"]["Code"] == "Client.InstanceInitiatedShutdown"
     assert operator.state() is None

@@ -34,6 +34,7 @@ PATIENCE, WATCHER_PATIENCE = 600, 900
 ERRORS = (OSError, ValueError, http.client.HTTPException, subprocess.SubprocessError)
 SECRET = re.compile(rb"\bA[KS]IA[A-Z0-9]{16}\b|(?i:(?:secret\w*key|token|signature)\W{1,6}(?:b')?)[\w/+=%-]{16,}")
 clock_error = 0.0  # seconds that S3's clock is ahead of this machine's
+setting = threading.Lock()
 
 
 def call(url, method="GET", headers=None, body=None, timeout=20):
@@ -95,18 +96,32 @@ def s3(run, method, key, body=b"", again=True):
         if not again or b"RequestTimeTooSkewed" not in said:
             code = re.search(rb"<Code>(\w+)</Code>", said)
             raise OSError("S3 says %s %s to %s" % (error.code, code[1].decode() if code else "", key)) from error
-        set_right(error.headers["Date"])
+        set_right(run, error.headers["Date"])
     return s3(run, method, key, body, again=False)
 
 
-def set_right(date):
+def set_right(run, date):
     """Take the time from S3. The system's clock too, if we may: other programs sign requests as well."""
     global clock_error
-    now = parsedate_to_datetime(date).timestamp()
-    clock_error = now - time.time()
-    print("bootstrap: this clock is %.0f s off S3's; using S3's" % clock_error, flush=True)
-    if Path("/") == ROOT and subprocess.run(["date", "-s", "@%d" % now], capture_output=True).returncode == 0:
-        clock_error = 0.0
+    with setting:  # the thread that stores the logs may be refused at the same time
+        now = parsedate_to_datetime(date).timestamp()
+        clock_error, forward = now - time.time(), now > time.time()
+        if abs(clock_error) < 60:
+            return
+        print("bootstrap: this clock is %.0f s off S3's; using S3's" % clock_error, flush=True)
+        if Path("/") != ROOT:
+            return
+        # logind keeps the armed power-off by this clock. It has to stay as far away, and never come sooner in between.
+        left = run["poweroff_minutes"] - (time.monotonic() - booted_at()) / 60
+        arm_power_off(left + max(0, clock_error) / 60)
+        done = subprocess.run(["date", "-s", "@%d" % now], capture_output=True).returncode == 0
+        if not (done and forward):
+            arm_power_off(left)
+        clock_error = 0.0 if done else clock_error
+
+
+def arm_power_off(minutes):
+    subprocess.run(["shutdown", "-h", "+%d" % (minutes + 1)], capture_output=True, timeout=20)
 
 
 def ship_logs(run):

@@ -190,5 +190,5 @@ def test_one_that_does_not_work_is_replaced_by_the_next_lower_one_and_that_is_sa
 
 
 def test_an_unknown_level_is_refused_with_those_that_exist() -> None:
-    with pytest.raises(LocalAwsError, match="Choose one of: nspawn, namespace, process, best"):
+    with pytest.raises(LocalAwsError, match="Choose one of: qemu, nspawn, namespace, process, best"):
         choice.choose("docker")
