@@ -33,6 +33,11 @@ options:
     description: The whole inline policy that the outside guard's role must have.
     type: dict
     default: {}
+  people_policies:
+    description: The policies for people as they must be, each with I(name), I(description) and I(policy).
+    type: list
+    elements: dict
+    default: []
   subnets:
     description: Number of subnets the environment should have.
     type: int
@@ -110,6 +115,7 @@ ARGUMENT_SPEC = {
     "tags": {"type": "dict", "required": True},
     "policy": {"type": "dict"},
     "guard_policy": {"type": "dict", "default": {}},
+    "people_policies": {"type": "list", "elements": "dict", "default": []},
     "subnets": {"type": "int", "default": 0},
     "lifecycle": {"type": "dict", "default": {}},
     "absent": {"type": "str", "default": ""},
@@ -125,7 +131,8 @@ def run(params: dict[str, Any], *, check_mode: bool, say: Callable[[str], None])
     if params["policy"]:
         lifecycle = Lifecycle(**{key: int(value) for key, value in params["lifecycle"].items()})
         bucket = wanted(names.env, names.bucket, names.tags, lifecycle)
-        found = findings(seen, names, bucket, params["policy"], params["guard_policy"])
+        people = {one["name"]: one["policy"] for one in params["people_policies"]}
+        found = findings(seen, names, bucket, params["policy"], params["guard_policy"], people)
     return {
         "changed": False,
         "ids": _ids(seen),

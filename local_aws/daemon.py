@@ -75,6 +75,7 @@ def _serve(home: Home) -> None:
     from local_aws.faults import FaultyApplication
     from local_aws.host import Host
     from local_aws.iam.gate import GuardedApplication
+    from local_aws.line import LimitedApplication
     from local_aws.request_counts import CountingApplication
     from local_aws.skew import SkewedApplication
 
@@ -107,7 +108,7 @@ def _serve(home: Home) -> None:
         }
 
     guarded = GuardedApplication(build_application(home, lock), lock)
-    application = _HealthApplication(CountingApplication(FaultyApplication(guarded)), health)
+    application = _HealthApplication(LimitedApplication(CountingApplication(FaultyApplication(guarded)), home), health)
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())

@@ -20,6 +20,7 @@ class Orders:
     disk_bytes: int | None = None  # the size of the disk of machines that boot from now on (levels with a Debian root)
     metadata_down: bool = False  # the metadata service closes every connection without an answer
     clock_ahead: float = 0.0  # seconds that AWS's clock is ahead of machines' (levels with a network of their own)
+    line_bytes_per_second: float | None = None  # what all answers together are sent at
 
 
 def read(home: Home) -> Orders:

@@ -19,7 +19,7 @@ from local_aws.application import read_body
 from local_aws.calls import Call, call_of, credential_of, protocol_of
 from local_aws.control import DECISIONS_PATH
 from local_aws.home import ACCESS_KEY
-from local_aws.iam import decisions, s3_needs
+from local_aws.iam import decisions, deletion, s3_needs
 from local_aws.iam.conditions import UnknownElement
 from local_aws.iam.needs import common_context, needs_of
 from local_aws.iam.policies import Decision, Need
@@ -47,6 +47,8 @@ class GuardedApplication:
                 refusal = self._judge(environ)
             if refusal is not None:
                 return call_of(environ).refuse(start_response, refusal)
+            if "local_aws.refused" in environ:
+                return deletion.answer(self.application, call_of(environ), start_response)
         return self.application(environ, start_response)  # type: ignore[no-any-return]
 
     def _judge(self, environ: dict[str, Any]) -> Refusal | None:
@@ -70,11 +72,17 @@ class GuardedApplication:
 
     def _judge_needs(self, call: Call, caller: Principal) -> Refusal | None:
         common = {**common_context(call), **caller.context}
-        for need in needs_of(call, caller.account):
+        refused = []
+        for place, need in enumerate(needs_of(call, caller.account)):
             full = replace(need, context={**common, **need.context})
             decision = decisions.decide_and_note(full, caller)
-            if not decision.allowed:
+            if decision.allowed:
+                continue
+            if call.action != "DeleteObjects":
                 return _denied(call, _sentence(caller, full, decision))
+            refused.append((place, need.resource.partition("/")[2], _sentence(caller, full, decision)))
+        if refused:
+            deletion.leave_out(call, refused)
         if call.service == "s3" and call.action in ("GetObject", "HeadObject") and not _exists(call):
             need = s3_needs.may_tell_absence(call)
             # Recorded for nobody: the request was allowed, this only chooses the words.

@@ -61,6 +61,9 @@ _ON_OBJECT = {
     "UploadPartCopy": "PutObject",
 }
 _OF_A_VERSION = {"GetObject", "DeleteObject"}
+# With an ETag in If-Match, the object is read before it is replaced or deleted:
+# https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html
+_READ_FIRST = {"PutObject", "CompleteMultipartUpload", "DeleteObject"}
 _DELETED = re.compile(r"<Object>(.*?)</Object>", re.DOTALL)
 _KEY = re.compile(r"<Key>(.*?)</Key>", re.DOTALL)
 
@@ -89,6 +92,8 @@ def needs_of(call: Call) -> list[Need] | None:
     for header, action in (("HTTP_X_AMZ_TAGGING", "PutObjectTagging"), ("HTTP_X_AMZ_ACL", "PutObjectAcl")):
         if header in call.environ:
             needs.append(Need(f"s3:{action}", key, context))
+    if operation in _READ_FIRST and call.environ.get("HTTP_IF_MATCH", "*") != "*":
+        needs.append(Need("s3:GetObject", key, context))
     if operation == "GetObjectAttributes":
         needs.append(Need("s3:GetObjectAttributes", key, context))
     return needs

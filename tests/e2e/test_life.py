@@ -8,7 +8,7 @@ import json
 import pytest
 import yaml
 
-from .operator import eventually
+from .operator import Operator, eventually
 
 pytestmark = pytest.mark.slow
 
@@ -144,6 +144,18 @@ def test_list_runs_has_it(finished, account):
 def test_monitor_of_a_past_run_reads_the_archive(finished, account):
     run_id, _ = finished
     assert "completed" in account.play("monitor_training", training_monitor_run_id=run_id).succeeded().output
+
+
+def test_a_person_who_only_watches_sees_everything_and_changes_nothing(finished, account):
+    run_id, _ = finished
+    watcher = Operator(account.aws)
+    watcher.become("monitor")
+    assert "completed" in watcher.play("monitor_training", training_monitor_run_id=run_id).succeeded().output
+    assert run_id in watcher.play("list_runs").succeeded().output
+    watcher.play("verify_cleanup").succeeded()
+    refused = watcher.play("launch_training").failed().output
+    assert "is not authorized to perform" in refused and "Traceback" not in refused
+    assert account.state() is None and account.live_instances() == []
 
 
 def test_a_run_starts_from_what_another_has_trained(finished, account, tmp_path):

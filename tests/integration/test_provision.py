@@ -5,6 +5,7 @@ One AWS task costs most of a second, so the life of an environment is told in on
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -30,10 +31,29 @@ PEOPLE = {f"chronos-training-local-{kind}": kind for kind in ("operator", "monit
 pytestmark = pytest.mark.timeout(420)
 
 
+# The check after deployment without what mends before it: the other roles lend it their variables only.
+CHECK_ALONE = """
+- hosts: localhost
+  gather_facts: false
+  roles:
+    - role: training_context
+    - {role: training_storage, when: false}
+    - {role: training_network, when: false}
+    - {role: training_identity, when: false}
+    - {role: training_guard, when: false}
+    - {role: training_access, when: false}
+    - role: training_infrastructure_check
+"""
+
+
 def play(aws: Any, playbook: str, *arguments: str) -> tuple[int, str]:
-    """Run a playbook against `aws`; return its exit status and everything it printed."""
+    """Run a playbook (or one given as text) against `aws`; return its exit status and everything it printed."""
+    path = f"playbooks/{playbook}.yml"
+    if "\n" in playbook:
+        path = str(aws.home / "playbook.yml")
+        Path(path).write_text(playbook)
     done = subprocess.run(
-        [Path(sys.executable).with_name("ansible-playbook"), f"playbooks/{playbook}.yml", *arguments],
+        [Path(sys.executable).with_name("ansible-playbook"), path, *arguments],
         cwd=ROOT,
         env=os.environ | {k: str(v) for k, v in aws.env.items()} | {"LOCAL_AWS_HOME": str(aws.home), "NO_COLOR": "1"},
         text=True,
@@ -75,7 +95,7 @@ def test_a_preview_of_an_empty_account_says_what_would_be_made_and_makes_nothing
     # role; the policies for people; parameters.
     assert changes(output) == 13
     table = [line.strip() for line in output.splitlines() if "would be created" in line]
-    assert len(table) == 15 and any(line.startswith("S3 gateway endpoint") for line in table)
+    assert len(table) == 17 and any(line.startswith("S3 gateway endpoint") for line in table)
     # The preview shows the properties that a person wants to see before they are real.
     assert "BlockPublicPolicy: true" in output and "ec2:TerminateInstances" in output
     assert "sqs:SendMessage" in output and "SqsManagedSseEnabled" in output
@@ -114,6 +134,22 @@ def test_the_life_of_an_environment(aws: Any) -> None:
     right_network(aws)
     right_bucket(aws, bucket)
     right_guard(aws)
+
+    # Somebody let those who watch do more, and nobody run trainings.
+    edit_policies_for_people(aws)
+    status, output = play(aws, CHECK_ALONE)
+    assert status != 0 and "The policy chronos-training-local-operator allows something else" in output, output
+    assert "ListUploads is missing" in output and "ReadSettings was changed" in output
+    assert "The policy chronos-training-local-monitor allows something else than it should: TakeAll was added" in output
+    assert "Run provision_infrastructure.yml" in output and "Traceback" not in output
+    status, output = play(aws, "provision_infrastructure", "--check", "--diff")
+    assert (status, changes(output)) == (0, 1), output
+    assert policy_documents(aws)["chronos-training-local-monitor"]["Statement"][-1]["Sid"] == "TakeAll"
+    status, output = play(aws, "provision_infrastructure")
+    assert (status, changes(output)) == (0, 1), output
+    right_access(aws, bucket)
+    status, output = play(aws, CHECK_ALONE)
+    assert status == 0, output
 
     # A run is active: its state file is there.
     s3.put_object(Bucket=bucket, Key="local/system-state.json", Body=b"{}")
@@ -234,9 +270,37 @@ def right_access(aws: Any, bucket: str) -> None:
     assert set(policies) == set(PEOPLE)
     for name, kind in PEOPLE.items():
         arn = policies[name]["Arn"]
-        version = iam.get_policy_version(PolicyArn=arn, VersionId=policies[name]["DefaultVersionId"])["PolicyVersion"]
-        assert version["Document"] == people_policy(kind, Place(bucket))
+        assert policy_documents(aws)[name] == people_policy(kind, Place(bucket))
+        assert len(iam.list_policy_versions(PolicyArn=arn)["Versions"]) == 1
         assert {t["Key"]: t["Value"] for t in iam.list_policy_tags(PolicyArn=arn)["Tags"]} == TAGS
+
+
+def edit_policies_for_people(aws: Any) -> None:
+    """As a person would, by hand: with so many versions that IAM takes no more."""
+    iam = aws.client("iam")
+    documents = policy_documents(aws)
+    arn = "arn:aws:iam::123456789012:policy/chronos-training-local-"
+    operator = documents["chronos-training-local-operator"]
+    operator["Statement"] = [s for s in operator["Statement"] if s["Sid"] != "ListUploads"]
+    operator["Statement"][0]["Resource"] = "*"
+    for _ in range(4):
+        iam.create_policy_version(PolicyArn=f"{arn}operator", PolicyDocument=json.dumps(operator), SetAsDefault=True)
+    monitor = documents["chronos-training-local-monitor"]
+    monitor["Statement"].append({"Sid": "TakeAll", "Effect": "Allow", "Action": "s3:*", "Resource": "*"})
+    iam.create_policy_version(PolicyArn=f"{arn}monitor", PolicyDocument=json.dumps(monitor), SetAsDefault=True)
+    with pytest.raises(iam.exceptions.LimitExceededException):
+        iam.create_policy_version(PolicyArn=f"{arn}operator", PolicyDocument=json.dumps(operator))
+
+
+def policy_documents(aws: Any) -> dict[str, Any]:
+    """What the policies for people say; the version in force is the only one but after an edit by hand."""
+    iam = aws.client("iam")
+    return {
+        p["PolicyName"]: iam.get_policy_version(PolicyArn=p["Arn"], VersionId=p["DefaultVersionId"])["PolicyVersion"][
+            "Document"
+        ]
+        for p in iam.list_policies(Scope="Local")["Policies"]
+    }
 
 
 def no_guard(aws: Any) -> bool:

@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from chronos_training.core.errors import TrainingError
+from chronos_training.core.objects import delete_objects
 from local_aws.testing import EmbeddedAws
 
 ACCOUNT = "arn:aws:iam::123456789012"
@@ -188,7 +190,40 @@ def test_each_step_of_an_upload_has_its_action(aws: EmbeddedAws) -> None:
     parts = {"Parts": [{"PartNumber": 1, "ETag": tag}]}
     assert code(s3.complete_multipart_upload, **where, UploadId=upload, MultipartUpload=parts) == ""
     assert code(s3.copy_object, Bucket="box", Key="copy", CopySource="box/k") == "AccessDenied"  # reads the source
-    assert code(s3.delete_objects, Bucket="box", Delete={"Objects": [{"Key": "k"}]}) == "AccessDenied"
+
+
+def test_a_deletion_of_many_is_judged_key_by_key(aws: EmbeddedAws) -> None:
+    root = aws.client("s3")
+    root.create_bucket(Bucket="box")
+    for key in ("mine/a&b", "mine/c", "theirs"):
+        root.put_object(Bucket="box", Key=key, Body=b"x")
+    s3 = aws.client("s3", credentials=aws.new_user("ada", may=allow("s3:DeleteObject", "arn:aws:s3:::box/mine/*")))
+    wanted = [{"Key": "mine/a&b"}, {"Key": "theirs"}, {"Key": "mine/c"}]
+    answer = s3.delete_objects(Bucket="box", Delete={"Objects": wanted})
+    assert [one["Key"] for one in answer["Deleted"]] == ["mine/a&b", "mine/c"]
+    [refused] = answer["Errors"]
+    assert (refused["Key"], refused["Code"]) == ("theirs", "AccessDenied") and "s3:DeleteObject" in refused["Message"]
+    assert [one["Key"] for one in root.list_objects_v2(Bucket="box")["Contents"]] == ["theirs"]
+    [refused] = s3.delete_objects(Bucket="box", Delete={"Objects": wanted[1:2], "Quiet": True})["Errors"]
+    assert refused["Key"] == "theirs"
+    # Our own code says so; S3's status is 200.
+    with pytest.raises(
+        TrainingError, match=r"Could not delete 1 objects of the bucket box; the first: theirs: User: .*ada"
+    ):
+        delete_objects(s3, "box", wanted)
+
+
+def test_a_condition_on_an_etag_reads_the_object(aws: EmbeddedAws) -> None:
+    root = aws.client("s3")
+    root.create_bucket(Bucket="box")
+    etag = root.put_object(Bucket="box", Key="k", Body=b"x")["ETag"]
+    may = allow(["s3:PutObject", "s3:DeleteObject"], "arn:aws:s3:::box/*")
+    s3 = aws.client("s3", credentials=aws.new_user("ada", may=may))
+    where = {"Bucket": "box", "Key": "k"}
+    assert code(s3.put_object, **where, Body=b"y", IfMatch=etag) == "AccessDenied"
+    assert code(s3.delete_object, **where, IfMatch=etag) == "AccessDenied"
+    assert code(s3.put_object, **where, Body=b"y", IfNoneMatch="*") == "PreconditionFailed"
+    assert code(s3.put_object, **where, Body=b"y") == code(s3.delete_object, **where) == ""
 
 
 def test_a_policy_with_something_unknown_denies_and_the_log_says_so(aws: EmbeddedAws) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from chronos_training.control.infrastructure import guard
+from chronos_training.control.infrastructure import guard, people
 from chronos_training.control.infrastructure.active import active_run
 from chronos_training.control.infrastructure.bucket import Lifecycle, wanted
 from chronos_training.control.infrastructure.checks import findings
@@ -38,6 +38,7 @@ GUARD_TRUST = {
         }
     ]
 }
+PEOPLE = dict.fromkeys(NAMES.people, POLICY)
 QUEUE_ARN = f"arn:aws:sqs:us-east-1:123456789012:{NAMES.guard_queue}"
 
 
@@ -118,13 +119,14 @@ def right() -> Survey:
                 "Tags": RAW_TAGS,
             },
             guard_group={"tags": TAGS},
+            people={name: people.Policy(copy.deepcopy(POLICY), dict(TAGS)) for name in NAMES.people},
             guard_queue=guard.wanted(QUEUE_ARN, TAGS)["queue"],
         )
     )
 
 
 def judge(seen: Survey) -> list[str]:
-    return findings(seen, NAMES, BUCKET, POLICY, GUARD_POLICY)
+    return findings(seen, NAMES, BUCKET, POLICY, GUARD_POLICY, PEOPLE)
 
 
 def test_a_right_environment_has_no_findings() -> None:
@@ -247,6 +249,18 @@ def _queue_untagged(seen: Survey) -> None:
     seen.guard_queue["tags"] = {}
 
 
+def _operator_gone(seen: Survey) -> None:
+    del seen.people[NAMES.people[0]]
+
+
+def _operator_edited(seen: Survey) -> None:
+    seen.people[NAMES.people[0]].document["Statement"].append({"Sid": "More", "Effect": "Allow", "Action": "*"})
+
+
+def _monitor_untagged(seen: Survey) -> None:
+    seen.people[NAMES.people[1]].tags.clear()
+
+
 @pytest.mark.parametrize(
     ("spoil", "said"),
     [
@@ -275,6 +289,12 @@ def _queue_untagged(seen: Survey) -> None:
         (_queue_in_clear, f"queue {NAMES.guard_queue} is not encrypted"),
         (_queue_without_tls, f"queue {NAMES.guard_queue} takes requests without TLS"),
         (_queue_untagged, f"queue {NAMES.guard_queue} lacks the mandatory tags"),
+        (_operator_gone, f"policy {NAMES.people[0]} does not exist"),
+        (
+            _operator_edited,
+            f"policy {NAMES.people[0]} allows something else than it should: More was added. Run provision",
+        ),
+        (_monitor_untagged, f"policy {NAMES.people[1]} lacks the mandatory tags"),
         (_untagged, "igw-1 lacks the mandatory tags"),
     ],
 )
@@ -299,7 +319,7 @@ def test_a_state_file_or_a_living_instance_is_an_active_run() -> None:
 
 def test_the_table_says_what_is_missing_or_leaves_it_out() -> None:
     preview = render(rows(Survey(), NAMES, 3), "would be created").splitlines()
-    assert len([line for line in preview if "would be created" in line]) == 15
+    assert len([line for line in preview if "would be created" in line]) == 17
     assert render(rows(Survey(), NAMES, 3), "") == "Nothing exists."
     whole = render(rows(right(), NAMES, 2), "missing")
     assert "missing" not in whole and "long-lived, holds data" in whole and "9 values" in whole

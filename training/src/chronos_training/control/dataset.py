@@ -21,6 +21,7 @@ from chronos_training.control.publishing import is_there, put
 from chronos_training.core import aws, layout
 from chronos_training.core.errors import TrainingError
 from chronos_training.core.manifest import Manifest, dataset_digest, parse_manifest
+from chronos_training.core.objects import delete_objects
 from chronos_training.data.manifest import MANIFEST, read_manifest, verify_files
 
 THREADS = 8
@@ -66,7 +67,7 @@ def publish_dataset(s3: Any, bucket: str, folder: Path, *, check_mode: bool = Fa
     if plan.changed and not check_mode:
         _upload(s3, bucket, prefix, folder, plan)
         _swap(s3, bucket, prefix, plan.manifest, remote.etag)
-        _remove(s3, bucket, [prefix + path for path in plan.stale])
+        delete_objects(s3, bucket, [{"Key": prefix + path} for path in plan.stale])
     before = remote.manifest.content if remote.manifest else None
     return {
         "changed": plan.changed,
@@ -175,13 +176,6 @@ def _swap(s3: Any, bucket: str, prefix: str, manifest: Json, etag: str | None) -
                 hint="Publish again.",
             ) from None
         raise aws.explain(error, f"write s3://{bucket}/{prefix}{MANIFEST}") from error
-
-
-def _remove(s3: Any, bucket: str, keys: list[str]) -> None:
-    for begin in range(0, len(keys), 1000):
-        batch = [{"Key": key} for key in keys[begin : begin + 1000]]
-        with aws.explained(f"remove files of an earlier dataset from {bucket}"):
-            s3.delete_objects(Bucket=bucket, Delete={"Objects": batch, "Quiet": True})
 
 
 def _summary(manifest: Json | None) -> str:

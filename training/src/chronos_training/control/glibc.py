@@ -33,7 +33,7 @@ def needed_by(path: Path) -> Version | None:
             sections = [s for s in ELFFile(stream).iter_sections() if isinstance(s, GNUVerNeedSection)]
             names = [version.name for s in sections for _, versions in s.iter_versions() for version in versions]
         except ELFError:
-            return None  # a stripped or foreign object: the loader would not take it either
+            return None  # not whole, or of an unknown kind; nothing that pip installs has been seen to be so
     return max((_version(name) for name in names if name == _RELR or name.startswith(_PREFIX + "2.")), default=None)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Mapping, Sequence
 from email.utils import parsedate_to_datetime
 from typing import Any
 
@@ -45,6 +46,7 @@ def says_absent(s3: Any, bucket: str, key: str, error: ClientError) -> bool:
 
 # botocore repeats a request that was not answered, but not one whose answer broke off in the middle of the body.
 ATTEMPTS = 5
+DELETE_AT_ONCE = 1000  # the most that one DeleteObjects takes
 BROKEN_OFF = (HTTPClientError, ResponseStreamingError, IncompleteReadError)
 
 
@@ -87,6 +89,23 @@ def read_json(s3: Any, bucket: str, key: str) -> dict[str, Any] | None:
             hint="Look at it; delete it to have it written anew.",
         ) from error
     return content
+
+
+def delete_objects(s3: Any, bucket: str, objects: Sequence[Mapping[str, str]]) -> None:
+    """Delete `objects` (each with Key, perhaps VersionId), a thousand a request. TrainingError naming the first that stays.
+
+    S3 answers 200 to a request of which it deleted nothing, and lists what it refused.
+    """
+    for begin in range(0, len(objects), DELETE_AT_ONCE):
+        batch = list(objects[begin : begin + DELETE_AT_ONCE])
+        with aws.explained(f"delete objects of the bucket {bucket}"):
+            errors = s3.delete_objects(Bucket=bucket, Delete={"Objects": batch, "Quiet": True}).get("Errors", [])
+        if errors:
+            first = errors[0]
+            raise TrainingError(
+                f"Could not delete {len(errors)} objects of the bucket {bucket}; the first: {first['Key']}: "
+                f"{first.get('Message') or first.get('Code', '')}."
+            )
 
 
 def age_seconds(s3: Any, bucket: str, key: str) -> float | None:

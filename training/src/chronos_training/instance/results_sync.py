@@ -24,7 +24,7 @@ from typing import Any
 from chronos_training.core import aws, layout
 from chronos_training.core.errors import TrainingError
 from chronos_training.core.hashing import sha256_file, sha256_stream
-from chronos_training.core.objects import BROKEN_OFF
+from chronos_training.core.objects import BROKEN_OFF, delete_objects
 
 from .patience import Patience
 
@@ -184,10 +184,7 @@ class Results:
             return
         seals = [name for name in gone if name.endswith("/" + layout.CHECKPOINT_SEAL)]
         for part in (seals, [name for name in gone if name not in seals]):
-            with aws.explained(f"delete old checkpoints below s3://{self._bucket}/{self._prefix}"):
-                for begin in range(0, len(part), 1000):
-                    keys = [{"Key": self._prefix + name} for name in part[begin : begin + 1000]]
-                    self._s3.delete_objects(Bucket=self._bucket, Delete={"Objects": keys, "Quiet": True})
+            delete_objects(self._s3, self._bucket, [{"Key": self._prefix + name} for name in part])
         self._forget(*gone)
 
     def _is_sent(self, name: str) -> bool:

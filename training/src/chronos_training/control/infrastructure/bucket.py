@@ -13,6 +13,7 @@ from typing import Any
 
 from chronos_training.core import aws, layout
 from chronos_training.core.errors import TrainingError
+from chronos_training.core.objects import delete_objects
 
 Described = dict[str, Any]
 PUBLIC_ACCESS_BLOCK = ("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets")
@@ -147,20 +148,10 @@ def ensure_absent(s3: Any, bucket: str, *, check_mode: bool) -> dict[str, Any]:
             versions = page.get("Versions", []) + page.get("DeleteMarkers", [])
             count += len(versions)
             if versions and not check_mode:
-                _delete_versions(s3, bucket, versions)
+                delete_objects(s3, bucket, [{"Key": v["Key"], "VersionId": v["VersionId"]} for v in versions])
         if not check_mode:
             s3.delete_bucket(Bucket=bucket)
     return {"changed": True, "objects": count}
-
-
-def _delete_versions(s3: Any, bucket: str, versions: list[dict[str, Any]]) -> None:
-    objects = [{"Key": v["Key"], "VersionId": v["VersionId"]} for v in versions]
-    errors = s3.delete_objects(Bucket=bucket, Delete={"Objects": objects, "Quiet": True}).get("Errors", [])
-    if errors:
-        raise TrainingError(
-            f"Could not delete {len(errors)} objects of the bucket {bucket}; the first: "
-            f"{errors[0]['Key']}: {errors[0].get('Message', errors[0].get('Code', ''))}."
-        )
 
 
 def _create(s3: Any, bucket: str, region: str) -> None:

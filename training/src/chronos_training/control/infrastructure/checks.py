@@ -7,18 +7,24 @@ from typing import Any
 
 from chronos_training.control.infrastructure.bucket import Described
 from chronos_training.control.infrastructure.names import PARAMETERS, Names
+from chronos_training.control.infrastructure.policies import differences
 from chronos_training.control.infrastructure.survey import Raw, Survey, name_tags
 
 HTTPS_ONLY = [("tcp", 443, 443)]
 
 
 def findings(
-    seen: Survey, names: Names, bucket: Described, policy: dict[str, Any], guard_policy: dict[str, Any]
+    seen: Survey,
+    names: Names,
+    bucket: Described,
+    policy: dict[str, Any],
+    guard_policy: dict[str, Any],
+    people: dict[str, dict[str, Any]],
 ) -> list[str]:
     """Return one sentence for each property that does not hold; an empty list is a pass.
 
     `bucket` is how the bucket must be (see `bucket.wanted`); `policy` and `guard_policy` are the whole inline policies of the
-    instance role and of the outside guard's role.
+    instance role and of the outside guard's role; `people` are the managed policies for people, by name.
     """
     return [
         *_network(seen, names),
@@ -26,6 +32,7 @@ def findings(
         *_bucket(seen, names, bucket),
         *_identity(seen, names, policy),
         *_guard(seen, names, guard_policy),
+        *_people(seen, people),
         *_parameters(seen, names),
         *_tags(seen, names),
     ]
@@ -99,7 +106,7 @@ def _role(role: Raw | None, name: str, service: str, policy: dict[str, Any]) -> 
     if role["AttachedPolicies"]:
         yield f"The role {name} has managed policies attached: {', '.join(role['AttachedPolicies'])}."
     inline = role["InlinePolicies"]
-    if list(inline.values()) != [policy]:
+    if len(inline) != 1 or differences(next(iter(inline.values())), policy):
         yield f"The inline policies of the role {name} ({', '.join(inline) or 'none'}) are not the one it needs."
 
 
@@ -118,6 +125,18 @@ def _guard(seen: Survey, names: Names, policy: dict[str, Any]) -> Iterator[str]:
     statements = (seen.guard_queue["Policy"] or {}).get("Statement", [])
     if not any(s["Effect"] == "Deny" and "aws:SecureTransport" in str(s.get("Condition")) for s in statements):
         yield f"The queue {names.guard_queue} takes requests without TLS."
+
+
+def _people(seen: Survey, wanted: dict[str, dict[str, Any]]) -> Iterator[str]:
+    for name, document in wanted.items():
+        found = seen.people.get(name)
+        if found is None:
+            yield f"The policy {name} does not exist: nobody can be given it. Run provision_infrastructure.yml."
+        elif said := differences(found.document, document):
+            yield (
+                f"The policy {name} allows something else than it should: {', '.join(said)}. Run provision_infrastructure.yml "
+                f"to set it right; what it should allow is kept in roles/training_access/vars/main."
+            )
 
 
 def published(seen: Survey, names: Names) -> dict[str, str]:
@@ -164,6 +183,7 @@ def _tags(seen: Survey, names: Names) -> Iterator[str]:
         tagged[f"schedule group {names.guard_group}"] = seen.guard_group["tags"]
     if seen.guard_queue is not None:
         tagged[f"queue {names.guard_queue}"] = seen.guard_queue["tags"]
+    tagged |= {f"policy {name}": policy.tags for name, policy in seen.people.items()}
     for resource, tags in tagged.items():
         wrong = [key for key, value in names.tags.items() if tags.get(key) != value]
         if wrong:

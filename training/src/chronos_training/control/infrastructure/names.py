@@ -40,6 +40,11 @@ class Names:
         return f"chronos-training-{self.env}-instance"
 
     @property
+    def people(self) -> tuple[str, ...]:
+        """Names of the managed policies for people: who runs trainings, and who only watches."""
+        return (f"chronos-training-{self.env}-operator", f"chronos-training-{self.env}-monitor")
+
+    @property
     def guard_role(self) -> str:
         """Name of the role with which EventBridge Scheduler ends instances."""
         return f"chronos-training-{self.env}-scheduler"

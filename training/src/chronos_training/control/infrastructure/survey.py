@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from chronos_training.control.infrastructure import guard, parameters
+from chronos_training.control.infrastructure import guard, parameters, people
 from chronos_training.control.infrastructure.bucket import Described, describe
 from chronos_training.control.infrastructure.names import Names
 from chronos_training.core import aws, layout
@@ -30,6 +30,7 @@ class Survey:
     guard_role: Raw | None = None
     guard_group: guard.Described | None = None
     guard_queue: guard.Described | None = None
+    people: dict[str, people.Policy] = field(default_factory=dict)
     parameters: dict[str, str] = field(default_factory=dict)
     instances: list[Instance] = field(default_factory=list)
     has_state: bool = False
@@ -66,6 +67,7 @@ def survey(names: Names) -> Survey:
         guard_role=_role(iam, names.guard_role),
         guard_group=guards["group"],
         guard_queue=guards["queue"],
+        people=people.describe(iam, names.people),
         parameters=parameters.read(ssm, names.parameters),
         instances=find_instances(ec2, names.tags["Project"], names.env),
         has_state=bucket is not None and _exists(s3, names.bucket, layout.state_key(names.env)),

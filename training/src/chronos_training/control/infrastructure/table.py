@@ -38,6 +38,7 @@ def rows(seen: Survey, names: Names, subnet_count: int) -> list[Row]:
         Row("guard role", names.guard_role, names.guard_role if seen.guard_role is not None else ""),
         Row("guard schedule group", names.guard_group, names.guard_group if seen.guard_group is not None else ""),
         Row("guard dead-letter queue", names.guard_queue, names.guard_queue if seen.guard_queue is not None else ""),
+        *[Row("policy for people", name, name if name in seen.people else "") for name in names.people],
         Row("SSM parameters", f"{names.parameters}*", f"{len(seen.parameters)} values" if seen.parameters else ""),
     ]
 
