@@ -154,7 +154,7 @@ def test_a_person_who_only_watches_sees_everything_and_changes_nothing(finished,
     assert run_id in watcher.play("list_runs").succeeded().output
     watcher.play("verify_cleanup").succeeded()
     refused = watcher.play("launch_training").failed().output
-    assert "is not authorized to perform" in refused and "Traceback" not in refused
+    assert "no identity-based policy allows the s3:GetObject action" in refused and "Traceback" not in refused
     assert account.state() is None and account.live_instances() == []
 
 
