@@ -15,7 +15,12 @@ from local_aws.testing import EmbeddedAws
 from tests.boot.replay import Recorded, record
 from tests.e2e.operator import Operator
 
-SHORT = {"training": {"steps": 60, "warmup_steps": 10, "checkpoint_every_steps": 20}}
+# Small, because the emulated processor of level qemu takes 44 s for a step that takes 20 ms here.
+SHORT = {
+    "model": {"d_model": 16, "d_kv": 8, "d_ff": 32, "num_layers": 1, "num_heads": 2},
+    "training": {"steps": 6, "batch_size": 4, "warmup_steps": 2, "checkpoint_every_steps": 3},
+    "evaluation": {"windows": 1},
+}
 
 
 def need(level: Level) -> None:
