@@ -18,7 +18,7 @@ PLAY = .venv/bin/ansible-playbook -i inventories/$(ENV)
 # Up to the start of the instance in one call, so that Ansible starts once.
 START_PLAYBOOKS = provision_infrastructure publish_runtime publish_dataset launch_training
 
-.PHONY: help setup train test test-protocol test-boot test-qemu bench lint provision teardown launch monitor kill verify fetch runs local-down lock clean
+.PHONY: help setup train test test-training test-protocol test-boot test-qemu bench bench-training lint provision teardown launch monitor kill verify fetch runs local-down lock clean
 
 help: ## Show this
 	@echo "make TARGET [ENV=local|dev|stage|prod] [ARGS='-e name=value --check --diff']"
@@ -35,6 +35,9 @@ train: setup ## One run from nothing to report: provision, publish, launch, moni
 test: setup ## Lint, then every test (unit, integration, training, molecule, end to end)
 	@sh tools/run_tests.sh
 
+test-training: setup ## The training package's own tests, in the environment that instances run
+	@sh tools/run_tests.sh training
+
 test-protocol: setup ## All of the protocol's proofs: explorer, state machine, crashes, faults, races
 	@.venv/bin/python -m pytest -q -n 2 --dist loadfile tests/protocol $(ARGS)
 	@.venv/bin/python -m pytest -q -m protocol tests/unit tests/integration tests/e2e
@@ -49,6 +52,10 @@ test-qemu: setup ## A whole run in a virtual machine, emulated and therefore slo
 
 bench: setup ## How fast an instance starts, as ratios: restore, data sync, boot (ARGS='data --write')
 	@.venv/bin/python -m tests.bench $(ARGS)
+
+bench-training: setup ## How fast training is, as ratios: against Chronos2Pipeline.fit and against its own limit (ARGS=--write)
+	@env=$$(.venv/bin/python -m chronos_training.control.build_runtime) && \
+	PYTHONPATH="$$PWD/training/src" OMP_WAIT_POLICY=PASSIVE HF_HUB_OFFLINE=1 $$env -m tests.bench.training $(ARGS)
 
 lint: setup ## ansible-lint, yamllint, ruff, mypy, shellcheck
 	@sh tools/lint.sh

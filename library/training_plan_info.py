@@ -27,6 +27,7 @@ options:
   heartbeat_seconds: {type: float, default: 30, description: Seconds between two heartbeats.}
   log_seconds: {type: float, default: 10, description: Seconds between two uploads of the logs.}
   watch_seconds: {type: float, default: 20, description: Seconds between two looks of the watcher.}
+  resume_run: {type: str, description: Id of a run with the same configuration whose checkpoints are gone on from.}
   git_commit: {type: str, default: unknown, description: Commit that the run is launched from.}
 author: Chronos Training
 """
@@ -74,6 +75,7 @@ ARGUMENT_SPEC: dict[str, Any] = {
     "heartbeat_seconds": {"type": "float", "default": 30},
     "log_seconds": {"type": "float", "default": 10},
     "watch_seconds": {"type": "float", "default": 20},
+    "resume_run": {"type": "str"},
     "git_commit": {"type": "str", "default": "unknown"},
 }
 

@@ -54,7 +54,7 @@ for section in "$@"; do
             printf '\n==== Tests: training, in the environment that instances run\n'
             if tools=$(python tools/test_tools.py) && env=$(python -m chronos_training.control.build_runtime); then
                 run_pytest training env PYTHONPATH="$PWD/training/src:$tools" OMP_WAIT_POLICY=PASSIVE HF_HUB_OFFLINE=1 \
-                    "$env" -m pytest -q tests/training
+                    "$env" -m pytest -q -n 2 --dist loadfile tests/training
             else
                 run_other training false
             fi

@@ -51,18 +51,27 @@ class Section:
     about: str
     rows: list[Row] = field(default_factory=list)
     targets: list[Target] = field(default_factory=list)
+    unit: str = "seconds"
 
     def markdown(self) -> str:
-        lines = [f"## {self.title}", "", self.about, "", "| | seconds (median) | from … to | |", "|---|---|---|---|"]
+        lines = [
+            f"## {self.title}",
+            "",
+            self.about,
+            "",
+            f"| | {self.unit} (median) | from … to | |",
+            "|---|---|---|---|",
+        ]
         lines += [f"| {row.name} | {row.median:.2f} | {row.spread} | {row.note} |" for row in self.rows]
         lines += ["", *(f"- {target.line()}" for target in self.targets)]
         return "\n".join(lines) + "\n"
 
     def terminal(self) -> str:
         width = max(len(row.name) for row in self.rows)
-        lines = [self.title]
+        lines, short = [self.title], "s" if self.unit == "seconds" else self.unit
         lines += [
-            f"  {row.name:<{width}}  {row.median:8.2f} s  {row.spread:<17} {row.note}".rstrip() for row in self.rows
+            f"  {row.name:<{width}}  {row.median:8.2f} {short}  {row.spread:<17} {row.note}".rstrip()
+            for row in self.rows
         ]
         lines += [f"  {target.line()}" for target in self.targets]
         return "\n".join(lines) + "\n"

@@ -43,7 +43,8 @@ def agent_with_a_bug(operator):
         for member in tar.getmembers():
             if member.isfile():
                 entries[member.name] = tar.extractfile(member).read()
-    entries["app/chronos_training/models/metrics.py"] += b"\ndef wql(*a, **k):\n    raise ZeroDivisionError('a bug')\n"
+    bug = b"\ndef seasonal_scale(*a, **k):\n    raise ZeroDivisionError('a bug')\n"
+    entries["app/chronos_training/models/evaluation/metrics.py"] += bug
     bad = pack_bytes(entries)
     digest = hashlib.sha256(bad).hexdigest()
     key = f"{layout.package_prefix(digest)}chronos-training-agent.tar.gz"
@@ -63,6 +64,29 @@ def ended(operator, run_id: str, status: str) -> dict:
     assert archived["status"] == status, archived
     eventually(lambda: operator.live_instances() == [], "the end of the instance", 60)
     return archived
+
+
+def test_a_killed_run_is_gone_on_from_by_another_instance(operator, config):
+    """The second instance takes the first one's checkpoints and ends with its own result; another configuration is refused."""
+    short = {"steps": 3000, "warmup_steps": 10, "checkpoint_every_steps": 20}
+    mine = config(training=short, evaluation={"baselines": ["naive"]})
+    operator.play("launch_training", training_launch_config_file=mine).succeeded()
+    first = training_step(operator)["run_id"]
+    operator.play("kill_training").succeeded()
+    ended(operator, first, "killed")
+    other = config(training=short | {"learning_rate": 1e-3})
+    refused = operator.play(
+        "launch_training", training_launch_config_file=other, training_launch_resume_run=first
+    ).failed()
+    assert "launched with another training.learning_rate" in refused.output and "Traceback" not in refused.output
+    mine = config(training=short, evaluation={"baselines": ["naive"]})
+    launched = operator.play("launch_training", training_launch_config_file=mine, training_launch_resume_run=first)
+    assert f"of run {first}" in launched.succeeded().output and "goes on from step " in launched.output
+    second = operator.state()["run_id"]
+    assert "completed" in operator.play("monitor_training", training_monitor_interval=1).succeeded().output
+    about = operator.artifact(second, "model_metadata.json")
+    assert about["lineage"]["parent_run_id"] == first
+    assert about["lineage"]["resumed_from_step"] >= 40 and about["model"]["last_step"] == 3000
 
 
 def test_kill_in_the_middle_keeps_the_partial_results(operator, config):

@@ -184,6 +184,31 @@ def test_a_run_starts_from_what_another_has_trained(finished, account, tmp_path)
     assert about["metrics"]["wql"] < 1.1 * before["wql"] < about["metrics"]["seasonal_naive"]["wql"]
 
 
+def test_a_run_starts_from_the_model_of_an_earlier_run(finished, account, tmp_path):
+    run_id, _ = finished
+    training = {"steps": 20, "warmup_steps": 5, "learning_rate": 1e-4, "log_every_steps": 5}
+    model = {"initialization": "pretrained", "base_run": run_id}
+    evaluation = {"baselines": ["zero_shot"], "publish_if": "better_than_zero_shot"}
+    (tmp_path / "mine.yaml").write_text(
+        yaml.safe_dump({"model": model, "training": training, "evaluation": evaluation})
+    )
+    path = {"training_launch_config_file": str(tmp_path / "mine.yaml")}
+    assert f"starts from  the model of run {run_id}" in account.play("launch_training", **path).succeeded().output
+    state = account.state()
+    assert "completed" in account.play("monitor_training", training_monitor_interval=1).succeeded().output
+    eventually(lambda: account.live_instances() == [], "the end of the instance", 30)
+    about = account.artifact(state["run_id"], "model_metadata.json")
+    assert about["lineage"]["parent_run_id"] == run_id
+    # Zero-shot is the earlier model itself, scored on the same windows.
+    before = account.artifact(run_id, "model_metadata.json")["metrics"]
+    assert about["metrics"]["zero_shot"]["wql"] == before["wql"]
+    assert about["validation"]["publish"]["condition"] == "better_than_zero_shot"
+    missing = {"model": {"initialization": "pretrained", "base_run": "20200101-000000"}}
+    (tmp_path / "mine.yaml").write_text(yaml.safe_dump(missing))
+    refused = account.play("launch_training", **path).failed().output
+    assert "run 20200101-000000 of local has no finished model" in refused and "Traceback" not in refused
+
+
 def test_a_base_model_that_is_not_published_is_refused(account, config):
     path = config(model={"initialization": "pretrained", "base": "huge"})
     refused = account.play("launch_training", training_launch_config_file=path).failed().output

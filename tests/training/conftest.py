@@ -26,13 +26,16 @@ TINY: dict[str, Any] = {
     "forecast": {"prediction_length": 7, "quantile_levels": [0.1, 0.5, 0.9]},
     "model": {
         "context_length": 28, "patch_size": 7, "d_model": 16, "d_kv": 8, "d_ff": 32, "num_layers": 1, "num_heads": 2,
-        "dropout_rate": 0.1,
+        "dropout_rate": 0.1, "vocabulary": 64, "samples": 5,
     },
     "training": {
         "steps": 8, "batch_size": 8, "warmup_steps": 2, "log_every_steps": 1, "checkpoint_every_steps": 4, "cpu_threads": 1,
     },
     "evaluation": {"windows": 2, "report_series": 2},
 }  # fmt: skip
+
+
+FAMILIES = ["chronos2", "chronos_bolt", "chronos_t5"]
 
 
 def tiny(**sections: dict[str, Any]) -> TrainingConfig:
@@ -87,9 +90,10 @@ def environment() -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": str(SOURCES), "HF_HUB_OFFLINE": "1", "OMP_WAIT_POLICY": "PASSIVE"}
 
 
-def start(spec: Path, data: Path, output: Path) -> subprocess.CompletedProcess[str]:
+def start(spec: Path, data: Path, output: Path, *more: str) -> subprocess.CompletedProcess[str]:
     """Run the training process to its end."""
-    return subprocess.run(command(spec, data, output), capture_output=True, text=True, env=environment(), timeout=120)
+    words = [*command(spec, data, output), *more]
+    return subprocess.run(words, capture_output=True, text=True, env=environment(), timeout=240)
 
 
 @pytest.fixture(scope="session")

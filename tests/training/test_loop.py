@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from chronos.chronos2 import Chronos2Model
+from safetensors.torch import load_file
 
 from chronos_training.config import TrainingConfig
 from chronos_training.core.errors import TrainingError
 from chronos_training.data.load import load_panel
-from chronos_training.models import checkpoints, chronos2, loop
+from chronos_training.models import checkpoints, loop
+from chronos_training.models.families import family as family_of
 from chronos_training.models.losscurve import LossCurve
 from chronos_training.models.progress import Progress
 from chronos_training.models.stopping import Stopped, StopRequest
-from chronos_training.models.windows import TrainingWindows, training_part
-from tests.training.conftest import tiny
+from chronos_training.models.weights import make_model, merged, parameter_counts
+from chronos_training.models.windows import TrainingWindows, ValidationWindows
+from tests.training.conftest import FAMILIES, tiny
 
 
 class StopAt(Progress):
@@ -36,23 +41,19 @@ def train(
 ) -> tuple[Any, LossCurve]:
     torch.set_num_threads(1)
     output.mkdir(exist_ok=True)
-    values = [series.copy() for series in load_panel(data, "target").values]
+    panel = load_panel(data, config.dataset.targets)
     if scramble:
-        for series in values:
-            series[-config.held_out_length :] = 1e9
-    model = chronos2.build_model(config)
-    windows = TrainingWindows(
-        training_part(values, config.held_out_length),
-        context_length=config.model.context_length,
-        prediction_length=config.forecast.prediction_length,
-        seed=config.training.seed,
-        length=config.training.steps * config.training.batch_size,
-    )
+        for item in range(len(panel)):
+            panel.values(item, "target")[-config.held_out_length :] = 1e9
+    family = family_of(config.model.family)
+    model = make_model(family, config, None)
     stop = StopRequest()
     curve = loop.train(
         model,
-        windows,
+        family,
+        TrainingWindows(panel, config),
         config,
+        validate=ValidationWindows(panel, config) if config.training.validation_windows else None,
         device="cpu",
         folder=output / "checkpoints",
         mark="m",
@@ -76,23 +77,107 @@ def test_same_seed_same_weights_other_seed_other_weights(data: Path, tmp_path: P
     assert curve.steps == list(range(1, 9)) and len(curve.losses) == len(curve.learning_rates) == 8
 
 
-def test_the_held_out_part_changes_no_weight(data: Path, tmp_path: Path) -> None:
-    real, _ = train(data, tmp_path / "a", tiny())
-    scrambled, _ = train(data, tmp_path / "b", tiny(), scramble=True)
+@pytest.mark.parametrize("family", FAMILIES)
+def test_the_held_out_part_changes_no_weight(data: Path, tmp_path: Path, family: str) -> None:
+    config = tiny(model={"family": family}, training={"validation_windows": 1})
+    real, _ = train(data, tmp_path / "a", config)
+    scrambled, _ = train(data, tmp_path / "b", config, scramble=True)
     assert same(real, scrambled)
 
 
+@pytest.mark.parametrize("family", FAMILIES)
 @pytest.mark.parametrize("stop_at", [1, 3, 4, 7, 8])
-def test_stopped_and_resumed_is_bit_exact(data: Path, tmp_path: Path, stop_at: int) -> None:
+def test_stopped_and_resumed_is_bit_exact(data: Path, tmp_path: Path, family: str, stop_at: int) -> None:
     """With dropout on, so that the random state is part of what must come back."""
-    whole, curve = train(data, tmp_path / "whole", tiny())
+    config = tiny(model={"family": family})
+    whole, curve = train(data, tmp_path / "whole", config)
     with pytest.raises(Stopped):
-        train(data, tmp_path / "cut", tiny(), stop_at=stop_at)
+        train(data, tmp_path / "cut", config, stop_at=stop_at)
     assert checkpoints.steps_in(tmp_path / "cut/checkpoints")[-1] == stop_at
-    resumed, rest = train(data, tmp_path / "cut", tiny())
+    resumed, rest = train(data, tmp_path / "cut", config)
     assert rest.resumed_from == stop_at
     assert same(whole, resumed)
     assert rest.losses == curve.losses and rest.learning_rates == curve.learning_rates
+
+
+HOWS: dict[str, dict[str, Any]] = {
+    "lora": {"method": "lora", "lora_dropout": 0.1},
+    "accumulated": {"gradient_accumulation_steps": 4},
+    "synthetic": {"synthetic_share": 0.3, "mixup_share": 0.3, "synthetic_series": 4},
+    "validated": {"validation_windows": 2, "checkpoint_every_steps": 2, "keep_checkpoints": 1},
+}
+
+
+@pytest.mark.parametrize("how", HOWS)
+def test_every_way_to_learn_resumes_bit_exactly(data: Path, tmp_path: Path, how: str) -> None:
+    config = tiny(training=HOWS[how])
+    whole, curve = train(data, tmp_path / "whole", config)
+    with pytest.raises(Stopped):
+        train(data, tmp_path / "cut", config, stop_at=5)
+    resumed, rest = train(data, tmp_path / "cut", config)
+    assert rest.resumed_from == 5 and rest.losses == curve.losses
+    assert same(whole, resumed)
+    if how == "validated":
+        # The stop made one checkpoint more, not one validation more.
+        assert rest.validation == curve.validation and rest.chosen_step == curve.chosen_step
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_accumulated_parts_are_the_whole_batch(data: Path, tmp_path: Path, family: str) -> None:
+    without = {"family": family, "dropout_rate": 0.0}
+    _, whole = train(data, tmp_path / "a", tiny(model=without))
+    _, parts = train(data, tmp_path / "b", tiny(model=without, training={"gradient_accumulation_steps": 4}))
+    assert parts.losses == pytest.approx(whole.losses, rel=1e-4)
+
+
+def test_low_rank_additions_learn_alone_and_end_in_the_weights(data: Path, tmp_path: Path) -> None:
+    config = tiny(training={"method": "lora", "learning_rate": 0.1})
+    before = make_model(family_of("chronos2"), tiny(), None)
+    model, _ = train(data, tmp_path / "a", config)
+    total, learning = parameter_counts(model)
+    assert 0 < learning < total / 2
+    whole = merged(model, config)
+    changed = {
+        name for (name, old), new in zip(before.state_dict().items(), whole.state_dict().values(), strict=True)
+        if not torch.equal(old, new)
+    }  # fmt: skip
+    assert changed and all("self_attention" in name or "output_patch_embedding" in name for name in changed)
+
+
+def test_the_best_checkpoint_is_kept_and_taken(data: Path, tmp_path: Path) -> None:
+    how = {"validation_windows": 2, "checkpoint_every_steps": 2, "keep_checkpoints": 1, "learning_rate": 1.0}
+    # A growing learning rate that ruins the model: the first validation stays the best.
+    how |= {"lr_scheduler": "constant_with_warmup", "warmup_steps": 7, "max_grad_norm": 1000.0}
+    model, curve = train(data, tmp_path / "a", tiny(training=how))
+    losses = dict(curve.validation)
+    assert list(losses) == [2, 4, 6, 8]
+    assert curve.chosen_step == min(losses, key=lambda step: losses[step]) < curve.last_step == 8
+    there = checkpoints.steps_in(tmp_path / "a/checkpoints")
+    assert there == sorted({curve.chosen_step, 8})
+    best = load_file(tmp_path / f"a/checkpoints/checkpoint-{curve.chosen_step}/model.safetensors")
+    assert all(torch.equal(best[name], value) for name, value in model.state_dict().items() if name in best)
+
+
+def test_a_lost_best_checkpoint_costs_the_choice_and_not_the_run(data: Path, tmp_path: Path) -> None:
+    how = {"validation_windows": 2, "checkpoint_every_steps": 2, "keep_checkpoints": 1, "learning_rate": 1.0}
+    # A growing learning rate that ruins the model: the first validation stays the best.
+    how |= {"lr_scheduler": "constant_with_warmup", "warmup_steps": 7, "max_grad_norm": 1000.0}
+    _, curve = train(data, tmp_path / "a", tiny(training=how))
+    assert curve.chosen_step < 8
+    shutil.rmtree(tmp_path / f"a/checkpoints/checkpoint-{curve.chosen_step}")
+    _, again = train(data, tmp_path / "a", tiny(training=how))
+    assert (again.chosen_step, again.last_step) == (8, 8)
+
+
+def test_training_ends_when_validation_gets_no_better_also_after_a_resume(data: Path, tmp_path: Path) -> None:
+    how = {"validation_windows": 1, "checkpoint_every_steps": 1, "early_stopping_patience": 2, "learning_rate": 1.0}
+    how |= {"lr_scheduler": "constant_with_warmup", "warmup_steps": 1, "max_grad_norm": 1000.0, "steps": 60}
+    model, curve = train(data, tmp_path / "a", tiny(training=how))
+    assert curve.stopped_early and curve.last_step == curve.chosen_step + 2 < 60
+    # Killed after the last checkpoint and before the model was stored: nothing is learnt beyond.
+    again, rest = train(data, tmp_path / "a", tiny(training=how))
+    assert (rest.last_step, rest.chosen_step) == (curve.last_step, curve.chosen_step)
+    assert same(model, again)
 
 
 def test_a_torn_newest_checkpoint_costs_steps_but_not_exactness(data: Path, tmp_path: Path) -> None:
@@ -113,13 +198,13 @@ def test_old_checkpoints_go_and_nothing_unfinished_stays(data: Path, tmp_path: P
 def test_a_loss_that_is_no_number_ends_the_run_with_advice(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    forward = chronos2.Chronos2Model.forward
+    forward = Chronos2Model.forward
 
     def broken(self: Any, *arguments: Any, **named: Any) -> Any:
         out = forward(self, *arguments, **named)
         out.loss = out.loss * float("nan")
         return out
 
-    monkeypatch.setattr(chronos2.Chronos2Model, "forward", broken)
+    monkeypatch.setattr(Chronos2Model, "forward", broken)
     with pytest.raises(TrainingError, match=r"no number any more at step 1\. Lower training\.learning_rate"):
         train(data, tmp_path / "a", tiny())

@@ -108,26 +108,36 @@ def test_forecasts_file_agrees_with_the_metrics(finished: Path) -> None:
 RELOAD = """
 import json, sys, torch
 from chronos import BaseChronosPipeline
+torch.manual_seed(0)
 pipeline = BaseChronosPipeline.from_pretrained(sys.argv[1])
 context = torch.arange(28.0) % 7 + torch.linspace(0, 1, 28)
-print(json.dumps([type(pipeline).__name__, pipeline.predict([context], prediction_length=7)[0].tolist()]))
+quantiles, _ = pipeline.predict_quantiles([context], prediction_length=7, quantile_levels=[0.1, 0.5, 0.9])
+print(json.dumps([type(pipeline).__name__, torch.as_tensor(quantiles[0]).flatten().tolist()]))
 """
+PIPELINES = {"chronos2": "Chronos2Pipeline", "chronos_bolt": "ChronosBoltPipeline", "chronos_t5": "ChronosPipeline"}
 
 
-def test_upstream_loads_the_model_from_a_moved_folder(finished: Path, tmp_path: Path) -> None:
-    from chronos import Chronos2Pipeline
+def reloaded(folder: Path) -> list[Any]:
+    """What upstream makes of a model folder in a fresh process, without a line of ours."""
+    plain = {k: v for k, v in environment().items() if k != "PYTHONPATH"}
+    words = [sys.executable, "-c", RELOAD, str(folder)]
+    out = subprocess.run(words, capture_output=True, text=True, env=plain, check=True)
+    return list(json.loads(out.stdout.splitlines()[-1]))
 
-    context = torch.arange(28.0) % 7 + torch.linspace(0, 1, 28)
-    here = Chronos2Pipeline.from_pretrained(finished / "models/tiny").predict([context], prediction_length=7)[0]
+
+@pytest.mark.parametrize("method", ["full", "lora"])
+@pytest.mark.parametrize("family", PIPELINES)
+def test_upstream_loads_the_model_from_a_moved_folder(data: Path, tmp_path: Path, family: str, method: str) -> None:
+    config = tiny(model={"family": family}, training={"method": method})
+    done = start(write_spec(tmp_path / "s.json", config), data, tmp_path / "out")
+    assert done.returncode == 0, done.stdout + done.stderr
+    here = reloaded(tmp_path / "out/models/tiny")
     moved = tmp_path / "moved" / "elsewhere"
-    shutil.copytree(finished / "models/tiny", moved)
-    plain = {k: v for k, v in environment().items() if k != "PYTHONPATH"}  # without a line of ours
-    out = subprocess.run(
-        [sys.executable, "-c", RELOAD, str(moved)], capture_output=True, text=True, env=plain, check=True
-    )
-    name, values = json.loads(out.stdout.splitlines()[-1])
-    assert name == "Chronos2Pipeline"
-    assert torch.equal(torch.tensor(values), here)
+    shutil.move(tmp_path / "out/models/tiny", moved)
+    assert reloaded(moved) == here
+    name, values = here
+    assert name == PIPELINES[family] and len(values) == 21 and np.isfinite(values).all()
+    assert not list(moved.glob("adapter*")) and "# tiny" in (moved / "README.md").read_text()
 
 
 def test_sigterm_saves_the_step_and_exits_143_and_the_next_start_goes_on(data: Path, tmp_path: Path) -> None:
@@ -201,7 +211,7 @@ def test_faults_that_a_person_can_mend(data: Path, tmp_path: Path, capsys: pytes
     spec = tmp_path / "s.json"
     cases: list[tuple[dict[str, Any], str]] = [
         ({"config": tiny(model={"context_length": 140})}, "model.context_length: 140 is longer than the series allow"),
-        ({"config": tiny(dataset={"target": "sales"})}, "no column 'sales'"),
+        ({"config": tiny(dataset={"targets": ["sales"]})}, "no column 'sales'"),
         ({"config": tiny(dataset={"name": "other"})}, "dataset.name: 'other' is configured"),
         ({"config": tiny(), "dataset": {"digest": "0" * 64}}, "was launched with dataset digest 000000000000"),
         ({"config": tiny(), "training": {"model": {"familly": "x"}}}, "training.model.familly: unknown key"),
@@ -221,11 +231,11 @@ def test_faults_that_a_person_can_mend(data: Path, tmp_path: Path, capsys: pytes
 def test_the_unexpected_gives_a_traceback_and_one_sentence(
     data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from chronos_training.models import chronos2
+    from chronos_training.models import weights
 
     def broken(*arguments: Any) -> None:
         raise RuntimeError("no more\nmemory")
 
-    monkeypatch.setattr(chronos2, "build_model", broken)
+    monkeypatch.setattr(weights, "make_model", broken)
     code, last = run_here(write_spec(tmp_path / "s.json", tiny()), data, tmp_path / "out", capsys)
     assert (code, last) == (1, "ERROR: RuntimeError: no more memory")

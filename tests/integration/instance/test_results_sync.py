@@ -65,14 +65,17 @@ def test_the_seal_of_a_checkpoint_goes_last_and_the_newest_checkpoint_first():
     ]
 
 
-def test_the_newest_whole_checkpoint_is_sent_once(aws, s3, output, results):
+def test_whole_checkpoints_are_sent_once_the_newest_first(aws, s3, output, results):
     checkpoint(output, 20)
     checkpoint(output, 40)
     checkpoint(output, 60, sealed=False)
     assert results.send_newest_checkpoint() == "checkpoint-40"
     assert {key.split("/")[1] for key in keys(s3)} == {"checkpoint-40"}
+    # The older one is kept for a reason: it may be the best so far.
+    assert results.send_newest_checkpoint() == "checkpoint-20"
+    assert {key.split("/")[1] for key in keys(s3)} == {"checkpoint-20", "checkpoint-40"}
     assert results.send_newest_checkpoint() is None
-    assert counted(aws, "PutObject") == 3
+    assert counted(aws, "PutObject") == 6
 
 
 def test_a_failure_in_the_middle_leaves_no_seal(aws, s3, output, results):

@@ -33,7 +33,7 @@ def test_the_sizes_are_those_of_the_model():
         ({"context_length": 224}, {"context_length": 448}, "model.context_length: 448 is more than"),
         ({"longest_prediction": 16}, {"context_length": 448}, "forecast.prediction_length: 28 is more than"),
         ({}, {"context_length": 378}, "must be a multiple of patch_size (16), for example 368 or 384"),
-        ({"levels": [0.1, 0.9]}, {"context_length": 448}, "0.2 is none of the model's: 0.1, 0.9"),
+        ({"levels": [0.1, 0.9]}, {"context_length": 448}, "0.2 is none of the model's levels: 0.1, 0.9"),
     ],
 )
 def test_what_does_not_fit_the_model_is_refused(settings, model, said):
@@ -43,8 +43,8 @@ def test_what_does_not_fit_the_model_is_refused(settings, model, said):
 
 
 def test_another_family_is_refused():
-    with pytest.raises(ConfigurationError, match=r"is a model of family bolt, and model\.family is chronos2"):
-        adopt(config(), {**PUBLISHED, "family": "bolt"})
+    with pytest.raises(ConfigurationError, match=r"is a model of family chronos_bolt, and model\.family is chronos2"):
+        adopt(config(), {**PUBLISHED, "family": "chronos_bolt"})
 
 
 @pytest.mark.parametrize(

@@ -43,8 +43,8 @@ def test_held_out_part_leaves_nothing() -> None:
 
 
 def test_unknown_target_names_the_nearest() -> None:
-    message = refuse({"dataset": {"target": "targe"}}, {})
-    assert "dataset.target: 'targe' is no target column" in message
+    message = refuse({"dataset": {"targets": ["targe"]}}, {})
+    assert "dataset.targets: 'targe' is no target column" in message
     assert "Did you mean 'target'?" in message
 
 
@@ -58,5 +58,5 @@ def test_season_without_two_seasons_of_history() -> None:
 
 
 def test_several_at_once() -> None:
-    message = refuse({"dataset": {"name": "x", "target": "y"}}, {"shortest_series": 10})
+    message = refuse({"dataset": {"name": "x", "targets": ["y"]}}, {"shortest_series": 10})
     assert message.startswith("3 problems with dataset 'birthdays':")

@@ -82,3 +82,8 @@ def _env() -> dict[str, str]:
     import chronos_training
 
     return {**os.environ, "PYTHONPATH": str(Path(chronos_training.__file__).parents[1])}
+
+
+def test_the_documentation_is_the_schemas() -> None:
+    page = Path(__file__).parents[3] / "docs/configuration.md"
+    assert page.read_text(encoding="utf-8") == explain(), "write it anew, see its first lines"

@@ -44,13 +44,52 @@ def test_layout_and_manifest(folder: Path) -> None:
 
 
 def test_what_is_loaded_is_what_was_given(folder: Path, panel: pd.DataFrame) -> None:
-    loaded = load_panel(folder, "target")
+    loaded = load_panel(folder)
     assert loaded.item_ids == ("s0", "s1", "s2")
-    for item, values, start in zip(loaded.item_ids, loaded.values, loaded.starts, strict=True):
+    for number, item in enumerate(loaded.item_ids):
         own = panel[panel["item_id"] == item]
-        np.testing.assert_array_equal(values, own["target"].to_numpy())
-        assert start == own["timestamp"].iloc[0]
+        np.testing.assert_array_equal(loaded.row_values(number), own["target"].to_numpy())
+        assert pd.Timestamp(loaded.starts[number]) == own["timestamp"].iloc[0]
     assert list(loaded.timestamps(0, 88, 90)) == list(pd.to_datetime(["2020-04-12", "2020-04-13"]))
+
+
+def test_mapped_columns_are_the_ones_in_memory(tmp_path: Path, folder: Path) -> None:
+    small, mapped = load_panel(folder), load_panel(folder, work=tmp_path / "work")
+    assert isinstance(mapped.columns["target"], np.memmap)
+    np.testing.assert_array_equal(mapped.columns["target"], small.columns["target"])
+
+
+FREQUENCIES = ("D", "B", "h", "15min", "W-WED", "MS", "ME", "QS-FEB", "QE-DEC", "YS-JAN", "YE-DEC")
+
+
+@pytest.mark.parametrize("freq", FREQUENCIES)
+def test_each_frequency_has_its_places(tmp_path: Path, freq: str) -> None:
+    """Series of different begin and length, in files by month, come back as they were."""
+    frames = [
+        pd.DataFrame(
+            {
+                "item_id": f"s{i}",
+                "timestamp": pd.date_range("2021-03-04", periods=9 + i, freq=freq)[i:],
+                "target": np.arange(9.0) + 100 * i,
+            }
+        )
+        for i in range(3)
+    ]
+    pd.concat(frames).to_csv(tmp_path / "panel.csv", index=False)
+    prepare(str(tmp_path / "panel.csv"), "x", tmp_path / "out")
+    loaded = load_panel(tmp_path / "out")
+    for i, frame in enumerate(frames):
+        np.testing.assert_array_equal(loaded.row_values(i), frame["target"])
+        assert list(loaded.timestamps(i, 0, 9)) == list(frame["timestamp"])
+
+
+def test_a_row_twice_or_off_its_grid_is_named(folder: Path) -> None:
+    good = pq.ParquetFile(folder / "2020/01/part-0.parquet").read()
+    stamps = good.column("timestamp").to_pylist()
+    for other in (stamps[1], stamps[0].replace(hour=3)):
+        _table(folder, good.set_column(1, "timestamp", pa.array([other, *stamps[1:]], type=pa.timestamp("us"))))
+        with pytest.raises(DataError, match=r"series 's0' has gaps, rows that share a time, or steps other than 'D'"):
+            load_panel(folder)
 
 
 def test_same_data_same_bytes_whatever_the_order_or_format(tmp_path: Path, panel: pd.DataFrame) -> None:
@@ -115,17 +154,17 @@ def _remanifest(folder: Path) -> None:
 def test_a_flipped_bit_is_named(folder: Path) -> None:
     _flip(folder / "2020/02/part-0.parquet")
     with pytest.raises(DataError, match=r"2020/02/part-0\.parquet: sha256 .* the file is corrupt"):
-        load_panel(folder, "target")
+        load_panel(folder)
 
 
 def test_a_cut_and_a_missing_file_are_named(folder: Path) -> None:
     path = folder / "2020/03/part-0.parquet"
     path.write_bytes(path.read_bytes()[:-10])
     with pytest.raises(DataError, match=r"2020/03/part-0\.parquet: .* bytes, but the manifest says"):
-        load_panel(folder, "target")
+        load_panel(folder)
     path.unlink()
     with pytest.raises(DataError, match=r"2020/03/part-0\.parquet: the file is in the manifest but not in the folder"):
-        load_panel(folder, "target")
+        load_panel(folder)
 
 
 def _table(folder: Path, table: pa.Table) -> None:
@@ -138,18 +177,18 @@ def test_files_that_are_no_parquet_or_lack_something(folder: Path) -> None:
     (folder / "2020/01/part-0.parquet").write_bytes(b"not parquet")
     _remanifest(folder)
     with pytest.raises(DataError, match="not a readable Parquet file"):
-        load_panel(folder, "target")
+        load_panel(folder)
     _table(folder, good.drop_columns(["target"]))
     with pytest.raises(DataError, match="column target is missing; the file has: item_id, timestamp"):
-        load_panel(folder, "target")
+        load_panel(folder)
     _table(folder, good.slice(0, 5))
     with pytest.raises(DataError, match="5 rows, but the manifest says 51"):
-        load_panel(folder, "target")
+        load_panel(folder)
     _table(folder, good.set_column(2, "target", pa.array(["x"] * 51)))
     with pytest.raises(DataError, match="target is string"):
-        load_panel(folder, "target")
+        load_panel(folder)
     with pytest.raises(DataError, match="no column 'price'"):
-        load_panel(folder, "price")
+        load_panel(folder, ["price"])
 
 
 @pytest.mark.parametrize(

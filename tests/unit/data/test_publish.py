@@ -195,3 +195,25 @@ def test_what_the_module_does_and_says(s3: Any, tmp_path: Path, panel: pd.DataFr
     assert said[5].startswith("small: already published, digest ")
     with pytest.raises(ConfigurationError, match="'Small Data' is not allowed"):
         prepare_and_publish(**{**arguments, "name": "Small Data"}, check_mode=False)
+
+
+def test_targets_and_rules_reach_the_manifest_and_findings_alone_publish_nothing(
+    s3: Any, tmp_path: Path, panel: pd.DataFrame
+) -> None:
+    renamed = panel.rename(columns={"target": "sold"}).assign(price=1.0)
+    pd.concat([renamed, renamed.iloc[[3]]]).to_csv(tmp_path / "panel.csv", index=False)
+    arguments: dict[str, Any] = {
+        "env": "local", "region": "us-east-1", "bucket": BUCKET, "name": "small", "source": str(tmp_path / "panel.csv"),
+        "say": lambda text: None, "check_mode": False, "targets": ["sold"],
+    }  # fmt: skip
+    with pytest.raises(DataError, match="2 rows share item and timestamp"):
+        prepare_and_publish(**arguments)
+    with pytest.raises(ConfigurationError, match="Rule 'duplicate' is not known"):
+        prepare_and_publish(**arguments, rules={"duplicate": "first"})
+    assert keys(s3) == {}
+    assert prepare_and_publish(**arguments, rules={"duplicates": "first"})["changed"] is True
+    manifest = json.loads(keys(s3)["manifest.json"])
+    assert (manifest["target_columns"], manifest["covariates"]) == (["sold"], ["price"])
+    assert [found["check"] for found in manifest["findings"]] == ["unsorted", "duplicates"]
+    renamed.to_csv(tmp_path / "panel.csv", index=False)
+    assert prepare_and_publish(**arguments)["changed"] is False

@@ -13,17 +13,20 @@ import numpy as np
 import pytest
 
 from chronos_training.config import TrainingConfig
-from chronos_training.data.load import Panel
+from chronos_training.data.panel import Panel
 from chronos_training.models import charts, cost
-from chronos_training.models.forecasts import MODEL, Forecasts
+from chronos_training.models.card import card
+from chronos_training.models.evaluation.forecasts import Chunk
+from chronos_training.models.evaluation.scoring import Scoring
+from chronos_training.models.evaluation.store import ForecastFile
 from chronos_training.models.losscurve import LossCurve
 from chronos_training.models.metadata import build_metadata, metadata_schema
 from chronos_training.models.report import write_report
-from chronos_training.models.scoring import score
 from chronos_training.models.spec import RunSpec
+from tests.unit.models.conftest import chunk_with
 
 NOW = datetime(2026, 5, 2, 9, 30, tzinfo=timezone.utc)
-CURVE = LossCurve([10, 20, 30], [4.0, 3.0, 2.5], [1e-3, 9e-4, 1e-4], 12.0, 80.0, 0)
+CURVE = LossCurve([10, 20, 30], [4.0, 3.0, 2.5], [1e-3, 9e-4, 1e-4], 12.0, 80.0, 0, 30, 30)
 INSTANCE = {
     "type": "g4dn.xlarge", "market": "on-demand", "price_per_hour_usd": 0.6, "price_date": "2026-01-01",
     "reference_type": "g4dn.2xlarge", "reference_price_per_hour_usd": 0.8,
@@ -38,14 +41,27 @@ def about(spec: RunSpec, panel: Panel, scores: dict[str, Any]) -> dict[str, Any]
         parameters=148_156,
         times={"created_at": NOW, "training_started_at": NOW - timedelta(minutes=2), "training_ended_at": NOW},
         seconds={"preparing": 1.0, "training": 12.0, "evaluating": 2.0},
-        loop={"samples_per_second": 80.0, "resumed_from_step": 0},
+        curve=CURVE,
         cost=cost.estimate(spec.instance, NOW - timedelta(minutes=30), NOW),
     )
 
 
 @pytest.fixture
-def scores(forecasts: Forecasts, panel: Panel, config: TrainingConfig) -> dict[str, Any]:
-    return score(forecasts, panel, config)
+def scores(chunk: Chunk, panel: Panel, config: TrainingConfig) -> dict[str, Any]:
+    scoring = Scoring(panel, config)
+    scoring.add(chunk)
+    return scoring.result()
+
+
+@pytest.fixture
+def forecasts(chunk: Chunk, panel: Panel, config: TrainingConfig, tmp_path: Path) -> Path:
+    return stored(chunk, panel, config, tmp_path / "forecasts.parquet")
+
+
+def stored(chunk: Chunk, panel: Panel, config: TrainingConfig, path: Path) -> Path:
+    with ForecastFile(path, panel, list(config.forecast.quantile_levels)) as file:
+        file.add(chunk)
+    return path
 
 
 @pytest.mark.parametrize("instance", [INSTANCE, {}], ids=["priced", "unknown"])
@@ -102,7 +118,7 @@ class Page(HTMLParser):
 def test_report_is_whole_and_self_contained(
     tmp_path: Path,
     scores: dict[str, Any],
-    forecasts: Forecasts,
+    forecasts: Path,
     panel: Panel,
     config: TrainingConfig,
     instance: dict[str, Any],
@@ -113,7 +129,7 @@ def test_report_is_whole_and_self_contained(
     page = Page()
     page.feed(text)
     assert page.open == []
-    assert sum(tag == "svg" for tag, _ in page.tags) == 3 + 2  # three series, loss, calibration
+    assert sum(tag == "svg" for tag, _ in page.tags) == 3 + 4  # three series; loss, calibration, horizon, learning rate
     for tag, attributes in page.tags:
         assert tag not in {"link", "img", "iframe"}
         assert not {"src", "href", "srcset"} & set(attributes)
@@ -123,13 +139,12 @@ def test_report_is_whole_and_self_contained(
     assert len(re.findall(r"<tr><td>[a-e]</td>", text)) == 5
 
 
-def test_names_from_the_data_are_escaped(
-    tmp_path: Path, scores: dict[str, Any], forecasts: Forecasts, panel: Panel, config: TrainingConfig
-) -> None:
+def test_names_from_the_data_are_escaped(tmp_path: Path, panel: Panel, config: TrainingConfig) -> None:
     hostile = "<script>alert(1)</script>"
     object.__setattr__(panel, "item_ids", (hostile, *panel.item_ids[1:]))
-    for row in scores["per_series"]:
-        row["item_id"] = hostile if row["item_id"] == "a" else row["item_id"]
+    chunk, scoring = chunk_with(panel, config, range(5)), Scoring(panel, config)
+    scoring.add(chunk)
+    scores, forecasts = scoring.result(), stored(chunk, panel, config, tmp_path / "f.parquet")
     metadata = about(RunSpec(config, "cpu"), panel, scores)
     metadata["configuration"]["evaluation"]["report_series"] = 5
     write_report(tmp_path / "report.html", metadata, scores, forecasts, panel, CURVE)
@@ -139,17 +154,28 @@ def test_names_from_the_data_are_escaped(
 
 
 def test_report_survives_missing_values_and_no_steps(
-    tmp_path: Path, forecasts: Forecasts, panel: Panel, config: TrainingConfig
+    tmp_path: Path, chunk: Chunk, panel: Panel, config: TrainingConfig
 ) -> None:
-    forecasts.actual[0] = np.nan
-    forecasts.actual[1] = 0.0
-    panel.values[2][-14:] = np.nan
-    scores = score(forecasts, panel, config)
+    chunk.actual[0] = np.nan
+    chunk.actual[1] = 0.0
+    panel.row_values(2)[-14:] = np.nan
+    scoring = Scoring(panel, config)
+    scoring.add(chunk)
+    scores = scoring.result()
     metadata = about(RunSpec(config, "cpu"), panel, scores)
-    write_report(tmp_path / "report.html", metadata, scores, forecasts, panel, LossCurve([], [], [], 0.0, 0.0, 30))
+    forecasts = stored(chunk, panel, config, tmp_path / "f.parquet")
+    nothing = LossCurve([], [], [], 0.0, 0.0, 30, 30, 30)
+    write_report(tmp_path / "report.html", metadata, scores, forecasts, panel, nothing)
     text = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert "no step left to do" in text
     assert "NaN" not in text and ">nan<" not in text
+
+
+def test_the_card_says_what_the_model_is(scores: dict[str, Any], panel: Panel, config: TrainingConfig) -> None:
+    text = card(about(RunSpec(config, "cpu"), panel, scores))
+    assert text.startswith("---\nlibrary_name: chronos-forecasting\n") and "# small" in text
+    assert "Chronos2Pipeline.from_pretrained(" in text and scores["verdict"]["sentence"] in text
+    assert "| seasonal naive |" in text and "None" not in text
 
 
 @pytest.mark.parametrize(
@@ -171,9 +197,3 @@ def test_ticks_are_round_and_inside(low: float, high: float, expected: list[floa
 )
 def test_tick_texts(value: float, text: str) -> None:
     assert charts.short(value) == text
-
-
-def test_model_key_is_the_first_row_of_the_comparison() -> None:
-    from chronos_training.models.report import NAMES
-
-    assert next(iter(NAMES)) == MODEL

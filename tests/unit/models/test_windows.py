@@ -2,20 +2,33 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from chronos_training.config import TrainingConfig
 from chronos_training.core.errors import DataError
-from chronos_training.models.windows import TrainingWindows, training_part
+from chronos_training.models.windows import TrainingWindows, fill_missing
+from tests.unit.models.conftest import panel_of
 
 HELD_OUT = 30
 
 
-def windows(values: list[np.ndarray], seed: int = 0, context: int = 28, horizon: int = 7) -> TrainingWindows:
-    part = training_part(values, HELD_OUT)
-    return TrainingWindows(part, context_length=context, prediction_length=horizon, seed=seed, length=2000)
+def windows(values: list[np.ndarray], seed: int = 0, context: int = 28, horizon: int = 7, **training: Any) -> Any:
+    """2,000 windows over a panel whose last 30 observations are held out."""
+    config = TrainingConfig.model_validate(
+        {
+            "forecast": {"prediction_length": horizon},
+            "model": {"context_length": context, "patch_size": 1, "min_context": training.pop("min_context", None)},
+            "training": {"seed": seed, "steps": 200, "warmup_steps": 0, "batch_size": 10, **training},
+            "evaluation": {"windows": 1 + HELD_OUT - horizon, "stride": 1},
+        }
+    )
+    assert config.held_out_length == HELD_OUT
+    return TrainingWindows(panel_of(values), config)
 
 
 def panel() -> list[np.ndarray]:
@@ -54,12 +67,12 @@ def test_the_last_observation_before_the_held_out_part_is_used() -> None:
 
 
 @settings(max_examples=50, deadline=None)
-@given(st.integers(0, 2**32 - 1), st.integers(0, 10**9), st.integers(1, 40), st.integers(1, 20))
+@given(st.integers(0, 2**32 - 1), st.integers(0, 10**9), st.integers(2, 40), st.integers(1, 20))
 def test_windows_are_whole_and_contiguous(seed: int, index: int, context: int, horizon: int) -> None:
     values = [np.arange(90.0 + n) + 1000 * n for n in range(4)]
     drawn = windows(values, seed=seed, context=context, horizon=horizon)[index]
-    joined = np.concatenate([drawn["context"], drawn["future_target"]])
-    assert (len(drawn["context"]), len(drawn["future_target"])) == (context, horizon)
+    joined = np.concatenate([drawn["context"][0], drawn["future_target"][0]])
+    assert (drawn["context"].shape[1], drawn["future_target"].shape[1]) == (context, horizon)
     assert joined.dtype == np.float32
     np.testing.assert_array_equal(np.diff(joined), 1.0)
 
@@ -73,3 +86,40 @@ def test_every_origin_has_a_chance() -> None:
 def test_too_short_series_are_refused() -> None:
     with pytest.raises(DataError, match="has 34 observations to learn from; context and horizon need 35"):
         windows([np.zeros(64)])
+
+
+def test_short_series_are_padded_at_their_begin_when_that_is_allowed() -> None:
+    short = [np.arange(1.0, 1.0 + HELD_OUT + 15)]
+    drawn = [windows(short, min_context=4)[i] for i in range(100)]
+    for one in drawn:
+        history = one["context"][0]
+        seen = history[~np.isnan(history)]
+        assert len(history) == 28 and 4 <= len(seen) <= 8
+        assert np.isnan(history[: 28 - len(seen)]).all() and one["future_target"][0, 0] == seen[-1] + 1
+    assert {int((~np.isnan(one["context"])).sum()) for one in drawn} == {8}
+
+
+@pytest.mark.parametrize(
+    "shares", [{"synthetic_share": 0.5}, {"mixup_share": 0.5}, {"synthetic_share": 0.4, "mixup_share": 0.4}]
+)
+def test_synthetic_windows_come_in_their_share_and_are_the_same_each_time(shares: dict[str, float]) -> None:
+    values = [np.arange(5000.0) + 1e6 for _ in range(3)]  # every real window lies above a million
+    first, again = (windows(values, **shares, synthetic_series=5) for _ in range(2))
+    made = 0
+    for i in range(600):
+        np.testing.assert_array_equal(first[i]["context"], again[i]["context"])
+        assert np.isfinite(first[i]["context"]).all() and first[i]["future_target"].shape == (1, 7)
+        made += bool(first[i]["context"].max() < 1e6)
+    assert abs(made / 600 - sum(shares.values())) < 0.08
+
+
+def test_a_gap_is_filled_from_the_history_alone() -> None:
+    nan = np.nan
+    rows = np.array([[1, nan, 3, nan, nan], [nan, nan, 5, nan, 7], [nan] * 5], dtype=np.float32)
+    np.testing.assert_array_equal(
+        fill_missing(rows, "interpolate"), np.array([[1, 2, 3, 3, 3], [5, 5, 5, 6, 7], [nan] * 5], dtype=np.float32)
+    )
+    np.testing.assert_array_equal(
+        fill_missing(rows, "forward_fill"),
+        np.array([[1, 1, 3, 3, 3], [nan, nan, 5, 5, 7], [nan] * 5], dtype=np.float32),
+    )

@@ -10,12 +10,12 @@ from chronos_training.config.messages import lines_of
 from chronos_training.config.schema import TrainingConfig
 from chronos_training.core.errors import ConfigurationError
 
-SIZES = ("patch_size", "d_model", "d_kv", "d_ff", "num_layers", "num_heads", "dropout_rate", "levels")
+SIZES = ("patch_size", "d_model", "d_kv", "d_ff", "num_layers", "num_heads", "dropout_rate", "levels", "vocabulary")
 
 
 def adopt(config: TrainingConfig, published: dict[str, Any]) -> TrainingConfig:
     """Return `config` with the sizes of the model it starts from. ConfigurationError when the two do not fit."""
-    name, family, settings = config.model.base, published["family"], published["settings"]
+    name, family, settings = config.model.base or config.model.base_run, published["family"], published["settings"]
     if family != config.model.family:
         raise ConfigurationError(
             f"model.base: {name!r} is a model of family {family}, and model.family is {config.model.family}.",

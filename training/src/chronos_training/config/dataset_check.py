@@ -16,15 +16,20 @@ def check_against_dataset(config: TrainingConfig, manifest: dict[str, Any]) -> N
     if name != config.dataset.name:
         problems.append(f"dataset.name: {config.dataset.name!r} is configured, but the manifest is of {name!r}.")
     targets = [str(t) for t in manifest.get("target_columns", [])]
-    if config.dataset.target not in targets:
-        problems.append(
-            f"dataset.target: {config.dataset.target!r} is no target column of dataset {name!r}; "
-            f"it has: {', '.join(targets) or 'none'}.{nearest(config.dataset.target, targets)}"
-        )
-    problems += _length_problems(config, name, int(manifest.get("shortest_series", 0)))
+    for target in config.dataset.targets:
+        if target not in targets:
+            problems.append(
+                f"dataset.targets: {target!r} is no target column of dataset {name!r}; "
+                f"it has: {', '.join(targets) or 'none'}.{nearest(target, targets)}"
+            )
+    problems += _covariate_problems(config, manifest, name)
+    # With short_series: drop, one series that is long enough will do.
+    dropping = config.dataset.short_series == "drop"
+    shortest = int(manifest.get("longest_series" if dropping else "shortest_series", 0))
+    problems += _length_problems(config, name, shortest)
     freq = str(manifest.get("freq", ""))
     season = config.season_length(freq)
-    shortest_history = int(manifest.get("shortest_series", 0)) - config.held_out_length
+    shortest_history = shortest - config.held_out_length
     if not problems and shortest_history <= 2 * season:
         problems.append(
             f"forecast.season_length: {season} leaves no season to compare in the {shortest_history} observations "
@@ -39,11 +44,33 @@ def check_against_dataset(config: TrainingConfig, manifest: dict[str, Any]) -> N
         raise ConfigurationError(text)
 
 
+def _covariate_problems(config: TrainingConfig, manifest: dict[str, Any], name: str) -> list[str]:
+    there = [str(column) for column in manifest.get("columns", {})]
+    keys = {str(manifest.get("item_id_column", "")), str(manifest.get("timestamp_column", ""))}
+    usable = [column for column in there if column not in keys]
+    problems = []
+    for key in ("past_covariates", "known_covariates"):
+        for column in getattr(config.dataset, key):
+            if column not in usable:
+                problems.append(
+                    f"dataset.{key}: {column!r} is no column of dataset {name!r}; "
+                    f"it has: {', '.join(usable) or 'none'}.{nearest(column, usable)}"
+                )
+    return problems
+
+
 def _length_problems(config: TrainingConfig, name: str, shortest: int) -> list[str]:
     if shortest >= config.shortest_usable_series:
         return []
     horizon, windows = config.forecast.prediction_length, config.evaluation.windows
-    room = shortest - config.held_out_length - horizon
+    unseen = config.held_out_length + config.validation_length
+    room = shortest - unseen - horizon
+    if config.model.min_context is not None:
+        return [
+            f"model.min_context: the longest series that counts of dataset {name!r} has {shortest} observations, {unseen} are "
+            f"held out or validate, {horizon} are the horizon to learn and {config.model.min_context} the shortest context: "
+            "lower one of them."
+        ]
     if room < config.model.patch_size:
         return [
             f"forecast.prediction_length: {horizon} with evaluation.windows {windows} holds out {config.held_out_length} "
@@ -53,6 +80,6 @@ def _length_problems(config: TrainingConfig, name: str, shortest: int) -> list[s
     most = room // config.model.patch_size * config.model.patch_size
     return [
         f"model.context_length: {config.model.context_length} is longer than the series allow: the shortest series of "
-        f"dataset {name!r} has {shortest} observations, {config.held_out_length} are held out and {horizon} are the "
-        f"horizon to learn; at most {most} is possible."
+        f"dataset {name!r} has {shortest} observations, {unseen} are held out{' or validate' if config.validation_length else ''} "
+        f"and {horizon} are the horizon to learn; at most {most} is possible."
     ]

@@ -10,10 +10,15 @@ from pydantic.fields import FieldInfo
 from chronos_training.config.messages import allowed
 from chronos_training.config.schema import TrainingConfig
 
+HEAD = """# Configuration
+
+Every key of a training configuration. Written by `python -m chronos_training.config.explain > docs/configuration.md`.
+"""
+
 
 def explain() -> str:
-    """Return one Markdown table with every key: default, what is allowed, meaning."""
-    rows = ["| key | default | allowed | meaning |", "|---|---|---|---|"]
+    """Return the page: one table with every key, its default, what is allowed, and what it means."""
+    rows = [HEAD, "| key | default | allowed | meaning |", "|---|---|---|---|"]
     for name, field in TrainingConfig.model_fields.items():
         inner = field.annotation
         if isinstance(inner, type) and issubclass(inner, BaseModel):

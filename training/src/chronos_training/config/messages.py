@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
+from chronos_training.config.fields import RUN_ID
 from chronos_training.config.schema import TrainingConfig
 
 
@@ -63,9 +64,22 @@ def allowed(field: FieldInfo) -> str:
     if typing.get_origin(base) is typing.Literal:
         return "one of: " + ", ".join(str(choice) for choice in typing.get_args(base))
     if typing.get_origin(base) is list:
-        return "a strictly increasing list of numbers greater than 0 and less than 1"
-    words = {int: "a whole number", float: "a number", str: "text"}.get(base, "a section with keys")
+        return _list_of(typing.get_args(base)[0], metadata) + (", or empty" if optional else "")
+    words = {bool: "true or false", int: "a whole number", float: "a number", str: "text"}.get(
+        base, "a section with keys"
+    )
     return (words + _limits(metadata) + (", or empty" if optional else "")).strip()
+
+
+def _list_of(item: Any, metadata: list[Any]) -> str:
+    if typing.get_origin(item) is typing.Literal:
+        return "a list of: " + ", ".join(str(choice) for choice in typing.get_args(item))
+    base = typing.get_args(item)[0] if typing.get_origin(item) is typing.Annotated else item
+    # The only lists of numbers are levels; `Level` is a number within a number.
+    if base is not str:
+        return "a strictly increasing list of numbers greater than 0 and less than 1"
+    most = next((m.max_length for m in metadata if getattr(m, "max_length", None)), None)
+    return "a list of texts" + (f", at most {most}" if most else "")
 
 
 def _limits(metadata: list[Any]) -> str:
@@ -86,7 +100,9 @@ def _limits(metadata: list[Any]) -> str:
             extra.append(f"at most {longest} characters")
         if getattr(item, "min_length", None):
             extra.append("not empty")
-        if getattr(item, "pattern", None) is not None:
+        if getattr(item, "pattern", None) == RUN_ID:
+            extra.append("YYYYMMDD-HHMMSS")
+        elif getattr(item, "pattern", None) is not None:
             extra.append(
                 "lower-case letters, digits, '.', '_' and '-', at most 63 characters, beginning with a letter or digit"
             )
@@ -129,8 +145,8 @@ def lines_of(error: ValidationError) -> list[tuple[tuple[int | str, ...], str]]:
         kind, message = item["type"], item["msg"].removeprefix("Value error, ")
         if kind == "value_error" and "|" in message:
             key, message = message.split("|", 1)
-            value = item["input"].get(key) if isinstance(item["input"], dict) else getattr(item["input"], key, None)
-            path = (*path, key)
+            value = _value_at(item["input"], key)
+            path = (*path, *key.split("."))
             found.append(
                 (
                     path,
@@ -140,6 +156,13 @@ def lines_of(error: ValidationError) -> list[tuple[tuple[int | str, ...], str]]:
             continue
         found.append((path, _line(path, kind, message, item["input"])))
     return found
+
+
+def _value_at(given: Any, key: str) -> Any:
+    """Return the value of a dotted key in what was given, None when it was not given."""
+    for part in key.split("."):
+        given = given.get(part) if isinstance(given, dict) else getattr(given, part, None)
+    return given
 
 
 def _line(path: tuple[int | str, ...], kind: str, message: str, value: Any) -> str:
@@ -156,7 +179,8 @@ def _line(path: tuple[int | str, ...], kind: str, message: str, value: Any) -> s
     if kind == "value_error":
         return f"{key}: {show(value)} is not allowed: {message}."
     if kind == "literal_error" and field:
-        choices = [str(choice) for choice in typing.get_args(field.annotation)]
+        item = typing.get_args(field.annotation)[0] if typing.get_origin(field.annotation) is list else field.annotation
+        choices = [str(choice) for choice in typing.get_args(item)]
         return f"{line}.{nearest(str(value), choices)}"
     return line + "."
 

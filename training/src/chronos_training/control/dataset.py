@@ -29,7 +29,7 @@ SMALL = 32 << 20  # up to here one PutObject with its checksum; above, parts
 
 Json = dict[str, Any]
 # What the manifest tells about the publication or for people; the rest is the data and how to read it.
-_INCIDENTAL = {"created_at", "files", "source", "licence", "notes"}
+_INCIDENTAL = {"created_at", "files", "source", "licence", "notes", "findings"}
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +17,21 @@ NAME = re.compile(r"^[a-z0-9][a-z0-9._-]{0,62}$")  # as in the configuration's d
 
 
 def prepare_and_publish(
-    *, env: str, region: str, bucket: str, name: str, source: str, check_mode: bool, say: Callable[[str], None]
+    *,
+    env: str,
+    region: str,
+    bucket: str,
+    name: str,
+    source: str,
+    check_mode: bool,
+    say: Callable[[str], None],
+    targets: Sequence[str] = ("target",),
+    rules: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Prepare the dataset `name` from `source` in a temporary folder and publish it; see `publish_dataset`.
 
-    An empty `bucket` is looked up in the environment's parameters. Raises ConfigurationError, DataError, TrainingError.
+    `targets` and `rules` go to `prepare`. An empty `bucket` is looked up in the environment's parameters.
+    Raises ConfigurationError, DataError, TrainingError.
     """
     if not NAME.match(name):
         raise ConfigurationError(
@@ -29,9 +39,10 @@ def prepare_and_publish(
             "beginning with a letter or digit."
         )
     from chronos_training.data.prepare import prepare  # pandas: half a second that a bad name need not cost
+    from chronos_training.data.rules import Rules
 
     with tempfile.TemporaryDirectory(prefix="chronos-dataset-") as folder:
-        manifest = prepare(source, name, Path(folder))
+        manifest = prepare(source, name, Path(folder), targets=targets, rules=Rules.from_mapping(rules or {}))
         say(f"{name}: {manifest['items']} series, {manifest['rows']:,} rows, frequency {manifest['freq']}")
         for note in manifest["notes"]:
             say(f"{name}: {note}")

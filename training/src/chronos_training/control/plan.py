@@ -20,6 +20,7 @@ from chronos_training.core.cost import REFERENCE_TYPE, HourlyPrice, hourly_price
 from chronos_training.core.errors import ConfigurationError
 from chronos_training.core.objects import read_bytes
 
+from .earlier_run import checkpoints_of_run, model_of_run
 from .published import base_model, current_runtime, dataset_manifest
 from .request import LaunchRequest
 from .settings import Settings, resolve_settings
@@ -27,7 +28,7 @@ from .settings import Settings, resolve_settings
 Json = dict[str, Any]
 # What the instance is told of the environment; `image` is None where none was published.
 _ENVIRONMENT = ("sha256", "key", "size", "unpacked_size", "image", "python", "torch", "packages")
-_BASE_MODEL = ("name", "family", "digest", "prefix", "revision", "files")
+_BASE_MODEL = ("name", "family", "digest", "prefix", "revision", "run_id", "files")
 # The last guard on the machine (`shutdown -h +N`) and the end of the run itself may take this much longer.
 GUARD_MINUTES = 15
 
@@ -101,6 +102,7 @@ class Plan:
             f"run          {self.run_id} in {self.request.env}, bucket {self.settings.bucket}",
             f"model        {spec['training']['name']} on {self.request.device}, configuration {spec['config_sources'][-1]}",
             *_base_line(spec["base_model"]),
+            *_resume_line(spec["resume"]),
             f"dataset      {dataset['name']}: {dataset['items']} series, {dataset['rows']:,} rows, {_size(dataset['bytes'])}",
             f"environment  torch {environment['torch']}, Python {environment['python']}, {_size(environment['size'])}, "
             f"sha256 {environment['sha256'][:12]}",
@@ -124,9 +126,16 @@ def make_plan(request: LaunchRequest) -> Plan:
     base = None
     if config.model.base is not None:
         base = base_model(s3, settings.bucket, config.model.base)
+    elif config.model.base_run is not None:
+        base = model_of_run(s3, settings.bucket, request.env, config.model.base_run)
+    if base is not None:
         config = adopt(config, base)
     check_against_dataset(config, manifest.content)
     _check_device(request.device, environment)
+    resume = None
+    if request.resume_run:
+        training = config.model_dump(mode="json")
+        resume = checkpoints_of_run(s3, settings.bucket, request.env, request.resume_run, training)
     price = hourly_price(request.instance_types[0], request.volume_gb, request.price_per_hour)
     now = utc_now()
     run_id = layout.new_run_id(now)
@@ -149,7 +158,8 @@ def make_plan(request: LaunchRequest) -> Plan:
             "items": manifest.content["items"],
             "rows": manifest.content["rows"],
         },
-        "base_model": {k: base[k] for k in _BASE_MODEL} if base else None,
+        "base_model": {k: base.get(k) for k in _BASE_MODEL} if base else None,
+        "resume": resume,
         "runtime": {
             "python_env": {k: environment.get(k) for k in _ENVIRONMENT},
             "package": {k: agent[k] for k in ("sha256", "key", "version")},
@@ -215,7 +225,16 @@ def _base_line(base: Json | None) -> list[str]:
     if base is None:
         return []
     size = _size(sum(file["size"] for file in base["files"]))
+    if base["run_id"]:
+        return [f"starts from  the model of run {base['run_id']}: {base['family']}, {size}"]
     return [f"starts from  {base['name']}: {base['family']}, {size}, digest {base['digest'][:12]}"]
+
+
+def _resume_line(resume: Json | None) -> list[str]:
+    if resume is None:
+        return []
+    size = _size(sum(file["size"] for file in resume["files"]))
+    return [f"goes on from step {resume['step']:,} of run {resume['run_id']}, {size}"]
 
 
 def _size(count: float) -> str:

@@ -11,7 +11,8 @@ from chronos_training.core.errors import ConfigurationError
 from chronos_training.core.hashing import sha256_file
 
 # config.json's `architectures`, as upstream writes it.
-FAMILIES = {"Chronos2Model": "chronos2", "ChronosBoltModelForForecasting": "bolt", "T5ForConditionalGeneration": "t5"}
+FAMILIES = {"Chronos2Model": "chronos2", "ChronosBoltModelForForecasting": "chronos_bolt"}
+FAMILIES["T5ForConditionalGeneration"] = "chronos_t5"
 # Loading a pickle runs whatever code is in it; these are never published.
 PICKLES = {".bin", ".pt", ".pth", ".ckpt", ".pkl", ".msgpack", ".h5"}
 KEPT = {".json", ".safetensors", ".md", ".txt"}
@@ -57,7 +58,7 @@ def read_pretrained(folder: Path) -> Pretrained:
         {"path": path.relative_to(folder).as_posix(), "size": path.stat().st_size, "sha256": sha256_file(path)}
         for path in paths
     ]
-    return Pretrained(folder, family, _settings(config), files)
+    return Pretrained(folder, family, settings_of(config), files)
 
 
 def _visible(path: Path, folder: Path) -> bool:
@@ -94,14 +95,16 @@ def _check_weights(path: Path) -> None:
         raise ConfigurationError(f"{path} is not a whole safetensors file ({size:,} bytes).", hint="Fetch it again.")
 
 
-def _settings(config: dict[str, Any]) -> dict[str, Any]:
+def settings_of(config: dict[str, Any]) -> dict[str, Any]:
+    """Return what a training takes over from a model's config.json: sizes, longest history and horizon, levels."""
     chronos = config["chronos_config"]
-    patch = chronos.get("input_patch_size")
+    # Chronos-2 counts its longest horizon in patches; the others name it.
+    patches = (chronos.get("max_output_patches") or 0) * (chronos.get("output_patch_size") or 0)
     return {
         **{name: config.get(name) for name in SIZES},
-        "patch_size": patch,
+        "patch_size": chronos.get("input_patch_size"),
         "context_length": chronos.get("context_length"),
-        "longest_prediction": (chronos.get("max_output_patches") or 0) * (chronos.get("output_patch_size") or 0)
-        or None,
+        "longest_prediction": patches or chronos.get("prediction_length"),
         "levels": chronos.get("quantiles"),
+        "vocabulary": chronos.get("n_tokens"),
     }

@@ -24,10 +24,12 @@ class LaunchRequest:
     log_seconds: float
     watch_seconds: float
     git_commit: str
+    resume_run: str | None = None  # a run whose checkpoints are gone on from
 
     @classmethod
     def from_params(cls, params: dict[str, Any]) -> LaunchRequest:
         """Return the request in a module's parameters."""
         values = {name: params[name] for name in cls.__dataclass_fields__}
+        values["resume_run"] = params["resume_run"] or None
         values["instance_types"] = tuple(values["instance_types"])
         return cls(**values)

@@ -45,6 +45,11 @@ def run_id_of(env: str, key: str) -> str | None:
     return "".join(match.groups()) if match else None
 
 
+def checkpoint_prefix(env: str, run_id: str) -> str:
+    """Return the prefix below which a run's checkpoints lie, a folder for each."""
+    return f"{run_prefix(env, run_id)}checkpoints/"
+
+
 def logs_prefix(env: str, run_id: str) -> str:
     """Return the prefix of the run's logs."""
     return f"{env}/logs/{run_id}/"

@@ -87,6 +87,9 @@ def check_manifest(manifest: Any, where: str) -> None:
     for entry in manifest["files"]:
         if not isinstance(entry, dict) or not {"path", "size", "rows", "sha256"} <= set(entry):
             raise DataError(f"{where}: an entry of files lacks path, size, rows or sha256.")
+        for key in ("size", "rows"):
+            if not isinstance(entry[key], int) or isinstance(entry[key], bool) or entry[key] < 0:
+                raise DataError(f"{where}: {key} of {entry['path']} is {entry[key]!r}, not a count.")
         parts = PurePosixPath(str(entry["path"])).parts
         # A path out of the folder would let a manifest write or read anywhere on the instance.
         if not parts or ".." in parts or str(entry["path"]).startswith(("/", "\\")) or "\\" in str(entry["path"]):

@@ -2,136 +2,241 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
-from chronos_training.core.errors import DataError
+from chronos_training.core.errors import ConfigurationError, DataError
+from chronos_training.data.columns import KEYS, typed
+from chronos_training.data.frequency import infer_freq, regular
+from chronos_training.data.report import Report
+from chronos_training.data.rules import Rules
 
-_STEPS = {"1min": "min", "15min": "15min", "30min": "30min", "1h": "h"}
+Mask = npt.NDArray[np.bool_]
+_BY = ["item_id", "timestamp"]
 
 
 @dataclass(frozen=True)
 class CheckedPanel:
-    """A regular panel, sorted by item and time; missing observations are rows with an empty target."""
+    """A regular panel, sorted by item and time; missing observations are rows with an empty target.
+
+    `findings` has an entry for each check that found something: check, items and rows (counts), first (up to five item
+    ids), handled. `notes` says the same in sentences.
+    """
 
     frame: pd.DataFrame
     freq: str
     notes: list[str]
+    findings: list[dict[str, Any]]
 
 
-def check_panel(frame: pd.DataFrame) -> CheckedPanel:
-    """Return the regular panel of `frame` (item_id, timestamp, target, numeric covariates).
+def check_panel(
+    frame: pd.DataFrame, rules: Rules | None = None, *, targets: Sequence[str] = ("target",)
+) -> CheckedPanel:
+    """Return the regular panel of `frame` (item_id, timestamp, `targets`, numeric covariates).
 
-    Rows are sorted; a missing timestamp inside a series becomes a row with an empty target, counted in the notes.
-    Refused with DataError: no rows, empty or unreadable timestamps, empty item ids, text or infinite numbers,
-    duplicate rows of one item and time, timestamps off the grid of the frequency, a series without any value.
+    Rows are sorted; what is not regular is treated by `rules` (default `Rules()`). Its columns are item_id, timestamp,
+    the targets, then the covariates. Refused with DataError, all problems of a stage at once: no rows, empty or
+    unreadable timestamps, empty item ids, text or infinite numbers; then what the rules refuse, timestamps off the grid
+    of the frequency, and a series without any value.
     """
+    rules = rules or Rules()
+    targets = checked_targets(targets)
     if frame.empty:
         raise DataError("The dataset has no rows.")
-    frame = _typed(frame)
-    twice = frame.duplicated(["item_id", "timestamp"], keep=False)
-    if twice.any():
-        first = frame[twice].sort_values(["item_id", "timestamp"]).iloc[0]
-        raise DataError(
-            f"{int(twice.sum())} rows share item and timestamp with another row; first: item {first['item_id']!r} at "
+    report = Report()
+    table = _sorted(typed(frame, targets), rules, report)
+    table = _one_row_each(table, rules, report)
+    try:
+        freq = infer_freq(table)
+    except DataError as error:
+        report.refuse(error.message, error.hint)
+        report.stop()
+        raise
+    table, added = regular(table, freq, report)
+    if added.any():
+        _gaps(table, added, rules, report)
+    table, added = _series(table, added, targets, rules, report)
+    report.stop()
+    table = _missing(table, added, targets, rules, report)
+    report.stop()
+    return CheckedPanel(table, freq, report.notes, report.findings)
+
+
+def checked_targets(targets: Sequence[str]) -> tuple[str, ...]:
+    """Return the names of the target columns. ConfigurationError for none, a name given twice, or a key column."""
+    names = tuple(targets)
+    if not names or not all(isinstance(name, str) and name for name in names):
+        raise ConfigurationError(f"Targets: {list(names)!r} is not allowed: must name at least one column.")
+    for name in names:
+        if name in KEYS:
+            raise ConfigurationError(f"Target {name!r} is not allowed: that column tells the series and the time.")
+        if names.count(name) > 1:
+            raise ConfigurationError(f"Target {name!r} is given {names.count(name)} times.")
+    return names
+
+
+def _sorted(table: pd.DataFrame, rules: Rules, report: Report) -> pd.DataFrame:
+    codes, _ = pd.factorize(table["item_id"], sort=True)
+    stamps = table["timestamp"].to_numpy()
+    by_item = np.argsort(codes, kind="stable")
+    before = (np.diff(stamps[by_item]) < np.timedelta64(0)) & (np.diff(codes[by_item]) == 0)
+    if before.any():
+        rows = by_item[1:][before]
+        items = table["item_id"].iloc[rows]
+        if rules.unsorted == "refuse":
+            first = int(rows.min())
+            report.refuse(
+                f"{len(rows):,} rows are earlier than the row of their item before them; first: item "
+                f"{table['item_id'].iloc[first]!r} at {table['timestamp'].iloc[first]}.",
+                "Sort the rows, or set rule unsorted to sort.",
+            )
+        else:
+            note = f"{len(rows):,} rows of {items.nunique():,} series were out of order and were sorted."
+            report.found("unsorted", items, len(rows), "sorted", note)
+    return table.iloc[np.lexsort((stamps, codes))].reset_index(drop=True)
+
+
+def _one_row_each(table: pd.DataFrame, rules: Rules, report: Report) -> pd.DataFrame:
+    again = _same_as_before(table)
+    if not again.any():
+        return table
+    twice = again | np.append(again[1:], False)
+    items, count = table["item_id"][twice], int(twice.sum())
+    if rules.duplicates == "refuse":
+        first = table[twice].iloc[0]
+        report.refuse(
+            f"{count:,} rows share item and timestamp with another row; first: item {first['item_id']!r} at "
             f"{first['timestamp']}.",
-            hint="Keep one row for each item and time.",
+            "Keep one row for each item and time, or set rule duplicates to first, last or mean.",
         )
-    frame = frame.sort_values(["item_id", "timestamp"], kind="stable").reset_index(drop=True)
-    freq = infer_freq(frame)
-    regular, filled = _regular(frame, freq)
-    empty = regular.groupby("item_id")["target"].count()
-    if (empty == 0).any():
-        raise DataError(
-            f"{int((empty == 0).sum())} series have no value at all; first: item {empty[empty == 0].index[0]!r}."
+    else:
+        how = {"first": "the first row kept", "last": "the last row kept", "mean": "averaged"}[rules.duplicates]
+        note = f"{count:,} rows shared item and timestamp with another row; for each time: {how}."
+        report.found("duplicates", items, count, how, note)
+    if rules.duplicates == "last":
+        return table[~np.append(again[1:], False)].reset_index(drop=True)
+    if rules.duplicates == "mean":
+        # Sorted by value first: the sum of floats depends on the order, and the result must not.
+        means = table[twice].sort_values(list(table.columns)).groupby(_BY, as_index=False).mean()
+        return pd.concat([table[~twice], means]).sort_values(_BY, kind="stable").reset_index(drop=True)
+    return table[~again].reset_index(drop=True)
+
+
+def _same_as_before(table: pd.DataFrame) -> Mask:
+    mask: Mask = (
+        table["item_id"].eq(table["item_id"].shift()) & table["timestamp"].diff().eq(pd.Timedelta(0))
+    ).to_numpy()
+    return mask
+
+
+def _gaps(table: pd.DataFrame, added: Mask, rules: Rules, report: Report) -> None:
+    items, count = table["item_id"][added], int(added.sum())
+    if rules.gaps == "refuse":
+        first = table[added].iloc[0]
+        report.refuse(
+            f"{count:,} timestamps are missing in {items.nunique():,} series; first: item {first['item_id']!r} at "
+            f"{first['timestamp']}.",
+            "Give a row for each, or set rule gaps to fill.",
         )
-    notes = [f"{filled:,} missing timestamps were added with an empty target."] if filled else []
-    if gaps := int(regular["target"].isna().sum()) - filled:
-        notes.append(f"{gaps:,} rows came with an empty target.")
-    return CheckedPanel(regular, freq, notes)
+    else:
+        note = f"{count:,} missing timestamps were added with an empty target."
+        report.found("gaps", items, count, "filled with an empty target", note)
 
 
-def _typed(frame: pd.DataFrame) -> pd.DataFrame:
-    out = frame.copy()
-    if out["item_id"].isna().any():
-        raise DataError(f"{int(out['item_id'].isna().sum())} rows have no item_id.")
-    out["item_id"] = out["item_id"].astype(str)
-    stamps = out["timestamp"]
-    if pd.api.types.is_numeric_dtype(stamps):
-        raise DataError("The timestamp column holds numbers; give dates such as 2024-01-31 or 2024-01-31 13:00.")
-    parsed = pd.to_datetime(stamps, errors="coerce", utc=True).dt.tz_localize(None).astype("datetime64[us]")
-    if parsed.isna().any():
-        row = int(np.flatnonzero(parsed.isna())[0])
-        raise DataError(
-            f"{int(parsed.isna().sum())} timestamps cannot be read; first: {stamps.iloc[row]!r} in row {row + 1}."
-        )
-    out["timestamp"] = parsed
-    for column in (c for c in out.columns if c not in {"item_id", "timestamp"}):
-        numbers = pd.to_numeric(out[column], errors="coerce")
-        wrong = numbers.isna() & out[column].notna()
-        if wrong.any():
-            row = int(np.flatnonzero(wrong)[0])
-            raise DataError(
-                f"Column {column!r}: {int(wrong.sum())} values are not numbers; first: {out[column].iloc[row]!r} in row {row + 1}."
-            )
-        if np.isinf(numbers.astype("float64")).any():
-            raise DataError(f"Column {column!r}: {int(np.isinf(numbers.astype('float64')).sum())} values are infinite.")
-        out[column] = numbers.astype("float64")
-    return out
-
-
-def infer_freq(frame: pd.DataFrame) -> str:
-    """Return the pandas frequency of a sorted panel, from the commonest distance of neighbours. DataError if unclear."""
-    same = frame["item_id"].eq(frame["item_id"].shift())
-    steps = frame["timestamp"].diff()[same]
-    if steps.empty:
-        raise DataError("No series has two rows; a frequency cannot be found.")
-    common = pd.Timedelta(steps.mode().iloc[0])
-    stamps = frame["timestamp"]
-    for text, freq in _STEPS.items():
-        if common == pd.Timedelta(text):
-            return freq
-    days = common / pd.Timedelta(days=1)
-    if days == 1:
-        return "B" if not (stamps.dt.dayofweek >= 5).any() else "D"
-    if days == 7:
-        return f"W-{stamps.iloc[0].strftime('%a').upper()}"
-    at_start, at_end = bool(stamps.dt.is_month_start.all()), bool(stamps.dt.is_month_end.all())
-    for low, high, letter in ((28, 31, "M"), (89, 92, "Q"), (365, 366, "Y")):
-        if low <= days <= high and (at_start or at_end):
-            anchor = "" if letter == "M" else _anchor(stamps.iloc[0], letter, at_start)
-            return f"{letter}{'S' if at_start else 'E'}{anchor}"
-    raise DataError(
-        f"The commonest distance of two rows is {common}; that is no frequency that can be forecast here.",
-        hint="Use minutes (1, 15, 30), hours, days, business days, weeks, or the start or end of months, quarters, years.",
+def _series(
+    table: pd.DataFrame, added: Mask, targets: tuple[str, ...], rules: Rules, report: Report
+) -> tuple[pd.DataFrame, Mask]:
+    """Return the panel without the series that the rules drop. Series without any value are refused by every rule."""
+    groups = table.groupby("item_id", sort=True)
+    lengths = groups.size()
+    values = groups[list(targets)]
+    counts = values.count()
+    drop = _judge(
+        "short", lengths < rules.shortest, lengths, rules.short, report, f"shorter than {rules.shortest:,} rows"
     )
-
-
-def _anchor(stamp: pd.Timestamp, letter: str, at_start: bool) -> str:
-    """Return pandas' anchor month: a quarter may begin in January or February, a year in any month."""
-    month = stamp.month
-    if letter == "Q":
-        month = (month - 1) % 3 + 1 if at_start else (month - 1) % 3 + 10
-    return f"-{pd.Timestamp(2000, month, 1).strftime('%b').upper()}"
-
-
-def _regular(frame: pd.DataFrame, freq: str) -> tuple[pd.DataFrame, int]:
-    """Return the panel with every timestamp of each series' grid, and the number of rows added."""
-    parts = []
-    for item, series in frame.groupby("item_id", sort=True):
-        grid = pd.date_range(series["timestamp"].iloc[0], series["timestamp"].iloc[-1], freq=freq)
-        grid = grid.astype("datetime64[us]")
-        off = ~series["timestamp"].isin(grid)
-        if off.any():
-            raise DataError(
-                f"Item {item!r}: {int(off.sum())} timestamps do not fit the frequency {freq!r}; "
-                f"first: {series['timestamp'][off].iloc[0]}."
+    # With one value there is nothing that could have changed.
+    same = ((values.min() == values.max()) & (counts > 1)).all(axis=1) & ~drop
+    drop |= _judge("constant", same, lengths, rules.constant, report, "constant: their targets never change")
+    for target in targets:
+        empty = (counts[target] == 0) & ~drop
+        if empty.any():
+            where = f"Column {target!r}: " if len(targets) > 1 else ""
+            report.refuse(
+                f"{where}{int(empty.sum()):,} series have no value at all; first: item {empty[empty].index[0]!r}.",
+                "Leave such series out.",
             )
-        if len(grid) != len(series):
-            series = series.set_index("timestamp").reindex(grid).rename_axis("timestamp").reset_index()
-            series["item_id"] = item
-        parts.append(series[list(frame.columns)])
-    regular = pd.concat(parts, ignore_index=True)
-    return regular, len(regular) - len(frame)
+    if not drop.any():
+        return table, added
+    if drop.all():
+        report.refuse("No series is left after the rules short and constant dropped theirs.")
+        return table, added
+    keep = ~table["item_id"].isin(drop[drop].index).to_numpy()
+    return table[keep].reset_index(drop=True), added[keep]
+
+
+def _judge(check: str, hit: pd.Series, lengths: pd.Series, rule: str, report: Report, what: str) -> pd.Series:
+    """Report the series in `hit` and return those to drop, as a mask by item id."""
+    none = pd.Series(False, index=hit.index)
+    if not hit.any():
+        return none
+    names, count = list(hit[hit].index), int(hit.sum())
+    place = f"first: item {names[0]!r} with {int(lengths[names[0]]):,} rows"
+    if rule == "refuse":
+        report.refuse(f"{count:,} series are {what}; {place}.", f"Leave them out, or set rule {check} to drop.")
+        return none
+    handled = "dropped" if rule == "drop" else "kept"
+    report.found(check, names, int(lengths[hit].sum()), handled, f"{count:,} series are {what} ({handled}); {place}.")
+    return hit if rule == "drop" else none
+
+
+def _missing(table: pd.DataFrame, added: Mask, targets: tuple[str, ...], rules: Rules, report: Report) -> pd.DataFrame:
+    columns = list(targets)
+    empty = table[columns].isna().any(axis=1).to_numpy()
+    came = empty & ~added
+    if not empty.any():
+        return table
+    if rules.missing == "refuse":
+        first = table[empty].iloc[0]
+        report.refuse(
+            f"{int(empty.sum()):,} rows have an empty target, those of filled gaps counted; first: item "
+            f"{first['item_id']!r} at {first['timestamp']}.",
+            "Give a value, or set rule missing to keep, interpolate or forward_fill.",
+        )
+        return table
+    if rules.missing == "keep":
+        if came.any():
+            note = f"{int(came.sum()):,} rows came with an empty target."
+            report.found("missing", table["item_id"][came], int(came.sum()), "kept empty", note)
+        return table
+    filled = table.assign(**{column: _filled(table, column, rules.missing) for column in columns})
+    left = int(filled[columns].isna().any(axis=1).sum())
+    done = "interpolated" if rules.missing == "interpolate" else "filled with the value before"
+    note = f"{int(empty.sum()):,} rows had an empty target, those of filled gaps counted: {done}"
+    note += f"; {left:,} at the edge of a series stay empty." if left else "."
+    report.found("missing", table["item_id"][empty], int(empty.sum()), done, note)
+    return filled
+
+
+def _filled(table: pd.DataFrame, column: str, how: str) -> npt.NDArray[np.float64]:
+    """Return the column without empty values between two of the same series; what is outside of them as the rule says."""
+    values: npt.NDArray[np.float64] = table[column].to_numpy(dtype=np.float64, copy=True)
+    known = np.flatnonzero(~np.isnan(values))
+    gaps = np.flatnonzero(np.isnan(values))
+    codes, _ = pd.factorize(table["item_id"])
+    after = np.searchsorted(known, gaps)
+    left = known[np.maximum(after - 1, 0)]
+    right = known[np.minimum(after, len(known) - 1)]
+    has_left = (left < gaps) & (codes[left] == codes[gaps])
+    if how == "forward_fill":
+        values[gaps[has_left]] = values[left[has_left]]
+        return values
+    inside = has_left & (right > gaps) & (codes[right] == codes[gaps])
+    gaps, left, right = gaps[inside], left[inside], right[inside]
+    share = (gaps - left) / (right - left)
+    values[gaps] = values[left] * (1 - share) + values[right] * share
+    return values

@@ -1,8 +1,12 @@
-"""Reads a synced dataset folder into memory, with every file checked against the manifest."""
+"""Reads a synced dataset folder into columns, with every file checked against the manifest.
+
+Two passes over the files, one file in memory at a time: the first counts the series, the second puts each value at its
+place. With a folder to work in, the columns are files that are mapped, and a panel larger than memory can be learnt from.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,55 +17,138 @@ import pyarrow.parquet as pq
 
 from chronos_training.core.errors import DataError
 from chronos_training.data.manifest import read_manifest, verify_files
+from chronos_training.data.panel import Array, Panel
+
+# Frequencies of constant length; the others are places on a calendar.
+FIXED = {"min": "1min", "15min": "15min", "30min": "30min", "h": "1h", "D": "1D"}
 
 
-@dataclass(frozen=True)
-class Panel:
-    """Series of one frequency. `values[i]` is the float64 target of `item_ids[i]` from `starts[i]` on, NaN = missing."""
+def load_panel(
+    folder: Path,
+    targets: Sequence[str] = ("target",),
+    *,
+    past: Sequence[str] = (),
+    known: Sequence[str] = (),
+    work: Path | None = None,
+) -> Panel:
+    """Return the panel in `folder` with these columns, mapped from files in `work` when that is given.
 
-    name: str
-    freq: str
-    item_ids: tuple[str, ...]
-    starts: tuple[pd.Timestamp, ...]
-    values: tuple[np.ndarray, ...]
-    manifest: dict[str, Any]
-
-    def timestamps(self, item: int, begin: int, end: int) -> pd.DatetimeIndex:
-        """Return the timestamps of the observations `begin` to `end` (exclusive) of series `item`."""
-        return pd.date_range(self.starts[item], periods=end, freq=self.freq)[begin:]
-
-
-def load_panel(folder: Path, target: str) -> Panel:
-    """Return the panel in `folder`. DataError names the file and the fault: missing, corrupt, or not as the manifest says."""
+    DataError names the file and the fault: missing, corrupt, or not as the manifest says.
+    """
     manifest = read_manifest(folder)
     verify_files(folder, manifest)
-    item, stamp = manifest["item_id_column"], manifest["timestamp_column"]
-    if target not in manifest["columns"]:
-        raise DataError(f"{folder}: the dataset has no column {target!r}; it has: {', '.join(manifest['columns'])}.")
-    tables = [_table(folder / entry["path"], entry["rows"], [item, stamp, target]) for entry in manifest["files"]]
-    frame = pa.concat_tables(tables).to_pandas().sort_values([item, stamp], kind="stable")
-    if len(frame) != manifest["rows"]:
-        raise DataError(f"{folder}: {len(frame):,} rows, but the manifest says {manifest['rows']:,}.")
-    if frame.duplicated([item, stamp]).any():
-        raise DataError(
-            f"{folder}: {int(frame.duplicated([item, stamp]).sum())} rows share item and timestamp with another row."
-        )
-    ids, starts, values = [], [], []
-    for name, series in frame.groupby(item, sort=True):
-        stamps = series[stamp]
-        grid = pd.date_range(stamps.iloc[0], periods=len(series), freq=manifest["freq"])
-        if not np.array_equal(stamps.to_numpy(dtype="datetime64[us]"), grid.to_numpy(dtype="datetime64[us]")):
-            raise DataError(
-                f"{folder}: series {name!r} has gaps or steps other than {manifest['freq']!r}.",
-                hint="Publish it again.",
-            )
-        ids.append(str(name))
-        starts.append(stamps.iloc[0])
-        values.append(series[target].to_numpy(dtype=np.float64))
-    return Panel(manifest["name"], manifest["freq"], tuple(ids), tuple(starts), tuple(values), manifest)
+    wanted = [*targets, *past, *known]
+    for column in wanted:
+        if column not in manifest["columns"]:
+            there = ", ".join(manifest["columns"])
+            raise DataError(f"{folder}: the dataset has no column {column!r}; it has: {there}.")
+    keys = [manifest["item_id_column"], manifest["timestamp_column"]]
+    counted = _count(folder, manifest, keys)
+    rows = int(counted["count"].sum())
+    if rows != manifest["rows"]:
+        raise DataError(f"{folder}: {rows:,} rows, but the manifest says {manifest['rows']:,}.")
+    lengths = counted["count"].to_numpy(dtype=np.int64)
+    panel = Panel(
+        name=manifest["name"],
+        freq=manifest["freq"],
+        item_ids=tuple(str(item) for item in counted.index),
+        starts=counted["min"].to_numpy(dtype="datetime64[us]"),
+        offsets=np.concatenate([[0], np.cumsum(lengths)[:-1]]).astype(np.int64),
+        lengths=lengths,
+        columns=_columns(wanted, rows, work),
+        targets=tuple(targets),
+        past=tuple(past),
+        known=tuple(known),
+        manifest=manifest,
+    )
+    _fill(folder, panel, keys, counted["max"].max(), work)
+    return panel
+
+
+def _count(folder: Path, manifest: dict[str, Any], keys: list[str]) -> pd.DataFrame:
+    """Return count, first and last timestamp of every item, sorted by item."""
+    item, stamp = keys
+    parts = []
+    for entry in manifest["files"]:
+        table = _table(folder / entry["path"], entry["rows"], keys)
+        grouped = table.group_by(item).aggregate([(stamp, "count"), (stamp, "min"), (stamp, "max")])
+        parts.append(grouped.to_pandas().rename(columns=lambda name: name.removeprefix(f"{stamp}_")))
+    if not parts:
+        raise DataError(f"{folder}: the manifest names no file.")
+    return pd.concat(parts).groupby(item, sort=True).agg({"count": "sum", "min": "min", "max": "max"})
+
+
+def _columns(names: Sequence[str], rows: int, work: Path | None) -> dict[str, Array]:
+    if work is None:
+        return {name: np.empty(rows) for name in names}
+    work.mkdir(parents=True, exist_ok=True)
+    return {name: _mapped(work / f"column-{i}.f8", np.float64, rows) for i, name in enumerate(names)}
+
+
+def _mapped(path: Path, kind: Any, rows: int) -> Array:
+    return np.memmap(path, dtype=kind, mode="w+", shape=(rows,))
+
+
+def _fill(folder: Path, panel: Panel, keys: list[str], last: pd.Timestamp, work: Path | None) -> None:
+    """Put every value of every file at its place; DataError when two want the same place, or one has none."""
+    place = _Places(panel, last)
+    rows = int(panel.lengths.sum())
+    seen = np.zeros(rows, bool) if work is None else _mapped(work / "seen.u1", np.bool_, rows)
+    index = pd.Index(panel.item_ids)
+    for entry in panel.manifest["files"]:
+        path = folder / entry["path"]
+        table = _table(path, entry["rows"], [*keys, *panel.columns])
+        items = index.get_indexer(table.column(0).to_pandas())
+        at = place.of(items, table.column(1).to_numpy().astype("datetime64[us]"))
+        wrong = (at < 0) | (at >= panel.lengths[items])
+        at += panel.offsets[items]
+        if not wrong.any():
+            # `seen` twice: in an earlier file, or twice in this one.
+            wrong = seen[at] | pd.Series(at).duplicated().to_numpy()
+        if wrong.any():
+            raise _off_the_grid(folder, panel, int(items[np.flatnonzero(wrong)[0]]))
+        seen[at] = True
+        for name, column in panel.columns.items():
+            column[at] = table.column(name).to_numpy()
+    # As many places as rows, and no place taken twice: all are taken.
+
+
+class _Places:
+    """Where a timestamp stands in its series."""
+
+    def __init__(self, panel: Panel, last: pd.Timestamp) -> None:
+        self._starts = panel.starts
+        weekly = panel.freq.startswith("W")
+        self._step = pd.Timedelta("7D" if weekly else FIXED[panel.freq]) if weekly or panel.freq in FIXED else None
+        if self._step is None:
+            grid = pd.date_range(panel.starts.min(), last, freq=panel.freq).to_numpy(dtype="datetime64[us]")
+            self._grid, self._first = grid, self._on_grid(panel.starts, grid)
+
+    def of(self, items: Array, stamps: Array) -> Array:
+        """Return the positions, -1 for a timestamp that is none of the frequency's."""
+        if self._step is None:
+            place = self._on_grid(stamps, self._grid)
+            first = self._first[items]
+            return np.where((place < 0) | (first < 0), -1, place - first)
+        apart, step = (stamps - self._starts[items]).astype(np.int64), self._step // pd.Timedelta("1us")
+        return np.where(apart % step == 0, apart // step, -1)
+
+    @staticmethod
+    def _on_grid(stamps: Array, grid: Array) -> Array:
+        place = np.searchsorted(grid, stamps)
+        inside = np.minimum(place, len(grid) - 1)
+        return np.where(grid[inside] == stamps, inside, -1) if len(grid) else np.full(len(stamps), -1)
+
+
+def _off_the_grid(folder: Path, panel: Panel, item: int) -> DataError:
+    return DataError(
+        f"{folder}: series {panel.item_ids[item]!r} has gaps, rows that share a time, or steps other than {panel.freq!r}.",
+        hint="Publish it again.",
+    )
 
 
 def _table(path: Path, rows: int, columns: list[str]) -> pa.Table:
+    """Return some columns of a Parquet file: text, timestamp, then numbers. DataError when the file is another one."""
     try:
         # ParquetFile and not read_table: the latter takes folders named 1969/01 for partition columns.
         with pq.ParquetFile(path) as file:
@@ -74,11 +161,11 @@ def _table(path: Path, rows: int, columns: list[str]) -> pa.Table:
         raise DataError(f"{path}: not a readable Parquet file: {str(error).splitlines()[0]}") from None
     if table.num_rows != rows:
         raise DataError(f"{path}: {table.num_rows:,} rows, but the manifest says {rows:,}.")
-    item, stamp, target = columns
+    item, stamp, *numbers = columns
+    checks = [(item, pa.types.is_string), (stamp, pa.types.is_timestamp)]
+    checks += [(name, pa.types.is_floating) for name in numbers]
     wrong = [
-        f"{name} is {table.schema.field(name).type}"
-        for name, good in ((item, pa.types.is_string), (stamp, pa.types.is_timestamp), (target, pa.types.is_floating))
-        if not good(table.schema.field(name).type)
+        f"{name} is {table.schema.field(name).type}" for name, good in checks if not good(table.schema.field(name).type)
     ]
     if wrong:
         raise DataError(f"{path}: {'; '.join(wrong)}; expected text, timestamp and number.")

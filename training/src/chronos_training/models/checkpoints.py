@@ -48,14 +48,18 @@ def seal(folder: Path, step: int, mark: str) -> None:
     )
 
 
-def publish(partial: Path, step: int, keep: int, mark: str) -> Path:
-    """Seal `partial`/checkpoint-N, move it beside the folder `partial`, drop all but the newest `keep`; return its path."""
+def publish(partial: Path, step: int, keep: int, mark: str, best: int | None = None) -> Path:
+    """Seal `partial`/checkpoint-N, move it beside the folder `partial`, and return its path.
+
+    All but the newest `keep` and the one of the step `best` are dropped.
+    """
     source, target = partial / f"checkpoint-{step}", partial.parent / f"checkpoint-{step}"
     seal(source, step, mark)
     shutil.rmtree(target, ignore_errors=True)
     os.replace(source, target)
     for old in steps_in(partial.parent)[:-keep]:
-        shutil.rmtree(partial.parent / f"checkpoint-{old}", ignore_errors=True)
+        if old != best:
+            shutil.rmtree(partial.parent / f"checkpoint-{old}", ignore_errors=True)
     return target
 
 
@@ -75,7 +79,7 @@ def newest_complete(folder: Path, mark: str) -> tuple[Path | None, list[str]]:
     skipped = []
     for step in reversed(steps_in(folder)):
         path = folder / f"checkpoint-{step}"
-        if reason := _torn(path):
+        if reason := torn(path):
             skipped.append(f"{path.name} is not complete ({reason}); it is not used.")
             continue
         if json.loads((path / SEAL).read_text(encoding="utf-8"))["fingerprint"] != mark:
@@ -87,7 +91,7 @@ def newest_complete(folder: Path, mark: str) -> tuple[Path | None, list[str]]:
     return None, skipped
 
 
-def _torn(path: Path) -> str:
+def torn(path: Path) -> str:
     """Return why a checkpoint is not complete, or an empty text."""
     try:
         content: dict[str, Any] = json.loads((path / SEAL).read_text(encoding="utf-8"))

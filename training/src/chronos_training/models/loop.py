@@ -3,38 +3,44 @@
 from __future__ import annotations
 
 import functools
+import json
 import math
 import shutil
 import time
 from pathlib import Path
 from typing import Any
 
+import torch
 from transformers import Trainer, TrainerCallback, TrainingArguments
 from transformers.trainer_callback import PrinterCallback
 from transformers.utils import logging as transformers_logging
 
 from chronos_training.config.schema import TrainingConfig
 from chronos_training.core.errors import TrainingError
-from chronos_training.models import checkpoints
-from chronos_training.models.chronos2 import collate
+from chronos_training.models import checkpoints, ranks, validation
+from chronos_training.models.families import Family
 from chronos_training.models.losscurve import LossCurve
 from chronos_training.models.progress import Progress, log
 from chronos_training.models.stopping import Stopped, StopRequest
-from chronos_training.models.windows import TrainingWindows
+from chronos_training.models.windows import TrainingWindows, ValidationWindows
+
+TRAINER_STATE = "trainer_state.json"
 
 
 def train(
     model: Any,
+    family: Family,
     windows: TrainingWindows,
     config: TrainingConfig,
     *,
+    validate: ValidationWindows | None = None,
     device: str,
     folder: Path,
     mark: str,
     progress: Progress,
     stop: StopRequest,
 ) -> LossCurve:
-    """Train `model` in place and return its loss curve.
+    """Train `model` in place and return its loss curve; with `validate` it has the best checkpoint's weights at the end.
 
     `folder` is the checkpoints folder; its newest complete checkpoint with the fingerprint `mark` is gone on from, bit for
     bit as if there had been no interruption (same machine type and thread count). Raises Stopped after a SIGTERM (the
@@ -44,7 +50,8 @@ def train(
     for sentence in skipped:
         log.warning("%s", sentence)
     partial = folder / checkpoints.PARTIAL
-    shutil.rmtree(partial, ignore_errors=True)  # what an interrupted save left
+    if ranks.is_first():
+        shutil.rmtree(partial, ignore_errors=True)  # what an interrupted save left
     start = int(resume.name.rsplit("-", 1)[1]) if resume else 0
     if resume:
         log.info("going on from %s", resume.name)
@@ -52,41 +59,90 @@ def train(
     transformers_logging.set_verbosity_error()
     trainer = Trainer(
         model=model,
-        args=_arguments(config, partial, device),
+        args=_arguments(config, family, partial, device, validate is not None),
         train_dataset=windows,
-        data_collator=functools.partial(collate, config),
+        eval_dataset=validate,
+        data_collator=functools.partial(family.collate, config),
         callbacks=[watcher],
     )
+    # Each family's loss is a mean over its batch. The Trainer takes a forward with **kwargs for one that wants the sum
+    # divided by a number of tokens, and would then not average over accumulated parts and processes.
+    trainer.model_accepts_loss_kwargs = False
     trainer.remove_callback(PrinterCallback)  # prints raw dicts; `Progress` writes the lines
     begun = time.monotonic()
-    trainer.train(resume_from_checkpoint=str(resume) if resume else None)
+    history = _history(resume) if resume else []
+    if not validation.is_exhausted(history, config.training.early_stopping_patience):
+        trainer.train(resume_from_checkpoint=str(resume) if resume else None)
+        history = trainer.state.log_history
     seconds = time.monotonic() - begun
-    shutil.rmtree(partial, ignore_errors=True)
-    if stop.requested:
+    ranks.wait_for_all()
+    if ranks.is_first():
+        shutil.rmtree(partial, ignore_errors=True)
+    if watcher.stopped:
         raise Stopped
-    history = [entry for entry in trainer.state.log_history if "loss" in entry]
+    last = max(trainer.state.global_step, start)
+    chosen = _choose(trainer, folder, history, last) if validate is not None else last
+    logged = [entry for entry in history if "loss" in entry]
     return LossCurve(
-        steps=[int(entry["step"]) for entry in history],
-        losses=[float(entry["loss"]) for entry in history],
-        learning_rates=[float(entry["learning_rate"]) for entry in history],
+        steps=[int(entry["step"]) for entry in logged],
+        losses=[float(entry["loss"]) for entry in logged],
+        learning_rates=[float(entry["learning_rate"]) for entry in logged],
         seconds=seconds,
-        samples_per_second=(config.training.steps - start) * config.training.batch_size / max(seconds, 1e-9),
+        samples_per_second=(last - start) * config.training.batch_size / max(seconds, 1e-9),
         resumed_from=start,
+        last_step=last,
+        chosen_step=chosen,
+        validation=validation.losses(history),
     )
 
 
-def _arguments(config: TrainingConfig, folder: Path, device: str) -> TrainingArguments:
+def _history(checkpoint: Path) -> list[dict[str, Any]]:
+    state = json.loads((checkpoint / TRAINER_STATE).read_text(encoding="utf-8"))
+    return list(state["log_history"])
+
+
+def _choose(trainer: Any, folder: Path, history: list[dict[str, Any]], last: int) -> int:
+    """Give the model the weights of the best checkpoint that there is; return that checkpoint's step."""
+    for loss, step in sorted((loss, step) for step, loss in validation.losses(history)):
+        if step == last and trainer.state.global_step == last:
+            return last
+        path = folder / f"checkpoint-{step}"
+        if reason := checkpoints.torn(path):
+            log.warning("step %d has the lowest validation loss, and its weights are lost (%s)", step, reason)
+            continue
+        log.info("the weights of step %d are taken: validation loss %.4f", step, loss)
+        # The Trainer's own way to load a best model: it knows adapters and tied weights.
+        trainer._load_from_checkpoint(str(path))
+        return step
+    return last
+
+
+def precision(config: TrainingConfig, device: str) -> str:
+    """Return fp32, fp16 or bf16: what a configuration means on this device."""
+    if config.training.precision != "auto":
+        return config.training.precision
+    if device == "cpu":
+        return "fp32"
+    # A T4 computes bf16 by emulation: slower than fp32.
+    return "bf16" if torch.cuda.get_device_capability()[0] >= 8 else "fp16"
+
+
+def _arguments(config: TrainingConfig, family: Family, folder: Path, device: str, validates: bool) -> TrainingArguments:
     how = config.training
-    return TrainingArguments(
+    numbers = precision(config, device)
+    return _Arguments(
         output_dir=str(folder),
         max_steps=how.steps,
-        per_device_train_batch_size=how.batch_size,
+        per_device_train_batch_size=how.batch_size // (config.run.processes * how.gradient_accumulation_steps),
+        gradient_accumulation_steps=how.gradient_accumulation_steps,
         learning_rate=how.learning_rate,
         lr_scheduler_type=how.lr_scheduler,
         warmup_steps=how.warmup_steps,
         weight_decay=how.weight_decay,
         max_grad_norm=how.max_grad_norm,
         optim="adamw_torch_fused",
+        fp16=numbers == "fp16",
+        bf16=numbers == "bf16",
         seed=how.seed,
         # The windows are random by themselves: index order makes the order reproducible and a resume exact.
         train_sampling_strategy="sequential",
@@ -96,6 +152,11 @@ def _arguments(config: TrainingConfig, folder: Path, device: str) -> TrainingArg
         save_strategy="steps",
         save_steps=how.checkpoint_every_steps,
         save_only_model=False,
+        eval_strategy="steps" if validates else "no",
+        eval_steps=how.checkpoint_every_steps,
+        per_device_eval_batch_size=config.evaluation.batch_size,
+        prediction_loss_only=True,
+        label_names=list(family.label_names),
         # A worker process costs more than the windows, and on two cores it takes a core away.
         dataloader_num_workers=0,
         dataloader_pin_memory=device == "cuda",
@@ -103,7 +164,19 @@ def _arguments(config: TrainingConfig, folder: Path, device: str) -> TrainingArg
         disable_tqdm=True,
         report_to="none",
         use_cpu=device == "cpu",
+        ddp_backend=None if config.run.processes == 1 else "gloo" if device == "cpu" else "nccl",
+        # Bolt's and Chronos-2's tables have rows, and Bolt's decoder parts, that a batch may not use.
+        ddp_find_unused_parameters=True,
     )
+
+
+class _Arguments(TrainingArguments):  # type: ignore[misc]
+    """Upstream's, with a name for the CPU that torch.load takes: of several processes each has a `cpu:0`."""
+
+    @property
+    def device(self) -> torch.device:
+        found = super().device
+        return torch.device("cpu") if found.type == "cpu" else found
 
 
 class _Watcher(TrainerCallback):  # type: ignore[misc]  # transformers is untyped here
@@ -116,6 +189,7 @@ class _Watcher(TrainerCallback):  # type: ignore[misc]  # transformers is untype
         self._progress, self._stop, self._start = progress, stop, start
         self._begun = time.monotonic()
         self._loss: float | None = None
+        self.stopped = False
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         self._begun = time.monotonic()
@@ -123,14 +197,26 @@ class _Watcher(TrainerCallback):  # type: ignore[misc]  # transformers is untype
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> Any:
         done, total = state.global_step - self._start, self._config.training.steps
         pace = done / max(time.monotonic() - self._begun, 1e-9)
-        self._progress.step(
-            state.global_step,
-            total,
-            loss=self._loss,
-            samples_per_second=pace * self._config.training.batch_size,
-            eta_seconds=(total - state.global_step) / max(pace, 1e-9),
-        )
-        if self._stop.requested:
+        if ranks.is_first():
+            self._progress.step(
+                state.global_step,
+                total,
+                loss=self._loss,
+                samples_per_second=pace * self._config.training.batch_size,
+                eta_seconds=(total - state.global_step) / max(pace, 1e-9),
+            )
+        # The last step counts, too, for the choice of the best.
+        control.should_evaluate |= args.eval_strategy != "no" and state.global_step == total
+        self.stopped = ranks.any_of(self._stop.requested)
+        if self.stopped:
+            control.should_save = control.should_training_stop = True
+        return control
+
+    def on_evaluate(self, args: Any, state: Any, control: Any, metrics: Any = None, **kwargs: Any) -> Any:
+        if ranks.is_first() and metrics:
+            log.info("step %d: validation loss %.4f", state.global_step, metrics["eval_loss"])
+        if validation.is_exhausted(state.log_history, self._config.training.early_stopping_patience):
+            log.info("validation got no better: training ends")
             control.should_save = control.should_training_stop = True
         return control
 
@@ -145,6 +231,10 @@ class _Watcher(TrainerCallback):  # type: ignore[misc]  # transformers is untype
             )
 
     def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        keep = self._config.training.keep_checkpoints
-        path = checkpoints.publish(self._partial, state.global_step, keep, self._mark)
-        log.info("saved %s", path.name)
+        ranks.wait_for_all()  # each process writes its random generators' state
+        if ranks.is_first():
+            keep = self._config.training.keep_checkpoints
+            best = validation.best_step(state.log_history)
+            path = checkpoints.publish(self._partial, state.global_step, keep, self._mark, best)
+            log.info("saved %s", path.name)
+        ranks.wait_for_all()

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
 class LossCurve:
-    """The logged points: step, mean loss since the point before, learning rate after the step; and the loop's speed."""
+    """The logged points: step, mean loss since the point before, learning rate after the step; and the loop's speed.
+
+    `validation` are (step, validation loss); `chosen_step` is the step whose weights the model has.
+    """
 
     steps: list[int]
     losses: list[float]
@@ -15,3 +18,11 @@ class LossCurve:
     seconds: float
     samples_per_second: float
     resumed_from: int
+    last_step: int
+    chosen_step: int
+    validation: list[tuple[int, float]] = field(default_factory=list)
+
+    @property
+    def stopped_early(self) -> bool:
+        """Whether training ended before its last step because validation got no better."""
+        return bool(self.validation) and self.chosen_step < self.last_step

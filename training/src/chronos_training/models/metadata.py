@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from datetime import datetime
 from importlib import resources
 from typing import Any
 
 from chronos_training.core.clock import iso
-from chronos_training.data.load import Panel
+from chronos_training.data.panel import Panel
+from chronos_training.data.usable import Finding
+from chronos_training.models.losscurve import LossCurve
 from chronos_training.models.spec import RunSpec
 from chronos_training.models.versions import versions
 
-NO_SHARPE = "The target is not a price or a return, so there is no strategy whose return could be measured (C19)."
+SCORES = ("mae", "wql", "mase", "rmse", "smape")
 
 
 def build_metadata(
@@ -21,14 +24,15 @@ def build_metadata(
     scores: dict[str, Any],
     *,
     parameters: int,
+    curve: LossCurve,
+    findings: Sequence[Finding] = (),
     times: dict[str, datetime],
     seconds: dict[str, float],
-    loop: dict[str, Any],
     cost: dict[str, Any],
 ) -> dict[str, Any]:
     """Return the metadata. `times` holds training_started_at, training_ended_at and created_at (UTC); `seconds` by phase."""
     manifest, own = panel.manifest, scores["aggregate"]["model"]
-    base = scores["aggregate"]["seasonal_naive"]
+    sharpe = scores["sharpe"]
     keys = ("name", "digest", "freq", "items", "rows", "start", "end", "source", "licence")
     return {
         "schema_version": 1,
@@ -41,29 +45,36 @@ def build_metadata(
         "training_started_at": iso(times["training_started_at"]),
         "training_ended_at": iso(times["training_ended_at"]),
         "seconds": {key: round(value, 3) for key, value in seconds.items()},
-        "dataset": {key: manifest.get(key) for key in keys} | {"manifest_key": spec.dataset.get("manifest_key")},
+        "dataset": {key: manifest.get(key) for key in keys}
+        | {"manifest_key": spec.dataset.get("manifest_key"), "findings": [finding.sentence for finding in findings]},
         "model": {
             "family": spec.config.model.family,
             "path": f"models/{spec.config.name}",
             "parameters": parameters,
             "quantile_levels": spec.config.model_levels,
-            **loop,
+            "method": spec.config.training.method,
+            "samples_per_second": round(curve.samples_per_second, 1),
+            "resumed_from_step": curve.resumed_from,
+            "last_step": curve.last_step,
+            "chosen_step": curve.chosen_step,
         },
         "lineage": {
             "initialization": spec.config.model.initialization,
             "base_model": _base_model(spec),
-            "parent_run_id": None,
-            "resumed_from_step": loop["resumed_from_step"] or None,
+            "parent_run_id": spec.resume.get("run_id") or spec.base_model.get("run_id"),
+            "resumed_from_step": curve.resumed_from or None,
         },
         "metrics": {
-            "mae": own["mae"],
-            "wql": own["wql"],
-            "mase": own["mase"],
-            "sharpe_ratio": None,
-            "sharpe_ratio_reason": NO_SHARPE,
-            "seasonal_naive": {key: base[key] for key in ("mae", "wql", "mase")},
-            "relative_wql": own["relative_wql"],
-            "relative_mase": own["relative_mase"],
+            **{key: own[key] for key in SCORES},
+            "sharpe_ratio": sharpe["sharpe_ratio"],
+            "sharpe_ratio_reason": sharpe.get("reason"),
+            "sharpe": {key: sharpe[key] for key in ("n", "cost_basis_points", "buy_and_hold")},
+            **{
+                name: {key: values[key] for key in SCORES}
+                for name, values in scores["aggregate"].items()
+                if name != "model"
+            },
+            **{key: value for key, value in own.items() if key.startswith("relative_")},
         },
         "validation": {
             "method": "rolling-origin, held out from training",
@@ -73,6 +84,8 @@ def build_metadata(
             "quantile_levels": scores["quantile_levels"],
             "coverage": own["coverage"],
             "verdict": scores["verdict"],
+            "verdicts": scores["verdicts"],
+            "publish": scores["publish"],
         },
         "configuration": spec.config.model_dump(mode="json"),
         "versions": versions(),

@@ -19,8 +19,8 @@ LINE_EVERY_SECONDS = 3.0
 class Progress:
     """Writes `progress.json` by rename, so that a reader never sees half a file, at most once a second."""
 
-    def __init__(self, path: Path) -> None:
-        """`path` is the file to write; its folder exists."""
+    def __init__(self, path: Path | None) -> None:
+        """`path` is the file to write; its folder exists. None: nothing is written, as by all ranks but the first."""
         self._path = path
         self._state: dict[str, Any] = {"phase": "preparing", "step": 0, "total_steps": 0}
         self._written = -math.inf
@@ -51,8 +51,20 @@ class Progress:
         if now - self._written >= FILE_EVERY_SECONDS or step == total:
             self._write()
 
+    def evaluated(self, done: int, total: int) -> None:
+        """Note how many series are scored."""
+        self._state |= {"message": f"scored {done:,} of {total:,} series"}
+        now = time.monotonic()
+        if now - self._spoken >= LINE_EVERY_SECONDS:
+            self._spoken = now
+            log.info("%s", self._state["message"])
+        if now - self._written >= FILE_EVERY_SECONDS:
+            self._write()
+
     def _write(self) -> None:
         self._written = time.monotonic()
+        if self._path is None:
+            return
         partial = self._path.with_suffix(".json.partial")
         partial.write_text(json.dumps(self._state) + "\n", encoding="utf-8")
         os.replace(partial, self._path)

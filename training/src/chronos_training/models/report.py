@@ -10,23 +10,20 @@ import numpy as np
 from jinja2 import Environment, StrictUndefined
 
 from chronos_training.core.clock import duration
-from chronos_training.data.load import Panel
+from chronos_training.data.panel import Panel
 from chronos_training.models import charts
-from chronos_training.models.forecasts import MODEL, Forecasts
+from chronos_training.models.evaluation.forecasts import MODEL, SEASONAL_NAIVE
+from chronos_training.models.evaluation.names import TITLES, names_of
+from chronos_training.models.evaluation.store import last_windows
 from chronos_training.models.losscurve import LossCurve
 
-NAMES = {
-    MODEL: "This model",
-    "seasonal_naive": "Seasonal naive, quantiles of its own past errors",
-    "seasonal_naive_gaussian": "Seasonal naive, normal quantiles",
-    "seasonal_naive_point": "Seasonal naive, one value",
-}
+MOST_ROWS = 2000  # of the table of every series; all of them are in per_series.csv
 
 
 def write_report(
-    path: Path, about: dict[str, Any], scores: dict[str, Any], forecasts: Forecasts, panel: Panel, curve: LossCurve
+    path: Path, about: dict[str, Any], scores: dict[str, Any], forecasts: Path, panel: Panel, curve: LossCurve
 ) -> None:
-    """Write the report of one run from its metadata, scores, held-out forecasts and loss curve."""
+    """Write the report of one run from its metadata, scores, loss curve and the file with its held-out forecasts."""
     template = (
         resources.files("chronos_training.models").joinpath("templates/report.html.j2").read_text(encoding="utf-8")
     )
@@ -34,20 +31,28 @@ def write_report(
     environment.filters |= {"number": number, "percent": percent, "money": money, "duration": duration}
     rows = series_rows(scores)
     aggregate = scores["aggregate"]
+    horizons = scores["by_horizon"]
     page = environment.from_string(template).render(
         about=about,
         scores=scores,
-        names=NAMES,
+        names={name: TITLES[name] for name in names_of(scores)},
         aggregate=aggregate,
-        rows=rows,
-        panels=forecast_panels(rows, forecasts, panel, about["configuration"]["evaluation"]["report_series"]),
-        loss=charts.loss_chart(curve.steps, curve.losses),
+        rows=rows[:MOST_ROWS],
+        left_out=max(0, len(rows) - MOST_ROWS),
+        panels=forecast_panels(rows, scores, forecasts, panel, about["configuration"]["evaluation"]["report_series"]),
+        loss=charts.loss_chart(curve.steps, curve.losses, curve.validation),
+        rate=charts.line_chart("Learning rate by step", curve.steps, [("median", curve.learning_rates)]),
+        horizon=charts.line_chart(
+            "WQL by step of the horizon",
+            list(range(1, scores["prediction_length"] + 1)),
+            [("naive", horizons[SEASONAL_NAIVE]["wql"]), ("median", horizons[MODEL]["wql"])],
+        ),
         calibration=charts.calibration_chart(
-            forecasts.levels,
-            [("naive", aggregate["seasonal_naive"]["coverage"]), ("median", aggregate[MODEL]["coverage"])],
+            scores["quantile_levels"],
+            [("naive", aggregate[SEASONAL_NAIVE]["coverage"]), ("median", aggregate[MODEL]["coverage"])],
         ),
         settings=flat(about["configuration"]),
-        notes=list(panel.manifest.get("notes", [])),
+        notes=[*panel.manifest.get("notes", []), *about["dataset"]["findings"]],
     )
     path.write_text(page, encoding="utf-8")
 
@@ -55,37 +60,39 @@ def write_report(
 def series_rows(scores: dict[str, Any]) -> list[dict[str, Any]]:
     """Return the per-series table, most improved first; `relative` is the model's WQL over seasonal naive's."""
     rows = []
-    for row in scores["per_series"]:
-        own, base = row[MODEL], row["seasonal_naive"]
+    for place, row in enumerate(scores["per_series"]):
+        own, base = row[MODEL], row[SEASONAL_NAIVE]
         relative = own["wql"] / base["wql"] if own["wql"] is not None and base["wql"] else None
-        rows.append({"item_id": row["item_id"], "own": own, "base": base, "relative": relative})
+        rows.append({"item_id": row["item_id"], "row": place, "own": own, "base": base, "relative": relative})
     return sorted(rows, key=lambda row: (row["relative"] is None, row["relative"] or 0.0))
 
 
-def forecast_panels(rows: list[dict[str, Any]], forecasts: Forecasts, panel: Panel, count: int) -> list[dict[str, Any]]:
+def forecast_panels(
+    rows: list[dict[str, Any]], scores: dict[str, Any], forecasts: Path, panel: Panel, count: int
+) -> list[dict[str, Any]]:
     """Return `count` drawn series, spread evenly from the most to the least improved: no picking of nice ones."""
     chosen = np.unique(np.linspace(0, len(rows) - 1, min(count, len(rows))).round().astype(int))
+    found = last_windows(forecasts, [rows[rank]["item_id"] for rank in chosen], scores["quantile_levels"])
     drawn = []
     for rank in chosen:
         row = rows[rank]
-        i = panel.item_ids.index(row["item_id"])
-        horizon, origin = forecasts.actual.shape[2], forecasts.origins[i][-1]
+        values, horizon = panel.row_values(row["row"]), scores["prediction_length"]
+        origin = len(values) - horizon
         begin = max(origin - horizon, 0)
-        stamps = panel.timestamps(i, begin, origin + horizon)
-        middle = len(forecasts.levels) // 2
-        label = date_format(panel.freq)
+        stamps = panel.timestamps(panel.row(row["row"])[0], begin, origin + horizon)
+        label, last = date_format(panel.freq), found[row["item_id"]]
         drawn.append(
             {
                 "item_id": row["item_id"],
-                "rank": place(int(rank), len(rows)),
+                "rank": place_of(int(rank), len(rows)),
                 "relative": row["relative"],
                 "chart": charts.forecast_chart(
-                    panel.values[i][begin:origin],
-                    forecasts.actual[i, -1],
-                    forecasts.quantiles[MODEL][i, -1],
-                    forecasts.quantiles["seasonal_naive"][i, -1, middle],
+                    values[begin:origin],
+                    last["actual"],
+                    last["quantiles"],
+                    last["naive"],
                     [stamp.strftime(label) for stamp in stamps],
-                    count_like=bool(np.nanmin(panel.values[i]) >= 0),
+                    count_like=bool(np.nanmin(values) >= 0),
                     title=f"Forecast of {row['item_id']} against what happened",
                 ),
             }
@@ -100,7 +107,7 @@ def date_format(freq: str) -> str:
     return "%d %b %Y" if freq in {"D", "B"} or freq.startswith("W") else "%b %Y"
 
 
-def place(rank: int, of: int) -> str:
+def place_of(rank: int, of: int) -> str:
     """Return in words where a series stands among all."""
     if rank == 0:
         return "most improved"
@@ -117,7 +124,11 @@ def flat(content: dict[str, Any], prefix: str = "") -> list[tuple[str, str]]:
             out += flat(value, f"{prefix}{key}.")
         else:
             text = (
-                ", ".join(f"{v:g}" for v in value) if isinstance(value, list) else "" if value is None else str(value)
+                ", ".join(v if isinstance(v, str) else f"{v:g}" for v in value)
+                if isinstance(value, list)
+                else ""
+                if value is None
+                else str(value)
             )
             out.append((prefix + key, text))
     return out

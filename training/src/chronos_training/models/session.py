@@ -3,21 +3,44 @@
 from __future__ import annotations
 
 import os
+import shutil
 import time
 from datetime import datetime, timezone
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from chronos_training.config.dataset_check import check_against_dataset
+from chronos_training.config.schema import TrainingConfig
 from chronos_training.core.errors import ConfigurationError
-from chronos_training.data.load import Panel, load_panel
-from chronos_training.models import artifacts, chronos2, cost, forecasting, loop, metadata, report, scoring
+from chronos_training.data.load import load_panel
+from chronos_training.data.panel import Panel
+from chronos_training.data.usable import Finding, usable
+from chronos_training.models import (
+    artifacts,
+    card,
+    cost,
+    loop,
+    metadata,
+    ranks,
+    report,
+    several,
+    weights,
+)
 from chronos_training.models.checkpoints import fingerprint
+from chronos_training.models.evaluation.forecasts import MODEL, ZERO_SHOT
+from chronos_training.models.evaluation.held_out import Forecaster, evaluate
+from chronos_training.models.evaluation.model_forecasts import forecast_model
+from chronos_training.models.families import Family
+from chronos_training.models.families import family as family_of
 from chronos_training.models.progress import Progress, log
 from chronos_training.models.spec import RunSpec
 from chronos_training.models.stopping import StopRequest
-from chronos_training.models.windows import TrainingWindows, training_part
+from chronos_training.models.windows import TrainingWindows, ValidationWindows
+
+# Columns mapped from files; the ending says that they are no result. Each process has its own.
+COLUMNS = "columns-{rank}.tmp"
 
 
 def run(
@@ -26,8 +49,25 @@ def run(
     """Train and evaluate as `spec` says, reading the synced dataset in `data` and pretrained weights in `base_model`.
 
     Writes models, checkpoints, evaluation, metadata and report below `output`. Raises
-    ConfigurationError and DataError for what a person can mend, Stopped after SIGTERM.
+    ConfigurationError and DataError for what a person can mend, Stopped after SIGTERM. Of several processes the first
+    goes on alone when the training is done.
     """
+    work = output / COLUMNS.format(rank=several.rank())
+    try:
+        _run(spec, data, output, work, progress, stop, base_model)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
+def _run(
+    spec: RunSpec,
+    data: Path,
+    output: Path,
+    work: Path,
+    progress: Progress,
+    stop: StopRequest,
+    base_model: Path | None,
+) -> None:
     begun, clock = _now(), time.monotonic
     seconds: dict[str, float] = {}
     mark = clock()
@@ -37,33 +77,27 @@ def run(
         seconds[name], mark = clock() - mark, clock()
         stop.check()
 
-    config = spec.config
+    config, family = spec.config, family_of(spec.config.model.family)
     progress.phase("preparing", f"reading dataset {config.dataset.name} from {data}")
-    _use_device(spec)
-    panel = load_panel(data, config.dataset.target)
-    check_against_dataset(config, panel.manifest)
-    _check_digest(spec, panel)
-    log.info("%d series, %s rows, %s, %s to %s", len(panel.item_ids), f"{panel.manifest['rows']:,}", panel.freq,
-             str(panel.manifest.get("start", "?"))[:10], str(panel.manifest.get("end", "?"))[:10])  # fmt: skip
-    model = chronos2.build_model(config, base_model)
-    windows = TrainingWindows(
-        training_part(panel.values, config.held_out_length),
-        context_length=config.model.context_length,
-        prediction_length=config.forecast.prediction_length,
-        seed=config.training.seed,
-        length=config.training.steps * config.training.batch_size,
-    )
+    use_device(spec)
+    panel, findings = read_panel(spec, data, work)
+    model = weights.make_model(family, config, base_model)
+    windows = TrainingWindows(panel, config)
+    validate = ValidationWindows(panel, config) if config.training.validation_windows else None
     phase_done("preparing")
 
-    parameters = chronos2.parameter_count(model)
+    parameters, learning = weights.parameter_counts(model)
+    which = f"{learning:,} of {parameters:,}" if learning < parameters else f"{parameters:,}"
     progress.phase(
-        "training", f"training {config.name}: {parameters:,} parameters, {config.training.steps} steps on {spec.device}"
+        "training", f"training {config.name}: {which} parameters, {config.training.steps} steps on {spec.device}"
     )
     started = _now()
     curve = loop.train(
         model,
+        family,
         windows,
         config,
+        validate=validate,
         device=spec.device,
         folder=output / "checkpoints",
         mark=fingerprint(config, str(panel.manifest["digest"]), str(spec.base_model.get("digest", ""))),
@@ -71,17 +105,27 @@ def run(
         stop=stop,
     )
     ended = _now()
+    ranks.part()
+    if not ranks.is_first():
+        return
     artifacts.write_loss(output / "loss.csv", curve)
-    chronos2.save_model(model, output / "models" / config.name)
+    model = weights.merged(model, config)
+    folder = output / "models" / config.name
+    family.save(model, folder)
     phase_done("training")
 
-    progress.phase(
-        "evaluating", f"forecasting {config.evaluation.windows} held-out windows of {len(panel.item_ids)} series"
-    )
-    forecasts = forecasting.forecast(model, panel, config, stop.check)
-    scores = scoring.score(forecasts, panel, config)
-    artifacts.write_evaluation(output / "evaluation", scores, forecasts, panel)
-    log.info("%s", scores["verdict"]["sentence"])
+    progress.phase("evaluating", f"forecasting {config.evaluation.windows} held-out windows of {panel.rows} series")
+    forecasts = output / "evaluation/forecasts.parquet"
+    contestants = {MODEL: _forecaster(family, model, panel, config, stop)}
+    if base_model is not None and ZERO_SHOT in config.evaluation.baselines:
+        contestants[ZERO_SHOT] = _forecaster(
+            family, weights.whole_base(family, config, base_model), panel, config, stop
+        )
+    scores = evaluate(contestants, panel, config, forecasts, stop.check, progress.evaluated)
+    artifacts.write_evaluation(output / "evaluation", scores)
+    for found in scores["verdicts"].values():
+        log.info("%s", found["sentence"])
+    log.info("%s", scores["publish"]["sentence"])
     phase_done("evaluating")
 
     progress.phase("reporting", "writing model_metadata.json and report.html")
@@ -90,28 +134,53 @@ def run(
         panel,
         scores,
         parameters=parameters,
+        curve=curve,
+        findings=findings,
         times={"created_at": _now(), "training_started_at": started, "training_ended_at": ended},
         seconds=seconds,
-        loop={"samples_per_second": round(curve.samples_per_second, 1), "resumed_from_step": curve.resumed_from},
         cost=cost.estimate(spec.instance, cost.started_at(begun), _now()),
     )
     artifacts.write_json(output / "model_metadata.json", about)
+    card.write_card(folder / "README.md", about)
     report.write_report(output / "report.html", about, scores, forecasts, panel, curve)
     phase_done("reporting")
     log.info("done in %.1f s: %s", sum(seconds.values()), ", ".join(f"{k} {v:.1f}" for k, v in seconds.items()))
+
+
+def _forecaster(family: Family, model: Any, panel: Panel, config: TrainingConfig, stop: StopRequest) -> Forecaster:
+    return lambda chunk: forecast_model(family, model, panel, chunk, config, stop.check)
+
+
+def read_panel(spec: RunSpec, data: Path, work: Path) -> tuple[Panel, list[Finding]]:
+    """Return the series that the run learns from, and what was found in them. ConfigurationError or DataError when the data are not what it expects."""
+    config, columns = spec.config, spec.config.dataset
+    panel = load_panel(data, columns.targets, past=columns.past_covariates, known=columns.known_covariates, work=work)
+    check_against_dataset(config, panel.manifest)
+    _check_digest(spec, panel)
+    log.info("%d series, %s rows, %s, %s to %s", len(panel), f"{panel.manifest['rows']:,}", panel.freq,
+             str(panel.manifest.get("start", "?"))[:10], str(panel.manifest.get("end", "?"))[:10])  # fmt: skip
+    panel, findings = usable(panel, config)
+    for finding in findings:
+        log.info("%s", finding.sentence)
+    return panel, findings
 
 
 def _now() -> datetime:
     return datetime.now(timezone.utc)
 
 
-def _use_device(spec: RunSpec) -> None:
+def use_device(spec: RunSpec) -> None:
     """Make the declared device ready. A run that was planned for a GPU never falls back to the CPU in silence."""
     if spec.device == "cuda":
         if not torch.cuda.is_available():
             raise ConfigurationError("The run declares the device 'cuda', but torch finds no GPU here.")
         return
-    torch.set_num_threads(spec.config.training.cpu_threads or os.cpu_count() or 1)
+    torch.set_num_threads(threads(spec.config))
+
+
+def threads(config: TrainingConfig) -> int:
+    """Return the threads of one process on a CPU."""
+    return config.training.cpu_threads or max(1, (os.cpu_count() or 1) // config.run.processes)
 
 
 def _check_digest(spec: RunSpec, panel: Panel) -> None:

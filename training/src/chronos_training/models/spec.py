@@ -31,6 +31,7 @@ class RunSpec:
     runtime: dict[str, Any] = field(default_factory=dict)
     instance: dict[str, Any] = field(default_factory=dict)
     base_model: dict[str, Any] = field(default_factory=dict)  # empty: from random weights
+    resume: dict[str, Any] = field(default_factory=dict)  # empty: from the first step
 
 
 def read_spec(path: Path) -> RunSpec:
@@ -62,4 +63,5 @@ def read_spec(path: Path) -> RunSpec:
         runtime=dict(raw.get("runtime") or {}),
         instance=dict(raw.get("instance") or {}),
         base_model=dict(raw.get("base_model") or {}),
+        resume=dict(raw.get("resume") or {}),
     )

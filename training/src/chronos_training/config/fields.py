@@ -1,0 +1,30 @@
+"""Types of the configuration's values, and what the families of models need of them."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+# `Chronos2Pipeline.predict` refuses a model that lacks one of these levels, even for a horizon that needs no
+# unrolling; a model that we publish therefore always learns them beside the levels that the user asks for.
+UPSTREAM_LEVELS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
+
+# The season of each frequency, in observations (the table of GluonTS `get_seasonality` for the frequencies that we accept).
+SEASON_OF_FREQ = {"D": 7, "B": 5, "W": 1, "h": 24, "30min": 48, "15min": 96, "min": 1440}
+SEASON_OF_FREQ |= {"MS": 12, "ME": 12, "QS": 4, "QE": 4, "YS": 1, "YE": 1}
+
+Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,62}$")]
+RUN_ID = r"^\d{8}-\d{6}$"
+RunId = Annotated[str, Field(pattern=RUN_ID)]
+Column = Annotated[str, Field(min_length=1, max_length=200)]
+# Strict scalar types: "64" and 64.0 are no whole numbers, and `yes` is no number; a guess would hide a typing slip.
+Whole = Annotated[int, Field(strict=True)]
+Real = Annotated[float, Field(strict=True, allow_inf_nan=False)]
+Level = Annotated[Real, Field(gt=0.0, lt=1.0)]
+
+
+class Section(BaseModel):
+    """A part of the file. An unknown key is an error: a misspelt key that is ignored costs a whole run."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)

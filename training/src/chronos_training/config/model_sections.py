@@ -1,0 +1,90 @@
+"""The sections about the model."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from chronos_training.config.fields import Level, Name, Real, RunId, Section, Whole
+
+PATCHED = ("chronos2", "chronos_bolt")
+
+
+class ModelSection(Section):
+    """The model's family, where its weights come from, and its size."""
+
+    family: Literal["chronos2", "chronos_bolt", "chronos_t5"] = Field("chronos2", description="Model family.")
+    initialization: Literal["random", "pretrained"] = Field(
+        "random",
+        description="Where the weights come from. pretrained: from `base` or `base_run`, whose sizes then count "
+        "(patch_size to vocabulary, and levels).",
+    )
+    base: Name | None = Field(
+        None, description="Published model to start from, below `runtime/models/` in the bucket; for pretrained only."
+    )
+    base_run: RunId | None = Field(
+        None, description="Completed run whose model is trained further; for pretrained only, instead of base."
+    )
+    levels: list[Level] | None = Field(
+        None, description="Quantiles that the model learns; empty: forecast.quantile_levels and 0.1 … 0.9."
+    )
+    context_length: Whole = Field(
+        378, ge=2, le=8192, description="History given to the model, in observations; a multiple of patch_size."
+    )
+    min_context: Whole | None = Field(
+        None,
+        ge=1,
+        le=8192,
+        description="Shortest history of a training window, which is then padded; empty: context_length. Lower it for short series.",
+    )
+    patch_size: Whole = Field(
+        14,
+        ge=1,
+        le=512,
+        description="Observations in one token (chronos2, chronos_bolt); fits best when it is a multiple of the season.",
+    )
+    d_model: Whole = Field(64, ge=8, le=4096, description="Width of the hidden states.")
+    d_kv: Whole = Field(
+        16, ge=2, le=512, multiple_of=2, description="Width of one attention head; even (rotary embedding)."
+    )
+    d_ff: Whole = Field(128, ge=8, le=16384, description="Width of the feed-forward layers.")
+    num_layers: Whole = Field(
+        2, ge=1, le=64, description="Encoder layers; chronos_bolt and chronos_t5 have as many decoder layers."
+    )
+    num_heads: Whole = Field(4, ge=1, le=64, description="Attention heads.")
+    dropout_rate: Real = Field(0.0, ge=0.0, lt=1.0, description="Share of activations dropped while training.")
+    vocabulary: Whole = Field(
+        4096, ge=16, le=65536, description="Tokens of chronos_t5: bins of the scaled values from -15 to 15."
+    )
+    samples: Whole = Field(
+        20, ge=1, le=1000, description="Sample paths of a forecast of chronos_t5; its quantiles are taken from them."
+    )
+
+    @model_validator(mode="after")
+    def _base_for_pretrained(self) -> ModelSection:
+        given = [key for key in ("base", "base_run") if getattr(self, key) is not None]
+        if self.initialization == "pretrained" and not given:
+            raise ValueError("base|base names the published model to start from (or base_run a run)")
+        if self.initialization == "random" and given:
+            raise ValueError(f"{given[0]}|{given[0]} is for initialization pretrained only")
+        if len(given) > 1:
+            raise ValueError("base_run|base_run and base exclude each other")
+        return self
+
+    @model_validator(mode="after")
+    def _patches_fill_the_context(self) -> ModelSection:
+        if self.family in PATCHED and self.context_length % self.patch_size:
+            below = self.context_length // self.patch_size * self.patch_size
+            near = " or ".join(str(n) for n in (below, below + self.patch_size) if n)
+            raise ValueError(
+                f"context_length|context_length must be a multiple of patch_size ({self.patch_size}), for example {near}"
+            )
+        if self.min_context is not None and self.min_context > self.context_length:
+            raise ValueError(f"min_context|min_context is at most context_length ({self.context_length})")
+        return self
+
+    @property
+    def shortest_context(self) -> int:
+        """Observations of history that a training window has at least."""
+        return self.min_context or self.context_length

@@ -1,0 +1,151 @@
+"""The sections about the optimization and the run."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from chronos_training.config.fields import Real, Section, Whole
+
+
+class TrainingSection(Section):
+    """How the model learns."""
+
+    steps: Whole = Field(1200, ge=1, le=10_000_000, description="Optimizer steps.")
+    batch_size: Whole = Field(
+        32, ge=1, le=65536, description="Windows in one optimizer step, over all processes and accumulated parts."
+    )
+    gradient_accumulation_steps: Whole = Field(
+        1,
+        ge=1,
+        le=1024,
+        description="Parts in which a process takes its share of the batch, when memory does not hold it at once.",
+    )
+    learning_rate: Real = Field(6e-3, gt=0.0, le=1.0, description="Peak learning rate of AdamW.")
+    lr_scheduler: Literal["cosine", "linear", "constant_with_warmup"] = Field(
+        "cosine", description="Course of the learning rate after the warm-up."
+    )
+    warmup_steps: Whole = Field(60, ge=0, description="Steps of linear warm-up; fewer than steps.")
+    weight_decay: Real = Field(0.01, ge=0.0, le=1.0, description="Weight decay of AdamW.")
+    max_grad_norm: Real = Field(1.0, gt=0.0, le=1000.0, description="Gradients are scaled down to this norm.")
+    precision: Literal["auto", "fp32", "fp16", "bf16"] = Field(
+        "auto",
+        description="Numbers of the forward pass. auto: fp32 on a CPU, bf16 where the GPU has it, else fp16 (T4).",
+    )
+    method: Literal["full", "lora"] = Field(
+        "full",
+        description="Which weights learn: all, or low-rank additions that are merged before the model is stored.",
+    )
+    lora_rank: Whole = Field(8, ge=1, le=1024, description="Rank of the additions; for method lora.")
+    lora_alpha: Whole = Field(16, ge=1, le=4096, description="Scale of the additions (alpha / rank); for method lora.")
+    lora_dropout: Real = Field(
+        0.0, ge=0.0, lt=1.0, description="Share of the additions' input dropped; for method lora."
+    )
+    synthetic_share: Real = Field(
+        0.0,
+        ge=0.0,
+        lt=1.0,
+        description="Share of windows from synthetic series (KernelSynth: random Gaussian processes).",
+    )
+    synthetic_series: Whole = Field(
+        256,
+        ge=1,
+        le=1_000_000,
+        description="Synthetic series that are made before training, when synthetic_share is not 0.",
+    )
+    mixup_share: Real = Field(
+        0.0, ge=0.0, lt=1.0, description="Share of windows that are weighted sums of up to three real ones (TSMixup)."
+    )
+    validation_windows: Whole = Field(
+        0,
+        ge=0,
+        le=1000,
+        description="Windows before the held-out part that choose the best checkpoint; training does not see them. 0: the last one is taken.",
+    )
+    early_stopping_patience: Whole | None = Field(
+        None,
+        ge=1,
+        le=10_000,
+        description="Checkpoints without a better validation loss after which training ends; empty: it goes to its last step.",
+    )
+    seed: Whole = Field(
+        0, ge=0, le=2**32 - 1, description="Seed of weights, windows and dropout; the same seed gives the same model."
+    )
+    log_every_steps: Whole = Field(10, ge=1, description="Steps between two entries of the loss curve.")
+    checkpoint_every_steps: Whole = Field(300, ge=1, description="Steps between two checkpoints (and validations).")
+    keep_checkpoints: Whole = Field(2, ge=1, le=100, description="Newest checkpoints that are kept, beside the best.")
+    cpu_threads: Whole | None = Field(
+        None,
+        ge=1,
+        le=1024,
+        description="Threads of the computation on a CPU; empty: all cores. A resume is bit-exact with the same number only.",
+    )
+
+    @model_validator(mode="after")
+    def _warmup_ends(self) -> TrainingSection:
+        if self.warmup_steps >= self.steps:
+            raise ValueError(f"warmup_steps|warmup_steps must be fewer than steps ({self.steps})")
+        return self
+
+    @model_validator(mode="after")
+    def _shares_leave_real_windows(self) -> TrainingSection:
+        if self.synthetic_share + self.mixup_share > 1.0:
+            raise ValueError("mixup_share|mixup_share and synthetic_share together are at most 1")
+        return self
+
+    @model_validator(mode="after")
+    def _patience_has_a_measure(self) -> TrainingSection:
+        if self.early_stopping_patience is not None and not self.validation_windows:
+            raise ValueError("validation_windows|validation_windows must be 1 or more for early_stopping_patience")
+        return self
+
+
+class EvaluationSection(Section):
+    """The held-out comparison. Its windows are the last of every series; training never sees them."""
+
+    windows: Whole = Field(4, ge=1, le=1000, description="Rolling origins for each series.")
+    stride: Whole | None = Field(
+        None, ge=1, le=100_000, description="Observations between two origins; empty: prediction_length (no overlap)."
+    )
+    batch_size: Whole = Field(256, ge=1, le=65536, description="Windows forecast at once.")
+    baselines: list[Literal["naive", "auto_ets", "auto_theta", "zero_shot"]] = Field(
+        ["naive", "auto_ets", "auto_theta", "zero_shot"],
+        description="What the model is compared with beside seasonal naive; zero_shot is the model that it started from.",
+    )
+    confidence: Real = Field(0.95, gt=0.5, lt=1.0, description="Coverage of the bootstrap intervals over series.")
+    bootstrap_samples: Whole = Field(1000, ge=100, le=100_000, description="Resamples of a bootstrap interval.")
+    publish_if: Literal[
+        "always",
+        "better_than_seasonal_naive",
+        "not_worse_than_seasonal_naive",
+        "better_than_zero_shot",
+        "better_than_all",
+    ] = Field(
+        "not_worse_than_seasonal_naive",
+        description="What must hold for the model to be offered as the latest of its name; it is stored in any case.",
+    )
+    cost_basis_points: Real = Field(
+        5.0,
+        ge=0.0,
+        le=1000.0,
+        description="Cost of a change of position for the Sharpe ratio, in 1/10,000 of the traded value.",
+    )
+    report_series: Whole = Field(6, ge=1, le=48, description="Series drawn in the report, from best to worst.")
+
+
+class RunSection(Section):
+    """Limits and size of the run."""
+
+    max_runtime_hours: Real = Field(
+        12.0,
+        gt=0.0,
+        le=12.0,
+        description="The watcher ends the instance this many hours after its boot; the default is the most.",
+    )
+    processes: Whole = Field(
+        1,
+        ge=1,
+        le=64,
+        description="Training processes on the instance, started by torchrun; one for each GPU, or for a CPU's sockets.",
+    )

@@ -1,0 +1,127 @@
+"""What an earlier run left to start from: its finished model, or the checkpoints of a training that was broken off."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+
+from chronos_training.core import aws, layout
+from chronos_training.core.errors import ConfigurationError, TrainingError
+from chronos_training.core.manifest import dataset_digest
+from chronos_training.core.objects import get_bytes, read_json
+
+from .pretrained import settings_of
+
+Json = dict[str, Any]
+
+
+def model_of_run(s3: Any, bucket: str, env: str, run_id: str) -> Json:
+    """Return the model of a completed run in the form of a published one (see published.base_model).
+
+    ConfigurationError when there is no such run, or it has not completed.
+    """
+    prefix = layout.run_prefix(env, run_id)
+    done = read_json(s3, bucket, prefix + "training.json")
+    about = read_json(s3, bucket, prefix + "model_metadata.json")
+    if done is None or about is None or done.get("status") != "completed":
+        raise ConfigurationError(
+            f"model.base_run: run {run_id} of {env} has no finished model in s3://{bucket}/{prefix}.",
+            hint="playbooks/list_runs.yml shows the runs; name one that is completed.",
+        )
+    below = f"{about['model']['path']}/"
+    files = [
+        {"path": one["path"].removeprefix(below), "size": one["size"], "sha256": one["sha256"]}
+        for one in done["artifacts"]
+        if one["path"].startswith(below)
+    ]
+    key = f"{prefix}{below}config.json"
+    with aws.explained(f"read s3://{bucket}/{key}"):
+        config = json.loads(get_bytes(s3, bucket, key))
+    return {
+        "name": about["name"],
+        "family": about["model"]["family"],
+        "digest": dataset_digest(files),
+        "prefix": prefix + below,
+        "revision": None,
+        "run_id": run_id,
+        "settings": settings_of(config),
+        "files": files,
+    }
+
+
+def checkpoints_of_run(s3: Any, bucket: str, env: str, run_id: str, training: Json) -> Json:
+    """Return the whole checkpoints of a run: run_id, prefix, files (path, size, sha256) and the newest step.
+
+    `training` is the configuration of the run that goes on; ConfigurationError when the earlier one learnt otherwise, or
+    left no whole checkpoint.
+    """
+    spec = read_json(s3, bucket, layout.run_prefix(env, run_id) + "run_spec.json")
+    if spec is None:
+        raise ConfigurationError(
+            f"There is no run {run_id} in {env} to go on from.", hint="playbooks/list_runs.yml shows the runs."
+        )
+    differing = sorted(_differences(spec["training"], training))
+    if differing:
+        raise ConfigurationError(
+            f"Run {run_id} cannot be gone on from: it was launched with another {', '.join(differing[:5])}.",
+            hint="Launch with its configuration, or start from its model (model.base_run).",
+        )
+    prefix = layout.checkpoint_prefix(env, run_id)
+    files: list[Json] = []
+    steps = []
+    for folder in _folders(s3, bucket, prefix):
+        found = _sealed(s3, bucket, prefix + folder)
+        if found is not None:
+            files += [one | {"path": folder + one["path"]} for one in found]
+            steps.append(int(folder.strip("/").rsplit("-", 1)[1]))
+    if not steps:
+        raise ConfigurationError(
+            f"Run {run_id} left no whole checkpoint in s3://{bucket}/{prefix}.", hint="Launch without going on from it."
+        )
+    return {"run_id": run_id, "prefix": prefix, "step": max(steps), "files": files}
+
+
+# What may differ: none of it decides the weights (models/checkpoints.py has the same list).
+_FREE = ("description", "evaluation", "run", "name")
+
+
+def _differences(before: Json, now: Json) -> list[str]:
+    def flat(content: Json, at: str = "") -> Json:
+        out: Json = {}
+        for key, value in content.items():
+            out |= flat(value, f"{at}{key}.") if isinstance(value, dict) else {f"{at}{key}": value}
+        return out
+
+    one, two = (
+        flat({k: v for k, v in before.items() if k not in _FREE}),
+        flat({k: v for k, v in now.items() if k not in _FREE}),
+    )
+    return [key for key in one.keys() | two.keys() if one.get(key) != two.get(key)]
+
+
+def _folders(s3: Any, bucket: str, prefix: str) -> list[str]:
+    with aws.explained(f"list s3://{bucket}/{prefix}"):
+        pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix, Delimiter="/")
+        found = [one["Prefix"][len(prefix) :] for page in pages for one in page.get("CommonPrefixes", [])]
+    return [folder for folder in found if folder.startswith("checkpoint-")]
+
+
+def _sealed(s3: Any, bucket: str, prefix: str) -> list[Json] | None:
+    """Return the files of a whole checkpoint, its seal with them; None for a torn one."""
+    key = prefix + layout.CHECKPOINT_SEAL
+    try:
+        seal = read_json(s3, bucket, key)
+    except TrainingError:
+        return None
+    if seal is None:
+        return None
+    with aws.explained(f"list s3://{bucket}/{prefix}"):
+        pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
+        there = {one["Key"][len(prefix) :]: one["Size"] for page in pages for one in page.get("Contents", [])}
+    files = [{"path": name, "size": one["size"], "sha256": one["sha256"]} for name, one in seal["files"].items()]
+    if any(there.get(one["path"]) != one["size"] for one in files):
+        return None
+    with aws.explained(f"read s3://{bucket}/{key}"):
+        body = get_bytes(s3, bucket, key)
+    return [*files, {"path": layout.CHECKPOINT_SEAL, "size": len(body), "sha256": hashlib.sha256(body).hexdigest()}]

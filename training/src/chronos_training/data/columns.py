@@ -1,0 +1,173 @@
+"""The columns of a panel as read: text that can be a date, values that can be numbers. All faults come at once."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pandera.pandas as pa
+
+from chronos_training.core.errors import DataError
+from chronos_training.data.report import Report
+
+KEYS = ("item_id", "timestamp")
+# What pandas' nanosecond timestamps hold; a series that leaves it cannot be given a grid.
+EARLIEST, LATEST = pd.Timestamp("1678-01-01"), pd.Timestamp("2262-01-01")
+_ZONE = r":\d\d.*(?:Z|[+-]\d\d:?\d\d)$"
+
+
+def typed(frame: pd.DataFrame, targets: tuple[str, ...]) -> pd.DataFrame:
+    """Return item_id as text, timestamp as naive UTC of microseconds, then `targets`, then the rest, as float64.
+
+    Raises DataError that lists every fault with its column, count and first row: missing or doubled columns, empty
+    item ids, unreadable timestamps, values that are not numbers or are infinite.
+    """
+    labels = frame.index
+    raw = frame.reset_index(drop=True)
+    raw.columns = raw.columns.map(str)
+    if twice := sorted(set(raw.columns[raw.columns.duplicated()])):
+        raise DataError(f"Column {', '.join(map(repr, twice))} is there more than once.", hint="Keep one of them.")
+    _check(raw, targets, labels)
+    rest = [column for column in raw.columns if column not in {*KEYS, *targets}]
+    return pd.DataFrame(
+        {"item_id": raw["item_id"].astype(str).astype(object), "timestamp": as_stamps(raw["timestamp"])}
+        | {column: as_numbers(raw[column]) for column in (*targets, *rest)}
+    )
+
+
+def as_stamps(values: pd.Series) -> pd.Series:
+    """Return `values` as naive UTC timestamps of microseconds; NaT for what is not a date between 1678 and 2261."""
+    if pd.api.types.is_numeric_dtype(values):
+        return pd.Series(pd.NaT, index=values.index, dtype="datetime64[us]")
+    parsed = pd.to_datetime(values, errors="coerce", utc=True, format="ISO8601")
+    if parsed.isna().any():
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # that no format was found is seen from what stays empty
+            other = pd.to_datetime(values, errors="coerce", utc=True)
+        if other.isna().sum() < parsed.isna().sum():
+            parsed = other
+    parsed = parsed.dt.tz_localize(None)
+    return parsed.where(parsed.between(EARLIEST, LATEST, inclusive="left")).astype("datetime64[us]")
+
+
+def as_numbers(values: pd.Series) -> pd.Series:
+    """Return `values` as float64; NaN for what is empty or not a number. True and false are 1 and 0."""
+    if pd.api.types.is_numeric_dtype(values):
+        return pd.Series(values.to_numpy(dtype="float64", na_value=np.nan), index=values.index)
+    if values.dtype.kind in "mM":
+        return pd.Series(np.nan, index=values.index)
+    try:
+        return pd.to_numeric(values, errors="coerce").astype("float64")
+    except (TypeError, ValueError):  # lists and the like, for which coerce does not help
+        return values.map(_number).astype("float64")
+
+
+def _number(value: Any) -> float:
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        return float("nan")
+
+
+def _schema(columns: list[str], targets: tuple[str, ...]) -> pa.DataFrameSchema:
+    named = pa.Check(_is_name, error="item", ignore_na=False)
+    dates = [
+        pa.Check(lambda s: not pd.api.types.is_numeric_dtype(s), error="epoch"),
+        pa.Check(_has_the_zone_of_the_others, error="zone", ignore_na=False),
+        pa.Check(_is_date, error="date", ignore_na=False),
+    ]
+    numbers = [
+        pa.Check(lambda s: as_numbers(s).notna(), error="text"),
+        pa.Check(lambda s: ~np.isinf(as_numbers(s)), error="infinite"),
+    ]
+    values = [*targets, *(column for column in columns if column not in {*KEYS, *targets})]
+    return pa.DataFrameSchema(
+        {"item_id": pa.Column(nullable=True, checks=named), "timestamp": pa.Column(nullable=True, checks=dates)}
+        | {column: pa.Column(nullable=True, checks=numbers) for column in values}
+    )
+
+
+def _is_name(values: pd.Series) -> pd.Series:
+    if pd.api.types.is_numeric_dtype(values):
+        return values.notna()
+    return values.notna() & values.map(lambda v: isinstance(v, (str, int)) and str(v).strip() != "", na_action="ignore")
+
+
+def _is_date(values: pd.Series) -> Any:
+    return True if pd.api.types.is_numeric_dtype(values) else as_stamps(values).notna()
+
+
+def _has_the_zone_of_the_others(values: pd.Series) -> Any:
+    """Return False where a text has no time zone although others have one: which zone was meant, nobody can tell."""
+    if values.dtype.kind in "mMiufb":
+        return True
+    zoned = values.astype("string").str.contains(_ZONE, regex=True).fillna(True).astype(bool)
+    return zoned if (zoned & values.notna()).any() else True
+
+
+def _check(raw: pd.DataFrame, targets: tuple[str, ...], labels: pd.Index) -> None:
+    try:
+        _schema(list(raw.columns), targets).validate(raw, lazy=True)
+    except pa.errors.SchemaErrors as errors:
+        cases = errors.failure_cases
+    else:
+        return
+    report = Report()
+    missing = cases.loc[cases["check"] == "column_in_dataframe", "failure_case"]
+    if len(missing):
+        has = ", ".join(raw.columns)
+        report.refuse(f"Column {', '.join(missing)} is missing; there are: {has}.")
+    for column in raw.columns:
+        for check, group in cases[cases["column"] == column].groupby("check", sort=False):
+            index = group["index"].dropna().astype(int)
+            first = int(index.min()) if len(index) else 0
+            sentence = _sentence(column, str(check), len(group), raw[column].iloc[first], _place(labels, first))
+            report.refuse(sentence, _remedy(str(check), column in targets))
+    report.stop()
+
+
+def _place(labels: pd.Index, row: int) -> str:
+    """Return `row 5`, or `row 5 of b.csv` for a panel of several files."""
+    if labels.nlevels == 2:
+        file, own = labels[row]
+        return f"row {own + 1:,} of {file}"
+    return f"row {row + 1:,}"
+
+
+def _shown(value: Any) -> str:
+    """Return a value for a message: short, and in words where there is none."""
+    if pd.api.types.is_scalar(value) and pd.isna(value):
+        return "an empty one"
+    shown = str(value) if isinstance(value, pd.Timestamp) else repr(value)
+    return shown if len(shown) <= 60 else shown[:59] + "…"
+
+
+_DATES = "dates such as 2024-01-31 or 2024-01-31 13:00"
+
+
+def _sentence(column: str, check: str, count: int, first: Any, place: str) -> str:
+    """Return what is wrong with `count` values of `column`."""
+    return {
+        "item": f"{count:,} rows have no item_id; first: {place}.",
+        "epoch": f"The timestamp column holds numbers; give {_DATES}.",
+        "zone": f"{count:,} timestamps have no time zone, while others have one; first: {_shown(first)} in {place}.",
+        "date": f"{count:,} timestamps cannot be read; first: {_shown(first)} in {place}.",
+        "infinite": f"Column {column!r}: {count:,} values are infinite; first: {place}.",
+        "text": f"Column {column!r}: {count:,} values are not numbers; first: {_shown(first)} in {place}.",
+    }[check]
+
+
+def _remedy(check: str, is_target: bool) -> str:
+    """Return what to do about it."""
+    return {
+        "item": "Name the series of every row, with text or a whole number.",
+        "epoch": "",
+        "zone": "Give all of them a zone, or none.",
+        "date": f"Give {_DATES}, from 1678 to 2261.",
+        "infinite": "Leave empty what is not known.",
+        "text": "Leave empty what is not known."
+        if is_target
+        else "Only numbers are taken beside item_id and timestamp: leave the column out, or give it as numbers.",
+    }[check]

@@ -1,0 +1,128 @@
+"""The frequency of a panel, and the panel with every row of its grid."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from chronos_training.core.errors import DataError
+from chronos_training.data.grid import places, stamps_at
+from chronos_training.data.report import Report
+
+_STEPS = {"1min": "min", "15min": "15min", "30min": "30min", "1h": "h"}
+# A mistyped year opens a gap of centuries. Real gaps, as of a shop that sells a thing twice a month, stay far below.
+MOST_ADDED = 20
+
+
+def infer_freq(frame: pd.DataFrame) -> str:
+    """Return the pandas frequency of a sorted panel, from the commonest distance of neighbours. DataError if unclear."""
+    same = frame["item_id"].eq(frame["item_id"].shift())
+    steps = frame["timestamp"].diff()[same]
+    steps = steps[steps > pd.Timedelta(0)]
+    if steps.empty:
+        raise DataError("No series has two rows; a frequency cannot be found.", hint="Give series with a history.")
+    common = pd.Timedelta(steps.mode().iloc[0])
+    stamps = frame["timestamp"]
+    for text, freq in _STEPS.items():
+        if common == pd.Timedelta(text):
+            return freq
+    days = common / pd.Timedelta(days=1)
+    if days == 1:
+        return "B" if not (stamps.dt.dayofweek >= 5).any() else "D"
+    if days == 7:
+        return f"W-{('MON', 'TUE', 'WED', 'THU', 'FRI', 'SAT', 'SUN')[int(stamps.dt.dayofweek.mode().iloc[0])]}"
+    # Most, not all: a single wrong date is better told by its item than by a frequency that cannot be found.
+    for edge in ("S", "E"):
+        at_edge = stamps[stamps.dt.is_month_start if edge == "S" else stamps.dt.is_month_end]
+        if len(at_edge) * 2 <= len(stamps):
+            continue
+        for low, high, letter in ((28, 31, "M"), (89, 92, "Q"), (365, 366, "Y")):
+            if low <= days <= high:
+                return f"{letter}{edge}{'' if letter == 'M' else _anchor(at_edge.dt.month, letter, edge)}"
+    raise DataError(
+        f"The commonest distance of two rows is {common}; that is no frequency that can be forecast here.",
+        hint="Use minutes (1, 15, 30), hours, days, business days, weeks, or the start or end of months, quarters, years.",
+    )
+
+
+def _anchor(months: pd.Series, letter: str, edge: str) -> str:
+    """Return pandas' anchor month: a quarter may begin in January or February, a year in any month."""
+    if letter == "Q":
+        months = (months - 1) % 3 + (1 if edge == "S" else 10)
+    return f"-{pd.Timestamp(2000, int(months.mode().iloc[0]), 1).strftime('%b').upper()}"
+
+
+def regular(frame: pd.DataFrame, freq: str, report: Report) -> tuple[pd.DataFrame, npt.NDArray[np.bool_]]:
+    """Return the sorted panel with every row of each series' grid, and which rows were added (all their values empty).
+
+    Timestamps off the grid, and gaps too long to be meant, end in DataError together with the problems of `report`.
+    """
+    stamps = frame["timestamp"].to_numpy()
+    place = places(stamps, freq)
+    new = frame["item_id"].ne(frame["item_id"].shift()).to_numpy()
+    first = np.flatnonzero(new)  # row of each series' first observation
+    series = np.cumsum(new) - 1
+    off = ~place.fits | (place.phase != place.phase[first][series])
+    if off.any():
+        _refuse_off_grid(frame, series, place.phase, place.fits, off, freq, report)
+        report.stop()
+    last = np.append(first[1:], len(frame)) - 1
+    lengths = place.number[last] - place.number[first] + 1
+    total = int(lengths.sum())
+    if total == len(frame):
+        return frame, np.zeros(total, dtype=bool)
+    if total - len(frame) > MOST_ADDED * len(frame):
+        _refuse_long_gap(frame, place.number, new, total, report)
+        report.stop()
+    begins = np.cumsum(lengths) - lengths  # first row of each series in the result
+    owner = np.repeat(np.arange(len(first)), lengths)
+    number = np.arange(total) - begins[owner] + place.number[first][owner]
+    rows = begins[series] + place.number - place.number[first][series]
+    columns: dict[str, npt.NDArray[np.generic]] = {
+        "item_id": frame["item_id"].to_numpy()[first][owner],
+        "timestamp": stamps_at(number, place.phase[first][owner], freq),
+    }
+    for column in frame.columns[2:]:
+        values = np.full(total, np.nan)
+        values[rows] = frame[column].to_numpy()
+        columns[column] = values
+    added = np.ones(total, dtype=bool)
+    added[rows] = False
+    return pd.DataFrame(columns), added
+
+
+def _refuse_off_grid(
+    frame: pd.DataFrame,
+    series: npt.NDArray[np.int64],
+    phase: npt.NDArray[np.int64],
+    fits: npt.NDArray[np.bool_],
+    off: npt.NDArray[np.bool_],
+    freq: str,
+    report: Report,
+) -> None:
+    """Name the first series off the grid. Its commonest time of day counts, so that one odd first row is the odd one."""
+    touched = np.unique(series[off])
+    rows = np.flatnonzero(series == touched[0])
+    usual = pd.Series(phase[rows]).mode().iloc[0]
+    wrong = rows[~fits[rows] | (phase[rows] != usual)]
+    more = f" {len(touched) - 1:,} other series have such timestamps too." if len(touched) > 1 else ""
+    report.refuse(
+        f"Item {frame['item_id'].iloc[rows[0]]!r}: {len(wrong):,} timestamps do not fit the frequency {freq!r}; "
+        f"first: {frame['timestamp'].iloc[wrong[0]]}.{more}",
+        "Correct them, or give the rows of one frequency only.",
+    )
+
+
+def _refuse_long_gap(
+    frame: pd.DataFrame, number: npt.NDArray[np.int64], new: npt.NDArray[np.bool_], total: int, report: Report
+) -> None:
+    jumps = np.diff(number)
+    jumps[new[1:]] = 0
+    row = int(np.argmax(jumps))
+    stamps = frame["timestamp"]
+    report.refuse(
+        f"The gaps lack {total - len(frame):,} rows, and there are only {len(frame):,}; the longest is of item "
+        f"{frame['item_id'].iloc[row]!r}, from {stamps.iloc[row]} to {stamps.iloc[row + 1]}.",
+        "Is a year mistyped?",
+    )

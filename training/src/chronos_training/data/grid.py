@@ -1,0 +1,79 @@
+"""The grid of a frequency: the number that a timestamp has on it, and back. Vectors of any length, no loop over series."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+Ints = npt.NDArray[np.int64]
+Stamps = npt.NDArray[np.datetime64]
+
+DAY = 86_400_000_000  # microseconds
+MINUTE = 60_000_000
+_FIXED = {"min": MINUTE, "15min": 15 * MINUTE, "30min": 30 * MINUTE, "h": 60 * MINUTE, "D": DAY}
+_WEEKDAYS = ("MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN")
+_MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
+_CALENDAR = re.compile(r"^([MQY])([SE])(?:-([A-Z]{3}))?$")
+_THURSDAY = 3  # day 0 of the Unix calendar, counted from Monday
+
+
+@dataclass(frozen=True)
+class Places:
+    """Of each timestamp: its `number` on the grid, its `phase` beside it in µs (the time of day), and whether it `fits`.
+
+    Timestamps of one series with one phase that all fit lie on the grid; their numbers rise by 1.
+    """
+
+    number: Ints
+    phase: Ints
+    fits: npt.NDArray[np.bool_]
+
+
+def places(stamps: Stamps, freq: str) -> Places:
+    """Return the places of `stamps` (datetime64[us]) on the grid of the pandas frequency `freq`."""
+    micros = stamps.astype("datetime64[us]").astype(np.int64)
+    if step := _FIXED.get(freq):
+        return Places(micros // step, micros % step, np.ones(len(micros), dtype=bool))
+    day, phase = micros // DAY, micros % DAY
+    if freq == "B":
+        week, weekday = (day + _THURSDAY) // 7, (day + _THURSDAY) % 7
+        return Places(week * 5 + weekday, phase, weekday < 5)
+    if freq.startswith("W-"):
+        shifted = day + _THURSDAY - _WEEKDAYS.index(freq[2:])
+        return Places(shifted // 7, phase, shifted % 7 == 0)
+    size, offset, at_start = _calendar(freq)
+    month = stamps.astype("datetime64[M]").astype(np.int64)
+    right_day = day == (_first_day(month) if at_start else _first_day(month + 1) - 1)
+    return Places((month - offset) // size, phase, right_day & ((month - offset) % size == 0))
+
+
+def stamps_at(number: Ints, phase: Ints, freq: str) -> Stamps:
+    """Return the timestamps (datetime64[us]) of the places `number` with `phase` on the grid of `freq`."""
+    if step := _FIXED.get(freq):
+        return (number * step + phase).astype("datetime64[us]")
+    if freq == "B":
+        day = number // 5 * 7 + number % 5 - _THURSDAY
+    elif freq.startswith("W-"):
+        day = number * 7 - _THURSDAY + _WEEKDAYS.index(freq[2:])
+    else:
+        size, offset, at_start = _calendar(freq)
+        month = number * size + offset
+        day = _first_day(month) if at_start else _first_day(month + 1) - 1
+    return (day * DAY + phase).astype("datetime64[us]")
+
+
+def _calendar(freq: str) -> tuple[int, int, bool]:
+    """Return months in a step, the month that a step has (0 is January), and whether it is its first day."""
+    match = _CALENDAR.match(freq)
+    if match is None:
+        raise ValueError(f"no grid for frequency {freq!r}")
+    letter, edge, anchor = match.groups()
+    size = {"M": 1, "Q": 3, "Y": 12}[letter]
+    return size, (_MONTHS.index(anchor) % size if anchor else 0), edge == "S"
+
+
+def _first_day(month: Ints) -> Ints:
+    return month.astype("datetime64[M]").astype("datetime64[D]").astype(np.int64)

@@ -1,0 +1,65 @@
+"""Looks at a dataset without writing anything: what it holds, what was found in it, and how that would be handled."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from chronos_training.data.rules import Rules
+from chronos_training.data.summary import examine
+
+_WORDS = {
+    "min": "every minute", "15min": "every 15 minutes", "30min": "every 30 minutes", "h": "every hour",
+    "D": "every day", "B": "business days", "W": "every week", "MS": "start of each month", "ME": "end of each month",
+    "QS": "start of each quarter", "QE": "end of each quarter", "YS": "start of each year", "YE": "end of each year",
+}  # fmt: skip
+
+
+def validate(
+    source: str, targets: Sequence[str] = ("target",), rules: Rules | None = None
+) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """Return what the panel of `source` holds, with the manifest's keys, and its findings. Nothing is written.
+
+    Raises DataError with every problem for which `prepare` would refuse it, ConfigurationError for bad targets.
+    """
+    panel, about = examine(source, targets, rules)
+    return about, panel.findings
+
+
+def render(summary: dict[str, Any], findings: Sequence[dict[str, Any]]) -> str:
+    """Return both results of `validate` as text for a terminal, without a newline at its end."""
+    freq = summary["freq"]
+    lengths = f"{summary['shortest_series']:,} to {summary['longest_series']:,} rows each"
+    if summary["shortest_series"] == summary["longest_series"]:
+        lengths = f"{summary['longest_series']:,} rows each"
+    facts = {
+        "series": f"{summary['items']:,}, {lengths}",
+        "rows": f"{summary['rows']:,}",
+        "frequency": f"{freq} ({_WORDS.get(freq.split('-')[0], freq)})",
+        "range": f"{_date(summary['start'])} to {_date(summary['end'])}",
+        "target": ", ".join(summary["target_columns"]),
+        "covariates": ", ".join(summary["covariates"]) or "none",
+        "licence": summary["licence"],
+    }
+    lines = [summary["source"], *(f"  {name:<12}{text}" for name, text in facts.items()), ""]
+    if not findings:
+        return "\n".join([*lines, "  Nothing to report: every series is complete and in order."])
+    head = ("found", "series", "rows", "in", "handled")
+    table = [
+        (f["check"], f"{f['items']:,}", f"{f['rows']:,}", _items(f["first"], f["items"]), f["handled"])
+        for f in findings
+    ]
+    widths = [max(len(row[i]) for row in [head, *table]) for i in range(len(head))]
+    for row in [head, *table]:
+        cells = [text.rjust(widths[i]) if i in (1, 2) else text.ljust(widths[i]) for i, text in enumerate(row)]
+        lines.append(("  " + "  ".join(cells)).rstrip())
+    return "\n".join(lines)
+
+
+def _date(stamp: str) -> str:
+    return stamp.removesuffix("T00:00:00").replace("T", " ")
+
+
+def _items(first: Sequence[str], count: int) -> str:
+    names = [name if len(name) <= 16 else name[:15] + "…" for name in first[:3]]
+    return ", ".join(names) + (", …" if count > len(names) else "")

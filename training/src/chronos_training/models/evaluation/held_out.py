@@ -1,0 +1,63 @@
+"""Forecasts the held-out windows chunk by chunk: memory does not grow with the number of series."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from chronos_training.config.schema import TrainingConfig
+from chronos_training.data.panel import Panel
+from chronos_training.models.evaluation.baselines import BASELINES
+from chronos_training.models.evaluation.forecasts import Chunk, chunk_of
+from chronos_training.models.evaluation.scoring import Scoring
+from chronos_training.models.evaluation.statistical import MODELS, Pool
+from chronos_training.models.evaluation.store import ForecastFile
+from chronos_training.models.progress import log
+
+# Forecasts one chunk of windows: quantiles (rows, windows, levels, horizon).
+Forecaster = Callable[[Chunk], Any]
+WINDOWS_AT_ONCE = 2048
+
+
+def evaluate(
+    forecasters: dict[str, Forecaster],
+    panel: Panel,
+    config: TrainingConfig,
+    file: Path,
+    check: Callable[[], None],
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> dict[str, Any]:
+    """Return the scores (see `Scoring.result`) of `forecasters` (the model, perhaps zero-shot) and of the baselines.
+
+    The model's forecasts go to `file`. `check` is called between parts and may raise; `progress` gets (rows done, rows in all).
+    """
+    levels, horizon = list(config.forecast.quantile_levels), config.forecast.prediction_length
+    season, wanted = config.season_length(panel.freq), config.evaluation.baselines
+    scoring, replaced = Scoring(panel, config), dict.fromkeys(MODELS, 0)
+    each = max(1, WINDOWS_AT_ONCE // (config.evaluation.windows * len(panel.targets)))
+    with Pool() as pool, ForecastFile(file, panel, levels) as store:
+        for begin in range(0, len(panel), each):
+            chunk = chunk_of(panel, range(begin, min(begin + each, len(panel))), config)
+            for name, forecaster in forecasters.items():
+                chunk.quantiles[name] = forecaster(chunk)
+            for name, baseline in BASELINES.items():
+                if name == "naive" and name not in wanted:
+                    continue
+                check()
+                chunk.quantiles[name] = np.array(
+                    [[baseline(history, horizon, levels, season) for history in row] for row in chunk.histories]
+                )
+            for name in MODELS:
+                if name in wanted:
+                    found = pool.forecast(name, chunk.histories, horizon, levels, season, check)
+                    chunk.quantiles[name], replaced[name] = found[0], replaced[name] + found[1]
+            scoring.add(chunk)
+            store.add(chunk)
+            progress(chunk.rows.stop, panel.rows)
+    for name, count in replaced.items():
+        if count:
+            log.info("%s could not be fitted to %d of %d series; seasonal naive stands in", name, count, panel.rows)
+    return scoring.result() | {"stand_ins": {name: count for name, count in replaced.items() if name in wanted}}

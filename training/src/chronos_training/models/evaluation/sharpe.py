@@ -1,0 +1,73 @@
+"""The return of a strategy that follows the forecasts (design §9, C19): Sharpe ratio out of sample, after costs.
+
+At the close of each history the position is the sign of the median forecast return over the horizon; it is held over
+the horizon. Rows are an equally weighted portfolio. The ratio is sqrt(periods a year) x mean / standard deviation of the
+portfolio's returns, without a risk-free rate (Sharpe 1994).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+Array = np.ndarray
+FEWEST = 8  # returns of which a standard deviation says something
+# Observations a year of each frequency.
+PER_YEAR = {"D": 365, "B": 252, "W": 52, "h": 24 * 365, "30min": 48 * 365, "15min": 96 * 365, "min": 1440 * 365}
+PER_YEAR |= {"MS": 12, "ME": 12, "QS": 4, "QE": 4, "YS": 1, "YE": 1}
+NO_PRICE = "The target is not a price or a return, so there is no strategy whose return could be measured."
+
+
+class Strategy:
+    """Collects the held-out windows, and says what following them would have earned."""
+
+    def __init__(self, kind: str, freq: str, stride: int, cost_basis_points: float) -> None:
+        """`kind` is forecast.target_kind, `stride` the observations between two origins."""
+        self._kind, self._cost = kind, cost_basis_points / 1e4
+        self._per_year = PER_YEAR.get(freq.split("-")[0], 1) / stride
+        self._forecast: list[Array] = []
+        self._real: list[Array] = []
+
+    def add(self, last: Array, actual: Array, median: Array, stride: int) -> None:
+        """Count rows: `last` (rows, windows) is the last observation before an origin, the others (rows, windows, horizon)."""
+        held = min(stride, actual.shape[2])  # until the next decision
+        if self._kind == "price":
+            with np.errstate(divide="ignore", invalid="ignore"):
+                self._forecast.append(median[:, :, held - 1] / last - 1.0)
+                self._real.append(actual[:, :, held - 1] / last - 1.0)
+        elif self._kind == "return":
+            self._forecast.append(median[:, :, :held].sum(axis=2))
+            self._real.append(actual[:, :, :held].sum(axis=2))
+
+    def result(self) -> dict[str, Any]:
+        """Return sharpe_ratio with n, cost and buy-and-hold's own; null with a reason where it cannot be computed."""
+        out: dict[str, Any] = {
+            "sharpe_ratio": None,
+            "n": 0,
+            "cost_basis_points": self._cost * 1e4,
+            "buy_and_hold": None,
+        }
+        if self._kind == "level":
+            return out | {"reason": NO_PRICE}
+        forecast, real = np.concatenate(self._forecast), np.concatenate(self._real)
+        usable = np.isfinite(forecast) & np.isfinite(real)
+        position = np.where(usable, np.sign(forecast), 0.0)
+        before = np.concatenate([np.zeros((len(position), 1)), position[:, :-1]], axis=1)
+        gain = np.where(usable, position * np.where(usable, real, 0.0) - self._cost * np.abs(position - before), np.nan)
+        portfolio = np.nanmean(gain, axis=0) if usable.any() else np.empty(0)
+        portfolio = portfolio[np.isfinite(portfolio)]
+        out["n"] = len(portfolio)
+        if len(portfolio) < FEWEST:
+            return out | {
+                "reason": f"{len(portfolio)} periods are too few, at least {FEWEST} are needed: raise evaluation.windows."
+            }
+        held = np.nanmean(np.where(usable, real, np.nan), axis=0)
+        own = self._ratio(portfolio)
+        if own is None:
+            return out | {"reason": "The strategy's returns are all the same."}
+        return out | {"sharpe_ratio": own, "buy_and_hold": self._ratio(held[np.isfinite(held)]), "reason": None}
+
+    def _ratio(self, returns: Array) -> float | None:
+        deviation = float(np.std(returns, ddof=1)) if len(returns) > 1 else 0.0
+        return float(np.sqrt(self._per_year) * returns.mean() / deviation) if deviation > 0 else None

@@ -1,0 +1,24 @@
+"""The Chronos families: what differs between them, behind one interface. The loop and the evaluation know only that."""
+
+from __future__ import annotations
+
+from chronos_training.models.families.base import Family, History
+
+__all__ = ["Family", "History", "family"]
+
+
+def family(name: str) -> Family:
+    """Return the family of this name (model.family)."""
+    if name == "chronos2":
+        from chronos_training.models.families.chronos2 import Chronos2
+
+        return Chronos2()
+    if name == "chronos_bolt":
+        from chronos_training.models.families.bolt import Bolt
+
+        return Bolt()
+    if name == "chronos_t5":
+        from chronos_training.models.families.t5 import T5
+
+        return T5()
+    raise ValueError(f"{name} is no family that is trained here")

@@ -1,0 +1,82 @@
+"""What a family has to do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from chronos_training.config.schema import TrainingConfig
+from chronos_training.core.errors import ConfigurationError
+from chronos_training.models.windows import Window
+
+Array = np.ndarray
+
+
+@dataclass(frozen=True)
+class History:
+    """What is known at an origin: `target` (targets, length), `past` (columns, length), `known` (columns, length + horizon)."""
+
+    target: Array
+    past: Array
+    known: Array
+
+
+class Family(Protocol):
+    """One Chronos family. Models are upstream's classes, folders are upstream's format."""
+
+    @property
+    def label_names(self) -> Sequence[str]:
+        """Keys of a batch without which the model gives no loss."""
+
+    @property
+    def lora_modules(self) -> Sequence[str]:
+        """Ends of the names of the modules that low-rank additions are made to."""
+
+    def build(self, config: TrainingConfig) -> Any:
+        """Return a model with random weights of the configured size."""
+
+    def load(self, folder: Path, config: TrainingConfig) -> Any:
+        """Return the model in a folder. ConfigurationError when it is none of this family, or does not fit."""
+
+    def collate(self, config: TrainingConfig, windows: Sequence[Window]) -> dict[str, Any]:
+        """Return one batch for the model's forward, labels included."""
+
+    def save(self, model: Any, folder: Path) -> None:
+        """Write the model so that upstream's `from_pretrained(folder)` loads it, wherever the folder is moved."""
+
+    def predict(
+        self, model: Any, histories: Sequence[History], config: TrainingConfig, check: Callable[[], None]
+    ) -> Array:
+        """Return quantiles (histories, targets, levels, horizon) through upstream's pipeline; `check` between batches."""
+
+
+def loaded(load: Callable[[], Any], folder: Path, what: str) -> Any:
+    """Return what `load` gives. ConfigurationError when the folder does not hold that."""
+    try:
+        return load()
+    except (OSError, ValueError, KeyError, TypeError, RuntimeError, AssertionError) as error:
+        said = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise ConfigurationError(f"{folder} is not a {what} model that can be loaded: {said}") from error
+
+
+def must_agree(folder: Path, **pairs: tuple[Any, Any]) -> None:
+    """Raise ConfigurationError for the first key whose configured value is not the model's."""
+    for key, (configured, has) in pairs.items():
+        if configured != has:
+            name = f"model.{key}"
+            raise ConfigurationError(f"{name} is {configured}, and the model in {folder} has {has}.")
+
+
+def at_most(folder: Path, key: str, configured: int, most: int) -> None:
+    """Raise ConfigurationError when a length is more than the model was made for."""
+    if configured > most:
+        raise ConfigurationError(f"{key} is {configured}, and the model in {folder} was made for at most {most}.")
+
+
+def batches(items: Sequence[Any], size: int) -> list[Sequence[Any]]:
+    """Return the items in runs of `size`."""
+    return [items[begin : begin + size] for begin in range(0, len(items), size)]

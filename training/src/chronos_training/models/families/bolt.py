@@ -1,0 +1,93 @@
+"""Chronos-Bolt: an encoder and a decoder over patches, all quantiles of the horizon in one pass. One column, no covariates."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from chronos import ChronosBoltPipeline
+from chronos.chronos_bolt import ChronosBoltModelForForecasting
+from transformers import T5Config
+
+from chronos_training.config.schema import TrainingConfig
+from chronos_training.models.families.base import Array, History, at_most, batches, loaded, must_agree
+from chronos_training.models.windows import Window
+
+# peft asks every model for it, and upstream's class, which has no embedding of tokens but that of its two special ones, has
+# no answer that transformers 5 finds by itself.
+ChronosBoltModelForForecasting.get_input_embeddings = lambda self: self.shared
+
+
+class Bolt:
+    """https://huggingface.co/autogluon/chronos-bolt-base."""
+
+    label_names = ("target",)
+    lora_modules = ("q", "k", "v", "o", "output_patch_embedding.output_layer")
+
+    def build(self, config: TrainingConfig) -> Any:
+        """Return a model with random weights."""
+        size = config.model
+        core = T5Config(
+            d_model=size.d_model,
+            d_kv=size.d_kv,
+            d_ff=size.d_ff,
+            num_layers=size.num_layers,
+            num_decoder_layers=size.num_layers,
+            num_heads=size.num_heads,
+            dropout_rate=size.dropout_rate,
+            initializer_factor=0.05,
+            feed_forward_proj="relu",
+            decoder_start_token_id=0,
+            pad_token_id=0,
+            eos_token_id=1,
+            architectures=["ChronosBoltModelForForecasting"],
+            chronos_pipeline_class="ChronosBoltPipeline",
+            chronos_config={
+                "context_length": size.context_length,
+                "prediction_length": config.forecast.prediction_length,
+                "input_patch_size": size.patch_size,
+                "input_patch_stride": size.patch_size,
+                "quantiles": config.model_levels,
+                "use_reg_token": True,
+            },
+        )
+        return ChronosBoltModelForForecasting(core)
+
+    def load(self, folder: Path, config: TrainingConfig) -> Any:
+        """Return the model in a folder."""
+        model = loaded(lambda: ChronosBoltModelForForecasting.from_pretrained(folder), folder, "Chronos-Bolt")
+        own = model.chronos_config
+        must_agree(folder, patch_size=(config.model.patch_size, own.input_patch_size))
+        must_agree(folder, levels=(config.model_levels, list(own.quantiles)))
+        at_most(folder, "forecast.prediction_length", config.forecast.prediction_length, own.prediction_length)
+        return model
+
+    def collate(self, config: TrainingConfig, windows: Sequence[Window]) -> dict[str, Any]:
+        """Return context (batch, C) and target (batch, H)."""
+        return {
+            "context": torch.from_numpy(np.concatenate([w["context"] for w in windows])),
+            "target": torch.from_numpy(np.concatenate([w["future_target"] for w in windows])),
+        }
+
+    def save(self, model: Any, folder: Path) -> None:
+        """Write upstream's directory."""
+        model.save_pretrained(folder)
+
+    def predict(
+        self, model: Any, histories: Sequence[History], config: TrainingConfig, check: Callable[[], None]
+    ) -> Array:
+        """Return quantiles (histories, 1, levels, horizon)."""
+        pipeline = ChronosBoltPipeline(model.eval())
+        out = []
+        for part in batches(histories, config.evaluation.batch_size):
+            quantiles, _ = pipeline.predict_quantiles(
+                [torch.from_numpy(history.target[0]) for history in part],
+                prediction_length=config.forecast.prediction_length,
+                quantile_levels=list(config.forecast.quantile_levels),
+            )
+            out.append(quantiles.double().numpy().swapaxes(1, 2))
+            check()
+        return np.concatenate(out)[:, None]

@@ -1,0 +1,125 @@
+"""Chronos on T5: scaled values as tokens of a vocabulary, sample paths as forecasts. One column, no covariates."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from chronos import ChronosPipeline
+from chronos.chronos import ChronosConfig, ChronosModel
+from transformers import T5Config, T5ForConditionalGeneration
+
+from chronos_training.config.schema import TrainingConfig
+from chronos_training.core.errors import ConfigurationError
+from chronos_training.models.families.base import Array, History, at_most, batches, loaded, must_agree
+from chronos_training.models.windows import Window
+
+IGNORED = -100  # labels that T5's loss leaves out
+# Upstream's, in mean absolute values of the history.
+RANGE = {"low_limit": -15.0, "high_limit": 15.0}
+
+
+class T5:
+    """Ansari et al. 2024, arXiv:2403.07815."""
+
+    label_names = ("labels",)
+    lora_modules = ("q", "k", "v", "o")
+
+    def build(self, config: TrainingConfig) -> Any:
+        """Return a model with random weights."""
+        size = config.model
+        core = T5Config(
+            vocab_size=size.vocabulary,
+            d_model=size.d_model,
+            d_kv=size.d_kv,
+            d_ff=size.d_ff,
+            num_layers=size.num_layers,
+            num_decoder_layers=size.num_layers,
+            num_heads=size.num_heads,
+            dropout_rate=size.dropout_rate,
+            initializer_factor=0.05,
+            feed_forward_proj="relu",
+            decoder_start_token_id=0,
+            pad_token_id=0,
+            eos_token_id=1,
+            architectures=["T5ForConditionalGeneration"],
+            chronos_pipeline_class="ChronosPipeline",
+            chronos_config=_chronos_config(config),
+        )
+        return T5ForConditionalGeneration(core)
+
+    def load(self, folder: Path, config: TrainingConfig) -> Any:
+        """Return the model in a folder."""
+        model = loaded(lambda: T5ForConditionalGeneration.from_pretrained(folder), folder, "Chronos")
+        if not isinstance(getattr(model.config, "chronos_config", None), dict):
+            raise ConfigurationError(f"{folder} holds a T5 model that is not of Chronos: it has no chronos_config.")
+        own = ChronosConfig(**model.config.chronos_config)
+        if own.tokenizer_kwargs != RANGE or own.model_type != "seq2seq":
+            raise ConfigurationError(f"{folder} has a tokenizer that is not upstream's for T5: {own.tokenizer_kwargs}.")
+        must_agree(folder, vocabulary=(config.model.vocabulary, own.n_tokens))
+        at_most(folder, "forecast.prediction_length", config.forecast.prediction_length, own.prediction_length)
+        at_most(folder, "model.context_length", config.model.context_length, own.context_length)
+        return model
+
+    def collate(self, config: TrainingConfig, windows: Sequence[Window]) -> dict[str, Any]:
+        """Return input_ids and attention_mask (batch, C + 1), labels (batch, H + 1); missing values are ignored."""
+        tokenizer = self._tokenizer(config)
+        context = torch.from_numpy(np.concatenate([w["context"] for w in windows]))
+        future = torch.from_numpy(np.concatenate([w["future_target"] for w in windows]))
+        tokens, mask, scale = tokenizer.context_input_transform(context)
+        labels, seen = tokenizer.label_input_transform(future, scale)
+        labels[~seen] = IGNORED
+        return {"input_ids": tokens, "attention_mask": mask, "labels": labels}
+
+    def save(self, model: Any, folder: Path) -> None:
+        """Write upstream's directory."""
+        model.save_pretrained(folder)
+
+    def predict(
+        self, model: Any, histories: Sequence[History], config: TrainingConfig, check: Callable[[], None]
+    ) -> Array:
+        """Return quantiles (histories, 1, levels, horizon) of sample paths, drawn with the configured seed."""
+        chronos = ChronosConfig(**model.config.chronos_config)
+        pipeline = ChronosPipeline(chronos.create_tokenizer(), ChronosModel(chronos, model.eval()))
+        out = []
+        # Drawing must not move the generators that the training goes on with.
+        with torch.random.fork_rng():
+            torch.manual_seed(config.training.seed)
+            for part in batches(histories, config.evaluation.batch_size):
+                samples = pipeline.predict(
+                    [torch.from_numpy(history.target[0]) for history in part],
+                    prediction_length=config.forecast.prediction_length,
+                    num_samples=config.model.samples,
+                )
+                drawn = np.quantile(samples.double().numpy(), config.forecast.quantile_levels, axis=1)
+                out.append(drawn.swapaxes(0, 1))
+                check()
+        return np.concatenate(out)[:, None]
+
+    def _tokenizer(self, config: TrainingConfig) -> Any:
+        if getattr(self, "_made_for", None) is not config:
+            self._made_for, self._made = config, ChronosConfig(**_chronos_config(config)).create_tokenizer()
+        return self._made
+
+
+def _chronos_config(config: TrainingConfig) -> dict[str, Any]:
+    """Return upstream's settings of tokenizer and sampling."""
+    return {
+        "tokenizer_class": "MeanScaleUniformBins",
+        "tokenizer_kwargs": RANGE,
+        "context_length": config.model.context_length,
+        "prediction_length": config.forecast.prediction_length,
+        "n_tokens": config.model.vocabulary,
+        "n_special_tokens": 2,
+        "pad_token_id": 0,
+        "eos_token_id": 1,
+        "use_eos_token": True,
+        "model_type": "seq2seq",
+        "num_samples": config.model.samples,
+        "temperature": 1.0,
+        "top_k": 50,
+        "top_p": 1.0,
+    }
