@@ -82,10 +82,10 @@ def of(**results: str) -> dict[str, Any]:
         ("better_than_all", of(seasonal_naive="better", auto_ets="better"), True, "better than all"),
     ],
 )
-def test_what_is_offered_as_the_latest(condition: str, verdicts: dict[str, Any], met: bool, says: str) -> None:
+def test_what_is_recommended(condition: str, verdicts: dict[str, Any], met: bool, says: str) -> None:
     found = decision(condition, verdicts)
     assert found["met"] is met and says in found["sentence"]
-    assert found["sentence"].startswith("Offered" if met else "Not offered")
+    assert found["sentence"].startswith("Recommended: " if met else "Not recommended: ")
 
 
 def test_the_sharpe_ratio_by_hand() -> None:

@@ -51,7 +51,7 @@ def _change(ratio: float) -> str:
 
 
 def decision(condition: str, verdicts: dict[str, dict[str, Any]]) -> dict[str, Any]:
-    """Return whether the model is offered as the latest of its name: `condition`, `met`, and one sentence."""
+    """Return whether the model is recommended for use: `condition`, `met`, and one sentence."""
     if condition == "always":
         return _decided(condition, True, "whatever the comparison says")
     if condition == "better_than_all":
@@ -71,5 +71,5 @@ def decision(condition: str, verdicts: dict[str, dict[str, Any]]) -> dict[str, A
 
 
 def _decided(condition: str, met: bool, reason: str) -> dict[str, Any]:
-    word = "Offered" if met else "Not offered"
-    return {"condition": condition, "met": met, "sentence": f"{word} as the latest: {reason} ({condition})."}
+    word = "Recommended" if met else "Not recommended"
+    return {"condition": condition, "met": met, "sentence": f"{word}: {reason} ({condition})."}
