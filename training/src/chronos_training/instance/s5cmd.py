@@ -20,8 +20,10 @@ from chronos_training.core import aws
 log = logging.getLogger(__name__)
 
 POLL_SECONDS = 0.25
+END_SECONDS = 5.0  # between its last word and its end
 # It waits for ever on a line that went silent; a minute without a byte hands the rest to boto3, which has time limits.
 STALL_SECONDS = 60.0
+WORKERS = 256  # its default
 # Parts of 16 MB, 16 at a time, for one large object; its default is 50 MB, 5 at a time.
 LARGE = ("--concurrency", "16", "--part-size", "16")
 
@@ -52,9 +54,14 @@ def variables(s3: Any) -> dict[str, str]:
 
 
 def run(
-    path: Path, s3: Any, commands: Iterable[str], copied: Callable[[str, str], None], done_bytes: Callable[[], int]
+    path: Path,
+    s3: Any,
+    commands: Iterable[str],
+    copied: Callable[[str, str], None],
+    done_bytes: Callable[[], int],
+    workers: int = WORKERS,
 ) -> str:
-    """Run `commands` (words quoted as for a shell) with many workers; return the first error, empty when there is none.
+    """Run `commands` (words quoted as for a shell), `workers` objects at once; return the first error, empty for none.
 
     `copied(source, destination)` is called in another thread after each copy; `done_bytes` is asked often, and what it
     raises ends the program. Ends early, with a sentence, when no byte arrives for a minute.
@@ -63,7 +70,7 @@ def run(
         script.write("\n".join(commands) + "\n")
         script.flush()
         process = subprocess.Popen(
-            [str(path), "--json", "run", script.name],
+            [str(path), "--json", "--numworkers", str(workers), "run", script.name],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=errors,
@@ -73,7 +80,10 @@ def run(
         reader = threading.Thread(target=_read, args=(process, copied), name="s5cmd", daemon=True)
         reader.start()
         try:
-            stalled = _watch(process, done_bytes)
+            stalled = _watch(reader, done_bytes)
+            if not stalled:
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    process.wait(END_SECONDS)
         finally:
             process.kill()
             process.wait()
@@ -84,12 +94,13 @@ def run(
         return _first_error(errors.read()) if process.returncode else ""
 
 
-def _watch(process: subprocess.Popen[str], done_bytes: Callable[[], int]) -> bool:
-    """Wait for the end of the program. Returns True when it makes no progress any more."""
+def _watch(reader: threading.Thread, done_bytes: Callable[[], int]) -> bool:
+    """Wait until the program has said all, which it does at its end. Returns True when it makes no progress any more."""
     seen, since = -1, time.monotonic()
     while True:
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(POLL_SECONDS)
+        # The end of what it says is an event; to wait for a process is to look every 50 ms.
+        reader.join(POLL_SECONDS)
+        if not reader.is_alive():
             return False
         now = done_bytes()
         if now != seen:

@@ -33,6 +33,7 @@ ATTEMPTS = 3
 BACKOFF_SECONDS = 1.0
 POLL_SECONDS = 0.5
 LARGE_BYTES = 64 << 20
+LARGE_MEAN_BYTES, FEW = 16 << 20, 3
 # So many objects of a prefix may be left out of one copy of the whole prefix; beyond, each file is copied by name.
 MOST_EXCLUDED = 50
 MARGIN_BYTES = 256 << 20
@@ -139,7 +140,7 @@ class _Transfer:
                     pool.submit(self._accept, one, Path(destination))
 
             commands = list(self._commands(prefix))
-            error = s5cmd.run(program, self.s3, commands, copied, self._report)
+            error = s5cmd.run(program, self.s3, commands, copied, self._report, self._workers())
         if self.missing:
             left = f"{len(self.missing)} files are left to boto3"
             log.warning("s5cmd did not bring everything (%s): %s", error or "corrupt files", left)
@@ -150,11 +151,20 @@ class _Transfer:
         if others is not None and len(others) <= MOST_EXCLUDED:
             # One listing and one request for each file; a copy by name costs a second request for its size.
             words = [word for key in others for word in ("--exclude", key[len(prefix) :])]
-            yield shlex.join(["cp", *words, f"{root}{prefix}*", f"{self.staging}/"])
+            yield shlex.join(
+                ["cp", *(s5cmd.LARGE if self._are_large() else ()), *words, f"{root}{prefix}*", f"{self.staging}/"]
+            )
             return
         for number, one in enumerate(self.missing.values()):
             large = s5cmd.LARGE if one.size > LARGE_BYTES else ()
             yield shlex.join(["cp", "--raw", *large, root + one.key, str(self.staging / str(number))])
+
+    def _are_large(self) -> bool:
+        return sum(one.size for one in self.missing.values()) > LARGE_MEAN_BYTES * len(self.missing)
+
+    def _workers(self) -> int:
+        """Large files come a few at a time, in parts: all at once they would end at once, and be hashed when the line is idle."""
+        return FEW if self._are_large() else s5cmd.WORKERS
 
     def _others(self, prefix: str) -> list[str] | None:
         """Return the keys below `prefix` that are not missing here, or None when they cannot be listed."""
