@@ -10,6 +10,11 @@ from pathlib import Path
 
 TIMEOUT = 30.0
 READ_AHEAD = "read-ahead"  # the thread's name
+# What `import torch, chronos` does not touch, and what is large.
+NOT_AT_FIRST = {
+    *("llvmlite", "numba", "pyarrow", "pydantic", "statsforecast", "statsmodels", "triton"),
+    *("test", "tests", "testing", "idlelib", "lib2to3", "ensurepip", "_inductor", "_dynamo", "models"),
+}
 
 
 def reason_not_to_mount() -> str:
@@ -52,7 +57,8 @@ def read_ahead(target: Path) -> None:
 
 
 def _read_compiled(target: Path) -> None:
-    for folder, _, names in os.walk(target):
+    for folder, folders, names in os.walk(target):
+        folders[:] = [name for name in folders if name not in NOT_AT_FIRST]
         for name in names:
             if name.endswith(".pyc"):
                 with contextlib.suppress(OSError):  # it only warms; whoever needs the file meets the error
