@@ -146,6 +146,7 @@ def growth() -> Section:
         "Growth with the number of series",
         "Seconds for 2,000 windows of 378 + 28 observations out of panels that are mapped from files, and how much memory of its "
         "own (not mapped from a file) the process has afterwards, in GB.",
+        unit="value",
     )
     seconds, memory = {}, {}
     for factor in (1, 10, 100):
