@@ -62,6 +62,8 @@ def test_a_model_is_evaluated_again_with_the_same_scores(
     assert done.returncode == 0, done.stdout + done.stderr
     first, again = (pd.read_csv(f / "per_series.csv") for f in (trained / "evaluation", tmp_path / "scores"))
     pd.testing.assert_frame_equal(first, again)
+    left = {path.name for path in (tmp_path / "scores").iterdir()}
+    assert left == {"dataset", "metrics.json", "per_series.csv", "forecasts.parquet"}
     assert "This model" in done.stdout and "Naive: the last value" in done.stdout
 
 

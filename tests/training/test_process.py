@@ -212,6 +212,7 @@ def test_faults_that_a_person_can_mend(data: Path, tmp_path: Path, capsys: pytes
     cases: list[tuple[dict[str, Any], str]] = [
         ({"config": tiny(model={"context_length": 140})}, "model.context_length: 140 is longer than the series allow"),
         ({"config": tiny(dataset={"targets": ["sales"]})}, "no column 'sales'"),
+        ({"config": tiny(training={"precision": "fp16"})}, "training.precision: fp16 needs a GPU"),
         ({"config": tiny(dataset={"name": "other"})}, "dataset.name: 'other' is configured"),
         ({"config": tiny(), "dataset": {"digest": "0" * 64}}, "was launched with dataset digest 000000000000"),
         ({"config": tiny(), "training": {"model": {"familly": "x"}}}, "training.model.familly: unknown key"),

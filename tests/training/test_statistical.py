@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
+import psutil
 import pytest
 from statsforecast import models
 
+from chronos_training.core.errors import TrainingError
 from chronos_training.models.evaluation.statistical import Pool, intervals
+from tests.training.conftest import environment
 
 
 @pytest.mark.parametrize("name", ["auto_ets", "auto_theta"])
@@ -41,3 +48,43 @@ def test_a_stop_ends_the_statistical_models() -> None:
     rows = [[np.random.default_rng(i).normal(size=60)] for i in range(20)]
     with pytest.raises(KeyboardInterrupt), Pool() as pool:
         pool.forecast("auto_ets", rows, 3, [0.5], 1, stop)
+
+
+@pytest.mark.parametrize("name", ["auto_ets", "auto_theta"])
+def test_a_long_season_is_taken_out_first(name: str) -> None:
+    """Half-hours of a day: without their season these models are no rivals at all."""
+    time = np.arange(480)
+    series = 100 + 20 * np.sin(2 * np.pi * time / 48) + np.random.default_rng(0).normal(size=480)
+    with Pool() as pool:
+        found, stand_ins = pool.forecast(name, [[series[:384], series[:432]]], 48, [0.1, 0.5, 0.9], 48, lambda: None)
+    assert stand_ins == 0
+    for window, origin in enumerate((384, 432)):
+        assert np.abs(found[0, window, 1] - series[origin : origin + 48]).mean() < 2.0
+
+
+def test_a_killed_process_is_one_sentence() -> None:
+    rows = [[np.random.default_rng(i).normal(size=60)] for i in range(64)]
+
+    def kill() -> None:
+        for child in psutil.Process().children(recursive=True):
+            child.kill()
+
+    with pytest.raises(TrainingError, match=r"processes that fit auto_ets was killed"), Pool() as pool:
+        pool.forecast("auto_ets", rows, 3, [0.5], 1, kill)
+
+
+def test_no_process_outlives_the_one_that_evaluates(tmp_path: Path) -> None:
+    script = tmp_path / "evaluate.py"
+    script.write_text(
+        "import time\nimport numpy as np\nfrom chronos_training.models.evaluation.statistical import Pool\n"
+        "if __name__ == '__main__':\n"
+        "    with Pool() as pool:\n"
+        "        pool.forecast('auto_ets', [[np.arange(60.0) % 7]] * 16, 3, [0.5], 7, lambda: None)\n"
+        "        print('ready', flush=True)\n        time.sleep(600)\n"
+    )
+    process = subprocess.Popen([sys.executable, str(script)], stdout=subprocess.PIPE, text=True, env=environment())
+    assert process.stdout is not None and process.stdout.readline() == "ready\n"
+    others = psutil.Process(process.pid).children(recursive=True)
+    process.kill()
+    process.wait()
+    assert others and not psutil.wait_procs(others, timeout=20)[1]

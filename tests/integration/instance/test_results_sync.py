@@ -184,3 +184,16 @@ def test_the_client_of_the_instance_notices_dead_connections_soon():
     assert patience.CONFIG.connect_timeout <= 5
     assert patience.CONFIG.read_timeout <= 20
     assert clients.STANDARD.read_timeout >= patience.CONFIG.read_timeout
+
+
+def test_an_old_checkpoint_that_cannot_be_removed_fails_no_run(aws, s3, output, results):
+    old = checkpoint(output, 20)
+    results.send_newest_checkpoint()
+    shutil.rmtree(old)
+    (output / "report.html").write_text("<p>good</p>")
+    aws.fault("DeleteObjects", "AccessDenied", status=403, times=None)
+    stored = results.store()
+    assert [artifact["path"] for artifact in stored] == ["report.html"]
+    aws.clear_faults()
+    results.store()
+    assert {key.split("/")[-1] for key in keys(s3)} == {"report.html"}

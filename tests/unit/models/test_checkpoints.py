@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from chronos_training.config import TrainingConfig
+from chronos_training.config.fingerprint import Fingerprint
 from chronos_training.core.errors import ConfigurationError
 from chronos_training.models import checkpoints
 
@@ -68,7 +69,7 @@ def test_a_checkpoint_of_something_else_is_refused(tmp_path: Path) -> None:
 
 def test_fingerprint_follows_what_decides_the_weights() -> None:
     def mark(digest: str = "d", **change: object) -> str:
-        return checkpoints.fingerprint(TrainingConfig.model_validate(change), digest)
+        return Fingerprint(TrainingConfig.model_validate(change), digest).mark
 
     assert mark() == mark(run={"max_runtime_hours": 3}) == mark(description="other")
     assert (

@@ -7,7 +7,7 @@ import pytest
 
 from chronos_training.config import TrainingConfig
 from chronos_training.models.evaluation.baselines import (
-    naive,
+    BASELINES,
     seasonal_naive,
     seasonal_naive_gaussian,
     seasonal_naive_point,
@@ -60,6 +60,6 @@ def test_windows_end_with_the_series_and_lie_in_the_held_out_part(config: Traini
 
 def test_naive_is_a_random_walk() -> None:
     history = np.array([1.0, 2, 4, 3])  # steps 1, 2, -1: sigma = sqrt(2)
-    out = naive(history, 4, [0.5, 0.9], 7)
+    out = BASELINES["naive"](history, 4, [0.5, 0.9], 7)
     np.testing.assert_array_equal(out[0], 3.0)
     np.testing.assert_allclose(out[1] - out[0], 1.2815515655 * np.sqrt(2) * np.sqrt([1, 2, 3, 4]))

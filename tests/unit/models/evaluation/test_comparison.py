@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from chronos_training.config import TrainingConfig
+from chronos_training.core.errors import TrainingError
 from chronos_training.data.panel import Panel
 from chronos_training.models.evaluation.forecasts import MODEL, SEASONAL_NAIVE, Chunk
 from chronos_training.models.evaluation.relative import Ratio, ratio
@@ -23,8 +24,7 @@ def test_a_ratio_is_the_geometric_mean_and_seeded() -> None:
     own, other = np.array([1.0, 4.0, np.nan, 0.0]), np.array([2.0, 2.0, 1.0, 1.0])
     found = ratio(own, other, **HOW)
     assert found is not None and found == ratio(own, other, **HOW)
-    assert found.value == pytest.approx(1.0) and (found.rows, found.won) == (2, 1)
-    assert found.low <= found.value <= found.high
+    assert found.value == pytest.approx(1.0) and (found.rows, found.won, found.interval) == (2, 1, None)
     assert ratio(np.array([np.nan]), np.array([1.0]), **HOW) is None
 
 
@@ -33,14 +33,16 @@ def test_more_rows_make_the_interval_narrower_and_it_covers() -> None:
     widths, hits = {}, 0
     for count in (20, 2000):
         found = ratio(np.exp(random.normal(0.1, 0.5, count)), np.ones(count), **HOW)
-        assert found is not None
-        widths[count] = found.high - found.low
+        assert found is not None and found.interval is not None
+        low, high = found.interval
+        assert low <= found.value <= high
+        widths[count] = high - low
     assert widths[2000] < widths[20] / 4
     for seed in range(200):
         rows = np.exp(np.random.default_rng(seed).normal(0.0, 0.5, 40))
         found = ratio(rows, np.ones(40), confidence=0.95, samples=200)
-        assert found is not None
-        hits += found.low <= 1.0 <= found.high
+        assert found is not None and found.interval is not None
+        hits += found.interval[0] <= 1.0 <= found.interval[1]
     assert 0.88 <= hits / 200 <= 0.99
 
 
@@ -53,13 +55,13 @@ def test_more_rows_make_the_interval_narrower_and_it_covers() -> None:
     ],
 )
 def test_the_verdict_in_words(low: float, value: float, high: float, result: str, words: str) -> None:
-    found = verdict("auto_ets", Ratio(value, low, high, 10, 7), 0.95)
+    found = verdict("auto_ets", Ratio(value, (low, high), 10, 7), 0.95)
     assert found["result"] == result and found["sentence"].startswith(words)
     assert "lower on 7 of 10 series" in found["sentence"] and "95% interval" in found["sentence"]
 
 
 def test_one_series_distinguishes_nothing() -> None:
-    assert verdict("naive", Ratio(0.5, 0.5, 0.5, 1, 1), 0.95)["result"] == "not distinguishable"
+    assert verdict("naive", Ratio(0.5, None, 1, 1), 0.95)["result"] == "not distinguishable"
     assert verdict("naive", None, 0.95)["result"] == "undecided"
 
 
@@ -125,14 +127,15 @@ def result_of(panel: Panel, config: TrainingConfig, *chunks: Chunk) -> dict[str,
     return scoring.result()
 
 
-def test_scores_of_a_panel(panel: Panel, config: TrainingConfig, chunk: Chunk) -> None:
-    scores = result_of(panel, config, chunk)
+def test_scores_of_a_panel(panel: Panel, config: TrainingConfig) -> None:
+    wider = panel_of([panel.row_values(i % 5) + i for i in range(8)])  # a verdict needs more than five series
+    scores = result_of(wider, config, chunk_with(wider, config, range(8)))
     assert scores["aggregate"][MODEL]["mae"] == pytest.approx(0.1)  # every error of the median is 0.1
     assert scores["aggregate"][SEASONAL_NAIVE]["relative_wql"] == pytest.approx(1.0)
     ratios = [row[MODEL]["wql"] / row[SEASONAL_NAIVE]["wql"] for row in scores["per_series"]]
     assert scores["aggregate"][MODEL]["relative_wql"] == pytest.approx(np.exp(np.mean(np.log(ratios))))
     assert scores["held_out_from"].startswith("2020-04-09")
-    assert scores["verdict"]["result"] == "better" and scores["verdict"]["series_won"] == 5
+    assert scores["verdict"]["result"] == "better" and scores["verdict"]["series_won"] == 8
     assert scores["publish"]["met"] and set(scores["verdicts"]) == {"seasonal_naive", "naive"}
     assert [len(values) for values in scores["by_horizon"][MODEL].values()] == [7] * 4
 
@@ -156,3 +159,71 @@ def test_series_of_zeros_and_constants_do_not_break_the_comparison(panel: Panel,
     assert scores["per_series"][0][MODEL]["wql"] is None
     assert scores["per_series"][1][MODEL]["mase"] is None
     assert scores["verdict"]["series"] < 5
+
+
+@pytest.mark.parametrize("rows", [6, 10, 30])
+def test_equal_forecasters_are_told_apart_as_rarely_as_promised(rows: int) -> None:
+    random, wrong = np.random.default_rng(0), 0
+    for seed in range(600):
+        own = np.exp(random.normal(0.0, 0.2, rows))
+        found = verdict("naive", ratio(own, np.ones(rows), confidence=0.95, samples=200, seed=seed), 0.95)
+        wrong += found["result"] != "not distinguishable"
+    assert wrong / 600 < 0.09  # 5 % are promised; 600 draws scatter by 1 %, and six rows are few for any method
+
+
+def test_too_few_series_distinguish_nothing_and_the_sentence_says_so() -> None:
+    found = verdict("naive", ratio(np.full(5, 0.5), np.ones(5), **HOW), 0.95)
+    assert found["result"] == "not distinguishable"
+    assert "5 series are too few to tell" in found["sentence"] and "interval" not in found["sentence"]
+
+
+def test_the_order_of_rows_changes_no_interval() -> None:
+    own = np.exp(np.random.default_rng(0).normal(0.0, 0.3, 20))
+    assert ratio(own, np.ones(20), **HOW) == ratio(own[::-1], np.ones(20), **HOW)
+
+
+def test_targets_of_one_item_are_one_observation_of_the_comparison() -> None:
+    """Ten items with four targets that move together are ten independent rows, not forty."""
+    random = np.random.default_rng(0)
+    items = np.exp(random.normal(0.1, 0.3, 10))
+    own, groups = np.repeat(items, 4), np.repeat(np.arange(10), 4)
+    alone, together = ratio(items, np.ones(10), **HOW), ratio(own, np.ones(40), groups=groups, **HOW)
+    assert alone is not None and together is not None
+    assert together.interval == pytest.approx(alone.interval) and together.rows == 10
+
+
+def test_no_comparison_recommends_nothing() -> None:
+    assert not decision("better_than_all", {})["met"]
+
+
+@pytest.mark.parametrize("name", [MODEL, SEASONAL_NAIVE])
+def test_a_forecast_that_is_no_number_is_no_good_forecast(
+    panel: Panel, config: TrainingConfig, chunk: Chunk, name: str
+) -> None:
+    chunk.quantiles[name][1, 2, :, 3:] = np.nan
+    with pytest.raises(TrainingError, match=rf"{name}.* of series 'b' is not a number"):
+        result_of(panel, config, chunk)
+
+
+def test_a_forecast_of_what_was_not_observed_may_be_anything(
+    panel: Panel, config: TrainingConfig, chunk: Chunk
+) -> None:
+    chunk.actual[1, 2, 3:] = np.nan
+    before = result_of(panel, config, chunk)["aggregate"]
+    chunk.quantiles[MODEL][1, 2, :, 3:] = np.nan
+    assert result_of(panel, config, chunk)["aggregate"] == before
+
+
+def test_buying_and_holding_pays_for_buying() -> None:
+    last, after = np.full((1, 9), 100.0), np.array([[101.0, 99, 102, 98, 103, 97, 104, 96, 105]])[:, :, None]
+    free, costly = Strategy("price", "D", 1, 0.0), Strategy("price", "D", 1, 100.0)
+    for strategy in (free, costly):
+        strategy.add(last, after, after, 1)
+    assert costly.result()["buy_and_hold"] < free.result()["buy_and_hold"]
+
+
+def test_nearly_equal_rows_give_an_interval_that_json_can_hold() -> None:
+    own = np.exp(np.array([1e-13, 0.0, 2e-13, 1e-13, 3e-13, 0.8]))
+    found = ratio(own, np.ones(6), **HOW)
+    assert found is not None and found.interval is not None
+    assert 0.99 < found.interval[0] <= found.value <= found.interval[1] <= own.max()

@@ -31,7 +31,7 @@ def dataset_of(data: str, name: str, targets: Sequence[str], output: Path) -> Pa
     return made
 
 
-def must_be_new(output: Path, what: str) -> None:
-    """Refuse to write over something that is not ours."""
+def must_be_a_folder(output: Path, what: str) -> None:
+    """Refuse an output that is a file: `what` writes a folder. ConfigurationError."""
     if output.exists() and not output.is_dir():
         raise ConfigurationError(f"{output}: there is a file of this name, and {what} needs a folder.")

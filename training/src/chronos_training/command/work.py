@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from chronos_training.command.inputs import config_of, dataset_of, must_be_new
+from chronos_training.command.inputs import config_of, dataset_of, must_be_a_folder
 from chronos_training.config import TrainingConfig, adopt
 from chronos_training.control.pretrained import read_pretrained
 from chronos_training.core.errors import ConfigurationError
@@ -17,7 +17,7 @@ from chronos_training.models import train as process
 def train(options: argparse.Namespace) -> int:
     """Train, evaluate and report as an instance does; go on from the output folder's checkpoints when it has some."""
     config = config_of(options.config)
-    must_be_new(options.output, "a training")
+    must_be_a_folder(options.output, "a training")
     base: dict[str, Any] | None = None
     if config.model.initialization == "pretrained":
         if options.base_model is None:
@@ -62,10 +62,10 @@ def evaluate(options: argparse.Namespace) -> int:
     from chronos_training.models.evaluation.model_forecasts import forecast_model
     from chronos_training.models.evaluation.names import TITLES, names_of
     from chronos_training.models.families import family as family_of
-    from chronos_training.models.session import COLUMNS, read_panel, use_device
+    from chronos_training.models.session import columns_folder, read_panel, use_device
     from chronos_training.models.spec import RunSpec
 
-    must_be_new(options.output, "an evaluation")
+    must_be_a_folder(options.output, "an evaluation")
     config = config_of(options.config)
     wanted = config.model_dump(mode="json")
     wanted["model"] |= {"initialization": "pretrained", "base": "model", "base_run": None}
@@ -74,10 +74,11 @@ def evaluate(options: argparse.Namespace) -> int:
     data = dataset_of(options.data, config.dataset.name, config.dataset.targets, options.output)
     spec, family = RunSpec(config, options.device), family_of(config.model.family)
     use_device(spec)
-    panel, _ = read_panel(spec, data, options.output / COLUMNS.format(rank=0))
     model = family.load(options.model, config).to(options.device)
-    forecasters = {MODEL: lambda chunk: forecast_model(family, model, panel, chunk, config, lambda: None)}
-    scores = compare(forecasters, panel, config, options.output / "forecasts.parquet", lambda: None)
+    with columns_folder(options.output) as work:
+        panel, _ = read_panel(spec, data, work)
+        forecasters = {MODEL: lambda chunk: forecast_model(family, model, panel, chunk, config, lambda: None)}
+        scores = compare(forecasters, panel, config, options.output / "forecasts.parquet", lambda: None)
     artifacts.write_evaluation(options.output, scores)
     for name in names_of(scores):
         values = scores["aggregate"][name]

@@ -2,7 +2,15 @@
 
 from chronos_training.config.base_model import adopt
 from chronos_training.config.dataset_check import check_against_dataset
+from chronos_training.config.device_check import check_device
 from chronos_training.config.loader import load_config, repository_config
 from chronos_training.config.schema import TrainingConfig
 
-__all__ = ["TrainingConfig", "adopt", "check_against_dataset", "load_config", "repository_config"]
+__all__ = [
+    "TrainingConfig",
+    "adopt",
+    "check_against_dataset",
+    "check_device",
+    "load_config",
+    "repository_config",
+]

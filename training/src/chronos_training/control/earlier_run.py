@@ -6,10 +6,11 @@ import hashlib
 import json
 from typing import Any
 
+from chronos_training.config.fingerprint import Fingerprint
 from chronos_training.core import aws, layout
-from chronos_training.core.errors import ConfigurationError, TrainingError
+from chronos_training.core.errors import ConfigurationError
 from chronos_training.core.manifest import dataset_digest
-from chronos_training.core.objects import get_bytes, read_json
+from chronos_training.core.objects import read_bytes, read_json
 
 from .pretrained import settings_of
 
@@ -36,8 +37,11 @@ def model_of_run(s3: Any, bucket: str, env: str, run_id: str) -> Json:
         if one["path"].startswith(below)
     ]
     key = f"{prefix}{below}config.json"
-    with aws.explained(f"read s3://{bucket}/{key}"):
-        config = json.loads(get_bytes(s3, bucket, key))
+    config = read_json(s3, bucket, key)
+    if config is None:
+        raise ConfigurationError(
+            f"model.base_run: the model of run {run_id} is gone: s3://{bucket}/{key} does not exist."
+        )
     return {
         "name": about["name"],
         "family": about["model"]["family"],
@@ -50,54 +54,42 @@ def model_of_run(s3: Any, bucket: str, env: str, run_id: str) -> Json:
     }
 
 
-def checkpoints_of_run(s3: Any, bucket: str, env: str, run_id: str, training: Json) -> Json:
+def checkpoints_of_run(s3: Any, bucket: str, env: str, run_id: str, fingerprint: Fingerprint) -> Json:
     """Return the whole checkpoints of a run: run_id, prefix, files (path, size, sha256) and the newest step.
 
-    `training` is the configuration of the run that goes on; ConfigurationError when the earlier one learnt otherwise, or
-    left no whole checkpoint.
+    `fingerprint` is of the run that goes on. ConfigurationError when the earlier one learnt otherwise, which the instance
+    would refuse too, or left no whole checkpoint.
     """
+    if not layout.RUN_ID.match(run_id):
+        raise ConfigurationError(
+            f"{run_id!r} is not a run id (YYYYMMDD-HHMMSS).", hint="playbooks/list_runs.yml shows the runs."
+        )
     spec = read_json(s3, bucket, layout.run_prefix(env, run_id) + "run_spec.json")
     if spec is None:
         raise ConfigurationError(
             f"There is no run {run_id} in {env} to go on from.", hint="playbooks/list_runs.yml shows the runs."
-        )
-    differing = sorted(_differences(spec["training"], training))
-    if differing:
-        raise ConfigurationError(
-            f"Run {run_id} cannot be gone on from: it was launched with another {', '.join(differing[:5])}.",
-            hint="Launch with its configuration, or start from its model (model.base_run).",
         )
     prefix = layout.checkpoint_prefix(env, run_id)
     files: list[Json] = []
     steps = []
     for folder in _folders(s3, bucket, prefix):
         found = _sealed(s3, bucket, prefix + folder)
-        if found is not None:
-            files += [one | {"path": folder + one["path"]} for one in found]
-            steps.append(int(folder.strip("/").rsplit("-", 1)[1]))
+        if found is None:
+            continue
+        mark, sealed = found
+        if mark != fingerprint.mark:
+            differing = ", ".join(fingerprint.differences(spec)[:5]) or "version of this program"
+            raise ConfigurationError(
+                f"Run {run_id} cannot be gone on from: it was launched with another {differing}.",
+                hint="Launch with its configuration, or start from its model (model.base_run).",
+            )
+        files += [one | {"path": folder + one["path"]} for one in sealed]
+        steps.append(int(folder.strip("/").rsplit("-", 1)[1]))
     if not steps:
         raise ConfigurationError(
             f"Run {run_id} left no whole checkpoint in s3://{bucket}/{prefix}.", hint="Launch without going on from it."
         )
     return {"run_id": run_id, "prefix": prefix, "step": max(steps), "files": files}
-
-
-# What may differ: none of it decides the weights (models/checkpoints.py has the same list).
-_FREE = ("description", "evaluation", "run", "name")
-
-
-def _differences(before: Json, now: Json) -> list[str]:
-    def flat(content: Json, at: str = "") -> Json:
-        out: Json = {}
-        for key, value in content.items():
-            out |= flat(value, f"{at}{key}.") if isinstance(value, dict) else {f"{at}{key}": value}
-        return out
-
-    one, two = (
-        flat({k: v for k, v in before.items() if k not in _FREE}),
-        flat({k: v for k, v in now.items() if k not in _FREE}),
-    )
-    return [key for key in one.keys() | two.keys() if one.get(key) != two.get(key)]
 
 
 def _folders(s3: Any, bucket: str, prefix: str) -> list[str]:
@@ -107,21 +99,20 @@ def _folders(s3: Any, bucket: str, prefix: str) -> list[str]:
     return [folder for folder in found if folder.startswith("checkpoint-")]
 
 
-def _sealed(s3: Any, bucket: str, prefix: str) -> list[Json] | None:
-    """Return the files of a whole checkpoint, its seal with them; None for a torn one."""
+def _sealed(s3: Any, bucket: str, prefix: str) -> tuple[str, list[Json]] | None:
+    """Return fingerprint and files of a whole checkpoint, its seal with them; None for a torn one."""
     key = prefix + layout.CHECKPOINT_SEAL
+    body = read_bytes(s3, bucket, key)
     try:
-        seal = read_json(s3, bucket, key)
-    except TrainingError:
-        return None
-    if seal is None:
+        seal = json.loads(body or b"")
+        files = [{"path": name, "size": one["size"], "sha256": one["sha256"]} for name, one in seal["files"].items()]
+        mark = str(seal["fingerprint"])
+    except (ValueError, KeyError, TypeError, AttributeError):
         return None
     with aws.explained(f"list s3://{bucket}/{prefix}"):
         pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
         there = {one["Key"][len(prefix) :]: one["Size"] for page in pages for one in page.get("Contents", [])}
-    files = [{"path": name, "size": one["size"], "sha256": one["sha256"]} for name, one in seal["files"].items()]
-    if any(there.get(one["path"]) != one["size"] for one in files):
+    if body is None or any(there.get(one["path"]) != one["size"] for one in files):
         return None
-    with aws.explained(f"read s3://{bucket}/{key}"):
-        body = get_bytes(s3, bucket, key)
-    return [*files, {"path": layout.CHECKPOINT_SEAL, "size": len(body), "sha256": hashlib.sha256(body).hexdigest()}]
+    own = {"path": layout.CHECKPOINT_SEAL, "size": len(body), "sha256": hashlib.sha256(body).hexdigest()}
+    return mark, [*files, own]

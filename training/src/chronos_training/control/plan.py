@@ -13,7 +13,15 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from chronos_training.config import TrainingConfig, adopt, check_against_dataset, load_config, repository_config
+from chronos_training.config import (
+    TrainingConfig,
+    adopt,
+    check_against_dataset,
+    check_device,
+    load_config,
+    repository_config,
+)
+from chronos_training.config.fingerprint import Fingerprint
 from chronos_training.core import aws, layout
 from chronos_training.core.clock import duration, iso, utc_now
 from chronos_training.core.cost import REFERENCE_TYPE, HourlyPrice, hourly_price
@@ -131,11 +139,12 @@ def make_plan(request: LaunchRequest) -> Plan:
     if base is not None:
         config = adopt(config, base)
     check_against_dataset(config, manifest.content)
-    _check_device(request.device, environment)
+    check_device(config, request.device)
+    _check_build(request.device, environment)
     resume = None
     if request.resume_run:
-        training = config.model_dump(mode="json")
-        resume = checkpoints_of_run(s3, settings.bucket, request.env, request.resume_run, training)
+        fingerprint = Fingerprint(config, manifest.digest, base["digest"] if base else "")
+        resume = checkpoints_of_run(s3, settings.bucket, request.env, request.resume_run, fingerprint)
     price = hourly_price(request.instance_types[0], request.volume_gb, request.price_per_hour)
     now = utc_now()
     run_id = layout.new_run_id(now)
@@ -213,7 +222,7 @@ def _load(s3: Any, bucket: str, request: LaunchRequest) -> tuple[TrainingConfig,
         return load_config(paths), sources
 
 
-def _check_device(device: str, environment: Json) -> None:
+def _check_build(device: str, environment: Json) -> None:
     if device == "cuda" and "+cpu" in str(environment["torch"]):
         raise ConfigurationError(
             f"training_launch_device is cuda, but the published environment has torch {environment['torch']}, a CPU build.",

@@ -9,8 +9,7 @@ import numpy as np
 from chronos_training.config.schema import TrainingConfig
 from chronos_training.core.errors import DataError
 from chronos_training.data.panel import Array, Panel
-
-FIRST = 5  # items named in a sentence
+from chronos_training.data.report import SHOWN
 
 
 @dataclass(frozen=True)
@@ -42,7 +41,7 @@ def usable(panel: Panel, config: TrainingConfig) -> tuple[Panel, list[Finding]]:
     def judge(check: str, found: Array, rule: str, key: str) -> None:
         if not found.any():
             return
-        items = [panel.item_ids[i] for i in np.flatnonzero(found)[:FIRST]]
+        items = [panel.item_ids[i] for i in np.flatnonzero(found)[:SHOWN]]
         handled = {"drop": "dropped", "keep": "kept"}.get(rule, rule)
         finding = Finding(check, int(found.sum()), items, handled)
         if rule == "refuse":
@@ -55,14 +54,16 @@ def usable(panel: Panel, config: TrainingConfig) -> tuple[Panel, list[Finding]]:
 
     judge("too short", panel.lengths < config.shortest_usable_series, rules.short_series, "short_series")
     learnt = [(int(i), int(panel.lengths[i]) - unseen) for i in np.flatnonzero(keep)]
-    constant, missing = np.zeros(len(panel), bool), np.zeros(len(panel), bool)
+    empty, constant, missing = (np.zeros(len(panel), bool) for _ in range(3))
     for i, length in learnt:
         for target in panel.targets:
             values = panel.values(i, target)
             seen = values[:length][~np.isnan(values[:length])]
-            constant[i] |= seen.size == 0 or bool((seen == seen[0]).all())
+            empty[i] |= seen.size == 0
+            constant[i] |= seen.size > 0 and bool((seen == seen[0]).all())
             missing[i] |= bool(np.isnan(values).any())
-    judge("constant", constant, rules.constant_series, "constant_series")
+    judge("empty", empty, rules.short_series, "short_series")
+    judge("constant", constant & keep, rules.constant_series, "constant_series")
     handled = {
         "keep": "masked",
         "interpolate": "interpolated in the history",

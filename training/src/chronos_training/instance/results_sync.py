@@ -128,7 +128,10 @@ class Results:
                     artifact = job.result()
                     self._stored[artifact.path] = artifact
                     progress(len(self._stored), len(names))
-            self._drop_old(set(names))
+            try:
+                self._drop_old(set(names))
+            except TrainingError as error:  # every result is there: what is too much is no reason to fail the run
+                log.warning("old checkpoints stay: %s", error)
         finally:
             # Not waiting for the threads: a transfer that hangs must not hold the end of the machine.
             pool.shutdown(wait=False, cancel_futures=True)

@@ -8,7 +8,6 @@ refuses one that was cut off on its way from or to S3.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import re
@@ -16,7 +15,6 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from chronos_training.config.schema import TrainingConfig
 from chronos_training.core import layout
 from chronos_training.core.errors import ConfigurationError
 from chronos_training.core.hashing import sha256_file
@@ -24,16 +22,6 @@ from chronos_training.core.hashing import sha256_file
 SEAL = layout.CHECKPOINT_SEAL
 PARTIAL = ".partial"
 _NAME = re.compile(r"^checkpoint-(\d+)$")
-
-# What may differ between the run that wrote a checkpoint and the one that goes on from it.
-_FREE_KEYS = {"description", "evaluation", "run"}
-
-
-def fingerprint(config: TrainingConfig, dataset_digest: str, base_digest: str = "") -> str:
-    """Return a hash of everything that decides the weights: configuration, data and the weights to start from."""
-    decisive = config.model_dump(mode="json", exclude=_FREE_KEYS) | {"held_out_length": config.held_out_length}
-    text = json.dumps([decisive, dataset_digest, base_digest], sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def seal(folder: Path, step: int, mark: str) -> None:

@@ -80,6 +80,8 @@ def train(
         shutil.rmtree(partial, ignore_errors=True)
     if watcher.stopped:
         raise Stopped
+    # Mixed precision wraps the model's forward; from here on it computes as whoever loads it will.
+    trainer.accelerator.unwrap_model(trainer.model_wrapped, keep_fp32_wrapper=False)
     last = max(trainer.state.global_step, start)
     chosen = _choose(trainer, folder, history, last) if validate is not None else last
     logged = [entry for entry in history if "loss" in entry]

@@ -21,8 +21,3 @@ class LossCurve:
     last_step: int
     chosen_step: int
     validation: list[tuple[int, float]] = field(default_factory=list)
-
-    @property
-    def stopped_early(self) -> bool:
-        """Whether training ended before its last step because validation got no better."""
-        return bool(self.validation) and self.chosen_step < self.last_step

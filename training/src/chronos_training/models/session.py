@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import time
+from collections.abc import Iterator
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,8 @@ from typing import Any
 import torch
 
 from chronos_training.config.dataset_check import check_against_dataset
+from chronos_training.config.device_check import check_device
+from chronos_training.config.fingerprint import Fingerprint
 from chronos_training.config.schema import TrainingConfig
 from chronos_training.core.errors import ConfigurationError
 from chronos_training.data.load import load_panel
@@ -28,7 +32,6 @@ from chronos_training.models import (
     several,
     weights,
 )
-from chronos_training.models.checkpoints import fingerprint
 from chronos_training.models.evaluation.forecasts import MODEL, ZERO_SHOT
 from chronos_training.models.evaluation.held_out import Forecaster, evaluate
 from chronos_training.models.evaluation.model_forecasts import forecast_model
@@ -52,9 +55,16 @@ def run(
     ConfigurationError and DataError for what a person can mend, Stopped after SIGTERM. Of several processes the first
     goes on alone when the training is done.
     """
+    with columns_folder(output) as work:
+        _run(spec, data, output, work, progress, stop, base_model)
+
+
+@contextlib.contextmanager
+def columns_folder(output: Path) -> Iterator[Path]:
+    """Give a folder in `output` for mapped columns, each process one of its own; it goes at the end."""
     work = output / COLUMNS.format(rank=several.rank())
     try:
-        _run(spec, data, output, work, progress, stop, base_model)
+        yield work
     finally:
         shutil.rmtree(work, ignore_errors=True)
 
@@ -100,7 +110,7 @@ def _run(
         validate=validate,
         device=spec.device,
         folder=output / "checkpoints",
-        mark=fingerprint(config, str(panel.manifest["digest"]), str(spec.base_model.get("digest", ""))),
+        mark=Fingerprint(config, str(panel.manifest["digest"]), str(spec.base_model.get("digest", ""))).mark,
         progress=progress,
         stop=stop,
     )
@@ -118,9 +128,8 @@ def _run(
     forecasts = output / "evaluation/forecasts.parquet"
     contestants = {MODEL: _forecaster(family, model, panel, config, stop)}
     if base_model is not None and ZERO_SHOT in config.evaluation.baselines:
-        contestants[ZERO_SHOT] = _forecaster(
-            family, weights.whole_base(family, config, base_model), panel, config, stop
-        )
+        start = family.load(base_model, config).to(spec.device)
+        contestants[ZERO_SHOT] = _forecaster(family, start, panel, config, stop)
     scores = evaluate(contestants, panel, config, forecasts, stop.check, progress.evaluated)
     artifacts.write_evaluation(output / "evaluation", scores)
     for found in scores["verdicts"].values():
@@ -170,7 +179,8 @@ def _now() -> datetime:
 
 
 def use_device(spec: RunSpec) -> None:
-    """Make the declared device ready. A run that was planned for a GPU never falls back to the CPU in silence."""
+    """Make the declared device ready; ConfigurationError when it cannot do what is configured. A run that was planned for a GPU never falls back to the CPU in silence."""
+    check_device(spec.config, spec.device)
     if spec.device == "cuda":
         if not torch.cuda.is_available():
             raise ConfigurationError("The run declares the device 'cuda', but torch finds no GPU here.")

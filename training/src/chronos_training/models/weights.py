@@ -28,11 +28,6 @@ def make_model(family: Family, config: TrainingConfig, base: Path | None) -> Any
     return _with_additions(family, family.load(base, config), config)
 
 
-def whole_base(family: Family, config: TrainingConfig, base: Path) -> Any:
-    """Return the model in the folder `base` as it is: what a fine-tuned one is compared with."""
-    return family.load(base, config)
-
-
 def _with_additions(family: Family, model: Any, config: TrainingConfig) -> Any:
     how = config.training
     if how.method == "full":

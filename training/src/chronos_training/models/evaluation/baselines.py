@@ -45,19 +45,12 @@ def seasonal_naive_point(history: Array, prediction_length: int, levels: list[fl
     return np.tile(repeated, (len(levels), 1))
 
 
-def naive(history: Array, prediction_length: int, levels: list[float], season: int) -> Array:  # noqa: ARG001 - as its kind
-    """The last observation, with normal quantiles of width sigma·sqrt(k) for k steps ahead; `season` does not count.
-
-    Hyndman & Athanasopoulos, Forecasting: Principles and Practice (3rd ed.), section 5.5.
-    """
-    return seasonal_naive_gaussian(history, prediction_length, levels, 1)
-
-
 BASELINES: dict[str, Baseline] = {
     "seasonal_naive": seasonal_naive,
     "seasonal_naive_gaussian": seasonal_naive_gaussian,
     "seasonal_naive_point": seasonal_naive_point,
-    "naive": naive,
+    # The last observation, wider by the root of the steps ahead: the same with a season of one (FPP3, section 5.5).
+    "naive": lambda history, horizon, levels, season: seasonal_naive_gaussian(history, horizon, levels, 1),
 }
 
 

@@ -58,7 +58,7 @@ class Scores:
     covered: Any = 0.0
 
     def add(self, actual: Array, quantiles: Array, scales: Array) -> None:
-        """Count some rows; `scales` (rows, windows) are MASE's, NaN where there is none."""
+        """Count some rows; `quantiles` are numbers where `actual` is, `scales` (rows, windows) MASE's, NaN where there is none."""
         there = ~np.isnan(actual)
         median = median_of(quantiles, self.levels)
         error = np.abs(actual - median)

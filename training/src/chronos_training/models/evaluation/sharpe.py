@@ -63,6 +63,7 @@ class Strategy:
                 "reason": f"{len(portfolio)} periods are too few, at least {FEWEST} are needed: raise evaluation.windows."
             }
         held = np.nanmean(np.where(usable, real, np.nan), axis=0)
+        held[0] -= self._cost  # it buys once
         own = self._ratio(portfolio)
         if own is None:
             return out | {"reason": "The strategy's returns are all the same."}

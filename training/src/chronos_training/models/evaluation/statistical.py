@@ -11,18 +11,23 @@ import os
 import warnings
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from typing import Any
 
 import numpy as np
 
+from chronos_training.core.errors import TrainingError
 from chronos_training.models.evaluation.baselines import seasonal_naive
+from chronos_training.models.several import die_with_parent
 
 Array = np.ndarray
 MODELS = {"auto_ets": "AutoETS", "auto_theta": "AutoTheta"}
 # Observations before the first origin that a model is fitted to, and at least so many seasons. AutoTheta takes 0.1 s for
 # 200, 0.3 s for 365 and 3.6 s for 1,500; 200 are four years of weeks, or half a year of days.
 FITTED, FITTED_SEASONS = 200, 3
-LONGEST_SEASON = 24  # AutoETS has no seasonal component beyond; AutoTheta takes seconds
+# AutoETS has no seasonal component beyond, and AutoTheta takes seconds: a longer season is taken out first, by MSTL.
+LONGEST_SEASON = 24
+TREND = {"auto_ets": {"model": "ZZN"}}  # what is left has no season
 TOGETHER = 8  # series in one order to a process
 
 
@@ -55,7 +60,7 @@ class Pool:
         `histories[row][window]` is everything before an origin, windows in time order. `check` may raise.
         """
         if self._pool is None:
-            self._pool = ProcessPoolExecutor(os.cpu_count() or 1, mp_context=self._context)
+            self._pool = ProcessPoolExecutor(cores(), mp_context=self._context, initializer=die_with_parent)
         orders = [histories[begin : begin + TOGETHER] for begin in range(0, len(histories), TOGETHER)]
         jobs = [
             self._pool.submit(_forecast_some, name, [_shortened(row, season) for row in order], horizon, levels, season)
@@ -63,9 +68,20 @@ class Pool:
         ]
         parts = []
         for job in jobs:
-            parts.append(job.result())
+            try:
+                parts.append(job.result())
+            except BrokenProcessPool:
+                raise TrainingError(
+                    f"One of the processes that fit {name} was killed (out of memory?).",
+                    hint="Leave it out of evaluation.baselines, or take an instance with more memory.",
+                ) from None
             check()
         return np.concatenate([part for part, _ in parts]), sum(count for _, count in parts)
+
+
+def cores() -> int:
+    """Return how many processors this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _shortened(row: Sequence[Array], season: int) -> list[Array]:
@@ -94,11 +110,16 @@ def _forecast_row(name: str, row: Sequence[Array], horizon: int, levels: list[fl
     first = whole[0]
     if len(first) < 10 or np.ptp(first) == 0:
         return None
-    length = season if season <= LONGEST_SEASON and len(first) >= 2 * season + 1 else 1
+    seasonal = len(first) > 2 * season
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            fitted = getattr(models, MODELS[name])(season_length=length).fit(first)
+            made = getattr(models, MODELS[name])
+            if seasonal and season > LONGEST_SEASON:
+                model = models.MSTL(season, trend_forecaster=made(season_length=1, **TREND.get(name, {})))
+            else:
+                model = made(season_length=season if seasonal else 1)
+            fitted = model.fit(first)
             answers = [fitted.forward(y=history, h=horizon, level=intervals(levels)) for history in whole]
         except Exception:  # a dozen kinds, from the C++ of a model that does not converge
             return None

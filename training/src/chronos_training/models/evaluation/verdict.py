@@ -25,12 +25,13 @@ def verdict(name: str, found: Ratio | None, confidence: float) -> dict[str, Any]
             "result": "undecided",
             "sentence": f"Against {who}: WQL is not defined on these series.",
         }
-    if found.rows < 2:
-        result = EQUAL
+    if found.interval is None:
+        result, interval = EQUAL, f"{found.rows} series are too few to tell"
     else:
-        result = BETTER if found.high < 1.0 else WORSE if found.low > 1.0 else EQUAL
+        low, high = found.interval
+        result = BETTER if high < 1.0 else WORSE if low > 1.0 else EQUAL
+        interval = f"{confidence:.0%} interval {_change(low)} to {_change(high)}"
     word = {BETTER: "Better than", WORSE: "Worse than", EQUAL: "Not distinguishable from"}[result]
-    interval = f"{confidence:.0%} interval {_change(found.low)} to {_change(found.high)}"
     sentence = (
         f"{word} {who}: WQL {_change(found.value)} by the geometric mean over series ({interval}), "
         f"lower on {found.won} of {found.rows} series."
@@ -39,7 +40,7 @@ def verdict(name: str, found: Ratio | None, confidence: float) -> dict[str, Any]
         "against": name,
         "result": result,
         "relative_wql": found.value,
-        "interval": [found.low, found.high],
+        "interval": list(found.interval) if found.interval else None,
         "series_won": found.won,
         "series": found.rows,
         "sentence": sentence,
@@ -55,6 +56,8 @@ def decision(condition: str, verdicts: dict[str, dict[str, Any]]) -> dict[str, A
     if condition == "always":
         return _decided(condition, True, "whatever the comparison says")
     if condition == "better_than_all":
+        if not verdicts:
+            return _decided(condition, False, "there is no comparison")
         lost = [NAMES[name] for name, one in verdicts.items() if one["result"] != BETTER]
         return _decided(
             condition, not lost, f"it is not better than {', '.join(lost)}" if lost else "it is better than all"

@@ -10,10 +10,10 @@ import numpy as np
 import torch
 from chronos import ChronosBoltPipeline
 from chronos.chronos_bolt import ChronosBoltModelForForecasting
-from transformers import T5Config
 
 from chronos_training.config.schema import TrainingConfig
 from chronos_training.models.families.base import Array, History, at_most, batches, loaded, must_agree
+from chronos_training.models.families.t5_config import t5_config
 from chronos_training.models.windows import Window
 
 # peft asks every model for it, and upstream's class, which has no embedding of tokens but that of its two special ones, has
@@ -29,31 +29,15 @@ class Bolt:
 
     def build(self, config: TrainingConfig) -> Any:
         """Return a model with random weights."""
-        size = config.model
-        core = T5Config(
-            d_model=size.d_model,
-            d_kv=size.d_kv,
-            d_ff=size.d_ff,
-            num_layers=size.num_layers,
-            num_decoder_layers=size.num_layers,
-            num_heads=size.num_heads,
-            dropout_rate=size.dropout_rate,
-            initializer_factor=0.05,
-            feed_forward_proj="relu",
-            decoder_start_token_id=0,
-            pad_token_id=0,
-            eos_token_id=1,
-            architectures=["ChronosBoltModelForForecasting"],
-            chronos_pipeline_class="ChronosBoltPipeline",
-            chronos_config={
-                "context_length": size.context_length,
-                "prediction_length": config.forecast.prediction_length,
-                "input_patch_size": size.patch_size,
-                "input_patch_stride": size.patch_size,
-                "quantiles": config.model_levels,
-                "use_reg_token": True,
-            },
-        )
+        chronos = {
+            "context_length": config.model.context_length,
+            "prediction_length": config.forecast.prediction_length,
+            "input_patch_size": config.model.patch_size,
+            "input_patch_stride": config.model.patch_size,
+            "quantiles": config.model_levels,
+            "use_reg_token": True,
+        }
+        core = t5_config(config, "ChronosBoltModelForForecasting", "ChronosBoltPipeline", chronos)
         return ChronosBoltModelForForecasting(core)
 
     def load(self, folder: Path, config: TrainingConfig) -> Any:

@@ -10,11 +10,12 @@ import numpy as np
 import torch
 from chronos import ChronosPipeline
 from chronos.chronos import ChronosConfig, ChronosModel
-from transformers import T5Config, T5ForConditionalGeneration
+from transformers import T5ForConditionalGeneration
 
 from chronos_training.config.schema import TrainingConfig
 from chronos_training.core.errors import ConfigurationError
 from chronos_training.models.families.base import Array, History, at_most, batches, loaded, must_agree
+from chronos_training.models.families.t5_config import t5_config
 from chronos_training.models.windows import Window
 
 IGNORED = -100  # labels that T5's loss leaves out
@@ -30,24 +31,9 @@ class T5:
 
     def build(self, config: TrainingConfig) -> Any:
         """Return a model with random weights."""
-        size = config.model
-        core = T5Config(
-            vocab_size=size.vocabulary,
-            d_model=size.d_model,
-            d_kv=size.d_kv,
-            d_ff=size.d_ff,
-            num_layers=size.num_layers,
-            num_decoder_layers=size.num_layers,
-            num_heads=size.num_heads,
-            dropout_rate=size.dropout_rate,
-            initializer_factor=0.05,
-            feed_forward_proj="relu",
-            decoder_start_token_id=0,
-            pad_token_id=0,
-            eos_token_id=1,
-            architectures=["T5ForConditionalGeneration"],
-            chronos_pipeline_class="ChronosPipeline",
-            chronos_config=_chronos_config(config),
+        vocabulary = config.model.vocabulary
+        core = t5_config(
+            config, "T5ForConditionalGeneration", "ChronosPipeline", _chronos_config(config), vocab_size=vocabulary
         )
         return T5ForConditionalGeneration(core)
 

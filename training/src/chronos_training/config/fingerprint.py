@@ -1,0 +1,53 @@
+"""What decides the weights of a training, as one hash: a checkpoint is gone on from only where all of it is the same."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from chronos_training.config.schema import TrainingConfig
+
+# Sections that may differ, but for what `decisive` takes from them.
+FREE = {"description", "evaluation", "run"}
+
+
+@dataclass(frozen=True)
+class Fingerprint:
+    """Configuration, digest of the dataset, and digest of the weights to start from (empty: random)."""
+
+    config: TrainingConfig
+    dataset_digest: str
+    base_digest: str = ""
+
+    @property
+    def mark(self) -> str:
+        """The hash that seals a checkpoint."""
+        text = json.dumps([decisive(self.config), self.dataset_digest, self.base_digest], sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    def differences(self, spec: dict[str, Any]) -> list[str]:
+        """Return in words what differs from the run of a run spec; empty when its checkpoints are ours."""
+        before, now = _flat(decisive(TrainingConfig.model_validate(spec["training"]))), _flat(decisive(self.config))
+        found = sorted(key for key in before.keys() | now.keys() if before.get(key) != now.get(key))
+        if spec["dataset"]["digest"] != self.dataset_digest:
+            found.append("dataset (published anew since)")
+        if str((spec.get("base_model") or {}).get("digest", "")) != self.base_digest:
+            found.append("base model")
+        return found
+
+
+def decisive(config: TrainingConfig) -> dict[str, Any]:
+    """Return the part of a configuration that decides the weights."""
+    return config.model_dump(mode="json", exclude=FREE) | {
+        "held_out_length": config.held_out_length,
+        "run": {"processes": config.run.processes},
+    }
+
+
+def _flat(content: dict[str, Any], at: str = "") -> dict[str, Any]:
+    out: dict[str, Any] = {}
+    for key, value in content.items():
+        out |= _flat(value, f"{at}{key}.") if isinstance(value, dict) else {f"{at}{key}": value}
+    return out
