@@ -25,12 +25,12 @@ SIZES = {"148 k parameters": {}, "2.6 M parameters": {"d_model": 256, "d_kv": 64
 STEPS = {"148 k parameters": 150, "2.6 M parameters": 40}
 
 
-def config_of(size: dict[str, Any], steps: int, series: str = "panel") -> Any:
+def config_of(size: dict[str, Any], steps: int) -> Any:
     from chronos_training.config import TrainingConfig
 
     return TrainingConfig.model_validate(
         {
-            "dataset": {"name": series},
+            "dataset": {"name": "panel"},
             "forecast": {"prediction_length": HORIZON},
             "model": {"context_length": CONTEXT, "patch_size": PATCH, **size},
             "training": {

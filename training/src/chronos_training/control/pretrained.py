@@ -11,8 +11,11 @@ from chronos_training.core.errors import ConfigurationError
 from chronos_training.core.hashing import sha256_file
 
 # config.json's `architectures`, as upstream writes it.
-FAMILIES = {"Chronos2Model": "chronos2", "ChronosBoltModelForForecasting": "chronos_bolt"}
-FAMILIES["T5ForConditionalGeneration"] = "chronos_t5"
+FAMILIES = {
+    "Chronos2Model": "chronos2",
+    "ChronosBoltModelForForecasting": "chronos_bolt",
+    "T5ForConditionalGeneration": "chronos_t5",
+}
 # Loading a pickle runs whatever code is in it; these are never published.
 PICKLES = {".bin", ".pt", ".pth", ".ckpt", ".pkl", ".msgpack", ".h5"}
 KEPT = {".json", ".safetensors", ".md", ".txt"}

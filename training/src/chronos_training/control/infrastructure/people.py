@@ -19,16 +19,21 @@ class Policy:
     tags: dict[str, str] = field(default_factory=dict)
 
 
-def describe(iam: Any, names: Iterable[str]) -> dict[str, Policy]:
-    """Return those of the account's own policies that exist, by name. TrainingError when IAM cannot be read."""
+def describe(iam: Any, sts: Any, names: Iterable[str]) -> dict[str, Policy]:
+    """Return those of the account's own policies that exist, by name. TrainingError when IAM cannot be read.
+
+    Each by its ARN: the list of all is behind by some seconds when a policy was just made, and long in a large account.
+    """
     with aws.explained("read the policies for people"):
-        pages = iam.get_paginator("list_policies").paginate(Scope="Local")
-        listed = {policy["PolicyName"]: policy for page in pages for policy in page["Policies"]}
-        return {name: _described(iam, listed[name]) for name in names if name in listed}
-
-
-def _described(iam: Any, policy: Json) -> Policy:
-    arn, version = policy["Arn"], policy["DefaultVersionId"]
-    document = iam.get_policy_version(PolicyArn=arn, VersionId=version)["PolicyVersion"]["Document"]
-    tags = iam.list_policy_tags(PolicyArn=arn)["Tags"]
-    return Policy(document, {tag["Key"]: tag["Value"] for tag in tags})
+        account = sts.get_caller_identity()["Account"]
+        found = {}
+        for name in names:
+            arn = f"arn:aws:iam::{account}:policy/{name}"
+            try:
+                version = iam.get_policy(PolicyArn=arn)["Policy"]["DefaultVersionId"]
+            except iam.exceptions.NoSuchEntityException:
+                continue
+            document = iam.get_policy_version(PolicyArn=arn, VersionId=version)["PolicyVersion"]["Document"]
+            tags = {tag["Key"]: tag["Value"] for tag in iam.list_policy_tags(PolicyArn=arn)["Tags"]}
+            found[name] = Policy(document, tags)
+        return found

@@ -67,7 +67,7 @@ def survey(names: Names) -> Survey:
         guard_role=_role(iam, names.guard_role),
         guard_group=guards["group"],
         guard_queue=guards["queue"],
-        people=people.describe(iam, names.people),
+        people=people.describe(iam, aws.client("sts", region=names.region), names.people),
         parameters=parameters.read(ssm, names.parameters),
         instances=find_instances(ec2, names.tags["Project"], names.env),
         has_state=bucket is not None and _exists(s3, names.bucket, layout.state_key(names.env)),
