@@ -62,20 +62,22 @@ class Pool:
         if self._pool is None:
             self._pool = ProcessPoolExecutor(cores(), mp_context=self._context, initializer=die_with_parent)
         orders = [histories[begin : begin + TOGETHER] for begin in range(0, len(histories), TOGETHER)]
-        jobs = [
-            self._pool.submit(_forecast_some, name, [_shortened(row, season) for row in order], horizon, levels, season)
-            for order in orders
-        ]
         parts = []
-        for job in jobs:
-            try:
+        try:
+            jobs = [
+                self._pool.submit(
+                    _forecast_some, name, [_shortened(row, season) for row in order], horizon, levels, season
+                )
+                for order in orders
+            ]
+            for job in jobs:
                 parts.append(job.result())
-            except BrokenProcessPool:
-                raise TrainingError(
-                    f"One of the processes that fit {name} was killed (out of memory?).",
-                    hint="Leave it out of evaluation.baselines, or take an instance with more memory.",
-                ) from None
-            check()
+                check()
+        except BrokenProcessPool:
+            raise TrainingError(
+                f"One of the processes that fit {name} was killed (out of memory?).",
+                hint="Leave it out of evaluation.baselines, or take an instance with more memory.",
+            ) from None
         return np.concatenate([part for part, _ in parts]), sum(count for _, count in parts)
 
 
