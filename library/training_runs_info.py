@@ -22,7 +22,7 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
-runs: {type: list, elements: dict, returned: success, description: "The runs, newest first."}
+runs: {type: list, elements: dict, returned: success, description: "The runs, newest first; latest says whose model is the newest recommended one of its name."}
 """
 
 import dataclasses

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 
 import pytest
 import yaml
@@ -138,7 +139,7 @@ def test_the_aws_cli_sees_plain_objects_and_tags(account):
 def test_list_runs_has_it(finished, account):
     run_id, _ = finished
     line = next(line for line in account.play("list_runs").succeeded().output.splitlines() if run_id in line)
-    assert "completed" in line
+    assert "completed" in line and line.endswith("  latest")
 
 
 def test_monitor_of_a_past_run_reads_the_archive(finished, account):
@@ -184,10 +185,17 @@ def test_a_run_starts_from_what_another_has_trained(finished, account, tmp_path)
     assert about["metrics"]["wql"] < 1.1 * before["wql"] < about["metrics"]["seasonal_naive"]["wql"]
 
 
-def test_a_run_starts_from_the_model_of_an_earlier_run(finished, account, tmp_path):
-    run_id, _ = finished
+def latest_run(account):
+    lines = account.play("list_runs").succeeded().output.splitlines()
+    (line,) = [line for line in lines if line.endswith("  latest")]
+    return re.search(r"\d{8}-\d{6}", line)[0]
+
+
+@pytest.mark.usefixtures("finished")
+def test_a_run_goes_on_from_the_latest_model_and_is_offered_only_if_it_is_better(account, tmp_path):
+    run_id = latest_run(account)
     training = {"steps": 20, "warmup_steps": 5, "learning_rate": 1e-4, "log_every_steps": 5}
-    model = {"initialization": "pretrained", "base_run": run_id}
+    model = {"initialization": "pretrained", "base_run": "latest"}
     evaluation = {"baselines": ["zero_shot"], "publish_if": "better_than_zero_shot"}
     (tmp_path / "mine.yaml").write_text(
         yaml.safe_dump({"model": model, "training": training, "evaluation": evaluation})
@@ -202,7 +210,10 @@ def test_a_run_starts_from_the_model_of_an_earlier_run(finished, account, tmp_pa
     # Zero-shot is the earlier model itself, scored on the same windows.
     before = account.artifact(run_id, "model_metadata.json")["metrics"]
     assert about["metrics"]["zero_shot"]["wql"] == before["wql"]
-    assert about["validation"]["publish"]["condition"] == "better_than_zero_shot"
+    decided = about["validation"]["publish"]
+    assert decided["condition"] == "better_than_zero_shot"
+    assert latest_run(account) == (state["run_id"] if decided["met"] else run_id)
+    assert about["configuration"]["model"]["base_run"] == run_id
     missing = {"model": {"initialization": "pretrained", "base_run": "20200101-000000"}}
     (tmp_path / "mine.yaml").write_text(yaml.safe_dump(missing))
     refused = account.play("launch_training", **path).failed().output

@@ -15,8 +15,9 @@ SEASON_OF_FREQ = {"D": 7, "B": 5, "W": 1, "h": 24, "30min": 48, "15min": 96, "mi
 SEASON_OF_FREQ |= {"MS": 12, "ME": 12, "QS": 4, "QE": 4, "YS": 1, "YE": 1}
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,62}$")]
-RUN_ID = r"^\d{8}-\d{6}$"
-RunId = Annotated[str, Field(pattern=RUN_ID)]
+# A run's id, or the run whose model is the latest of its name when the launch looks.
+EARLIER_RUN = r"^(\d{8}-\d{6}|latest)$"
+EarlierRun = Annotated[str, Field(pattern=EARLIER_RUN)]
 Column = Annotated[str, Field(min_length=1, max_length=200)]
 # Strict scalar types: "64" and 64.0 are no whole numbers, and `yes` is no number; a guess would hide a typing slip.
 Whole = Annotated[int, Field(strict=True)]

@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
-from chronos_training.config.fields import RUN_ID
+from chronos_training.config.fields import EARLIER_RUN
 from chronos_training.config.schema import TrainingConfig
 
 
@@ -100,8 +100,8 @@ def _limits(metadata: list[Any]) -> str:
             extra.append(f"at most {longest} characters")
         if getattr(item, "min_length", None):
             extra.append("not empty")
-        if getattr(item, "pattern", None) == RUN_ID:
-            extra.append("YYYYMMDD-HHMMSS")
+        if getattr(item, "pattern", None) == EARLIER_RUN:
+            extra.append("YYYYMMDD-HHMMSS or latest")
         elif getattr(item, "pattern", None) is not None:
             extra.append(
                 "lower-case letters, digits, '.', '_' and '-', at most 63 characters, beginning with a letter or digit"

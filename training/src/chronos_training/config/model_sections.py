@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from chronos_training.config.fields import Level, Name, Real, RunId, Section, Whole
+from chronos_training.config.fields import EarlierRun, Level, Name, Real, Section, Whole
 
 PATCHED = ("chronos2", "chronos_bolt")
 
@@ -23,8 +23,10 @@ class ModelSection(Section):
     base: Name | None = Field(
         None, description="Published model to start from, below `runtime/models/` in the bucket; for pretrained only."
     )
-    base_run: RunId | None = Field(
-        None, description="Completed run whose model is trained further; for pretrained only, instead of base."
+    base_run: EarlierRun | None = Field(
+        None,
+        description="Completed run whose model is trained further, or latest: the newest recommended model of this `name` "
+        "(evaluation.publish_if); for pretrained only, instead of base.",
     )
     levels: list[Level] | None = Field(
         None, description="Quantiles that the model learns; empty: forecast.quantile_levels and 0.1 … 0.9."

@@ -123,7 +123,8 @@ class EvaluationSection(Section):
         "better_than_all",
     ] = Field(
         "not_worse_than_seasonal_naive",
-        description="What must hold for the model to be recommended, in report, card and metadata (validation.publish); it is stored in any case.",
+        description="What must hold for the model to be recommended and offered as the latest of its name (model.base_run: latest); "
+        "it is stored in any case.",
     )
     cost_basis_points: Real = Field(
         5.0,

@@ -6,6 +6,7 @@ import hashlib
 import json
 from typing import Any
 
+from chronos_training.config import TrainingConfig
 from chronos_training.config.fingerprint import Fingerprint
 from chronos_training.core import aws, layout
 from chronos_training.core.errors import ConfigurationError
@@ -13,8 +14,22 @@ from chronos_training.core.manifest import dataset_digest
 from chronos_training.core.objects import read_bytes, read_json
 
 from .pretrained import settings_of
+from .runs import latest_run
 
 Json = dict[str, Any]
+
+
+def without_latest(config: TrainingConfig, s3: Any, bucket: str, env: str) -> TrainingConfig:
+    """Return `config` with the run's id where model.base_run is "latest". ConfigurationError when there is none."""
+    if config.model.base_run != "latest":
+        return config
+    found = latest_run(s3, bucket, env, config.name)
+    if found is None:
+        raise ConfigurationError(
+            f"model.base_run: no run of {env} has left a recommended model {config.name} in s3://{bucket}/{layout.runs_prefix(env)}.",
+            hint="Name a completed run (playbooks/list_runs.yml), or train the first one from random or published weights.",
+        )
+    return config.model_copy(update={"model": config.model.model_copy(update={"base_run": found})})
 
 
 def model_of_run(s3: Any, bucket: str, env: str, run_id: str) -> Json:

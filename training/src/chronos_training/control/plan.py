@@ -28,7 +28,7 @@ from chronos_training.core.cost import REFERENCE_TYPE, HourlyPrice, hourly_price
 from chronos_training.core.errors import ConfigurationError
 from chronos_training.core.objects import read_bytes
 
-from .earlier_run import checkpoints_of_run, model_of_run
+from .earlier_run import checkpoints_of_run, model_of_run, without_latest
 from .published import base_model, current_runtime, dataset_manifest
 from .request import LaunchRequest
 from .settings import Settings, resolve_settings
@@ -129,6 +129,7 @@ def make_plan(request: LaunchRequest) -> Plan:
         )
     s3 = aws.client("s3", region=settings.region)
     config, sources = _load(s3, settings.bucket, request)
+    config = without_latest(config, s3, settings.bucket, request.env)
     environment, agent = current_runtime(s3, settings.bucket)
     manifest = dataset_manifest(s3, settings.bucket, config.dataset.name)
     base = None

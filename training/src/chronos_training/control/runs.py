@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from chronos_training.core import aws, layout
 from chronos_training.core.clock import duration, parse_iso
 from chronos_training.core.cost import billed_seconds, reference_cost
-from chronos_training.core.objects import age_seconds, read_json
+from chronos_training.core.objects import age_seconds, read_bytes, read_json
+from chronos_training.core.states import COMPLETED
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,8 @@ class PastRun:
     wql: float | None
     relative_wql: float | None
     cost_usd: float | None
+    recommended: bool  # its comparison allows it (evaluation.publish_if)
+    latest: bool  # the newest recommended one of its name
 
 
 def run_ids(s3: Any, bucket: str, env: str, limit: int = 1000) -> list[str]:
@@ -63,7 +66,28 @@ def newest_ended_age(s3: Any, bucket: str, env: str) -> float | None:
 def list_runs(s3: Any, bucket: str, env: str, limit: int, active: dict[str, Any] | None) -> list[PastRun]:
     """Return the newest runs. `active` is the state of the run that is under way, if any."""
     with ThreadPoolExecutor(8) as pool:
-        return list(pool.map(lambda run_id: _read(s3, bucket, env, run_id, active), run_ids(s3, bucket, env, limit)))
+        runs = list(pool.map(lambda run_id: _read(s3, bucket, env, run_id, active), run_ids(s3, bucket, env, limit)))
+    newest = {run.model: run.run_id for run in reversed(runs) if run.recommended}
+    return [replace(run, latest=newest.get(run.model) == run.run_id) for run in runs]
+
+
+def latest_run(s3: Any, bucket: str, env: str, name: str) -> str | None:
+    """Return the id of the newest completed run whose model `name` is recommended, None when there is none.
+
+    It is found by prefix, as everything of past runs: there is no pointer that a crash could leave behind.
+    """
+    for run_id in run_ids(s3, bucket, env):
+        prefix = layout.run_prefix(env, run_id)
+        metadata = read_json(s3, bucket, prefix + "model_metadata.json")
+        if metadata is None or metadata.get("name") != name or not _is_recommended(metadata):
+            continue
+        if read_bytes(s3, bucket, prefix + "_SUCCESS") is not None:
+            return run_id
+    return None
+
+
+def _is_recommended(metadata: dict[str, Any]) -> bool:
+    return bool(metadata.get("validation", {}).get("publish", {}).get("met"))
 
 
 def _read(s3: Any, bucket: str, env: str, run_id: str, active: dict[str, Any] | None) -> PastRun:
@@ -86,6 +110,8 @@ def _read(s3: Any, bucket: str, env: str, run_id: str, active: dict[str, Any] | 
         wql=metrics.get("wql"),
         relative_wql=metrics.get("relative_wql"),
         cost_usd=run_cost(state, spec)[0],
+        recommended=state.get("status") == COMPLETED and _is_recommended(metadata),
+        latest=False,
     )
 
 
@@ -119,5 +145,7 @@ def table(runs: list[PastRun]) -> list[str]:
         wql = f"{run.wql:9.4f}" if run.wql is not None else f"{'-':>9}"
         relative = f"{run.relative_wql:10.3f}" if run.relative_wql is not None else f"{'-':>10}"
         cost = f"{f'${run.cost_usd:.2f}':>9}" if run.cost_usd is not None else f"{'-':>9}"
-        lines.append(f"{run.run_id:16}{run.status:12}{run.dataset:16}{run.length:14}{wql}{relative}{cost}")
+        lines.append(
+            f"{run.run_id:16}{run.status:12}{run.dataset:16}{run.length:14}{wql}{relative}{cost}{'  latest' if run.latest else ''}"
+        )
     return lines
