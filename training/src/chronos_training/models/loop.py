@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import gc
 import json
 import math
 import shutil
@@ -57,7 +58,7 @@ def train(
         log.info("going on from %s", resume.name)
     watcher = _Watcher(config, partial, mark, progress, stop, start)
     transformers_logging.set_verbosity_error()
-    trainer = Trainer(
+    trainer = _Trainer(
         model=model,
         args=_arguments(config, family, partial, device, validate is not None),
         train_dataset=windows,
@@ -69,10 +70,12 @@ def train(
     # divided by a number of tokens, and would then not average over accumulated parts and processes.
     trainer.model_accepts_loss_kwargs = False
     trainer.remove_callback(PrinterCallback)  # prints raw dicts; `Progress` writes the lines
+    gc.freeze()  # the libraries: the Trainer collects garbage at its begin, which takes half a second with them
     begun = time.monotonic()
     history = _history(resume) if resume else []
     if not validation.is_exhausted(history, config.training.early_stopping_patience):
-        trainer.train(resume_from_checkpoint=str(resume) if resume else None)
+        with family.while_training(model, config):
+            trainer.train(resume_from_checkpoint=str(resume) if resume else None)
         history = trainer.state.log_history
     seconds = time.monotonic() - begun
     ranks.wait_for_all()
@@ -179,6 +182,22 @@ class _Arguments(TrainingArguments):  # type: ignore[misc]
     def device(self) -> torch.device:
         found = super().device
         return torch.device("cpu") if found.type == "cpu" else found
+
+
+class _Trainer(Trainer):  # type: ignore[misc]
+    """Upstream's, without what walks through all modules, or looks for packages, at each step of a small model."""
+
+    def floating_point_ops(self, inputs: Any) -> int:
+        return 0  # nobody reads it
+
+    def training_step(self, model: Any, inputs: dict[str, Any], num_items_in_batch: Any = None) -> torch.Tensor:
+        if not model.training:  # after a validation
+            model.train()
+        with self.compute_loss_context_manager():
+            loss = self.compute_loss(model, self._prepare_inputs(inputs)) / self.current_gradient_accumulation_steps
+        scaler = self.accelerator.scaler  # of fp16
+        (loss if scaler is None else scaler.scale(loss)).backward()
+        return loss.detach()
 
 
 class _Watcher(TrainerCallback):  # type: ignore[misc]  # transformers is untyped here

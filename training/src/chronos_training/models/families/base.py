@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -44,6 +45,9 @@ class Family(Protocol):
 
     def collate(self, config: TrainingConfig, windows: Sequence[Window]) -> dict[str, Any]:
         """Return one batch for the model's forward, labels included."""
+
+    def while_training(self, model: Any, config: TrainingConfig) -> AbstractContextManager[None]:
+        """Return a context in which the model computes the loss of this family's batches, perhaps sooner than upstream's."""
 
     def save(self, model: Any, folder: Path) -> None:
         """Write the model so that upstream's `from_pretrained(folder)` loads it, wherever the folder is moved."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +56,10 @@ class Bolt:
             "context": torch.from_numpy(np.concatenate([w["context"] for w in windows])),
             "target": torch.from_numpy(np.concatenate([w["future_target"] for w in windows])),
         }
+
+    def while_training(self, model: Any, config: TrainingConfig) -> AbstractContextManager[None]:
+        """Nothing to leave out."""
+        return nullcontext()
 
     def save(self, model: Any, folder: Path) -> None:
         """Write upstream's directory."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from chronos.chronos2.config import Chronos2CoreConfig
 
 from chronos_training.config.schema import TrainingConfig
 from chronos_training.models.families.base import Array, History, loaded, must_agree
+from chronos_training.models.families.chronos2_encoder import loss_encoder
 from chronos_training.models.windows import Window
 
 
@@ -82,6 +84,13 @@ class Chronos2:
         if len(windows[0]["known"]):
             batch["future_covariates"] = torch.from_numpy(np.concatenate(known))
         return batch
+
+    def while_training(self, model: Any, config: TrainingConfig) -> AbstractContextManager[None]:
+        """Leave out of the encoder what cannot reach the loss."""
+        core = model.get_base_model() if hasattr(model, "get_base_model") else model  # below low-rank additions
+        data = config.dataset
+        columns = len(data.targets) + len(data.past_covariates) + len(data.known_covariates)
+        return loss_encoder(core, output_patches(config), alone=columns == 1)
 
     def save(self, model: Any, folder: Path) -> None:
         """Write upstream's directory."""

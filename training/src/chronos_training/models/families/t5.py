@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +60,10 @@ class T5:
         labels, seen = tokenizer.label_input_transform(future, scale)
         labels[~seen] = IGNORED
         return {"input_ids": tokens, "attention_mask": mask, "labels": labels}
+
+    def while_training(self, model: Any, config: TrainingConfig) -> AbstractContextManager[None]:
+        """Nothing to leave out."""
+        return nullcontext()
 
     def save(self, model: Any, folder: Path) -> None:
         """Write upstream's directory."""
