@@ -153,6 +153,7 @@ class World:
         common = {"run_id": run_id, "env": ENV, "project": PROJECT, "bucket": BUCKET, "region": REGION}
         order = common | {
             "instance_types": ["m5.large"],
+            "instances": 1,
             "subnet_ids": [self._subnet],
             "security_group_id": self._group,
             "instance_profile": f"chronos-training-{ENV}-instance",

@@ -42,7 +42,7 @@ def decisive(config: TrainingConfig) -> dict[str, Any]:
     """Return the part of a configuration that decides the weights."""
     return config.model_dump(mode="json", exclude=FREE) | {
         "held_out_length": config.held_out_length,
-        "run": {"processes": config.run.processes},
+        "run": {"instances": config.run.instances, "processes": config.run.processes},
     }
 
 
