@@ -42,7 +42,8 @@ def decisive(config: TrainingConfig) -> dict[str, Any]:
     """Return the part of a configuration that decides the weights."""
     return config.model_dump(mode="json", exclude=FREE) | {
         "held_out_length": config.held_out_length,
-        "run": {"instances": config.run.instances, "processes": config.run.processes},
+        # Of all instances: each process draws its own windows and masks by its rank, wherever it runs.
+        "run": {"processes": config.run.ranks},
     }
 
 

@@ -86,6 +86,22 @@ def booted_at(state: Path) -> float:
     return float(note.read_text() or time.monotonic())
 
 
+def launch_index(state: Path) -> int:
+    """Return this instance's number within its launch, 0 for the leader, noting it when EC2 has told it.
+
+    Raises OSError when the metadata service does not answer.
+    """
+    note = state / "launch_index"
+    if not note.exists():
+        found = metadata("ami-launch-index")
+        if found is None:
+            raise OSError("the metadata service does not know this instance's launch index")
+        partial = note.with_suffix(".tmp")
+        partial.write_text(str(int(found)))
+        partial.replace(note)
+    return int(note.read_text())
+
+
 def power_off() -> None:
     """Shut the machine down; on EC2 that terminates it (InstanceInitiatedShutdownBehavior). Never raises.
 

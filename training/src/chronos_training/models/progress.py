@@ -27,7 +27,7 @@ class Progress:
         self._spoken = -math.inf
 
     def phase(self, name: str, message: str) -> None:
-        """Enter a phase: preparing, training, evaluating or reporting. Written and logged at once."""
+        """Enter a phase: preparing, training, storing, evaluating or reporting. Written and logged at once."""
         self._state |= {"phase": name, "message": message, "eta_seconds": None}
         log.info("%s", message)
         self._write()

@@ -14,6 +14,7 @@ import traceback
 from pathlib import Path
 
 from chronos_training.core.errors import TrainingError
+from chronos_training.core.rendezvous import Rendezvous
 from chronos_training.models import ready, several
 from chronos_training.models.progress import Progress
 from chronos_training.models.stopping import Stopped, StopRequest
@@ -33,7 +34,7 @@ def main(arguments: list[str] | None = None) -> int:
     prepare_process()
     if several.is_one_of_several():
         several.die_with_parent()
-    first = several.rank() == 0
+    first = several.is_first()
     if not first:
         logging.getLogger("chronos_training").setLevel(logging.WARNING)
     stop = StopRequest()
@@ -46,12 +47,15 @@ def main(arguments: list[str] | None = None) -> int:
         from chronos_training.models.spec import read_spec
 
         spec = read_spec(options.spec)
+        told = ""
         if options.ready:
             ready.announce(options.ready)
             progress.phase("preparing", "waiting for the data")
-            ready.wait_for_go(stop)
-        if spec.config.run.processes > 1 and not several.is_one_of_several():
-            return several.run(spec.config.run.processes, options, stop)
+            told = ready.wait_for_go(stop)
+        size = spec.config.run
+        if size.ranks > 1 and not several.is_one_of_several():
+            meeting = Rendezvous.from_line(told) if size.instances > 1 else None
+            return several.run(size.processes, options, stop, meeting, size.instances)
         from chronos_training.models.session import run
 
         run(spec, options.data, options.output, progress, stop, options.base_model)
