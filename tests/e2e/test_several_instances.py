@@ -8,7 +8,7 @@ import signal
 import pytest
 
 from .operator import eventually
-from .test_faults import ended
+from .test_faults import agent_with_a_bug, ended
 
 pytestmark = pytest.mark.slow
 
@@ -64,6 +64,16 @@ def test_a_lost_member_ends_the_run_and_what_was_learnt_is_kept(operator, config
     assert "ending the run from the watcher" in operator.log(state["run_id"], "member-1/watcher")
     assert any(name.endswith("complete.json") for name in operator.run_files(state["run_id"]))
     assert "clean" in operator.play("verify_cleanup").succeeded().output
+
+
+def test_what_fails_after_the_training_is_told_at_once(operator, config):
+    """The member is gone or going then: torchrun must not wait for it, and its end must not be taken for the reason."""
+    with agent_with_a_bug(operator):
+        operator.play("launch_training", training_launch_config_file=config(run=RUN)).succeeded()
+        run_id = operator.state()["run_id"]
+        archived = ended(operator, run_id, "failed")
+    assert archived["error_message"] == "Training failed: ZeroDivisionError: a bug"
+    assert "going on from checkpoint" not in operator.log(run_id, "training")
 
 
 def test_a_kill_ends_both_and_keeps_what_was_learnt(operator, config):

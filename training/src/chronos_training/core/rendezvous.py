@@ -7,6 +7,9 @@ from dataclasses import asdict, dataclass
 
 from .errors import TrainingError
 
+# Phases of the training program (progress.json) in which the leader's first process goes on alone.
+ALONE = frozenset({"storing", "evaluating", "reporting"})
+
 
 @dataclass(frozen=True)
 class Rendezvous:

@@ -32,21 +32,17 @@ class Members:
     def __init__(self, run: Run, ids: list[str]) -> None:
         """`ids` are the members that the state names."""
         self._run, self._ids = run, ids
-        self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._loop, name="members", daemon=True)
+        self.needed = True  # False: they may go
         self.lost: str | None = None
 
     def start(self) -> None:
         """Begin to look."""
         self._thread.start()
 
-    def stop(self) -> None:
-        """Look no more: from now on they may go."""
-        self._stopped.set()
-
     def look(self) -> None:
         """Look once, unless they may go."""
-        if self._stopped.is_set() or self.lost is not None:
+        if not self.needed or self.lost is not None:
             return
         try:
             ec2 = aws.client("ec2", region=self._run.region)
@@ -56,7 +52,7 @@ class Members:
             return
         states = {instance.instance_id: instance.state for instance in found}
         for instance_id in self._ids:
-            if states.get(instance_id) in GONE and not self._stopped.is_set():
+            if states.get(instance_id) in GONE and self.needed:
                 number = self._ids.index(instance_id) + 1
                 self.lost = (
                     f"Instance {instance_id} of this run is {states[instance_id]}: without it the training cannot go on. "
@@ -66,7 +62,8 @@ class Members:
                 return
 
     def _loop(self) -> None:
-        while not self._stopped.wait(LOOK_SECONDS):
+        while True:
+            time.sleep(LOOK_SECONDS)
             try:
                 self.look()
             except Exception:

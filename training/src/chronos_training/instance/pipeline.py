@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 from chronos_training.core import aws
 from chronos_training.core.clock import iso, utc_now
 from chronos_training.core.errors import TrainingError
-from chronos_training.core.rendezvous import Rendezvous
+from chronos_training.core.rendezvous import ALONE, Rendezvous
 from chronos_training.core.states import COMPLETED, FAILED, INTERRUPTED, KILLED
 from chronos_training.core.store import Fenced, Observed, StateStore, open_store
 
@@ -40,8 +40,6 @@ STOP_GRACE_SECONDS = 60.0
 GOING_DOWN_SECONDS = 100.0
 # Nothing has been done before the claim: waiting longer only costs money.
 CLAIM_SECONDS = 900.0
-# Phases of the training program in which the leader's goes on alone.
-ALONE = {"storing", "evaluating", "reporting"}
 # Beyond the time an ending may take: then the machine goes, whatever hangs.
 LAST_RESORT_SECONDS = 30.0
 
@@ -120,8 +118,9 @@ class Pipeline:
 
         def on_progress(progress: dict[str, Any]) -> None:
             self.reporter.progress(**progress)
-            if self.members is not None and progress.get("phase") in ALONE:
-                self.members.stop()
+            if self.members is not None:
+                # Needed again when torchrun has to start anew after a failure in the leader's own part.
+                self.members.needed = progress.get("phase") not in ALONE
             self.margin.note(progress.get("step"), checkpoints.seconds)
 
         checkpoints.start()

@@ -26,6 +26,11 @@ class Progress:
         self._written = -math.inf
         self._spoken = -math.inf
 
+    @property
+    def current(self) -> str:
+        """Return the phase."""
+        return str(self._state["phase"])
+
     def phase(self, name: str, message: str) -> None:
         """Enter a phase: preparing, training, storing, evaluating or reporting. Written and logged at once."""
         self._state |= {"phase": name, "message": message, "eta_seconds": None}

@@ -18,7 +18,7 @@ import time
 from pathlib import Path
 
 from chronos_training.core.errors import TrainingError
-from chronos_training.core.rendezvous import Rendezvous
+from chronos_training.core.rendezvous import ALONE, Rendezvous
 from chronos_training.models.stopping import Stopped, StopRequest
 
 RESTARTS = 3
@@ -60,6 +60,11 @@ def die_with_parent() -> None:
     """Let the kernel kill this process when the one that started it ends, however that ends. Linux only."""
     if sys.platform == "linux":
         ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def cannot_start_anew(phase: str) -> bool:
+    """Return whether the other instances may be gone in this phase: then torchrun would wait for them in vain."""
+    return LEADS in os.environ and phase in ALONE
 
 
 def note_refusal(output: Path, sentence: str) -> None:

@@ -39,6 +39,7 @@ def main(arguments: list[str] | None = None) -> int:
         logging.getLogger("chronos_training").setLevel(logging.WARNING)
     stop = StopRequest()
     stop.install()
+    progress: Progress | None = None
     try:
         options.output.mkdir(parents=True, exist_ok=True)
         progress = Progress(options.output / "progress.json" if first else None)
@@ -67,6 +68,8 @@ def main(arguments: list[str] | None = None) -> int:
         return _fail(2, str(error))
     except Exception as error:  # the last resort: the traceback is for the log, the sentence for the state
         traceback.print_exc()
+        if progress is not None and several.cannot_start_anew(progress.current):
+            several.note_refusal(options.output, _sentence(error))
         return _fail(1, _sentence(error))
     return 0
 
