@@ -148,3 +148,9 @@ def test_a_lost_process_and_a_resume_on_other_hosts_give_the_same_weights(
     assert "going on from checkpoint-160" in said(later[0])
     found = weights(later[0])
     assert all((expected[name] == found[name]).all() for name in expected)
+
+
+def test_a_program_that_was_not_told_where_to_meet_says_so(data: Path, tmp_path: Path) -> None:
+    done = start(spec_of(tmp_path, 2, {}, TRAINING), data, tmp_path / "o")
+    assert done.returncode == 2 and "Traceback" not in done.stderr
+    assert "was not told where they meet" in done.stderr and "run.instances to 1" in done.stderr

@@ -10,6 +10,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Callable
 from pathlib import Path
 
 from chronos_training.core import aws
@@ -62,6 +63,28 @@ def wait_for_identity(seconds: float = IDENTITY_SECONDS) -> str:
             if found and aws.session().get_credentials() is not None:
                 return found
             problem = OSError("the metadata service has no identity or no role for this instance yet")
+        except OSError as error:
+            problem = error
+        if time.monotonic() > deadline:
+            raise problem
+        log.warning("waiting for the metadata service: %s", problem)
+        time.sleep(pause)
+        pause = min(10.0, pause * 2)
+
+
+def private_address(check: Callable[[], None], seconds: float = IDENTITY_SECONDS) -> str:
+    """Return this instance's address in its network, waiting out a metadata service that is away.
+
+    `check` may raise to end the waiting. Raises OSError after `seconds`.
+    """
+    deadline, pause = time.monotonic() + seconds, 0.5
+    while True:
+        check()
+        try:
+            found = metadata("local-ipv4")
+            if found:
+                return found
+            problem = OSError("the metadata service has no private address of this instance")
         except OSError as error:
             problem = error
         if time.monotonic() > deadline:

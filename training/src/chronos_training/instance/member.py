@@ -114,8 +114,9 @@ class Member:
         self._wait_until_named()
         self.preparation.initialize(iso(utc_now()))
         self.preparation.sync_data()
-        address = machine.metadata("local-ipv4") or ""
-        meeting = Rendezvous(self._wait_for_rendezvous(), address, leads=False)
+        endpoint = self._wait_for_rendezvous()
+        address = machine.private_address(self.preparation.stop_if_asked)
+        meeting = Rendezvous(endpoint, address, leads=False)
         log.info("meeting the leader at %s", meeting.endpoint)
         assert self.preparation.trainer is not None
         self.preparation.trainer.run(

@@ -139,9 +139,7 @@ class Pipeline:
         """Return the line that lets the training program go; of several instances the others are told where it waits."""
         if self.members is None:
             return "go"
-        address = machine.metadata("local-ipv4")
-        if not address:
-            raise TrainingError("The metadata service gives no address of this instance for the others to meet it at.")
+        address = machine.private_address(self.preparation.stop_if_asked)
         endpoint = f"{address}:{free_port()}"
         self.members.start()
         self.reporter.announce(endpoint)
