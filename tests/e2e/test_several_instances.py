@@ -66,6 +66,23 @@ def test_a_lost_member_ends_the_run_and_what_was_learnt_is_kept(operator, config
     assert "clean" in operator.play("verify_cleanup").succeeded().output
 
 
+def test_a_leader_that_crashes_takes_its_member_along(operator, config):
+    """The member loses the connection, or on a network that goes silent the heartbeat; it ends itself and nothing else."""
+    mine = config(training=LONG, run=RUN)
+    operator.play("launch_training", training_launch_config_file=mine).succeeded()
+    state = in_training(operator)
+    machine = next(m for m in operator.aws.machines() if m["instance_id"] == state["instance_id"])
+    os.kill(machine["guest_pid"], signal.SIGKILL)
+    eventually(lambda: operator.live_instances() == [], "the end of both", 400)
+    assert operator.state()["status"] == "running"
+    fixed = operator.play("verify_cleanup", training_cleanup_check_fix=True).succeeded().output
+    assert "are terminated" in fixed
+    assert operator.state() is None
+    assert operator.artifact(state["run_id"], "system-state.json")["status"] == "lost"
+    schedules = operator.aws.client("scheduler").list_schedules(GroupName="chronos-training-local")["Schedules"]
+    assert schedules == []
+
+
 def test_what_fails_after_the_training_is_told_at_once(operator, config):
     """The member is gone or going then: torchrun must not wait for it, and its end must not be taken for the reason."""
     with agent_with_a_bug(operator):
