@@ -6,7 +6,7 @@ DOCUMENTATION = r"""
 module: training_run
 short_description: Launch or kill the training run of an environment
 description:
-  - C(launched) takes the environment's lock, writes the intent, starts one instance and enters it in the state.
+  - C(launched) takes the environment's lock, writes the intent, starts the run's instances and enters them in the state.
     It refuses while a run is active, and settles a run that is provably dead first.
   - C(killed) asks the run to store its partial results, waits a bounded time, terminates every instance of the
     environment, waits until EC2 confirms it, archives the state and releases the lock.
@@ -41,7 +41,8 @@ EXAMPLES = r"""
 
 RETURN = r"""
 run_id: {type: str, returned: when there was a run, description: Id of the run.}
-instance_id: {type: str, returned: state=launched, description: Id of the started instance.}
+instance_id: {type: str, returned: state=launched, description: Id of the started instance; of several the leader's.}
+members: {type: list, elements: str, returned: state=launched, description: Ids of the run's other instances.}
 instances: {type: list, elements: str, returned: state=killed, description: Ids of the terminated instances.}
 status: {type: str, returned: always, description: Status of the run.}
 """
@@ -88,7 +89,8 @@ def _launch(params: dict[str, Any], check_mode: bool, say: Callable[[str], None]
         say("would launch it; nothing was changed")
         return {"changed": True, "run_id": order.run_id, "status": "planned"}
     record = launching.launch(order, say)
-    return {"changed": True, "run_id": record.run_id, "instance_id": record.instance_id, "status": record.status}
+    started = {"instance_id": record.instance_id, "members": list(record.members)}
+    return {"changed": True, "run_id": record.run_id, **started, "status": record.status}
 
 
 def _kill(params: dict[str, Any], check_mode: bool, say: Callable[[str], None]) -> dict[str, Any]:

@@ -76,6 +76,7 @@ def _serve(home: Home) -> None:
     from local_aws.host import Host
     from local_aws.iam.gate import GuardedApplication
     from local_aws.line import LimitedApplication
+    from local_aws.moto_gaps import machines_apart
     from local_aws.request_counts import CountingApplication
     from local_aws.skew import SkewedApplication
 
@@ -96,6 +97,8 @@ def _serve(home: Home) -> None:
 
     # Tests put a line that fails between the instances and this server; everybody else leaves it unset.
     host = Host(home, os.environ.get(GUEST_ENDPOINT_VARIABLE, endpoint), lock, level, serve_machine)
+    if level.own_network:
+        machines_apart.refuse_several(level.name)
     nonce = secrets.token_hex(8)
 
     def health() -> dict[str, Any]:

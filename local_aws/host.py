@@ -130,7 +130,7 @@ class Host:
             states.finish_stop(instance)
 
     def _new_entry(self, instance: Instance) -> _Entry:
-        metadata = MetadataService(instance, self.home, self.lock)
+        metadata = MetadataService(instance, self.home, self.lock, self.level.own_network)
         machine = Machine(self.home, instance.id, self.level, metadata.serve, self._serve)
         return _Entry(instance, machine, metadata)
 

@@ -44,7 +44,8 @@ _Tree = dict[str, Any]
 class MetadataService:
     """Answers for one instance until close(). `lock` guards moto's state."""
 
-    def __init__(self, instance: Instance, home: Home, lock: threading.RLock) -> None:
+    def __init__(self, instance: Instance, home: Home, lock: threading.RLock, own_network: bool) -> None:
+        self._own_network = own_network
         self._instance = instance
         self._home = home
         self._folder = home.instance(instance.id)
@@ -125,7 +126,8 @@ class MetadataService:
             "instance-life-cycle": "spot" if instance.lifecycle == "spot" else "on-demand",
             "instance-type": instance.instance_type,
             "local-hostname": instance.private_dns_name,
-            "local-ipv4": instance.private_ip,
+            # Machines without a network of their own share this computer's: there they reach each other on its loopback.
+            "local-ipv4": instance.private_ip if self._own_network else "127.0.0.1",
             "mac": instance.nics[0].mac_address,
             "placement": {
                 "availability-zone": instance.availability_zone,

@@ -99,6 +99,7 @@ def test_a_wrong_clock_is_set_right_and_the_armed_power_off_stays_as_far_away(aw
     run = {
         "run_id": "20260101-000000", "env": place.env, "bucket": place.bucket, "region": place.region, "log_seconds": 1,
         "agent_key": "runtime/agent.tar.gz", "agent_sha256": hashlib.sha256(agent).hexdigest(), "poweroff_minutes": 60,
+        "instances": 1,
     }  # fmt: skip
     files = {
         "bootstrap.py": BOOTSTRAP.read_text(),

@@ -59,6 +59,7 @@ class LaunchWorld:
             bucket=BUCKET,
             tags=TAGS,
             instance_types=("g4dn.2xlarge",),
+            instances=1,
             subnet_ids=tuple(self.subnets[zone] for zone in sorted(self.subnets)),
             security_group_id=groups[0]["GroupId"],
             instance_profile=INSTANCE_ROLE,

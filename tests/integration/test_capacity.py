@@ -26,7 +26,7 @@ PROFILE = "Value (x) for parameter iamInstanceProfile.name is invalid. Invalid I
 @pytest.fixture
 def world(aws: Any, monkeypatch: pytest.MonkeyPatch) -> LaunchWorld:
     # Pauses between repeated calls: their lengths are not what is tested here.
-    monkeypatch.setattr(starting.start_instance, "__kwdefaults__", {"sleep": lambda seconds: None})
+    monkeypatch.setattr(starting.start_instances, "__kwdefaults__", {"sleep": lambda seconds: None})
     return LaunchWorld(aws, monkeypatch)
 
 

@@ -197,8 +197,10 @@ def right_network(aws: Any) -> None:
     assert all(subnet["MapPublicIpOnLaunch"] for subnet in seen["subnets"])
     assert seen["endpoints"][0]["RouteTableIds"] == [seen["tables"][0]["RouteTableId"]]
     group = seen["groups"][0]
-    assert group["GroupName"] == INSTANCE_NAME and group["IpPermissions"] == []
-    assert [(p["IpProtocol"], p["FromPort"], p["ToPort"]) for p in group["IpPermissionsEgress"]] == [("tcp", 443, 443)]
+    assert group["GroupName"] == INSTANCE_NAME
+    among_themselves = ("tcp", 0, 65535, [group["GroupId"]], [])
+    assert rules(group["IpPermissions"]) == [among_themselves]
+    assert rules(group["IpPermissionsEgress"]) == [among_themselves, ("tcp", 443, 443, [], ["0.0.0.0/0"])]
     for found in seen.values():
         for resource in found:
             assert TAGS.items() <= {tag["Key"]: tag["Value"] for tag in resource["Tags"]}.items()
@@ -207,6 +209,20 @@ def right_network(aws: Any) -> None:
     assert sorted(published["subnet_ids"].split(",")) == sorted(s["SubnetId"] for s in seen["subnets"])
     assert published["security_group_id"] == group["GroupId"]
     assert published["instance_profile"] == INSTANCE_NAME and published["region"] == "us-east-1"
+
+
+def rules(permissions: list[dict[str, Any]]) -> list[tuple[Any, ...]]:
+    """Return rules as protocol, ports, groups and addresses."""
+    return sorted(
+        (
+            p["IpProtocol"],
+            p["FromPort"],
+            p["ToPort"],
+            [pair["GroupId"] for pair in p["UserIdGroupPairs"]],
+            [one["CidrIp"] for one in p["IpRanges"]],
+        )
+        for p in permissions
+    )
 
 
 def right_bucket(aws: Any, bucket: str) -> None:

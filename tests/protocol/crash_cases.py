@@ -75,7 +75,7 @@ def play(world: World, scenario: Scenario, boundary: Boundary, follower: str) ->
     runs = {seen.state["run_id"]} if seen.state else set()
     claims = world.boot()
     wrong = world.violations()
-    settled = [f"its instance {claim}" for claim in claims]
+    settled = [f"its instance {claim}" for claim in sorted(claims)]
     settled.append(FOLLOWERS[follower](world))
     world.boot()
     wrong += world.violations()
@@ -148,8 +148,8 @@ def _verify(world: World) -> str:
 
 
 def _watch(world: World) -> str:
-    """The watcher's next look, on the machine that still runs."""
-    for instance_id in world.see().instances:
+    """The watcher's next look, on the machine that still runs (of several the leader)."""
+    for instance_id in [world.leader()] if world.see().instances else []:
         run_id = world.see().instances[instance_id]
         done = world.run("watch", on=instance_id)
         assert done.exit == 0, done
@@ -171,11 +171,25 @@ def _dies_then(follow: Callable[[World], str]) -> Callable[[World], str]:
     return dies
 
 
+def _leader_dies_then(follow: Callable[[World], str]) -> Callable[[World], str]:
+    """The leader's machine dies with the process, and its member lives; then comes the next command."""
+
+    def dies(world: World) -> str:
+        leader = world.leader()
+        world.ec2.terminate_instances(InstanceIds=[leader])
+        world.aws.wait_for_state(leader, "terminated", PATIENCE)
+        return f"the leader dies; {follow(world)}"
+
+    return dies
+
+
 FOLLOWERS: dict[str, Callable[[World], str]] = {
     "launch": _launch,
     "kill": _kill,
     "verify": _verify,
     "watch": _watch,
+    "leader dies, kill": _leader_dies_then(_kill),
+    "leader dies, verify": _leader_dies_then(_verify),
     "dies, launch": _dies_then(_launch),
     "dies, kill": _dies_then(_kill),
     "dies, verify": _dies_then(_verify),
@@ -194,6 +208,12 @@ def _run(world: World) -> None:
     assert claims == ["claims"], f"the instance of {done.result} did not claim its run: {claims}"
 
 
+def _run_on_two(world: World) -> None:
+    done = world.launch(instances=2)
+    assert done.exit == 0, done
+    assert sorted(world.boot()) == ["claims", "joins"]
+
+
 def _unclaimed(world: World) -> None:
     done = world.launch()
     assert done.exit == 0, done
@@ -208,12 +228,17 @@ def _run_with_a_dead_pipeline(world: World) -> None:
 
 
 def _end_of_run(world: World, **boundary: object) -> Done:
-    return world.run("end", on=next(iter(world.see().instances)), status="completed", **boundary)
+    return world.run("end", on=world.leader(), status="completed", **boundary)
 
 
 def _in_turn(call: int, moment: int) -> str:
     """Each call meets each of the next commands, one at each of its moments."""
     return NEXT[(call + moment) % len(NEXT)]
+
+
+def _watcher_or_leaders_death(call: int, moment: int) -> str:
+    """The leader lives on and its watcher comes, or it dies while its member lives."""
+    return f"leader dies, {('kill', 'verify')[call % 2]}" if MOMENTS[moment] == "after" else "watch"
 
 
 def _watcher_or_death(call: int, moment: int) -> str:
@@ -225,6 +250,7 @@ SCENARIOS = {
     s.name: s
     for s in (
         Scenario("launch", _nothing, World.launch, _in_turn),
+        Scenario("launch_two", _nothing, lambda world, **boundary: world.launch(instances=2, **boundary), _in_turn),
         Scenario("kill", _run, World.kill, _in_turn),
         Scenario(
             "claim",
@@ -233,6 +259,7 @@ SCENARIOS = {
             _watcher_or_death,
         ),
         Scenario("cleanup", _run, _end_of_run, _watcher_or_death),
+        Scenario("cleanup_two", _run_on_two, _end_of_run, _watcher_or_leaders_death),
         Scenario(
             "watcher",
             _run_with_a_dead_pipeline,
@@ -250,7 +277,7 @@ def count_calls(world: World, scenario: Scenario) -> list[Boundary]:
     assert done.exit == 0, done
     found = boundaries(scenario.name, done.calls)
     for instance_id in world.see().instances:
-        if scenario.name in {"cleanup", "watcher"}:
+        if scenario.name in {"cleanup", "cleanup_two", "watcher"}:
             world.aws.wait_for_state(instance_id, "terminated", PATIENCE)
     _end(world, [])
     return found

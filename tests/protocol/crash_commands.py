@@ -16,7 +16,7 @@ from chronos_training.core import aws
 from chronos_training.core.clock import iso, utc_now
 from chronos_training.core.states import STEPS
 from chronos_training.core.store import Fenced, open_store
-from chronos_training.instance import heartbeat, machine, pipeline, watcher
+from chronos_training.instance import heartbeat, machine, member, pipeline, watcher
 from chronos_training.instance.ending import Outcome, end_run, load_run_spec, only_one
 from chronos_training.instance.log_shipper import LogShipper
 from chronos_training.instance.place import Place
@@ -53,14 +53,27 @@ def verify(say: Say, *, env: str, project: str, region: str, bucket: str) -> dic
 
 
 def boot(say: Say) -> dict[str, Any]:
-    """The start of the pipeline: the claim, and one heartbeat in the first step. A fenced machine ends, as in `main`."""
+    """The start of the pipeline: the claim, and one heartbeat in the first step. A fenced machine ends, as in `main`.
+
+    A member takes its first look at the state instead; one that is not named yet would wait now.
+    """
     place = Place.here()
     run = place.run()
     store = open_store(run.bucket, run.env, region=run.region)
     machine.booted_at(place.state)
     (place.state / "pipeline.pid").write_text(str(os.getpid()))
+    instance_id = machine.wait_for_identity()
+    if run.instances > 1 and machine.launch_index(place.state):
+        observed = store.read()
+        ends = member.reason_to_end(observed, run.run_id, instance_id)
+        if ends is None:
+            assert observed is not None
+            return {"member": "joins" if observed.record.members else "waits to be named"}
+        say(str(ends))
+        machine.power_off()
+        return {"claimed": False}
     try:
-        observed = pipeline.claim(store, run, machine.wait_for_identity())
+        observed = pipeline.claim(store, run, instance_id)
     except Fenced as error:
         say(str(error))
         machine.power_off()

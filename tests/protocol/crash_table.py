@@ -18,9 +18,11 @@ TABLE = REPOSITORY_ROOT / "docs/crash-table.md"
 WRITE = "WRITE_CRASH_TABLE"
 TITLES = {
     "launch": "Launch (on the controller)",
+    "launch_two": "Launch of a run on two instances (on the controller)",
     "kill": "Kill with `force` of a run that its instance has claimed (on the controller)",
     "claim": "The boot claim and the first heartbeat (on the instance)",
     "cleanup": "Cleanup of a completed run (on the instance)",
+    "cleanup_two": "Cleanup of a completed run on two instances (on the leader)",
     "watcher": "The watcher, ending a run whose pipeline died (on the instance)",
 }
 HEAD = """# A crash at every boundary

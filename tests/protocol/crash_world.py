@@ -127,10 +127,12 @@ class World:
         """Let a stopped command go on; wait for its end."""
         return self._ask(json.dumps({"continue": stopped.pid}), None)
 
-    def launch(self, **boundary: Any) -> Done:
-        """Launch a run of its own id, on a machine that waits: what happens on it, the test starts when it is time."""
+    def launch(self, *, instances: int = 1, **boundary: Any) -> Done:
+        """Launch a run of its own id, on machines that wait: what happens on them, the test starts when it is time."""
         run_id = self.new_run_id()
         order, run = self.order_of(run_id, json.dumps({"run_id": run_id, "training": {"name": "crash"}}))
+        order |= {"instances": instances, "training_config": {"run": {"instances": instances}}}
+        run["instances"] = instances
         user_data = "#cloud-config\nwrite_files:\n" + "".join(
             f"  - path: {path}\n    content: {json.dumps(text)}\n"
             for path, text in {
@@ -153,6 +155,7 @@ class World:
         common = {"run_id": run_id, "env": ENV, "project": PROJECT, "bucket": BUCKET, "region": REGION}
         order = common | {
             "instance_types": ["m5.large"],
+            "instances": 1,
             "subnet_ids": [self._subnet],
             "security_group_id": self._group,
             "instance_profile": f"chronos-training-{ENV}-instance",
@@ -173,6 +176,7 @@ class World:
             "heartbeat_seconds": 30,
             "log_seconds": 10,
             "watch_seconds": 20,
+            "instances": 1,
         }
         return order, run
 
@@ -194,12 +198,20 @@ class World:
                 continue
             said = self.run("boot", on=instance_id)
             assert said.exit == 0, said
-            if said.result["claimed"]:
+            if "member" in said.result:
+                done.append(said.result["member"])
+            elif said.result["claimed"]:
                 done.append("claims")
             else:
                 self.aws.wait_for_state(instance_id, "terminated", PATIENCE)
                 done.append("is fenced and powers off")
         return done
+
+    def leader(self) -> str:
+        """Return the machine that has claimed the run, else the only one."""
+        seen = self.see()
+        named = seen.state["instance_id"] if seen.state is not None else None
+        return str(named or next(iter(seen.instances)))
 
     def _has_started(self, instance_id: str) -> bool:
         """Wait until the machine's user data has been played; False when it is ended before that."""
@@ -249,7 +261,8 @@ class World:
         """Return what must never be, whatever was killed when: to be asked once every machine has tried its claim."""
         seen = self.see()
         wrong = []
-        if len(seen.instances) > 1:
+        most = seen.state["training_config"].get("run", {}).get("instances", 1) if seen.state is not None else 1
+        if len(seen.instances) > most:
             wrong.append(f"{len(seen.instances)} instances live")
         for instance_id, run_id in seen.instances.items():
             if (seen.state is None or seen.state["run_id"] != run_id) and not self.is_final(run_id):

@@ -24,7 +24,9 @@ def small(config: TrainingConfig) -> TrainingConfig:
     """The same configuration with a tiny model, a short history and three steps."""
     wanted = config.model_dump(mode="json")
     wanted["model"] |= SMALL | {"min_context": 8, "levels": None}
-    parts = config.run.processes * config.training.gradient_accumulation_steps
+    # What is on several instances learns here in as many processes; tests/training/test_hosts.py has the hosts.
+    wanted["run"] |= {"instances": 1, "processes": config.run.ranks}
+    parts = config.run.ranks * config.training.gradient_accumulation_steps
     wanted["training"] |= {"steps": 3, "warmup_steps": 1, "batch_size": 4 * parts, "checkpoint_every_steps": 2}
     wanted["training"] |= {"synthetic_series": 4, "cpu_threads": 1}
     wanted["forecast"] |= {"prediction_length": 4}
@@ -86,6 +88,7 @@ def test_every_family_and_way_to_learn_has_a_configuration() -> None:
     assert any(config.dataset.known_covariates for config in configs)
     assert any(config.training.synthetic_share and config.training.mixup_share for config in configs)
     assert any(config.run.processes > 1 for config in configs)
+    assert any(config.run.instances > 1 for config in configs)
 
 
 def forecasts_of(tmp_path: Path, name: str, config: TrainingConfig, panel: pd.DataFrame) -> Any:

@@ -45,13 +45,22 @@ def call(url, method="GET", headers=None, body=None, timeout=20):
         return answer.read()
 
 
-def credentials():
+def metadata(path):
     ttl = {"X-aws-ec2-metadata-token-ttl-seconds": "300"}
     token = call(METADATA + "/latest/api/token", "PUT", ttl, timeout=3).decode()
     headers = {"X-aws-ec2-metadata-token": token}
-    path = METADATA + "/latest/meta-data/iam/security-credentials/"
-    role = call(path, headers=headers, timeout=3).decode().strip()
-    return json.loads(call(path + role, headers=headers, timeout=3))
+    return call(METADATA + "/latest/meta-data/" + path, headers=headers, timeout=3).decode().strip()
+
+
+def credentials():
+    path = "iam/security-credentials/"
+    return json.loads(metadata(path + metadata(path)))
+
+
+def logs_prefix(run):
+    """Return where this machine's logs go: of several instances each but the first has a folder."""
+    number = metadata("ami-launch-index") if run["instances"] > 1 else "0"
+    return "%s/logs/%s/%s" % (run["env"], run["run_id"], "" if number == "0" else "member-%s/" % number)
 
 
 def object_url(run, key):
@@ -127,10 +136,11 @@ def arm_power_off(minutes):
 def ship_logs(run):
     """Store what has been logged so far; True when that worked."""
     try:
+        prefix = logs_prefix(run)
         for name, path in LOGS.items():
             body = path.read_bytes()[-200000:] if path.exists() else b""
             if body:
-                s3(run, "PUT", "%s/logs/%s/%s" % (run["env"], run["run_id"], name), SECRET.sub(b"(masked)", body))
+                s3(run, "PUT", prefix + name, SECRET.sub(b"(masked)", body))
     except ERRORS as error:
         print("bootstrap: logs not stored: %s" % error, flush=True)
         return False

@@ -102,6 +102,7 @@ class Machine:
         self.s3.put_object(Bucket=BUCKET, Key="runtime/agent.tar.gz", Body=stored)
         run = {
             "run_id": "20260101-000000", "env": "local", "bucket": BUCKET, "region": "us-east-1", "log_seconds": 0.2,
+            "instances": 1,
             "agent_key": "runtime/agent.tar.gz", "agent_sha256": digest or hashlib.sha256(stored).hexdigest(),
         }  # fmt: skip
         (self.root / "opt/chronos-training/run.json").write_text(json.dumps(run))

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from botocore.exceptions import ClientError
 
 from local_aws import processes
 from local_aws.home import Home, LocalAwsError
@@ -90,6 +91,12 @@ def test_real_cloud_init_finds_ec2_by_itself_and_shutdown_terminates(real: Embed
     assert "root None user 0 networks ['lo']" in said
     assert real.instance(instance)["StateReason"]["Code"] == "Client.InstanceInitiatedShutdown"
     wait_for(lambda: nothing_of(real), "the end of every process")
+
+
+def test_several_at_once_are_refused_because_they_cannot_reach_each_other(real: EmbeddedAws) -> None:
+    two = {"ImageId": "ami-0a7d80731ae1b2435", "MinCount": 2, "MaxCount": 2, "InstanceType": "c5.large"}
+    with pytest.raises(ClientError, match=f"level {real.server.level} .*cannot reach each other"):
+        real.client("ec2").run_instances(**two)
 
 
 def test_malformed_user_data_does_nothing_and_the_machine_runs_on(real: EmbeddedAws) -> None:

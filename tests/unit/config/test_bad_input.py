@@ -87,6 +87,8 @@ CASES = [
     ("model: {min_context: 400}", "model.min_context", "at most context_length (378)"),
     ("training: {batch_size: 9, gradient_accumulation_steps: 2}", "training.batch_size", "must be a multiple of"),
     ("run: {processes: 3}", "training.batch_size", "must be a multiple of"),
+    ("run: {instances: 3}", "training.batch_size", "must be a multiple of run.instances x run.processes"),
+    ("run: {instances: 17}", "run.instances", "from 1 to 16"),
     ("training: {early_stopping_patience: 2}", "training.validation_windows", "1 or more for early_stopping"),
     ("training: {synthetic_share: 0.6, mixup_share: 0.5}", "training.mixup_share", "together are at most 1"),
     ("training: {method: lorra}", "training.method", "Did you mean 'lora'?"),

@@ -19,6 +19,12 @@ from chronos_training.control.infrastructure.table import render, rows
 from chronos_training.core.instances import Instance
 
 TAGS = {"Project": "Chronos-Training", "Environment": "dev", "CostCenter": "research", "ManagedBy": "Ansible"}
+AMONG_THEMSELVES = {
+    "IpProtocol": "tcp",
+    "FromPort": 0,
+    "ToPort": 65535,
+    "UserIdGroupPairs": [{"GroupId": "sg-1"}],
+}
 RAW_TAGS = [{"Key": key, "Value": value} for key, value in TAGS.items()]
 NAMES = Names("dev", "us-east-1", "bucket-of-dev", TAGS)
 POLICY = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:GetObject", "Resource": "x"}]}
@@ -80,14 +86,15 @@ def right() -> Survey:
                 {
                     "GroupId": "sg-1",
                     "GroupName": NAMES.instance,
-                    "IpPermissions": [],
+                    "IpPermissions": [AMONG_THEMSELVES],
                     "IpPermissionsEgress": [
+                        AMONG_THEMSELVES,
                         {
                             "IpProtocol": "tcp",
                             "FromPort": 443,
                             "ToPort": 443,
                             "IpRanges": [{"CidrIp": "0.0.0.0/0"}],
-                        }
+                        },
                     ],
                     "Tags": RAW_TAGS,
                 }
@@ -162,7 +169,17 @@ def _endpoint_of_another_region(seen: Survey) -> None:
 
 
 def _ssh_open(seen: Survey) -> None:
-    seen.security_groups[0]["IpPermissions"] = [{"IpProtocol": "tcp", "FromPort": 22, "ToPort": 22}]
+    seen.security_groups[0]["IpPermissions"].append({"IpProtocol": "tcp", "FromPort": 22, "ToPort": 22})
+
+
+def _another_group_let_in(seen: Survey) -> None:
+    seen.security_groups[0]["IpPermissions"] = [
+        AMONG_THEMSELVES | {"UserIdGroupPairs": [{"GroupId": "sg-1"}, {"GroupId": "sg-2"}]}
+    ]
+
+
+def _each_alone(seen: Survey) -> None:
+    seen.security_groups[0]["IpPermissions"] = []
 
 
 def _all_egress(seen: Survey) -> None:
@@ -271,8 +288,10 @@ def _monitor_untagged(seen: Survey) -> None:
         (_blackhole, "no working route to the internet gateway"),
         (_endpoint_elsewhere, "does not lead S3 traffic to the gateway endpoint"),
         (_endpoint_of_another_region, "serves com.amazonaws.eu-west-1.s3"),
-        (_ssh_open, "has inbound rules"),
-        (_all_egress, "not TCP 443 alone"),
+        (_ssh_open, "has inbound rules from elsewhere"),
+        (_another_group_let_in, "has inbound rules from elsewhere"),
+        (_each_alone, "does not let the instances of a run reach each other"),
+        (_all_egress, "not TCP 443 and its own instances alone"),
         (_public_bucket, "public access block"),
         (_no_tls, "has policy None"),
         (_lifecycle_gone, "has lifecycle None"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from chronos_training.control.holder import NOT_LISTED, UNSEEN, next_step
+from chronos_training.control.holder import LEADERLESS, NOT_LISTED, UNSEEN, next_step
 from chronos_training.core.record import RunRecord
 from chronos_training.core.states import COMPLETED, RUNNING, STARTING
 from chronos_training.core.store import Observed
@@ -25,6 +25,7 @@ CASES = [
     ("stale, not visible", RUNNING, 400, UNSEEN, "says nothing about the run", MONITOR),
     ("dead", RUNNING, 400, "terminated", "The run is dead; a launch settles that by itself", FIX),
     ("dead a moment ago", RUNNING, 5, "terminated", "The run is dead", FIX),
+    ("of several the leader dead", RUNNING, 5, LEADERLESS, "Its leader is gone, and its other instances end", KILL),
     ("going", RUNNING, 40, "shutting-down", "on its way out; once it is terminated, a launch settles", FIX),
     ("stopped by hand", RUNNING, 400, "stopped", "was stopped and does not work", KILL),
     ("launch under way", STARTING, 20, None, "certain in 4 min 40 s", MONITOR),

@@ -126,7 +126,7 @@ def test_vcpus_by_size():
 
 
 def test_a_quota_of_zero_is_said_as_such_with_what_to_ask_for():
-    sentence, hint = explain_quota("g4dn.2xlarge", "VcpuLimitExceeded", VCPU.format(0), "eu-west-1")
+    sentence, hint = explain_quota(Place("g4dn.2xlarge", "s", "z"), "VcpuLimitExceeded", VCPU.format(0), "eu-west-1")
     assert sentence == (
         "The quota 'Running On-Demand G and VT instances' of this account in eu-west-1 is 0 vCPUs, as on every new "
         "account; a g4dn.2xlarge needs 8."
@@ -134,7 +134,9 @@ def test_a_quota_of_zero_is_said_as_such_with_what_to_ask_for():
     assert (
         "Ask AWS for 8 or more vCPUs: Service Quotas, Amazon EC2" in hint and "(L-DB2E81BA), region eu-west-1" in hint
     )
-    sentence, _ = explain_quota("p3.2xlarge", "VcpuLimitExceeded", VCPU.format(4), "eu-west-1")
+    sentence, _ = explain_quota(Place("p3.2xlarge", "s", "z"), "VcpuLimitExceeded", VCPU.format(4), "eu-west-1")
     assert "is 4 vCPUs, and what is free of it does not suffice; a p3.2xlarge needs 8." in sentence
-    sentence, hint = explain_quota("g5.metal", "MaxSpotInstanceCountExceeded", "Max spot instance count exceeded", "r")
+    sentence, hint = explain_quota(
+        Place("g5.metal", "s", "z"), "MaxSpotInstanceCountExceeded", "Max spot instance count exceeded", "r"
+    )
     assert "All G and VT Spot Instance Requests" in sentence and "more vCPUs" in hint

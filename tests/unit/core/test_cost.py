@@ -1,3 +1,5 @@
+import pytest
+
 from chronos_training.core.cost import hourly_price, reference_cost
 
 
@@ -8,6 +10,13 @@ def test_a_run_of_four_hours_on_the_reference_type_costs_what_the_requirement_sa
 def test_an_unknown_type_has_no_price_and_says_so():
     assert hourly_price("x9.huge", 100).total is None
     assert hourly_price("x9.huge", 100, override=2.5).cost(7200) == 5.0
+
+
+def test_every_instance_of_a_run_is_paid_for():
+    one, three = hourly_price("g4dn.2xlarge", 100), hourly_price("g4dn.2xlarge", 100, instances=3)
+    assert three.cost(7200) == pytest.approx(3 * one.cost(7200))
+    assert hourly_price("x9.huge", 100, override=2.5, instances=3).cost(7200) == 15.0
+    assert hourly_price("x9.huge", 100, instances=3).total is None
 
 
 def test_ec2_bills_a_minute_at_least():

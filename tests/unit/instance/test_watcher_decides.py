@@ -31,6 +31,10 @@ UNSEEN = {"state_seen": False, "state_ours": False}
         ({"elapsed": 3600.0, **UNSEEN}, "end", "timed_out"),
         ({"elapsed": 3300.0}, "ask", "timed_out"),
         ({"elapsed": 3270.0}, "none", ""),
+        # A member is stopped by its leader, in time; its own deadline is the last resort.
+        ({"elapsed": 3300.0, "member": True}, "none", ""),
+        ({"elapsed": 3600.0, "member": True}, "end", "timed_out"),
+        ({"pipeline_alive": False, "member": True}, "end", "failed"),
         ({"elapsed": 3270.0, "margin": 400.0}, "ask", "timed_out"),
         ({"pipeline_alive": False}, "end", "failed"),
         ({"pipeline_alive": False, **UNSEEN}, "end", "failed"),

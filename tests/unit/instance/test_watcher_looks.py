@@ -18,7 +18,13 @@ def machine(tmp_path, monkeypatch):
     place.state.mkdir(parents=True)
     place.base.mkdir(parents=True)
     names = watcher.Run.__dataclass_fields__
-    run = dict.fromkeys(names, 3600.0) | {"run_id": "20260101-000000", "env": "local", "bucket": "b", "region": "r"}
+    run = dict.fromkeys(names, 3600.0) | {
+        "run_id": "20260101-000000",
+        "env": "local",
+        "bucket": "b",
+        "region": "r",
+        "instances": 1,
+    }
     (place.base / "run.json").write_text(json.dumps(run))
     (place.state / "booted_at").write_text(str(time.monotonic() - 100))
     switched_off = []

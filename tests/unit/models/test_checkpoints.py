@@ -21,14 +21,14 @@ def write(folder: Path, step: int, *, keep: int = 9, mark: str = "m") -> Path:
     return checkpoints.publish(partial.parent, step, keep, mark)
 
 
-def test_newest_complete_wins(tmp_path: Path) -> None:
+def test_the_newest_complete_one_comes_first(tmp_path: Path) -> None:
     for step in (9, 10, 100):
         write(tmp_path, step)
-    assert checkpoints.newest_complete(tmp_path, "m") == (tmp_path / "checkpoint-100", [])
+    assert checkpoints.complete(tmp_path, "m", most=1) == ([100], [])
 
 
 def test_nothing_there(tmp_path: Path) -> None:
-    assert checkpoints.newest_complete(tmp_path / "absent", "m") == (None, [])
+    assert checkpoints.complete(tmp_path / "absent", "m") == ([], [])
 
 
 def test_rotation_keeps_the_newest(tmp_path: Path) -> None:
@@ -40,7 +40,7 @@ def test_rotation_keeps_the_newest(tmp_path: Path) -> None:
 def test_what_is_being_written_is_not_seen(tmp_path: Path) -> None:
     write(tmp_path, 5)
     (tmp_path / checkpoints.PARTIAL / "checkpoint-7").mkdir()
-    assert checkpoints.newest_complete(tmp_path, "m")[0] == tmp_path / "checkpoint-5"
+    assert checkpoints.complete(tmp_path, "m", most=1)[0] == [5]
 
 
 @pytest.mark.parametrize("damage", ["cut", "flip", "lost", "no seal", "bad seal", "seal without files"])
@@ -56,15 +56,15 @@ def test_a_torn_checkpoint_is_passed_over_with_its_reason(tmp_path: Path, damage
         "bad seal": lambda: seal.write_text("{"),
         "seal without files": lambda: seal.write_text(json.dumps({"step": 10})),
     }[damage]()
-    found, skipped = checkpoints.newest_complete(tmp_path, "m")
-    assert found == tmp_path / "checkpoint-5"
+    found, skipped = checkpoints.complete(tmp_path, "m")
+    assert found == [5]
     assert len(skipped) == 1 and skipped[0].startswith("checkpoint-10 is not complete (")
 
 
 def test_a_checkpoint_of_something_else_is_refused(tmp_path: Path) -> None:
     write(tmp_path, 5, mark="other")
     with pytest.raises(ConfigurationError, match="checkpoint-5 was written by another configuration"):
-        checkpoints.newest_complete(tmp_path, "m")
+        checkpoints.complete(tmp_path, "m")
 
 
 def test_fingerprint_follows_what_decides_the_weights() -> None:

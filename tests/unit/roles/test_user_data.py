@@ -30,6 +30,7 @@ RUN = {
     "run_spec_sha256": DIGEST,
     "agent_key": f"runtime/packages/{DIGEST}/chronos-training-agent.tar.gz",
     "agent_sha256": DIGEST,
+    "instances": 16,
     "deadline_seconds": 43200.0,
     "poweroff_minutes": 735,
     "heartbeat_seconds": 30.0,

@@ -31,6 +31,7 @@ class Fingerprint:
         """Return in words what differs from the run of a run spec; empty when its checkpoints are ours."""
         before, now = _flat(decisive(TrainingConfig.model_validate(spec["training"]))), _flat(decisive(self.config))
         found = sorted(key for key in before.keys() | now.keys() if before.get(key) != now.get(key))
+        found = [key.replace("run.processes", "run.instances x run.processes") for key in found]
         if spec["dataset"]["digest"] != self.dataset_digest:
             found.append("dataset (published anew since)")
         if str((spec.get("base_model") or {}).get("digest", "")) != self.base_digest:
@@ -42,7 +43,8 @@ def decisive(config: TrainingConfig) -> dict[str, Any]:
     """Return the part of a configuration that decides the weights."""
     return config.model_dump(mode="json", exclude=FREE) | {
         "held_out_length": config.held_out_length,
-        "run": {"processes": config.run.processes},
+        # Of all instances: each process draws its own windows and masks by its rank, wherever it runs.
+        "run": {"processes": config.run.ranks},
     }
 
 

@@ -62,10 +62,10 @@ class TrainingConfig(Section):
 
     @model_validator(mode="after")
     def _batch_divides(self) -> TrainingConfig:
-        parts = self.run.processes * self.training.gradient_accumulation_steps
+        parts = self.run.ranks * self.training.gradient_accumulation_steps
         if self.training.batch_size % parts:
             raise ValueError(
-                f"training.batch_size|must be a multiple of run.processes x training. gradient_accumulation_steps ({parts})"
+                f"training.batch_size|must be a multiple of run.instances x run.processes x training. gradient_accumulation_steps ({parts})"
             )
         return self
 

@@ -148,5 +148,16 @@ class RunSection(Section):
         1,
         ge=1,
         le=64,
-        description="Training processes on the instance, started by torchrun; one for each GPU, or for a CPU's sockets.",
+        description="Training processes on each instance, started by torchrun; one for each GPU, or for a CPU's sockets.",
     )
+    instances: Whole = Field(
+        1,
+        ge=1,
+        le=16,
+        description="Instances of the run, of one type in one zone; each has its own copy of the data. Every one is paid for.",
+    )
+
+    @property
+    def ranks(self) -> int:
+        """Training processes on all instances together."""
+        return self.instances * self.processes

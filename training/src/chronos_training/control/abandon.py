@@ -36,12 +36,12 @@ def abandon(
     instances = find_instances(ec2, order.project, order.env, order.run_id, live=False)
     current = store.read()
     ours = current if current is not None and current.record.run_id == order.run_id else None
-    if ours is not None and not instances and _may_have_started(ours, error):
+    if ours is not None and len(instances) < order.instances and _may_have_started(ours, error):
         _leave_to_the_next_command(store, ours, order, say)
         return
     alive = [instance for instance in instances if instance.state != "terminated"]
     terminate_and_confirm(ec2, alive, order.project, order.env)
-    take_away(order.region, order.env, [order.run_id], say)
+    take_away(order.region, order.env, [(order.run_id, order.instances)], say)
     killed = ours is not None and ours.record.kill_requested_at is not None
     release(
         s3,
@@ -66,7 +66,8 @@ def _may_have_started(ours: Observed, error: BaseException) -> bool:
 def _leave_to_the_next_command(store: StateStore, ours: Observed, order: LaunchOrder, say: Say) -> None:
     # An instance that does turn up finds this request at its claim, and ends the run itself.
     store.request_kill(ours, order.owner)
+    what, none = ("an instance", "none") if order.instances == 1 else (f"{order.instances} instances", "not all")
     say(
-        f"interrupted while EC2 was asked for an instance, and EC2 lists none yet: the lock {store.url} is kept. "
+        f"interrupted while EC2 was asked for {what}, and EC2 lists {none} yet: the lock {store.url} is kept. "
         "playbooks/kill_training.yml waits until it is certain, and ends whatever there is."
     )

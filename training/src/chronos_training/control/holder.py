@@ -15,6 +15,7 @@ from .settle import CONSISTENCY_SECONDS
 
 NOT_LISTED = "not listed by EC2"
 UNSEEN = "unseen"
+LEADERLESS = "leaderless"  # the leader is terminated, a member is not yet
 
 
 def describe(observed: Observed) -> str:
@@ -51,6 +52,8 @@ def next_step(observed: Observed, state: str | None) -> str:
         return f"What its instance does could not be seen, which says nothing about the run. Watch it: {monitor}"
     if state == "terminated":
         return f"The run is dead; {settle}"
+    if state == LEADERLESS:
+        return f"Its leader is gone, and its other instances end by themselves within minutes; to end them now: {kill}"
     if record.status in FINAL:
         if observed.age_seconds > CONSISTENCY_SECONDS:
             return f"It never released its lock; end it: {fix_command(env)}"
@@ -83,7 +86,14 @@ def look_at_instance(observed: Observed, ec2: Any, project: str) -> tuple[str, s
         return f"{name}, its state is not visible ({error.message})", UNSEEN
     if record.instance_id is not None:
         state = known.get(record.instance_id, NOT_LISTED)
-        return f"instance {record.instance_id} is {state}", state
+        others = "".join(f", {member} is {known.get(member, NOT_LISTED)}" for member in record.members)
+        if (
+            record.members
+            and state == "terminated"
+            and any(known.get(m) not in {None, "terminated"} for m in record.members)
+        ):
+            state = LEADERLESS
+        return f"instance {record.instance_id} is {known.get(record.instance_id, NOT_LISTED)}{others}", state
     # Started, but the launcher did not live to enter it: the tags still tell.
     live = [(identity, state) for identity, state in known.items() if state != "terminated"]
     if live:

@@ -61,6 +61,7 @@ def kill(order: KillOrder, say: Say, *, consistency_seconds: float = CONSISTENCY
     store = open_store(order.bucket, order.env, region=order.region)
     observed = store.read()
     run_id = observed.record.run_id if observed else None
+    wanted = observed.record.instances_wanted if observed else 1
     if observed is not None and observed.record.status not in FINAL:
         # Recorded also with `force`: the instance may get to end the run itself, and then says that it was killed.
         asked = _ask(store, observed)
@@ -75,7 +76,8 @@ def kill(order: KillOrder, say: Say, *, consistency_seconds: float = CONSISTENCY
         terminate_and_confirm(ec2, ended, order.project, order.env)
         say("terminated, confirmed by EC2")
     # All there are: a run may have released its lock and died before it came to its guard.
-    take_away(order.region, order.env, [run_id, *(i.run_id for i in ended), *guarded(order.region, order.env)], say)
+    mine = [(run_id, wanted), *((i.run_id, 1) for i in ended)]
+    take_away(order.region, order.env, [*mine, *guarded(order.region, order.env)], say)
     # Also a run that was launched while this looked: its instance was among those that were ended.
     run_ids = {i.run_id for i in ended if i.run_id} | ({run_id} if run_id else set())
     status = _release(s3, ec2, order, store, run_ids, consistency_seconds, say)
@@ -115,14 +117,14 @@ def _wait(store: StateStore, run_id: str, grace: float, say: Say) -> None:
 def _wait_until_listed(
     ec2: Any, order: KillOrder, store: StateStore, asked: Observed, seconds: float, say: Say
 ) -> None:
-    """Wait for the instance that a launch may have asked for just now: until it is listed, or can no longer turn up.
+    """Wait for what a launch may have asked for just now: until all of it is listed, or can no longer turn up.
 
     Releasing the lock before would leave an instance that nobody knows of (until its boot claim ends it).
     """
-    run_id = asked.record.run_id
+    run_id, wanted = asked.record.run_id, asked.record.instances_wanted
     deadline = time.monotonic() + seconds
     told = False
-    while not find_instances(ec2, order.project, order.env, run_id, live=False):
+    while len(find_instances(ec2, order.project, order.env, run_id, live=False)) < wanted:
         if time.monotonic() > deadline:
             return
         if not told:

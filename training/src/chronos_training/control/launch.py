@@ -20,7 +20,7 @@ from .holder import refusal
 from .order import LaunchOrder
 from .plan import GUARD_MINUTES
 from .settle import CONSISTENCY_SECONDS, proof_of_death, settle
-from .starting import start_instance, zones_of
+from .starting import start_instances, zones_of
 
 __all__ = ["LaunchOrder", "launch", "preview"]
 
@@ -37,7 +37,7 @@ def preview(order: LaunchOrder) -> None:
 
 
 def launch(order: LaunchOrder, say: Say, *, consistency_seconds: float = CONSISTENCY_SECONDS) -> RunRecord:
-    """Start the run and return its record with the instance in it. Raises TrainingError; then nothing is left running.
+    """Start the run and return its record with its instances in it. Raises TrainingError; then nothing is left running.
 
     `consistency_seconds` is how long EC2 may take to list an instance that it has started.
     """
@@ -72,7 +72,7 @@ def launch(order: LaunchOrder, say: Say, *, consistency_seconds: float = CONSIST
             )
         # RunInstances is repeated by us, with the same token; botocore would also repeat "no capacity" in a full zone.
         once = aws.client("ec2", region=order.region, config=aws.ONCE)
-        observed = start_instance(once, store, observed, order, image_id, zones, say)
+        observed = start_instances(once, store, observed, order, image_id, zones, say)
         _arm_guard(observed.record, order, say)
     except BaseException as error:
         # Also on Ctrl-C. If this is cut short too, the intent is in the state and the next command settles it.
@@ -105,16 +105,19 @@ def _image(order: LaunchOrder) -> str:
 
 
 def _arm_guard(record: RunRecord, order: LaunchOrder, say: Say) -> None:
-    """Have AWS itself end the instance at the deadline, whatever becomes of it and of this machine."""
+    """Have AWS itself end the instances at the deadline, whatever becomes of them and of this machine."""
     assert record.instance_id is not None
     fires_at = parse_iso(record.deadline_at)
-    guard.arm(
-        aws.client("scheduler", region=order.region),
-        order.env,
-        order.run_id,
-        record.instance_id,
-        fires_at,
-        role_arn=order.guard_role_arn,
-        queue_arn=order.guard_queue_arn,
-    )
-    say(f"outside guard armed: terminates {record.instance_id} at {fires_at:%Y-%m-%d %H:%M:%S} UTC")
+    scheduler = aws.client("scheduler", region=order.region)
+    for number, instance_id in enumerate(record.instances):
+        guard.arm(
+            scheduler,
+            order.env,
+            order.run_id,
+            instance_id,
+            fires_at,
+            role_arn=order.guard_role_arn,
+            queue_arn=order.guard_queue_arn,
+            number=number,
+        )
+    say(f"outside guard armed: terminates {', '.join(record.instances)} at {fires_at:%Y-%m-%d %H:%M:%S} UTC")

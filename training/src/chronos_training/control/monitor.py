@@ -150,6 +150,7 @@ def _state(observed: Observed) -> dict[str, Any]:
         "steps": record.steps,
         "progress": record.progress,
         "instance_id": record.instance_id,
+        "members": record.members,
         "error_message": record.error_message,
         "heartbeat_age_seconds": observed.age_seconds,
     }

@@ -19,6 +19,7 @@ class LaunchOrder:
     bucket: str
     tags: dict[str, str]
     instance_types: tuple[str, ...]
+    instances: int
     subnet_ids: tuple[str, ...]
     security_group_id: str
     instance_profile: str

@@ -59,6 +59,11 @@ class Plan:
         """Return the S3 key of the run spec."""
         return layout.run_prefix(self.request.env, self.run_id) + "run_spec.json"
 
+    @property
+    def instances(self) -> int:
+        """Return how many instances the run has."""
+        return int(self.run_spec["training"]["run"]["instances"])
+
     def instance_run(self) -> Json:
         """Return what the user data tells the instance (`run.json`)."""
         return {
@@ -71,6 +76,7 @@ class Plan:
             "run_spec_sha256": hashlib.sha256(self.run_spec_body.encode()).hexdigest(),
             "agent_key": self.agent["key"],
             "agent_sha256": self.agent["sha256"],
+            "instances": self.instances,
             "deadline_seconds": self.deadline_seconds,
             "poweroff_minutes": math.ceil(self.deadline_seconds / 60) + GUARD_MINUTES,
             "heartbeat_seconds": self.request.heartbeat_seconds,
@@ -87,6 +93,7 @@ class Plan:
             "region": self.settings.region,
             "bucket": self.settings.bucket,
             "instance_types": list(self.request.instance_types),
+            "instances": self.instances,
             "subnet_ids": list(self.settings.subnet_ids),
             "security_group_id": self.settings.security_group_id,
             "instance_profile": self.settings.instance_profile,
@@ -106,6 +113,7 @@ class Plan:
         spec = self.run_spec
         dataset, environment = spec["dataset"], spec["runtime"]["python_env"]
         worst = self.price.cost(self.deadline_seconds + GUARD_MINUTES * 60)
+        many = f"{self.instances} x " if self.instances > 1 else ""
         return [
             f"run          {self.run_id} in {self.request.env}, bucket {self.settings.bucket}",
             f"model        {spec['training']['name']} on {self.request.device}, configuration {spec['config_sources'][-1]}",
@@ -114,7 +122,7 @@ class Plan:
             f"dataset      {dataset['name']}: {dataset['items']} series, {dataset['rows']:,} rows, {_size(dataset['bytes'])}",
             f"environment  torch {environment['torch']}, Python {environment['python']}, {_size(environment['size'])}, "
             f"sha256 {environment['sha256'][:12]}",
-            f"instance     {' or '.join(self.request.instance_types)}, {self.request.volume_gb} GB, {_price(self.price)}",
+            f"instance     {many}{' or '.join(self.request.instance_types)}, {self.request.volume_gb} GB, {_price(self.price)}",
             f"limit        {duration(self.deadline_seconds)} from boot; worst case {_money(worst)}",
         ]
 
@@ -146,7 +154,7 @@ def make_plan(request: LaunchRequest) -> Plan:
     if request.resume_run:
         fingerprint = Fingerprint(config, manifest.digest, base["digest"] if base else "")
         resume = checkpoints_of_run(s3, settings.bucket, request.env, request.resume_run, fingerprint)
-    price = hourly_price(request.instance_types[0], request.volume_gb, request.price_per_hour)
+    price = hourly_price(request.instance_types[0], request.volume_gb, request.price_per_hour, config.run.instances)
     now = utc_now()
     run_id = layout.new_run_id(now)
     spec = {
@@ -179,6 +187,7 @@ def make_plan(request: LaunchRequest) -> Plan:
         "instance": {
             "types": list(request.instance_types),
             "type": request.instance_types[0],
+            "count": config.run.instances,
             "market": "on-demand",
             "volume_gb": request.volume_gb,
             "price_per_hour_usd": price.total,

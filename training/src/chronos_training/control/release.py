@@ -53,7 +53,7 @@ def _end_what_it_names(ec2: Any, project: str, current: Observed, consistency_se
     if alive:
         terminate_and_confirm(ec2, alive, project, record.env)
         return True
-    unlisted = record.instance_id is not None and record.instance_id not in {i.instance_id for i in listed}
+    unlisted = not set(record.instances) <= {i.instance_id for i in listed}
     if unlisted and current.age_seconds < consistency_seconds:
         time.sleep(POLL_SECONDS)
         return True

@@ -26,8 +26,9 @@ def proof_of_death(
     known = find_instances(ec2, project, record.env, record.run_id, live=False)
     if any(instance.state != "terminated" for instance in known):
         return None
-    named = [i for i in known if i.instance_id == record.instance_id]
-    if named:
+    if record.instances and {i.instance_id for i in known} >= set(record.instances):
+        if record.members:
+            return f"its instances {', '.join(record.instances)} are terminated"
         return f"its instance {record.instance_id} is terminated"
     if observed.age_seconds > consistency_seconds:
         return f"EC2 lists no instance of it, and it gave no sign of life for {duration(observed.age_seconds)}"
@@ -64,7 +65,8 @@ def close(s3: Any, bucket: str, store: StateStore, observed: Observed, status: s
             final = current
     # After the final status, which proves that nobody has claimed the run since: a living instance keeps its guard.
     # Before the release: a crash in between is made good by whoever comes next.
-    take_away(s3.meta.region_name, observed.record.env, [observed.record.run_id])
+    guarded = (observed.record.run_id, observed.record.instances_wanted)
+    take_away(s3.meta.region_name, observed.record.env, [guarded])
     archive(s3, bucket, final.record)
     try:
         store.remove(final)

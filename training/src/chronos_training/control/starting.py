@@ -1,4 +1,8 @@
-"""RunInstances, wherever there is an instance to be had: zones and types in order, one token and one line for each attempt."""
+"""RunInstances, wherever there are instances to be had: zones and types in order, one token and one line for each attempt.
+
+A run's instances come from one call, all or none of them, and so from one zone and with one token. The one that EC2 gives
+the launch index 0 is the leader: it finds its index in its own metadata.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +26,7 @@ from .order import LaunchOrder
 Say = Callable[[str], None]
 # IAM tells EC2 of a new instance profile within seconds; AWS's own tools wait about as long.
 PROFILE_PATIENCE_SECONDS = 30.0
-# For a busy or silent EC2. The same token each time: whatever arrived of the earlier calls, it is one instance.
+# For a busy or silent EC2. The same token each time: whatever arrived of the earlier calls, it is started once.
 ANSWER_PATIENCE_SECONDS = 60.0
 
 
@@ -38,7 +42,7 @@ def zones_of(ec2: Any, subnet_ids: tuple[str, ...]) -> dict[str, str]:
     return {subnet_id: zones[subnet_id] for subnet_id in subnet_ids}
 
 
-def start_instance(
+def start_instances(
     ec2: Any,
     store: StateStore,
     observed: Observed,
@@ -49,11 +53,11 @@ def start_instance(
     *,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Observed:
-    """Start one instance and enter it in the state. `ec2` must not retry by itself (`aws.ONCE`).
+    """Start the run's instances and enter them in the state. `ec2` must not retry by itself (`aws.ONCE`).
 
     Raises TrainingError with every attempt in it when none is to be had, and Unanswered when EC2 did not say.
     """
-    left = capacity.places(order.instance_types, zones)
+    left = capacity.places(order.instance_types, zones, order.instances)
     refused: list[Refusal] = []
     while left:
         place = left.pop(0)
@@ -68,22 +72,26 @@ def start_instance(
             ec2, request_of(order, image_id, place.instance_type, place.subnet_id, token), place, say, sleep
         )
         if not isinstance(outcome, Refusal):
-            instance_id = str(outcome["InstanceId"])
-            say(f"instance {instance_id} started: {place.instance_type} in {outcome['Placement']['AvailabilityZone']}")
-            return _attach(ec2, store, observed, instance_id)
+            leader = outcome[0]["InstanceId"]
+            ids = [str(instance["InstanceId"]) for instance in outcome]
+            what = (
+                f"instance {leader} started" if len(ids) == 1 else f"instances {', '.join(ids)} started, {leader} leads"
+            )
+            say(f"{what}: {place.instance_type} in {outcome[0]['Placement']['AvailabilityZone']}")
+            return _attach(ec2, store, observed, ids)
         refused.append(outcome)
         say(f"attempt {number}: {outcome}")
         left = capacity.after(outcome, left)
     raise _given_up(refused, order)
 
 
-def _attach(ec2: Any, store: StateStore, observed: Observed, instance_id: str) -> Observed:
-    """Enter the instance in the state, or end it: nobody else knows its id, and it may not be listed yet."""
+def _attach(ec2: Any, store: StateStore, observed: Observed, ids: list[str]) -> Observed:
+    """Enter the instances in the state, or end them: nobody else knows their ids, and they may not be listed yet."""
     try:
-        return store.update(observed, _attached(instance_id))
+        return store.update(observed, _attached(ids))
     except BaseException:
-        with aws.explained(f"terminate {instance_id}, which could not be entered in {store.url}"):
-            ec2.terminate_instances(InstanceIds=[instance_id])
+        with aws.explained(f"terminate {', '.join(ids)}, not entered in {store.url}"):
+            ec2.terminate_instances(InstanceIds=ids)
         raise
 
 
@@ -93,19 +101,19 @@ def _intent(number: int, instance_type: str, token: str) -> Callable[[RunRecord]
     )
 
 
-def _attached(instance_id: str) -> Callable[[RunRecord], RunRecord]:
-    return lambda record: record.evolve(instance_id=instance_id)
+def _attached(ids: list[str]) -> Callable[[RunRecord], RunRecord]:
+    return lambda record: record.evolve(instance_id=ids[0], members=ids[1:])
 
 
 def _attempt(
     ec2: Any, request: dict[str, Any], place: Place, say: Say, sleep: Callable[[float], None]
-) -> dict[str, Any] | Refusal:
-    """Send one request until EC2 has answered it for good; return the instance, or why there is none."""
+) -> list[dict[str, Any]] | Refusal:
+    """Send one request until EC2 has answered it for good; return the instances, leader first, or why there are none."""
     began, pause, answered = time.monotonic(), 0.5, True
     while True:
         try:
-            started: dict[str, Any] = ec2.run_instances(**request)["Instances"][0]
-            return started
+            started: list[dict[str, Any]] = ec2.run_instances(**request)["Instances"]
+            return sorted(started, key=lambda instance: int(instance["AmiLaunchIndex"]))
         except botocore_errors.ClientError as error:
             details = error.response.get("Error", {})
             status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
@@ -152,7 +160,7 @@ def _given_up(refused: list[Refusal], order: LaunchOrder) -> TrainingError:
     quotas = [refusal for refusal in refused if refusal.meaning is Meaning.QUOTA]
     if quotas:
         first = quotas[0]
-        sentence, hint = capacity.explain_quota(first.place.instance_type, first.code, first.message, order.region)
+        sentence, hint = capacity.explain_quota(first.place, first.code, first.message, order.region)
         return TrainingError(f"No instance to be had. {sentence} Attempts: {attempts}.", hint=hint)
     return TrainingError(
         f"No instance to be had: every zone and type was refused. Attempts: {attempts}.",
@@ -167,8 +175,8 @@ def request_of(order: LaunchOrder, image_id: str, instance_type: str, subnet_id:
     return {
         "ImageId": image_id,
         "InstanceType": instance_type,
-        "MinCount": 1,
-        "MaxCount": 1,
+        "MinCount": order.instances,
+        "MaxCount": order.instances,
         "ClientToken": token,
         "UserData": order.user_data,
         "IamInstanceProfile": {"Name": order.instance_profile},

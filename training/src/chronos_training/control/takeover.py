@@ -22,7 +22,8 @@ def death_of(observed: Observed, ec2: Any, project: str) -> str | None:
     """Return why nobody works for this run any more, or None when somebody may.
 
     Wider than `proof_of_death` by what may be ended without asking: an instance that the state does not name while the
-    one it names is terminated (the boot claim refuses it), and the machine of a run that ended but never let go.
+    one it names is terminated (the boot claim refuses it), the members of a leader that is terminated (they end by
+    themselves, later), and the machine of a run that ended but never let go.
     """
     proof = proof_of_death(observed, ec2, project)
     if proof is not None:
@@ -30,8 +31,14 @@ def death_of(observed: Observed, ec2: Any, project: str) -> str | None:
     record = observed.record
     states = {i.instance_id: i.state for i in find_instances(ec2, project, record.env, record.run_id, live=False)}
     if record.instance_id is not None and states.get(record.instance_id) == "terminated":
-        others = ", ".join(sorted(i for i, state in states.items() if state != "terminated"))
-        return f"its instance {record.instance_id} is terminated, and {others} was never given the run"
+        alive = sorted(i for i, state in states.items() if state != "terminated")
+        strangers = [i for i in alive if i not in record.members]
+        if strangers:
+            return (
+                f"its instance {record.instance_id} is terminated, and {', '.join(strangers)} was never given the run"
+            )
+        if alive:
+            return f"its leader {record.instance_id} is terminated, without which {', '.join(alive)} can do nothing"
     if record.status in FINAL and observed.age_seconds > CONSISTENCY_SECONDS:
         return f"it ended as {record.status} {duration(observed.age_seconds)} ago and never released its lock"
     return None

@@ -125,20 +125,22 @@ def vcpus(instance_type: str) -> int | None:
     return 4 * int(match.group(1) or 1) if match else None
 
 
-def explain_quota(instance_type: str, code: str, message: str, region: str) -> tuple[str, str]:
-    """Return what a quota refusal means and what to ask AWS for: a sentence and a hint."""
+def explain_quota(place: Place, code: str, message: str, region: str) -> tuple[str, str]:
+    """Return what a quota refusal of `place` means and what to ask AWS for: a sentence and a hint."""
+    instance_type, count = place.instance_type, place.count
     quota, spot = quota_of(instance_type), code in _SPOT_CODES
     name, quota_code = (quota.spot_name, quota.spot_code) if spot else (quota.name, quota.code)
     limit = _LIMIT.search(message)
-    needed = vcpus(instance_type)
-    needs = f"a {instance_type} needs {needed}" if needed else f"too few for a {instance_type}"
+    needed = (vcpus(instance_type) or 0) * count
+    what = f"a {instance_type}" if count == 1 else f"{count} {instance_type}"
+    needs = f"{what} {'needs' if count == 1 else 'need'} {needed}" if needed else f"too few for {what}"
     quota_in = f"The quota '{name}' of this account in {region}"
     if limit and limit.group(1) == "0":
         sentence = f"{quota_in} is 0 vCPUs, as on every new account; {needs}."
     elif limit:
         sentence = f"{quota_in} is {limit.group(1)} vCPUs, and what is free of it does not suffice; {needs}."
     else:
-        sentence = f"{quota_in} does not allow a {instance_type} now ({code})."
+        sentence = f"{quota_in} does not allow {what} now ({code})."
     ask = f"{needed} or more" if needed else "more"
     where = f"Service Quotas, Amazon EC2, '{name}'" + (f" ({quota_code})" if quota_code else "")
     return sentence, (
@@ -149,15 +151,17 @@ def explain_quota(instance_type: str, code: str, message: str, region: str) -> t
 
 @dataclass(frozen=True)
 class Place:
-    """One thing to try: a type in a subnet."""
+    """One thing to try: `count` instances of a type in a subnet, all or none."""
 
     instance_type: str
     subnet_id: str
     zone: str
+    count: int = 1
 
     def __str__(self) -> str:
         """Return the place for people."""
-        return f"{self.instance_type} in {self.zone}"
+        many = f"{self.count} x " if self.count > 1 else ""
+        return f"{many}{self.instance_type} in {self.zone}"
 
 
 @dataclass(frozen=True)
@@ -174,9 +178,9 @@ class Refusal:
         return f"{self.place}: {self.meaning.value} ({self.code})"
 
 
-def places(instance_types: Iterable[str], subnets: dict[str, str]) -> list[Place]:
+def places(instance_types: Iterable[str], subnets: dict[str, str], count: int = 1) -> list[Place]:
     """Return what to try, in order: each type in each zone. `subnets` maps subnet ids to zones, in order."""
-    return [Place(kind, subnet, zone) for kind in instance_types for subnet, zone in subnets.items()]
+    return [Place(kind, subnet, zone, count) for kind in instance_types for subnet, zone in subnets.items()]
 
 
 def after(refusal: Refusal, left: list[Place]) -> list[Place]:

@@ -19,7 +19,7 @@ def billed_seconds(seconds: float) -> float:
 
 @dataclass(frozen=True)
 class HourlyPrice:
-    """US dollars per hour of one instance with its volume and address. `instance` is None when the type is unknown."""
+    """US dollars per hour of a run's instances with volumes and addresses. `instance` is None when the type is unknown."""
 
     instance: float | None
     volume: float
@@ -43,18 +43,22 @@ def price_table() -> dict[str, Any]:
     return table
 
 
-def hourly_price(instance_type: str, volume_gb: float, override: float | None = None) -> HourlyPrice:
-    """Return the price of `instance_type` with a gp3 volume of `volume_gb`.
+def hourly_price(
+    instance_type: str, volume_gb: float, override: float | None = None, instances: int = 1
+) -> HourlyPrice:
+    """Return the price of `instances` of `instance_type`, each with a gp3 volume of `volume_gb`.
 
-    `override` (dollars per hour, all included) replaces the table: for another region, a discount, or the embedded AWS.
+    `override` (dollars per hour of one, all included) replaces the table: for another region, a discount, or the
+    embedded AWS.
     """
     table = price_table()
     if override is not None:
-        return HourlyPrice(override, 0.0, 0.0, "given by the inventory")
+        return HourlyPrice(override * instances, 0.0, 0.0, "given by the inventory")
+    one = table["instance_per_hour"].get(instance_type)
     return HourlyPrice(
-        table["instance_per_hour"].get(instance_type),
-        table["gp3_per_gb_month"] * volume_gb / HOURS_PER_MONTH,
-        table["public_ipv4_per_hour"],
+        None if one is None else one * instances,
+        table["gp3_per_gb_month"] * volume_gb / HOURS_PER_MONTH * instances,
+        table["public_ipv4_per_hour"] * instances,
         table["date"],
     )
 

@@ -2,12 +2,14 @@
 
 It needs nothing of the instance and nothing of the launching machine. It is armed once the instance is in the state, and
 taken away when the instance is about to shut down or EC2 says that it is terminated; it deletes itself after it fired.
-Names follow from environment and run alone, so that whoever cleans up needs no record of what was armed.
+Each instance of a run has a schedule of its own: EC2 refuses a request with one id that it no longer knows, and ends
+none of the others. Names follow from environment, run and the instance's number alone.
 """
 
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -27,6 +29,7 @@ RETRY_POLICY = {"MaximumEventAgeInSeconds": 6 * 3600, "MaximumRetryAttempts": 18
 _ROLE_NOT_READY = "must allow AWS EventBridge Scheduler to assume the role"
 ROLE_PATIENCE_SECONDS = 60.0
 _PAUSE_SECONDS = 3.0
+_RUN_AND_NUMBER = re.compile(r"(\d{8}-\d{6})(?:-(\d+))?")
 _EXPRESSION = "at(%Y-%m-%dT%H:%M:%S)"  # no zone suffix: the zone has a field of its own
 
 
@@ -36,6 +39,7 @@ class Guard:
 
     name: str
     run_id: str
+    number: int
     instance_ids: tuple[str, ...]
     fires_at: datetime | None
     state: str
@@ -46,20 +50,23 @@ def group_name(env: str) -> str:
     return f"chronos-training-{env}"
 
 
-def schedule_name(env: str, run_id: str) -> str:
-    """Return the name of a run's schedule. ValueError over 64 characters, where AWS stops."""
-    name = f"{group_name(env)}-{run_id}"
+def schedule_name(env: str, run_id: str, number: int = 0) -> str:
+    """Return the name of the schedule of a run's leader, or of its member `number`.
+
+    ValueError over 64 characters, where AWS stops.
+    """
+    name = f"{group_name(env)}-{run_id}" + (f"-{number}" if number else "")
     if len(name) > 64:
         raise ValueError(f"the schedule name {name} is longer than 64 characters")
     return name
 
 
 def request_of(
-    env: str, run_id: str, instance_id: str, fires_at: datetime, role_arn: str, queue_arn: str
+    env: str, run_id: str, instance_id: str, fires_at: datetime, role_arn: str, queue_arn: str, number: int = 0
 ) -> dict[str, Any]:
     """Return the CreateSchedule request. The same run and instance give the same bytes: repeating it is harmless."""
     return {
-        "Name": schedule_name(env, run_id),
+        "Name": schedule_name(env, run_id, number),
         "GroupName": group_name(env),
         "Description": f"Terminates {instance_id} of run {run_id} if it still lives at its deadline.",
         "ScheduleExpression": fires_at.astimezone(timezone.utc).strftime(_EXPRESSION),
@@ -88,13 +95,16 @@ def arm(
     *,
     role_arn: str,
     queue_arn: str,
+    number: int = 0,
     sleep: Callable[[float], None] = time.sleep,
 ) -> None:
-    """Create the schedule that terminates `instance_id` at `fires_at`. Waits for a role that is new.
+    """Create the schedule that terminates `instance_id`, the run's leader or member `number`, at `fires_at`.
+
+    Waits for a role that is new.
 
     Arming the same again is harmless. TrainingError when AWS refuses, or when another guard has the run's name.
     """
-    request = request_of(env, run_id, instance_id, fires_at, role_arn, queue_arn)
+    request = request_of(env, run_id, instance_id, fires_at, role_arn, queue_arn, number)
     deadline = time.monotonic() + ROLE_PATIENCE_SECONDS
     with aws.explained(f"arm the outside guard {request['Name']}"):
         while True:
@@ -115,9 +125,9 @@ def arm(
             sleep(_PAUSE_SECONDS)
 
 
-def disarm(scheduler: Any, env: str, run_id: str) -> bool:
-    """Delete the run's schedule. False when there is none: it fired, or was deleted before."""
-    name = schedule_name(env, run_id)
+def disarm(scheduler: Any, env: str, run_id: str, number: int = 0) -> bool:
+    """Delete the schedule of a leader or member. False when there is none: it fired, or was deleted before."""
+    name = schedule_name(env, run_id, number)
     with aws.explained(f"take the outside guard {name} away"):
         try:
             scheduler.delete_schedule(Name=name, GroupName=group_name(env))
@@ -176,4 +186,6 @@ def _guard(raw: dict[str, Any], prefix: str) -> Guard:
         instance_ids = tuple(str(i) for i in json.loads(raw["Target"].get("Input", "{}")).get("InstanceIds", ()))
     except (ValueError, AttributeError):
         instance_ids = ()
-    return Guard(name, name.removeprefix(prefix), instance_ids, fires_at, str(raw.get("State", "")))
+    match = _RUN_AND_NUMBER.fullmatch(name.removeprefix(prefix))
+    run_id, number = (match[1], int(match[2] or 0)) if match else (name.removeprefix(prefix), 0)
+    return Guard(name, run_id, number, instance_ids, fires_at, str(raw.get("State", "")))

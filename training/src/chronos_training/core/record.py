@@ -27,7 +27,9 @@ class RunRecord:
     deadline_at: str
     client_token: str
     attempt: int = 1
-    instance_id: str | None = None
+    instance_id: str | None = None  # of several the leader: it alone claims the run and writes the state
+    members: list[str] = field(default_factory=list)  # ids of the other instances
+    rendezvous: str | None = None  # host:port at which the leader's training program waits for the members'
     instance_type: str | None = None
     claimed_at: str | None = None
     current_step: str | None = None
@@ -40,6 +42,16 @@ class RunRecord:
     sequence: int = 0
     write_nonce: str = ""
     schema_version: int = SCHEMA_VERSION
+
+    @property
+    def instances(self) -> tuple[str, ...]:
+        """Return the ids of all instances that the state names, the leader first."""
+        return () if self.instance_id is None else (self.instance_id, *self.members)
+
+    @property
+    def instances_wanted(self) -> int:
+        """Return how many instances the run was launched for."""
+        return max(len(self.instances), int(self.training_config.get("run", {}).get("instances", 1)))
 
     def evolve(self, **changes: Any) -> RunRecord:
         """Return the next record: `changes` applied, sequence raised, a fresh nonce. ValueError if not allowed."""

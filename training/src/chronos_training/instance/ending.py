@@ -23,6 +23,7 @@ from chronos_training.core.store import Fenced, Observed, StateStore
 from chronos_training.core.wire import STATE_CONFIG, S3Wire
 
 from .masking import mask_text
+from .members import GONE_SECONDS, end_members
 from .patience import CONFIG, OUTAGE_SECONDS, Patience
 from .place import Place, Run
 from .results_sync import Results
@@ -142,10 +143,15 @@ def end_run(
         archive = final.record.to_json()
         archived = attempt("archive the state", lambda: _put_bytes(s3, run, "system-state.json", archive))
         if archived:
+            # Before the lock: whoever launches right after would find them, and be refused.
+            seconds = max(5.0, min(GONE_SECONDS, attempt.left()))
+            gone = run.instances == 1 or attempt(
+                "end the other instances", lambda: end_members(run, final, seconds), vital=False
+            )
             released = attempt("release the lock", lambda: store.remove(final)) is not None
             if released:
                 # Last of all, with only the power-off to come: until here a crash leaves a guarded instance.
-                attempt("take the outside guard away", lambda: _take_guard_away(run), vital=False)
+                attempt("take the outside guard away", lambda: _take_guards_away(run, bool(gone)), vital=False)
     if attempt.problems:
         raise attempt.problems[0]
 
@@ -234,8 +240,10 @@ def _put_bytes(s3: Any, run: Run, name: str, body: bytes) -> bool:
     return True
 
 
-def _take_guard_away(run: Run) -> bool:
-    return guard.disarm(aws.client("scheduler", region=run.region), run.env, run.run_id)
+def _take_guards_away(run: Run, members_are_gone: bool) -> None:
+    scheduler = aws.client("scheduler", region=run.region)
+    for number in range(run.instances if members_are_gone else 1):
+        guard.disarm(scheduler, run.env, run.run_id, number)
 
 
 def _success_marker(run: Run) -> ConditionalObject:

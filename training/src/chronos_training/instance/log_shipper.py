@@ -16,7 +16,9 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 
+from .console import write_console
 from .masking import mask
+from .place import Place, Run
 
 log = logging.getLogger(__name__)
 
@@ -122,6 +124,13 @@ class LogShipper:
                 log.exception("logs not shipped, will try again")
             if self._stopped.wait(self._interval):
                 return
+
+
+def log_shipper(s3: Any, run: Run, place: Place, number: int = 0) -> LogShipper:
+    """Return the shipper of this machine's logs, console included; a member's have a folder by its `number`."""
+    console = place.logs / "console.log"
+    prefix = run.logs_prefix + (f"member-{number}/" if number else "")
+    return LogShipper(s3, run.bucket, prefix, place.logs, run.log_seconds, lambda: write_console(console))
 
 
 def _whole_lines(piece: bytes) -> bytes:

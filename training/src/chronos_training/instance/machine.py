@@ -10,6 +10,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Callable
 from pathlib import Path
 
 from chronos_training.core import aws
@@ -71,6 +72,28 @@ def wait_for_identity(seconds: float = IDENTITY_SECONDS) -> str:
         pause = min(10.0, pause * 2)
 
 
+def private_address(check: Callable[[], None], seconds: float = IDENTITY_SECONDS) -> str:
+    """Return this instance's address in its network, waiting out a metadata service that is away.
+
+    `check` may raise to end the waiting. Raises OSError after `seconds`.
+    """
+    deadline, pause = time.monotonic() + seconds, 0.5
+    while True:
+        check()
+        try:
+            found = metadata("local-ipv4")
+            if found:
+                return found
+            problem = OSError("the metadata service has no private address of this instance")
+        except OSError as error:
+            problem = error
+        if time.monotonic() > deadline:
+            raise problem
+        log.warning("waiting for the metadata service: %s", problem)
+        time.sleep(pause)
+        pause = min(10.0, pause * 2)
+
+
 def booted_at(state: Path) -> float:
     """Return the monotonic time at which this boot's run began, noting it at the first call (the bootstrap's, usually).
 
@@ -84,6 +107,22 @@ def booted_at(state: Path) -> float:
     except FileExistsError:
         pass
     return float(note.read_text() or time.monotonic())
+
+
+def launch_index(state: Path) -> int:
+    """Return this instance's number within its launch, 0 for the leader, noting it when EC2 has told it.
+
+    Raises OSError when the metadata service does not answer.
+    """
+    note = state / "launch_index"
+    if not note.exists():
+        found = metadata("ami-launch-index")
+        if found is None:
+            raise OSError("the metadata service does not know this instance's launch index")
+        partial = note.with_suffix(".tmp")
+        partial.write_text(str(int(found)))
+        partial.replace(note)
+    return int(note.read_text())
 
 
 def power_off() -> None:

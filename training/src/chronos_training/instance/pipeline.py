@@ -11,42 +11,30 @@ import time
 from pathlib import Path
 from typing import Any, NoReturn
 
-from chronos_training.core import aws, layout
+from chronos_training.core import aws
 from chronos_training.core.clock import iso, utc_now
 from chronos_training.core.errors import TrainingError
-from chronos_training.core.objects import get_bytes
+from chronos_training.core.rendezvous import ALONE, Rendezvous
 from chronos_training.core.states import COMPLETED, FAILED, INTERRUPTED, KILLED
 from chronos_training.core.store import Fenced, Observed, StateStore, open_store
 
 from . import heartbeat, machine, wrong_clock
 from .checkpoint_sync import CheckpointSync
-from .console import write_console
-from .data_sync import read_manifest, sync_dataset, sync_files
-from .ending import END_SECONDS, Outcome, end_run, load_run_spec, note_ending, only_one
-from .environment import install_environment
-from .local_disk import use_local_disk
-from .log_shipper import LogShipper
+from .ending import END_SECONDS, Outcome, end_run, note_ending, only_one
+from .log_shipper import log_shipper
 from .margin import Margin
-from .patience import CONFIG, Patience
+from .member import Member
+from .members import Members, free_port, wait_until_named
+from .patience import CONFIG
 from .place import Place, Run
-from .preflight import check_environment, check_machine
+from .preparation import Preparation
 from .reporter import Reporter
 from .results_sync import Results
 from .stopping import read_stop_request
-from .trainer import Stopped, Trainer, TrainingFailed
-from .transfer import Progress
+from .trainer import Stopped
 
 log = logging.getLogger("pipeline")
 
-# What every training process gets: no hub, and threads that sleep while they wait (else a busy machine crawls).
-TRAINING_VARIABLES = {
-    "HF_HUB_OFFLINE": "1",
-    "HF_HUB_DISABLE_TELEMETRY": "1",
-    "OMP_WAIT_POLICY": "PASSIVE",
-    "PYTHONUNBUFFERED": "1",
-    "PYTHONDONTWRITEBYTECODE": "1",
-    "TOKENIZERS_PARALLELISM": "false",
-}
 STOP_GRACE_SECONDS = 60.0
 # A machine that is told to go down has 120 s (TimeoutStopSec of the unit).
 GOING_DOWN_SECONDS = 100.0
@@ -54,7 +42,6 @@ GOING_DOWN_SECONDS = 100.0
 CLAIM_SECONDS = 900.0
 # Beyond the time an ending may take: then the machine goes, whatever hangs.
 LAST_RESORT_SECONDS = 30.0
-READY_SECONDS = 300.0
 
 
 class Pipeline:
@@ -68,10 +55,9 @@ class Pipeline:
         self.reporter = Reporter(store, observed, run.heartbeat_seconds, lambda: heartbeat.beat(place.state))
         self.results = Results(self.s3, run.bucket, run.prefix, place.output, place.sent)
         self.margin = Margin(place.state)
-        self.spec: dict[str, Any] = {}
+        self.preparation = Preparation(place, run, self.s3, self._asked_to_stop, self.reporter.progress)
+        self.members: Members | None = None
         self.artifacts: list[dict[str, Any]] | None = None
-        self.patience = Patience(check=self._stop_if_asked)
-        self.trainer: Trainer | None = None
         self.terminated_at: float | None = None
 
     def execute(self) -> str:
@@ -101,6 +87,8 @@ class Pipeline:
             return stopped.status, str(stopped)
         except TrainingError as failure:
             log.error("%s", failure)
+            if self.members is not None:
+                self.members.look()  # the loss of one shows first as a connection that broke
             stopped_by = self._asked_to_stop()  # a machine that goes down ends the programs of a step, too
             return (stopped_by.status, str(stopped_by)) if stopped_by else (FAILED, str(failure))
         except Exception as crash:
@@ -109,114 +97,54 @@ class Pipeline:
                 return FAILED, "The disk of the instance is full. Raise training_launch_volume_gb."
             return FAILED, f"The pipeline crashed: {type(crash).__name__}: {crash}"
         finally:
-            if self.trainer is not None:
-                self.trainer.end()
+            self.preparation.end()
         return COMPLETED, None
 
     def _initialization(self) -> None:
         self.reporter.begin("initialization")
-        self.spec = self.patience(lambda: load_run_spec(self.s3, self.run, self.place.state / "run_spec.json"))
-        runtime, dataset = self.spec["runtime"]["python_env"], self.spec["dataset"]
-        base = self.spec.get("base_model")
-        needed = runtime["size"] + runtime["unpacked_size"] + dataset["bytes"]
-        needed += sum(file["size"] for part in (base, self.spec.get("resume")) if part for file in part["files"])
-        use_local_disk(self.place.work)
-        left = self.run.deadline_seconds - (time.monotonic() - machine.booted_at(self.place.state))
-        found = check_machine(self.spec["device"], runtime["torch"], needed, self.place.work, left)
-        log.info("machine: %s", found)
-        # Before the environment: a dataset that is gone or has changed is found out in seconds, not in minutes.
-        self.manifest = self.patience(
-            lambda: read_manifest(self.s3, self.run.bucket, dataset["manifest_key"], dataset["digest"])
-        )
-        self._stop_if_asked()
-        fetching = self._fetching("fetching the environment")
-        python = self.patience(
-            lambda: install_environment(self.s3, self.run.bucket, runtime, self.place.environment, self._say, fetching)
-        )
-        self._stop_if_asked()
-        self._say("starting the environment")
-        versions = self._start_trainer(python)
-        check_environment(versions, self.spec["device"], runtime["torch"])
-        log.info("environment: %s", versions)
-
-    def _start_trainer(self, python: Path) -> dict[str, Any]:
-        """Start the training program, which loads its libraries and waits for its data; return what it found."""
-        self.place.output.mkdir(parents=True, exist_ok=True)
-        ready = self.place.state / "trainer.ready"
-        arguments = {
-            "--spec": self.place.state / "run_spec.json",
-            "--data": self.place.data,
-            "--output": self.place.output,
-            "--ready": ready,
-        }
-        if self.spec.get("base_model"):
-            arguments["--base-model"] = self.place.base_model
-        command = [str(python), "-m", "chronos_training.models.train"]
-        for name, path in arguments.items():
-            command += [name, str(path)]
-        variables = {
-            **TRAINING_VARIABLES,
-            "PYTHONPATH": str(self.place.base / "agent/app"),
-            "CHRONOS_RUN_STARTED_AT": self.reporter.record.claimed_at or iso(utc_now()),
-        }
-        try:
-            log_file, pid_file = self.place.logs / "training.log", self.place.state / "trainer.pid"
-            self.trainer = Trainer(command, variables, log_file, pid_file)
-            return self.trainer.wait_ready(ready, READY_SECONDS, self._asked_to_stop)
-        except (OSError, TrainingFailed) as error:
-            raise TrainingError(
-                f"Preflight: the environment does not work on this machine: {error}",
-                hint="It may have been built for another system; see playbooks/publish_runtime.yml.",
-            ) from error
+        if self.run.instances > 1:
+            self.members = Members(self.run, wait_until_named(self.store, self.run, self.preparation.stop_if_asked))
+        self.preparation.initialize(self.reporter.record.claimed_at or iso(utc_now()))
 
     def _data_sync(self) -> None:
         self.reporter.begin("data_sync")
-        dataset, manifest = self.spec["dataset"], self.manifest
-        prefix = layout.dataset_prefix(dataset["name"])
-        self.place.data.mkdir(parents=True, exist_ok=True)
-
-        progress = self._fetching("fetching data")
-        self.patience(
-            lambda: sync_dataset(self.s3, self.run.bucket, prefix, manifest, self.place.data, progress),
-        )
-        (self.place.data / "manifest.json").write_bytes(self.patience(self._manifest_bytes))
-        log.info("dataset %s: %d files, %d bytes, verified", manifest.name, len(manifest.files), manifest.total_bytes)
-        base = self.spec.get("base_model")
-        if base:
-            fetching = self._fetching(f"fetching model {base['name']}")
-            what = f"model {base['name']}"
-            self.patience(lambda: sync_files(self.s3, self.run.bucket, base, self.place.base_model, what, fetching))
-            log.info("%s: %d files, verified", what, len(base["files"]))
-        resume = self.spec.get("resume")
-        if resume:
-            what = f"the checkpoints of run {resume['run_id']}"
-            fetching, target = self._fetching(f"fetching {what}"), self.place.output / "checkpoints"
-            self.patience(lambda: sync_files(self.s3, self.run.bucket, resume, target, what, fetching))
-            log.info("%s: %d files, verified; step %d", what, len(resume["files"]), resume["step"])
-
-    def _manifest_bytes(self) -> bytes:
-        with aws.explained("read the manifest"):
-            return get_bytes(self.s3, self.run.bucket, self.spec["dataset"]["manifest_key"])
+        self.preparation.sync_data()
 
     def _training(self) -> None:
         self.reporter.begin("training")
-        assert self.trainer is not None
+        trainer = self.preparation.trainer
+        assert trainer is not None
         checkpoints = CheckpointSync(self.results)
 
         def on_progress(progress: dict[str, Any]) -> None:
             self.reporter.progress(**progress)
+            if self.members is not None:
+                # Needed again when torchrun has to start anew after a failure in the leader's own part.
+                self.members.needed = progress.get("phase") not in ALONE
             self.margin.note(progress.get("step"), checkpoints.seconds)
 
         checkpoints.start()
         try:
-            self.trainer.run(
+            trainer.run(
                 progress_file=self.place.output / "progress.json",
                 on_progress=on_progress,
                 should_stop=self._asked_to_stop,
                 stop_grace=STOP_GRACE_SECONDS,
+                go=self._meet(),
             )
         finally:
             checkpoints.stop()
+
+    def _meet(self) -> str:
+        """Return the line that lets the training program go; of several instances the others are told where it waits."""
+        if self.members is None:
+            return "go"
+        address = machine.private_address(self.preparation.stop_if_asked)
+        endpoint = f"{address}:{free_port()}"
+        self.members.start()
+        self.reporter.announce(endpoint)
+        log.info("the other instances meet this one at %s", endpoint)
+        return Rendezvous(endpoint, address, leads=True).to_line()
 
     def _results_sync(self) -> None:
         self.reporter.begin("results_sync")
@@ -236,7 +164,7 @@ class Pipeline:
         self.reporter.begin("cleanup")
         self.reporter.end_step()
         self.reporter.stop()
-        outcome = Outcome(status, error, self.reporter.steps, self.artifacts, self.spec)
+        outcome = Outcome(status, error, self.reporter.steps, self.artifacts, self.preparation.spec)
         log.info("ending as %s", status)
         end_run(self.place, self.run, self.store, self.reporter.observed, outcome, self.shipper.stop, until)
 
@@ -258,35 +186,9 @@ class Pipeline:
         if self.terminated_at is not None:
             until = self.terminated_at + GOING_DOWN_SECONDS
             return Stopped(INTERRUPTED, "The instance was told to shut down from outside.", until)
+        if self.members is not None and self.members.lost is not None:
+            return Stopped(FAILED, self.members.lost)
         return read_stop_request(self.place.state)
-
-    def _stop_if_asked(self) -> None:
-        stopped = self._asked_to_stop()
-        if stopped is not None:
-            raise stopped
-
-    def _fetching(self, message: str) -> Progress:
-        most = 0
-
-        def progress(done: int, total: int) -> None:
-            nonlocal most
-            self._stop_if_asked()
-            if done > most:
-                most = done
-                self.patience.working()
-            self.reporter.progress(message=message, done_bytes=done, total_bytes=total)
-
-        return progress
-
-    def _say(self, message: str) -> None:
-        log.info("%s", message)
-        self.reporter.progress(message=message)
-
-
-def log_shipper(s3: Any, run: Run, place: Place) -> LogShipper:
-    """Return the shipper of this machine's logs, console included."""
-    console = place.logs / "console.log"
-    return LogShipper(s3, run.bucket, run.logs_prefix, place.logs, run.log_seconds, lambda: write_console(console))
 
 
 def claim(store: StateStore, run: Run, instance_id: str, seconds: float = CLAIM_SECONDS) -> Observed:
@@ -329,6 +231,9 @@ def main() -> int:
         wrong_clock.correct_when_refused()
         instance_id = machine.wait_for_identity()  # before any client is made: without credentials it would have none
         store = open_store(run.bucket, run.env, region=run.region)
+        number = machine.launch_index(place.state) if run.instances > 1 else 0
+        if number:
+            return 0 if Member(place, run, store, instance_id, number).execute() else 1
         observed = claim(store, run, instance_id)
         status = Pipeline(place, run, store, observed).execute()
         log.info("run %s is %s", run.run_id, status)

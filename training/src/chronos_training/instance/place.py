@@ -26,6 +26,7 @@ class Run:
     heartbeat_seconds: float
     log_seconds: float
     watch_seconds: float
+    instances: int
 
     @property
     def prefix(self) -> str:

@@ -29,6 +29,7 @@ class Reporter:
         self._step: str | None = None
         self._steps: dict[str, dict[str, str]] = {}
         self._progress: dict[str, Any] = {}
+        self._rendezvous: str | None = None
         self._lock = threading.Lock()
         self._stopped = threading.Event()
         self.kill = threading.Event()
@@ -79,6 +80,11 @@ class Reporter:
         """Set what the current step is doing; written with the next heartbeat."""
         self._progress = progress
 
+    def announce(self, rendezvous: str) -> None:
+        """Write where the other instances find the training program, now or with the next heartbeat that gets through."""
+        self._rendezvous = rendezvous
+        self.flush()
+
     def flush(self) -> None:
         """Write now. Never raises for a store that does not answer."""
         with self._lock:
@@ -104,6 +110,7 @@ class Reporter:
             current_step=self._step,
             steps=self.steps,
             progress=dict(self._progress),
+            rendezvous=self._rendezvous,
         )
 
     def _loop(self) -> None:

@@ -78,15 +78,16 @@ class Trainer:
         on_progress: Callable[[dict[str, Any]], None],
         should_stop: Callable[[], Stopped | None],
         stop_grace: float,
+        go: str = "go",
     ) -> None:
-        """Tell the program to go, and wait until it ends.
+        """Tell the program to go, with the line `go`, and wait until it ends.
 
         Raises TrainingFailed with its own last `ERROR:` sentence, or the Stopped that `should_stop` gave, after the
         program had `stop_grace` seconds to save a checkpoint.
         """
         assert self._process.stdin is not None
         with contextlib.suppress(BrokenPipeError):  # it has ended already; its exit code tells
-            self._process.stdin.write(b"go\n")
+            self._process.stdin.write(f"{go}\n".encode())
             self._process.stdin.flush()
         try:
             while self._process.poll() is None:

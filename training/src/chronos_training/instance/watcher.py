@@ -22,9 +22,10 @@ from chronos_training.core.store import Observed, open_store
 
 from . import heartbeat, local_disk, machine, wrong_clock
 from .ending import END_SECONDS, Outcome, end_run, ending_age, load_run_spec, note_ending, only_one
+from .log_shipper import log_shipper
 from .margin import margin_seconds
 from .patience import CONFIG, Patience
-from .pipeline import LAST_RESORT_SECONDS, STOP_GRACE_SECONDS, log_shipper, set_up_logging
+from .pipeline import LAST_RESORT_SECONDS, STOP_GRACE_SECONDS, set_up_logging
 from .place import Place, Run
 from .stopping import request_stop
 from .trainer import end_group
@@ -61,6 +62,7 @@ class Sight:
     state_ours: bool = False
     kill_age: float | None = None
     spot_notice: bool = False
+    member: bool = False  # of several instances not the leader: it does not end the run, only itself
 
 
 @dataclass(frozen=True)
@@ -96,7 +98,8 @@ def decide(sight: Sight, deadline: float, interval: float) -> Decision:
         return Decision("end", KILLED, "Killed on request; the pipeline did not react.")
     if sight.spot_notice:
         return Decision("ask", INTERRUPTED, "AWS takes this Spot instance back.")
-    if sight.elapsed + interval >= deadline - sight.margin:
+    # The leader stops all of them together, in time for its own last checkpoint.
+    if sight.elapsed + interval >= deadline - sight.margin and not sight.member:
         return Decision("ask", TIMED_OUT, limit)
     return Decision("none")
 
@@ -111,6 +114,7 @@ def look_here(place: Place, run: Run) -> Sight:
         ending_age=ending_age(place),
         restarted=restarted,
         margin=margin_seconds(place.state, run.deadline_seconds),
+        member=_number(place, run) != 0,
     )
 
 
@@ -162,7 +166,7 @@ def main() -> int:
 
 
 def _take_over(place: Place, run: Run, decision: Decision) -> None:
-    """End the processes, then the run (unless the state is another's), then the machine."""
+    """End the processes, then the run (unless the state is another's, or this is a member), then the machine."""
     log.error("ending the run from the watcher: %s", decision.reason)
     signal.alarm(0)  # from here on the end has a clock of its own
     machine.end_by(DEATH_PATIENCE_SECONDS + STOP_GRACE_SECONDS + END_SECONDS + LAST_RESORT_SECONDS)
@@ -178,7 +182,8 @@ def _take_over(place: Place, run: Run, decision: Decision) -> None:
         with only_one(place) as allowed:
             if not allowed:
                 log.error("another process is ending the run; not doing it beside it")
-            _end(place, run, decision, only_logs=not allowed or decision.action == "leave")
+            only_logs = not allowed or decision.action == "leave" or _number(place, run) != 0
+            _end(place, run, decision, only_logs=only_logs)
     except Exception:
         log.exception("the run could not be ended properly")
     finally:
@@ -189,7 +194,8 @@ def _take_over(place: Place, run: Run, decision: Decision) -> None:
 def _end(place: Place, run: Run, decision: Decision, *, only_logs: bool) -> None:
     until = time.monotonic() + END_SECONDS
     s3 = aws.client("s3", region=run.region, config=CONFIG)
-    shipper = log_shipper(s3, run, place)
+    number = _number(place, run)
+    shipper = log_shipper(s3, run, place, run.instances if number is None else number)
     observed: Observed | None = None
     store = open_store(run.bucket, run.env, region=run.region)
     if not only_logs:
@@ -207,6 +213,17 @@ def _end(place: Place, run: Run, decision: Decision, *, only_logs: bool) -> None
         log.error("%s", error)
     outcome = Outcome(decision.status, decision.reason, observed.record.steps, None, spec)
     end_run(place, run, store, observed, outcome, shipper.ship, until)
+
+
+def _number(place: Place, run: Run) -> int | None:
+    """Return this instance's number in the run, 0 for the leader; None where it is not known, and none ends the run."""
+    if run.instances == 1:
+        return 0
+    try:
+        return machine.launch_index(place.state)
+    except OSError as error:
+        log.warning("the launch index is not known: %s", error)
+        return None
 
 
 def _pid(place: Place, name: str) -> int | None:

@@ -58,12 +58,13 @@ def steps_in(folder: Path) -> list[int]:
     return sorted(int(m.group(1)) for p in folder.iterdir() if p.is_dir() and (m := _NAME.match(p.name)))
 
 
-def newest_complete(folder: Path, mark: str) -> tuple[Path | None, list[str]]:
-    """Return the newest complete checkpoint (or None) and a sentence for each torn one that was passed over.
+def complete(folder: Path, mark: str, most: int | None = None) -> tuple[list[int], list[str]]:
+    """Return the steps of the (`most` newest) complete checkpoints, newest first, and a sentence for each torn one met.
 
     ConfigurationError when a complete one belongs to another configuration or dataset: going on from it would give a
     model that neither of them describes.
     """
+    found: list[int] = []
     skipped = []
     for step in reversed(steps_in(folder)):
         path = folder / f"checkpoint-{step}"
@@ -75,8 +76,10 @@ def newest_complete(folder: Path, mark: str) -> tuple[Path | None, list[str]]:
                 f"{path} was written by another configuration or from another dataset.",
                 hint="Use an empty output folder.",
             )
-        return path, skipped
-    return None, skipped
+        found.append(step)
+        if len(found) == most:
+            break
+    return found, skipped
 
 
 def torn(path: Path) -> str:

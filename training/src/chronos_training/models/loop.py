@@ -47,11 +47,15 @@ def train(
     bit as if there had been no interruption (same machine type and thread count). Raises Stopped after a SIGTERM (the
     checkpoint of the last step is then on disk) and TrainingError when the loss is no number any more.
     """
-    resume, skipped = checkpoints.newest_complete(folder, mark)
+    partial = folder / checkpoints.PARTIAL
+    arguments = _arguments(config, family, partial, device, validate is not None)  # connects the processes
+    complete, skipped = checkpoints.complete(folder, mark, most=None if ranks.together() else 1)
     for sentence in skipped:
         log.warning("%s", sentence)
-    partial = folder / checkpoints.PARTIAL
-    if ranks.is_first():
+    # One instance may have been ended between two others' moves of the same checkpoint.
+    common = ranks.in_all(complete)
+    resume = folder / f"checkpoint-{common[0]}" if common else None
+    if ranks.is_first_here():
         shutil.rmtree(partial, ignore_errors=True)  # what an interrupted save left
     start = int(resume.name.rsplit("-", 1)[1]) if resume else 0
     if resume:
@@ -60,7 +64,7 @@ def train(
     transformers_logging.set_verbosity_error()
     trainer = _Trainer(
         model=model,
-        args=_arguments(config, family, partial, device, validate is not None),
+        args=arguments,
         train_dataset=windows,
         eval_dataset=validate,
         data_collator=functools.partial(family.collate, config),
@@ -79,7 +83,7 @@ def train(
         history = trainer.state.log_history
     seconds = time.monotonic() - begun
     ranks.wait_for_all()
-    if ranks.is_first():
+    if ranks.is_first_here():
         shutil.rmtree(partial, ignore_errors=True)
     if watcher.stopped:
         raise Stopped
@@ -138,7 +142,7 @@ def _arguments(config: TrainingConfig, family: Family, folder: Path, device: str
     return _Arguments(
         output_dir=str(folder),
         max_steps=how.steps,
-        per_device_train_batch_size=how.batch_size // (config.run.processes * how.gradient_accumulation_steps),
+        per_device_train_batch_size=how.batch_size // (config.run.ranks * how.gradient_accumulation_steps),
         gradient_accumulation_steps=how.gradient_accumulation_steps,
         learning_rate=how.learning_rate,
         lr_scheduler_type=how.lr_scheduler,
@@ -157,6 +161,7 @@ def _arguments(config: TrainingConfig, family: Family, folder: Path, device: str
         save_strategy="steps",
         save_steps=how.checkpoint_every_steps,
         save_only_model=False,
+        save_on_each_node=config.run.instances > 1,
         eval_strategy="steps" if validates else "no",
         eval_steps=how.checkpoint_every_steps,
         per_device_eval_batch_size=config.evaluation.batch_size,
@@ -169,7 +174,7 @@ def _arguments(config: TrainingConfig, family: Family, folder: Path, device: str
         disable_tqdm=True,
         report_to="none",
         use_cpu=device == "cpu",
-        ddp_backend=None if config.run.processes == 1 else "gloo" if device == "cpu" else "nccl",
+        ddp_backend=None if config.run.ranks == 1 else "gloo" if device == "cpu" else "nccl",
         # Bolt's and Chronos-2's tables have rows, and Bolt's decoder parts, that a batch may not use.
         ddp_find_unused_parameters=True,
     )
@@ -215,6 +220,9 @@ class _Watcher(TrainerCallback):  # type: ignore[misc]  # transformers is untype
     def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         self._begun = time.monotonic()
 
+    def on_step_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        ranks.seed_step(self._config.training.seed, state.global_step)
+
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> Any:
         done, total = state.global_step - self._start, self._config.training.steps
         pace = done / max(time.monotonic() - self._begun, 1e-9)
@@ -253,8 +261,10 @@ class _Watcher(TrainerCallback):  # type: ignore[misc]  # transformers is untype
 
     def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         ranks.wait_for_all()  # each process writes its random generators' state
-        if ranks.is_first():
+        if ranks.is_first_here():
             keep = self._config.training.keep_checkpoints
+            if self._config.run.instances > 1:
+                keep = max(keep, 2)  # another instance may not have moved its copy of this one yet
             best = validation.best_step(state.log_history)
             path = checkpoints.publish(self._partial, state.global_step, keep, self._mark, best)
             log.info("saved %s", path.name)

@@ -26,8 +26,13 @@ class Progress:
         self._written = -math.inf
         self._spoken = -math.inf
 
+    @property
+    def current(self) -> str:
+        """Return the phase."""
+        return str(self._state["phase"])
+
     def phase(self, name: str, message: str) -> None:
-        """Enter a phase: preparing, training, evaluating or reporting. Written and logged at once."""
+        """Enter a phase: preparing, training, storing, evaluating or reporting. Written and logged at once."""
         self._state |= {"phase": name, "message": message, "eta_seconds": None}
         log.info("%s", message)
         self._write()

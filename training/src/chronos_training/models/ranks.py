@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Collection
+
 import torch
 import torch.distributed as dist
 
-from chronos_training.models.several import rank
+from chronos_training.models.several import is_first, is_first_here, rank
 
-
-def is_first() -> bool:
-    """Return whether this process is the one that writes."""
-    return rank() == 0
+__all__ = ["any_of", "in_all", "is_first", "is_first_here", "part", "seed_step", "together", "wait_for_all"]
 
 
 def together() -> bool:
@@ -25,6 +25,24 @@ def any_of(flag: bool) -> bool:
     answer = torch.tensor([int(flag)], device=_device())
     dist.all_reduce(answer, op=dist.ReduceOp.MAX)
     return bool(answer.item())
+
+
+def in_all(steps: Collection[int]) -> list[int]:
+    """Return, descending, which of `steps` every process has; all of them have to ask. Instances share no disk."""
+    if not together():
+        return sorted(steps, reverse=True)
+    found: list[list[int]] = [[] for _ in range(dist.get_world_size())]
+    dist.all_gather_object(found, sorted(steps))
+    return sorted(set.intersection(*(set(one) for one in found)), reverse=True)
+
+
+def seed_step(seed: int, step: int) -> None:
+    """Seed the random numbers of one step (dropout) by run, process and step.
+
+    So a resume needs no state of the generators: only the leader's files are stored, and on other instances none are.
+    """
+    digest = hashlib.sha256(f"{seed} {rank()} {step}".encode()).digest()
+    torch.manual_seed(int.from_bytes(digest[:8], "big", signed=True))
 
 
 def wait_for_all() -> None:

@@ -35,9 +35,11 @@ def announce(path: Path) -> None:
     partial.rename(path)
 
 
-def wait_for_go(stop: StopRequest) -> None:
-    """Wait for a line on standard input. Raises Stopped after SIGTERM, TrainingError when whoever asked is gone."""
+def wait_for_go(stop: StopRequest) -> str:
+    """Return the next line on standard input. Raises Stopped after SIGTERM, TrainingError when whoever asked is gone."""
     while not select.select([sys.stdin], [], [], _POLL_SECONDS)[0]:
         stop.check()
-    if not sys.stdin.readline():
+    line = sys.stdin.readline()
+    if not line:
         raise TrainingError("The training was not started: the run ended before its data was there.")
+    return line.strip()

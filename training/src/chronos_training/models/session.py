@@ -115,6 +115,9 @@ def _run(
         stop=stop,
     )
     ended = _now()
+    if ranks.is_first():
+        # Told before the others may go: who misses them from here on misses nothing.
+        progress.phase("storing", "storing the model")
     ranks.part()
     if not ranks.is_first():
         return

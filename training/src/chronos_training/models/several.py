@@ -1,5 +1,8 @@
 """One training in several processes: torchrun starts them, and starts them all again from the checkpoint when one is lost.
 
+On several instances each has such a program, and their torchruns meet at the leader's. torchrun gives the ranks in the
+order of addresses, so that rank 0 may be anywhere; the process that writes is the leader's first one.
+
 This process only watches: it passes a stop on, and ends the others when one of them has found what no new start mends.
 """
 
@@ -14,6 +17,8 @@ import sys
 import time
 from pathlib import Path
 
+from chronos_training.core.errors import TrainingError
+from chronos_training.core.rendezvous import ALONE, Rendezvous
 from chronos_training.models.stopping import Stopped, StopRequest
 
 RESTARTS = 3
@@ -23,12 +28,27 @@ POLL_SECONDS = 0.2
 STOP_SECONDS = 55.0
 # One store for all starts would give the second one the addresses of the first, where nobody listens any more.
 VARIABLES = {"TORCH_DISABLE_SHARE_RDZV_TCP_STORE": "1"}
+LEADS = "CHRONOS_LEADS"  # 0 in the processes of an instance that is not the leader
+# How long torchrun waits for the others: at the start they install environment and data at their own pace; later
+# none of them comes back, and the pipeline, which asks EC2, says so sooner.
+JOIN_SECONDS = 900
+CONNECT_SECONDS = 120
 REFUSED = "refused.tmp"  # the sentence of a process that cannot go on; the ending says that it is no result
 
 
 def rank() -> int:
     """Return the number of this process among all; torchrun tells."""
     return int(os.environ.get("RANK", "0"))
+
+
+def is_first_here() -> bool:
+    """Return whether this process is the first of its instance, which keeps a copy of the checkpoints."""
+    return os.environ.get("LOCAL_RANK", "0") == "0"
+
+
+def is_first() -> bool:
+    """Return whether this process is the one of all that evaluates, reports and writes the results."""
+    return is_first_here() and os.environ.get(LEADS, "1") == "1"
 
 
 def is_one_of_several() -> bool:
@@ -42,24 +62,35 @@ def die_with_parent() -> None:
         ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
+def cannot_start_anew(phase: str) -> bool:
+    """Return whether the other instances may be gone in this phase: then torchrun would wait for them in vain."""
+    return LEADS in os.environ and phase in ALONE
+
+
 def note_refusal(output: Path, sentence: str) -> None:
     """Tell the process that watches why going on makes no sense."""
     if is_one_of_several():
         (output / REFUSED).write_text(sentence, encoding="utf-8")
 
 
-def run(processes: int, options: argparse.Namespace, stop: StopRequest) -> int:
+def run(
+    processes: int,
+    options: argparse.Namespace,
+    stop: StopRequest,
+    meeting: Rendezvous | None = None,
+    instances: int = 1,
+) -> int:
     """Run the training in `processes` processes on this machine; return the exit code for all of them.
 
-    Raises Stopped after SIGTERM.
+    With `meeting` they are some of those on `instances` instances. Raises Stopped after SIGTERM.
     """
     refused = options.output / REFUSED
     refused.unlink(missing_ok=True)
     # torchrun puts each process into a session of its own, where no signal to our group arrives: they end with their parent.
     process = subprocess.Popen(
-        _command(processes, options),
+        _command(processes, options, meeting, instances),
         stdin=subprocess.DEVNULL,
-        env={**os.environ, **VARIABLES},
+        env={**os.environ, **VARIABLES, **_network(meeting)},
         preexec_fn=die_with_parent,
     )
     asked = 0.0
@@ -79,14 +110,43 @@ def run(processes: int, options: argparse.Namespace, stop: StopRequest) -> int:
         print("ERROR: " + " ".join(sentence.split()), file=sys.stderr, flush=True)
         return 2
     if process.returncode:
-        how = f"{processes} processes were started {1 + RESTARTS} times and did not come through"
+        many = f"{processes} processes" + (f" on each of {instances} instances" if meeting else "")
+        how = f"{many} were started up to {1 + RESTARTS} times and did not come through"
         print(f"ERROR: The training failed: {how}; see training.log.", file=sys.stderr, flush=True)
         return 1
     return 0
 
 
-def _command(processes: int, options: argparse.Namespace) -> list[str]:
-    words = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
+def _network(meeting: Rendezvous | None) -> dict[str, str]:
+    """Return the variables that tie gloo and NCCL to the interface of this instance's address.
+
+    By themselves they take the one that the host's name leads to, on Ubuntu the loopback.
+    """
+    if meeting is None:
+        return {}
+    import psutil
+
+    names = [name for name, ips in psutil.net_if_addrs().items() if any(ip.address == meeting.address for ip in ips)]
+    if not names:
+        raise TrainingError(f"No network interface of this machine has its address {meeting.address}.")
+    return {"GLOO_SOCKET_IFNAME": names[0], "NCCL_SOCKET_IFNAME": names[0], LEADS: str(int(meeting.leads))}
+
+
+def _meet(meeting: Rendezvous | None, instances: int) -> list[str]:
+    if meeting is None:
+        return ["--standalone"]
+    return [
+        f"--nnodes={instances}",
+        "--rdzv-backend=c10d",
+        "--rdzv-id=chronos-training",
+        f"--rdzv-endpoint={meeting.endpoint}",
+        f"--rdzv-conf=is_host={int(meeting.leads)},join_timeout={JOIN_SECONDS},read_timeout={CONNECT_SECONDS}",
+        f"--local-addr={meeting.address}",
+    ]
+
+
+def _command(processes: int, options: argparse.Namespace, meeting: Rendezvous | None, instances: int) -> list[str]:
+    words = [sys.executable, "-m", "torch.distributed.run", *_meet(meeting, instances)]
     words += [f"--nproc-per-node={processes}", f"--max-restarts={RESTARTS}"]
     words += ["--module", "chronos_training.models.train"]
     for name in ("spec", "data", "output", "base_model"):

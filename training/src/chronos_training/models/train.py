@@ -14,6 +14,7 @@ import traceback
 from pathlib import Path
 
 from chronos_training.core.errors import TrainingError
+from chronos_training.core.rendezvous import Rendezvous
 from chronos_training.models import ready, several
 from chronos_training.models.progress import Progress
 from chronos_training.models.stopping import Stopped, StopRequest
@@ -33,11 +34,12 @@ def main(arguments: list[str] | None = None) -> int:
     prepare_process()
     if several.is_one_of_several():
         several.die_with_parent()
-    first = several.rank() == 0
+    first = several.is_first()
     if not first:
         logging.getLogger("chronos_training").setLevel(logging.WARNING)
     stop = StopRequest()
     stop.install()
+    progress: Progress | None = None
     try:
         options.output.mkdir(parents=True, exist_ok=True)
         progress = Progress(options.output / "progress.json" if first else None)
@@ -46,12 +48,15 @@ def main(arguments: list[str] | None = None) -> int:
         from chronos_training.models.spec import read_spec
 
         spec = read_spec(options.spec)
+        told = ""
         if options.ready:
             ready.announce(options.ready)
             progress.phase("preparing", "waiting for the data")
-            ready.wait_for_go(stop)
-        if spec.config.run.processes > 1 and not several.is_one_of_several():
-            return several.run(spec.config.run.processes, options, stop)
+            told = ready.wait_for_go(stop)
+        size = spec.config.run
+        if size.ranks > 1 and not several.is_one_of_several():
+            meeting = Rendezvous.from_line(told) if size.instances > 1 else None
+            return several.run(size.processes, options, stop, meeting, size.instances)
         from chronos_training.models.session import run
 
         run(spec, options.data, options.output, progress, stop, options.base_model)
@@ -63,6 +68,8 @@ def main(arguments: list[str] | None = None) -> int:
         return _fail(2, str(error))
     except Exception as error:  # the last resort: the traceback is for the log, the sentence for the state
         traceback.print_exc()
+        if progress is not None and several.cannot_start_anew(progress.current):
+            several.note_refusal(options.output, _sentence(error))
         return _fail(1, _sentence(error))
     return 0
 

@@ -10,7 +10,7 @@ from chronos_training.control.infrastructure.names import PARAMETERS, Names
 from chronos_training.control.infrastructure.policies import differences
 from chronos_training.control.infrastructure.survey import Raw, Survey, name_tags
 
-HTTPS_ONLY = [("tcp", 443, 443)]
+HTTPS = ("tcp", 443, 443, ("0.0.0.0/0",))
 
 
 def findings(
@@ -72,11 +72,34 @@ def _security_group(seen: Survey, names: Names) -> Iterator[str]:
     if len(groups) != 1:
         yield f"There are {len(groups)} security groups {names.instance}, not one."
     for group in groups:
-        if group["IpPermissions"]:
-            yield f"Security group {group['GroupId']} has inbound rules; training instances accept no connection."
-        egress = [(p["IpProtocol"], p.get("FromPort"), p.get("ToPort")) for p in group["IpPermissionsEgress"]]
-        if egress != HTTPS_ONLY:
-            yield f"Security group {group['GroupId']} allows egress {egress}, not TCP 443 alone."
+        identity = group["GroupId"]
+        among_themselves = ("tcp", 0, 65535, (identity,))
+        inbound, outbound = _rules(group["IpPermissions"]), _rules(group["IpPermissionsEgress"])
+        if inbound - {among_themselves}:
+            yield f"Security group {identity} has inbound rules from elsewhere; instances accept none but each other's."
+        if among_themselves not in inbound or among_themselves not in outbound:
+            yield f"Security group {identity} does not let the instances of a run reach each other (TCP within the group)."
+        if outbound - {among_themselves} != {HTTPS}:
+            yield f"Security group {identity} allows egress {sorted(outbound)}, not TCP 443 and its own instances alone."
+
+
+def _rules(permissions: list[Raw]) -> set[tuple[str, int | None, int | None, tuple[str, ...]]]:
+    """Return rules as protocol, ports, and who is at the other end."""
+    ends = {
+        "IpRanges": "CidrIp",
+        "Ipv6Ranges": "CidrIpv6",
+        "UserIdGroupPairs": "GroupId",
+        "PrefixListIds": "PrefixListId",
+    }
+    return {
+        (
+            p["IpProtocol"],
+            p.get("FromPort"),
+            p.get("ToPort"),
+            tuple(sorted(str(end[key]) for kind, key in ends.items() for end in p.get(kind, []))),
+        )
+        for p in permissions
+    }
 
 
 def _bucket(seen: Survey, names: Names, want: Described) -> Iterator[str]:

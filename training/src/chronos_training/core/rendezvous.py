@@ -1,0 +1,35 @@
+"""Where the training programs of several instances meet, as an instance tells its own program: one line of JSON."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+
+from .errors import TrainingError
+
+# Phases of the training program (progress.json) in which the leader's first process goes on alone.
+ALONE = frozenset({"storing", "evaluating", "reporting"})
+
+
+@dataclass(frozen=True)
+class Rendezvous:
+    """`endpoint` is host:port on the leader, `address` this instance's own; one program of all `leads`."""
+
+    endpoint: str
+    address: str
+    leads: bool
+
+    def to_line(self) -> str:
+        """Return it as one line."""
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_line(cls, line: str) -> Rendezvous:
+        """Return what `to_line` wrote. TrainingError when it is something else."""
+        try:
+            return cls(**json.loads(line))
+        except (ValueError, TypeError) as error:
+            raise TrainingError(
+                "The run is one of several instances, and this program was not told where they meet.",
+                hint="Launch it, or set run.instances to 1 to train on this machine alone.",
+            ) from error

@@ -1,0 +1,171 @@
+"""Initialization and data sync, the same on every instance of a run: environment, data, a training program that waits."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from chronos_training.core import aws, layout
+from chronos_training.core.errors import TrainingError
+from chronos_training.core.objects import get_bytes
+
+from . import machine
+from .data_sync import read_manifest, sync_dataset, sync_files
+from .ending import load_run_spec
+from .environment import install_environment
+from .local_disk import use_local_disk
+from .patience import Patience
+from .place import Place, Run
+from .preflight import check_environment, check_machine
+from .trainer import Stopped, Trainer, TrainingFailed
+from .transfer import Progress
+
+log = logging.getLogger("pipeline")
+
+# What every training process gets: no hub, and threads that sleep while they wait (else a busy machine crawls).
+TRAINING_VARIABLES = {
+    "HF_HUB_OFFLINE": "1",
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+    "OMP_WAIT_POLICY": "PASSIVE",
+    "PYTHONUNBUFFERED": "1",
+    "PYTHONDONTWRITEBYTECODE": "1",
+    "TOKENIZERS_PARALLELISM": "false",
+}
+READY_SECONDS = 300.0
+
+
+class Preparation:
+    """Brings one instance to where the training can begin. `spec` is empty until the run spec was read."""
+
+    def __init__(
+        self,
+        place: Place,
+        run: Run,
+        s3: Any,
+        asked_to_stop: Callable[[], Stopped | None],
+        report: Callable[..., None] = lambda **progress: None,
+    ) -> None:
+        """`asked_to_stop` gives the reason to end, when there is one; `report` is told what goes on."""
+        self._place, self._run, self._s3 = place, run, s3
+        self._asked_to_stop, self._report = asked_to_stop, report
+        self._patience = Patience(check=self.stop_if_asked)
+        self.spec: dict[str, Any] = {}
+        self.trainer: Trainer | None = None
+
+    def initialize(self, started_at: str) -> None:
+        """Check the machine, install the environment, start the training program; `started_at` is the run's begin."""
+        place, run = self._place, self._run
+        self.spec = self._patience(lambda: load_run_spec(self._s3, run, place.state / "run_spec.json"))
+        runtime, dataset = self.spec["runtime"]["python_env"], self.spec["dataset"]
+        base = self.spec.get("base_model")
+        needed = runtime["size"] + runtime["unpacked_size"] + dataset["bytes"]
+        needed += sum(file["size"] for part in (base, self.spec.get("resume")) if part for file in part["files"])
+        use_local_disk(place.work)
+        left = run.deadline_seconds - (time.monotonic() - machine.booted_at(place.state))
+        found = check_machine(self.spec["device"], runtime["torch"], needed, place.work, left)
+        log.info("machine: %s", found)
+        # Before the environment: a dataset that is gone or has changed is found out in seconds, not in minutes.
+        self._manifest = self._patience(
+            lambda: read_manifest(self._s3, run.bucket, dataset["manifest_key"], dataset["digest"])
+        )
+        self.stop_if_asked()
+        fetching = self._fetching("fetching the environment")
+        python = self._patience(
+            lambda: install_environment(self._s3, run.bucket, runtime, place.environment, self._say, fetching)
+        )
+        self.stop_if_asked()
+        self._say("starting the environment")
+        versions = self._start_trainer(python, started_at)
+        check_environment(versions, self.spec["device"], runtime["torch"])
+        log.info("environment: %s", versions)
+
+    def sync_data(self) -> None:
+        """Fetch dataset, base model and earlier checkpoints, each file verified."""
+        place, run, dataset, manifest = self._place, self._run, self.spec["dataset"], self._manifest
+        prefix = layout.dataset_prefix(dataset["name"])
+        place.data.mkdir(parents=True, exist_ok=True)
+
+        progress = self._fetching("fetching data")
+        self._patience(
+            lambda: sync_dataset(self._s3, run.bucket, prefix, manifest, place.data, progress),
+        )
+        (place.data / "manifest.json").write_bytes(self._patience(self._manifest_bytes))
+        log.info("dataset %s: %d files, %d bytes, verified", manifest.name, len(manifest.files), manifest.total_bytes)
+        base = self.spec.get("base_model")
+        if base:
+            fetching = self._fetching(f"fetching model {base['name']}")
+            what = f"model {base['name']}"
+            self._patience(lambda: sync_files(self._s3, run.bucket, base, place.base_model, what, fetching))
+            log.info("%s: %d files, verified", what, len(base["files"]))
+        resume = self.spec.get("resume")
+        if resume:
+            what = f"the checkpoints of run {resume['run_id']}"
+            fetching, target = self._fetching(f"fetching {what}"), place.output / "checkpoints"
+            self._patience(lambda: sync_files(self._s3, run.bucket, resume, target, what, fetching))
+            log.info("%s: %d files, verified; step %d", what, len(resume["files"]), resume["step"])
+
+    def stop_if_asked(self) -> None:
+        """Raise the reason to end, when there is one."""
+        stopped = self._asked_to_stop()
+        if stopped is not None:
+            raise stopped
+
+    def end(self) -> None:
+        """End whatever is left of the training program."""
+        if self.trainer is not None:
+            self.trainer.end()
+
+    def _start_trainer(self, python: Path, started_at: str) -> dict[str, Any]:
+        """Start the training program, which loads its libraries and waits for its data; return what it found."""
+        place = self._place
+        place.output.mkdir(parents=True, exist_ok=True)
+        ready = place.state / "trainer.ready"
+        arguments = {
+            "--spec": place.state / "run_spec.json",
+            "--data": place.data,
+            "--output": place.output,
+            "--ready": ready,
+        }
+        if self.spec.get("base_model"):
+            arguments["--base-model"] = place.base_model
+        command = [str(python), "-m", "chronos_training.models.train"]
+        for name, path in arguments.items():
+            command += [name, str(path)]
+        variables = {
+            **TRAINING_VARIABLES,
+            "PYTHONPATH": str(place.base / "agent/app"),
+            "CHRONOS_RUN_STARTED_AT": started_at,
+        }
+        try:
+            log_file, pid_file = place.logs / "training.log", place.state / "trainer.pid"
+            self.trainer = Trainer(command, variables, log_file, pid_file)
+            return self.trainer.wait_ready(ready, READY_SECONDS, self._asked_to_stop)
+        except (OSError, TrainingFailed) as error:
+            raise TrainingError(
+                f"Preflight: the environment does not work on this machine: {error}",
+                hint="It may have been built for another system; see playbooks/publish_runtime.yml.",
+            ) from error
+
+    def _manifest_bytes(self) -> bytes:
+        with aws.explained("read the manifest"):
+            return get_bytes(self._s3, self._run.bucket, self.spec["dataset"]["manifest_key"])
+
+    def _fetching(self, message: str) -> Progress:
+        most = 0
+
+        def progress(done: int, total: int) -> None:
+            nonlocal most
+            self.stop_if_asked()
+            if done > most:
+                most = done
+                self._patience.working()
+            self._report(message=message, done_bytes=done, total_bytes=total)
+
+        return progress
+
+    def _say(self, message: str) -> None:
+        log.info("%s", message)
+        self._report(message=message)
