@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import torch
 from autogluon.timeseries import TimeSeriesPredictor
 from transformers.utils import logging as transformers_logging
 
@@ -92,11 +91,8 @@ def fit(
 
 def _store(predictor: TimeSeriesPredictor) -> None:
     """Write the list of the models fitted so far; AutoGluon itself writes it only at the end of a fit."""
-    learner = predictor._learner
-    if learner.is_fit or getattr(learner, "trainer", None) is not None:
-        learner.trainer.save()
-        learner.save()
-        predictor.save()
+    predictor._learner.save()
+    predictor.save()
 
 
 def new_predictor(folder: Path, panel: Panel, config: TrainingConfig) -> TimeSeriesPredictor:
@@ -142,11 +138,7 @@ def in_folder(work: Path, base: Path | None) -> Iterator[None]:
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """Keep warnings of libraries about libraries out of the log, and torch's threads as they were."""
-    threads = torch.get_num_threads()
+    """Keep the warnings of libraries about each other out of the log."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        try:
-            yield
-        finally:
-            torch.set_num_threads(threads)
+        yield
