@@ -226,7 +226,6 @@ def _build(target: Target, folder: Path, cache: Path, say: Say) -> None:
     about = {
         "schema_version": 1,
         "build_id": target.build_id,
-        "kind": target.kind,
         "python": target.interpreter.version,
         "platform": target.interpreter.platform,
         "glibc": needed,

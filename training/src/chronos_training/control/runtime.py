@@ -142,9 +142,10 @@ def _publish_environment(
         return {"build_id": target.build_id}
     about, archive = built.about, built.about["archive"]
     prefix = layout.env_prefix(archive["sha256"])
-    names = ("build_id", "kind", "python", "platform", "torch", "created_at", "packages")
+    names = ("build_id", "python", "platform", "torch", "created_at", "packages")
     pointer = {"schema_version": 1, **archive, "key": prefix + "env.tar.zst", "image": _image_pointer(about)}
-    pointer |= {name: about[name] for name in names}
+    # Of the target: a build that was made before there were two kinds does not say.
+    pointer |= {"kind": target.kind, **{name: about[name] for name in names}}
     if check_mode:
         say(f"environment: would be uploaded ({_size(pointer)})")
         return pointer
