@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import logging
 import shutil
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -20,9 +22,12 @@ from chronos_training.config import TrainingConfig
 from chronos_training.control.pretrained import read_pretrained
 from chronos_training.core.errors import TrainingError
 from chronos_training.data.prepare import prepare
+from chronos_training.models.autogluon import watch
 from chronos_training.models.autogluon.fit import seconds_for_fit
 from chronos_training.models.families import family
 from chronos_training.models.metadata import metadata_schema
+from chronos_training.models.progress import Progress
+from chronos_training.models.stopping import StopRequest
 from tests.training.conftest import command, environment, start, tiny, write_spec
 
 BASE = {"name": "little", "family": "chronos2", "digest": "b" * 64, "revision": None}
@@ -345,12 +350,40 @@ def test_the_fit_leaves_time_for_what_comes_after() -> None:
         seconds_for_fit(config, 3000.0)
 
 
+def test_progress_is_whole_while_two_threads_tell_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The log of the fit and the clock write the same file; a failure of one would be taken for a model's."""
+    failed: list[Any] = []
+    monkeypatch.setattr(threading, "excepthook", failed.append)
+    monkeypatch.setattr(watch, "TICK_SECONDS", 0.0)
+    caplog.set_level(logging.INFO, watch.LOGGER.name)
+    progress = Progress(tmp_path / "progress.json")
+    with watch.Watch(60.0, progress, StopRequest(), lambda: None):
+        for number in range(2000):
+            watch.LOGGER.info(
+                "Training timeseries model M%d. Training for up to 1.0s of the 9.0s of remaining time.", number
+            )
+    assert not failed and json.loads((tmp_path / "progress.json").read_text())["fitting"] == "M1999"
+
+
 def test_no_time_for_any_model_is_one_sentence(tmp_path: Path) -> None:
     config = small(autogluon={"models": ["DeepAR"], "time_limit_minutes": 0.0001})
     done = start(write_spec(tmp_path / "s.json", config), panel(tmp_path / "data", ("target",)), tmp_path / "out")
     assert done.returncode == 2, done.stdout + done.stderr
     assert "ERROR: AutoGluon fitted none of its models within 0.0 minutes" in done.stderr
     assert "Traceback (most recent call last)" not in done.stderr.rsplit("AutoGluon fitted", 1)[1]
+
+
+def test_an_environment_without_it_is_one_sentence(tmp_path: Path) -> None:
+    code = (
+        "import sys; sys.modules['autogluon'] = None\nfrom chronos_training.models.train import main; sys.exit(main())"
+    )
+    words = command(write_spec(tmp_path / "s.json", small()), panel(tmp_path / "data", ("target",)), tmp_path / "out")
+    words = [sys.executable, "-c", code, *words[words.index("--spec") :]]
+    done = subprocess.run(words, capture_output=True, text=True, env=environment(), timeout=240)
+    assert done.returncode == 2 and "AutoGluon is not installed in this environment" in done.stderr
+    assert "training_runtime_kind=autogluon" in done.stderr and "Traceback" not in done.stderr
 
 
 def chronos_training(*words: str | Path) -> subprocess.CompletedProcess[str]:

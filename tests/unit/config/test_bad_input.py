@@ -115,6 +115,7 @@ CASES = [
     (f"{AUTO}autogluon: {{eval_metric: WQLL}}", "autogluon.eval_metric", "must be one of: WQL, SQL"),
     (f"{AUTO}training: {{steps: 10, warmup_steps: 1}}", "training.steps", "family autogluon makes no use of it"),
     (f"{AUTO}training: {{method: lora}}", "training.method", "family autogluon makes no use of it"),
+    (f"{AUTO}evaluation: {{batch_size: 64}}", "evaluation.batch_size", "family autogluon makes no use of it"),
     (f"{AUTO}run: {{processes: 2}}", "run.processes", "family autogluon makes no use of it"),
     (f"{AUTO}dataset: {{targets: [a, b]}}", "dataset.targets", "family autogluon forecasts one column"),
     ("model: {family: autogluon, context_length: 700}", "model.context_length", "family autogluon makes no use of it"),

@@ -246,7 +246,16 @@ def test_autogluons_report_has_its_leaderboard_in_the_place_of_the_loss(
     for text in ("<h2>Models</h2>", "WeightedEnsemble, chosen", "Chronos[&lt;b&gt;]", "Toto2 left out.", "max_num_items",
                  "with Chronos from chronos-2", "models/small-chronos/", "TimeSeriesPredictor.load(folder)"):  # fmt: skip
         assert text in page
-    for text in ("<h2>Loss</h2>", "<h2>Learning rate</h2>", "samples/s", "None", "[<b>]"):
+    # Nor a setting that AutoGluon makes no use of.
+    for text in (
+        "<h2>Loss</h2>",
+        "<h2>Learning rate</h2>",
+        "samples/s",
+        "None",
+        "[<b>]",
+        "training.steps",
+        "model.d_model",
+    ):
         assert text not in page
     text = card(metadata)
     assert "library_name: autogluon" in text and "WeightedEnsemble, the best of 2 models of AutoGluon" in text

@@ -3,33 +3,55 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from chronos_training.config.schema import TrainingConfig
 
-# What AutoGluon takes from these sections; everything else in them is for the Chronos families' own loop.
-USED_BY_AUTOGLUON = {
+# Of these sections AutoGluon takes only the keys named; the others are for the Chronos families' own loop.
+TAKEN_BY_AUTOGLUON = {
     "model": {"family", "initialization", "base", "base_run"},
     "training": {"seed", "cpu_threads"},
     "run": {"max_runtime_hours"},
 }
+# Of the rest it takes everything but these.
+LEFT_BY_AUTOGLUON = {"evaluation": {"batch_size"}}
+
+
+def counts(family: str, section: str, key: str) -> bool:
+    """Return whether a key of a section has a meaning for a family."""
+    if family != "autogluon":
+        return section != "autogluon"
+    if section in TAKEN_BY_AUTOGLUON:
+        return key in TAKEN_BY_AUTOGLUON[section]
+    return key not in LEFT_BY_AUTOGLUON.get(section, set())
 
 
 def unused(config: TrainingConfig) -> Iterator[tuple[str, str]]:
     """Give (dotted key, why not) for each key that differs from its default and that the family does not use."""
-    if config.model.family != "autogluon":
-        for key in _changed(config, "autogluon", set()):
-            yield key, f"it is for model.family autogluon, and model.family is {config.model.family}"
-        return
-    for section, used in USED_BY_AUTOGLUON.items():
-        for key in _changed(config, section, used):
-            yield key, "family autogluon makes no use of it; its own settings are in the section autogluon"
+    family = config.model.family
+    for name in type(config).model_fields:
+        section = getattr(config, name)
+        # Compared with the defaults, not with what was given: a run spec gives every key.
+        for key, field in getattr(type(section), "model_fields", {}).items():
+            if counts(family, name, key) or getattr(section, key) == field.get_default(call_default_factory=True):
+                continue
+            if family == "autogluon":
+                yield (
+                    f"{name}.{key}",
+                    "family autogluon makes no use of it; its own settings are in the section autogluon",
+                )
+            else:
+                yield f"{name}.{key}", f"it is for model.family autogluon, and model.family is {family}"
 
 
-def _changed(config: TrainingConfig, section: str, used: set[str]) -> Iterator[str]:
-    # Compared with the defaults, not with what was given: a run spec gives every key.
-    values = getattr(config, section)
-    for key, field in type(values).model_fields.items():
-        if key not in used and getattr(values, key) != field.get_default(call_default_factory=True):
-            yield f"{section}.{key}"
+def in_use(content: dict[str, Any]) -> dict[str, Any]:
+    """Return a configuration, as JSON, with only what counts for its family."""
+    family = content["model"]["family"]
+    kept = {
+        name: {key: item for key, item in value.items() if counts(family, name, key)}
+        if isinstance(value, dict)
+        else value
+        for name, value in content.items()
+    }
+    return {name: value for name, value in kept.items() if value != {}}

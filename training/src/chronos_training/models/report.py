@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from jinja2 import Environment, StrictUndefined
 
+from chronos_training.config.family_rules import in_use
 from chronos_training.core.clock import duration
 from chronos_training.data.panel import Panel
 from chronos_training.models import charts
@@ -56,7 +57,7 @@ def write_report(
             scores["quantile_levels"],
             [("naive", aggregate[SEASONAL_NAIVE]["coverage"]), ("median", aggregate[MODEL]["coverage"])],
         ),
-        settings=flat(about["configuration"]),
+        settings=flat(in_use(about["configuration"])),
         notes=[*panel.manifest.get("notes", []), *about["dataset"]["findings"]],
     )
     path.write_text(page, encoding="utf-8")

@@ -35,7 +35,7 @@ def forecaster(
 
 def quantiles(predictor: TimeSeriesPredictor, data: object, known: object, items: list[str]) -> Array:
     """Return the forecast (items, levels, horizon) after the end of each series of `data`."""
-    table = predictor.predict(data, known_covariates=known)
+    table = predictor.predict(data, known_covariates=known, model=predictor.model_best)
     columns = [str(level) for level in predictor.quantile_levels]
     found = {str(item): part[columns].to_numpy().T for item, part in table.groupby(level="item_id", sort=False)}
     return np.stack([found[item] for item in items])

@@ -30,7 +30,7 @@ class Watch(logging.Handler):
         self._begun = time.monotonic()
         self._total, self._started, self._model = 0, 0, ""
         self._best: tuple[float, str, str] | None = None
-        self._end = threading.Event()
+        self._end, self._alone = threading.Event(), threading.Lock()
         self._ticker = threading.Thread(target=self._tick, name="autogluon-progress", daemon=True)
 
     def __enter__(self) -> Watch:
@@ -68,6 +68,10 @@ class Watch(logging.Handler):
             self._show()
 
     def _show(self) -> None:
+        with self._alone:  # the clock's thread and the fit's write the same file
+            self._tell()
+
+    def _tell(self) -> None:
         used = time.monotonic() - self._begun
         score: dict[str, Any] = {}
         if self._best:
