@@ -35,8 +35,8 @@ train: setup ## One run from nothing to report: provision, publish, launch, moni
 test: setup ## Lint, then every test (unit, integration, training, molecule, end to end)
 	@sh tools/run_tests.sh
 
-test-training: setup ## The training package's own tests, in the environment that instances run
-	@sh tools/run_tests.sh training
+test-training: setup ## The training package's own tests, in the two environments that instances run
+	@sh tools/run_tests.sh training autogluon
 
 test-protocol: setup ## All of the protocol's proofs: explorer, state machine, crashes, faults, races
 	@.venv/bin/python -m pytest -q -n 2 --dist loadfile tests/protocol $(ARGS)

@@ -47,6 +47,12 @@ options:
     type: str
     choices: [cuda, cpu]
     default: cuda
+  kind:
+    description:
+      - C(chronos) for the Chronos families. C(autogluon) holds AutoGluon too, is twice the size, and is published beside it.
+    type: str
+    choices: [chronos, autogluon]
+    default: chronos
 author:
   - Chronos Training developers
 """
@@ -70,7 +76,9 @@ EXAMPLES = r"""
 
 RETURN = r"""
 environment:
-  description: The content of C(runtime/python-env/current.json); only C(build_id) when a check mode run would build it.
+  description:
+    - The content of C(runtime/python-env/current.json), or of C(autogluon.json) beside it; only C(build_id) when a check mode
+      run would build it.
   type: dict
   returned: success
   sample:
@@ -80,6 +88,7 @@ environment:
     size: 343163897
     unpacked_size: 1270000000
     build_id: d35c8f
+    kind: chronos
     python: 3.11.13
     platform: linux-x86_64
     torch: 2.13.0
@@ -123,6 +132,7 @@ ARGUMENT_SPEC = {
     "target": {"type": "str", "choices": ["this_machine", "linux-x86_64"], "default": "linux-x86_64"},
     "interpreter": {"type": "str", "default": ""},
     "torch": {"type": "str", "choices": ["cuda", "cpu"], "default": "cuda"},
+    "kind": {"type": "str", "choices": ["chronos", "autogluon"], "default": "chronos"},
 }
 
 
@@ -135,6 +145,7 @@ def run(params: dict[str, Any], *, check_mode: bool, say: Callable[[str], None])
         interpreter=params["interpreter"],
         target=params["target"],
         torch=params["torch"],
+        kind=params["kind"],
     )
     return publish_runtime(request, check_mode=check_mode, say=say)
 

@@ -27,7 +27,7 @@ run_other() {
     fi
 }
 
-[ $# -gt 0 ] || set -- lint unit protocol integration boot training molecule e2e
+[ $# -gt 0 ] || set -- lint unit protocol integration boot training autogluon molecule e2e
 for section in "$@"; do
     case $section in
         lint)
@@ -54,9 +54,19 @@ for section in "$@"; do
             printf '\n==== Tests: training, in the environment that instances run\n'
             if tools=$(python tools/test_tools.py) && env=$(python -m chronos_training.control.build_runtime); then
                 run_pytest training env PYTHONPATH="$PWD/training/src:$tools" OMP_WAIT_POLICY=PASSIVE HF_HUB_OFFLINE=1 \
-                    "$env" -m pytest -q -n 2 --dist loadfile tests/training
+                    "$env" -m pytest -q -n 2 --dist loadfile --ignore-glob '*/test_autogluon*' tests/training
             else
                 run_other training false
+            fi
+            ;;
+        autogluon)
+            [ -d tests/training ] || continue
+            printf '\n==== Tests: training by AutoGluon, in the environment of its own\n'
+            if tools=$(python tools/test_tools.py) && env=$(python -m chronos_training.control.build_runtime autogluon); then
+                run_pytest autogluon env PYTHONPATH="$PWD/training/src:$tools" OMP_WAIT_POLICY=PASSIVE HF_HUB_OFFLINE=1 \
+                    "$env" -m pytest -q -n 2 --dist loadfile tests/training/test_autogluon*.py
+            else
+                run_other autogluon false
             fi
             ;;
         molecule)
@@ -74,7 +84,7 @@ for section in "$@"; do
             run_pytest e2e python -m pytest -q -m 'not protocol' tests/e2e
             ;;
         *)
-            echo "run_tests: no section $section (lint unit protocol integration boot training molecule e2e)" >&2
+            echo "run_tests: no section $section (lint unit protocol integration boot training autogluon molecule e2e)" >&2
             exit 2
             ;;
     esac

@@ -66,3 +66,12 @@ def add_torch(project: Path) -> None:
     versions = {"torch": "2.13.0", "triton": "3.7"}
     more = [entry.format(name=name, version=versions[name], digest=digest) for name, digest in digests.items()]
     lock.write_text("".join([lock.read_text(), *more]))
+
+
+def add_autogluon(project: Path) -> None:
+    """Lock a second package, of the extra that only the second kind of environment has."""
+    pyproject, lock = project / "training/pyproject.toml", project / "training/poetry.lock"
+    digest = make_wheel(project / "wheels", "0.1", "parting")
+    pyproject.write_text(pyproject.read_text() + 'autogluon = ["parting==0.1"]\n')
+    entry = LOCK.replace("greeting", "parting").replace('"1.2"', '"0.1"').replace("-1.2-", "-0.1-")
+    lock.write_text(lock.read_text() + entry.replace("stack", "autogluon") % digest)

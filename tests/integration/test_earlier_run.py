@@ -97,3 +97,26 @@ def test_only_a_completed_run_has_a_model_to_start_from(s3: Any) -> None:
     put(s3, "training.json", {"status": "killed", "artifacts": []})
     with pytest.raises(ConfigurationError, match="has no finished model"):
         model_of_run(s3, BUCKET, "dev", RUN)
+
+
+def finished_autogluon_run(s3: Any, chronos: dict[str, Any] | None) -> None:
+    model = {"path": "models/m", "family": "autogluon", "autogluon": {"chronos": chronos}}
+    put(s3, "model_metadata.json", {"name": "m", "model": model})
+    names = ("models/m/predictor.pkl", "models/m-chronos/config.json", "models/m-chronos/model.safetensors")
+    artifacts = [{"path": name, "size": 1, "sha256": "a" * 64} for name in names]
+    put(s3, "training.json", {"status": "completed", "artifacts": artifacts})
+    put(s3, "models/m-chronos/config.json", {"d_model": 16, "chronos_config": {"input_patch_size": 7}})
+
+
+def test_of_an_autogluon_run_the_fine_tuned_chronos_is_the_model_to_start_from(s3: Any) -> None:
+    finished_autogluon_run(s3, {"path": "models/m-chronos", "family": "chronos2", "model": "Chronos2FineTuned"})
+    found = model_of_run(s3, BUCKET, "dev", RUN)
+    assert (found["family"], found["run_id"], found["settings"]["patch_size"]) == ("chronos2", RUN, 7)
+    assert found["prefix"] == PREFIX + "models/m-chronos/"
+    assert [file["path"] for file in found["files"]] == ["config.json", "model.safetensors"]
+
+
+def test_an_autogluon_run_without_a_fine_tuned_chronos_has_nothing_to_start_from(s3: Any) -> None:
+    finished_autogluon_run(s3, None)
+    with pytest.raises(ConfigurationError, match=f"run {RUN} fine-tuned no Chronos model"):
+        model_of_run(s3, BUCKET, "dev", RUN)

@@ -207,11 +207,11 @@ def test_a_build_whose_archive_was_cut_is_made_anew(fresh_project):
     assert environment.build(target, cache, print).archive.stat().st_size > 1000
 
 
-def test_another_lock_is_another_build_and_two_are_kept(fresh_project):
+def test_another_lock_is_another_build_and_the_newest_three_are_kept(fresh_project):
     cache = fresh_project / ".cache"
     lock = fresh_project / "training/poetry.lock"
     ids = []
-    for number in range(3):
+    for number in range(environment.KEPT_BUILDS + 1):
         lock.write_text(lock.read_text() + f"# {number}\n")
         ids.append(target_of(fresh_project).build_id)
         environment.build(target_of(fresh_project), cache, print)

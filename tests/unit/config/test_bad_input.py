@@ -9,6 +9,7 @@ import pytest
 from chronos_training.config import load_config, repository_config
 from chronos_training.core.errors import ConfigurationError
 
+AUTO = "model: {family: autogluon}\n"
 # (what the user wrote, the key in the message, what the message says is allowed or meant)
 CASES = [
     ("traning: {steps: 3}", "traning", "Did you mean 'training'?"),
@@ -99,6 +100,28 @@ CASES = [
         "a list of: naive, auto_ets, auto_theta, zero_shot",
     ),
     ("evaluation: {publish_if: sometimes}", "evaluation.publish_if", "one of: always"),
+    ("autogluon: {presets: best_quality}", "autogluon.presets", "model.family autogluon, and model.family is chronos2"),
+    (f"{AUTO}autogluon: {{presets: best_qualty}}", "autogluon.presets", "Did you mean 'best_quality'?"),
+    (f"{AUTO}autogluon: {{preset: best_quality}}", "autogluon.preset", "Did you mean 'autogluon.presets'?"),
+    (f"{AUTO}autogluon: {{models: 5}}", "autogluon.models", "must be a list of AutoGluon's model names"),
+    (f"{AUTO}autogluon: {{models: []}}", "autogluon.models", "name a model, or leave it empty"),
+    (f"{AUTO}autogluon: {{models: [SeasonalNaiv]}}", "autogluon.models", "did you mean 'SeasonalNaive'?"),
+    (f"{AUTO}autogluon: {{models: [ETS, ETS]}}", "autogluon.models", "a model is named twice"),
+    (f"{AUTO}autogluon: {{models: {{ETS: 5}}}}", "autogluon.models", "the hyperparameters of ETS must be a section"),
+    (f"{AUTO}autogluon: {{models: [Chronos2]}}", "autogluon.models", "takes part by model.base or model.base_run"),
+    (f"{AUTO}autogluon: {{models: [Toto]}}", "autogluon.models", "weights from a hub, which no instance reaches"),
+    (f"{AUTO}autogluon: {{ensemble: 1}}", "autogluon.ensemble", "must be true or false"),
+    (f"{AUTO}autogluon: {{chronos: [tuned]}}", "autogluon.chronos[0]", "a list of: zero_shot, fine_tuned"),
+    (f"{AUTO}autogluon: {{chronos: []}}", "autogluon.chronos", "name zero_shot, fine_tuned or both"),
+    (f"{AUTO}autogluon: {{time_limit_minutes: 0}}", "autogluon.time_limit_minutes", "greater than 0 and at most 720"),
+    (f"{AUTO}autogluon: {{eval_metric: WQLL}}", "autogluon.eval_metric", "must be one of: WQL, SQL"),
+    (f"{AUTO}training: {{steps: 10, warmup_steps: 1}}", "training.steps", "family autogluon makes no use of it"),
+    (f"{AUTO}training: {{method: lora}}", "training.method", "family autogluon makes no use of it"),
+    (f"{AUTO}evaluation: {{batch_size: 64}}", "evaluation.batch_size", "family autogluon makes no use of it"),
+    (f"{AUTO}run: {{processes: 2}}", "run.processes", "family autogluon makes no use of it"),
+    (f"{AUTO}dataset: {{targets: [a, b]}}", "dataset.targets", "family autogluon forecasts one column"),
+    ("model: {family: autogluon, context_length: 700}", "model.context_length", "family autogluon makes no use of it"),
+    ("model: {family: autogluon, initialization: pretrained}", "model.base", "names the published model to start from"),
     ("name: 5", "name", "5 is not allowed: must be text"),
     ("schema_version: 2", "schema_version", "must be one of: 1"),
 ]

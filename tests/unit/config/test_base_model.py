@@ -57,3 +57,9 @@ def test_another_family_is_refused():
 def test_base_and_initialization_belong_together(model, said):
     with pytest.raises(ValueError, match=said):
         TrainingConfig.model_validate({"model": model})
+
+
+def test_autogluon_takes_any_chronos_model_as_it_is():
+    wanted = config(family="autogluon")
+    for family in ("chronos2", "chronos_bolt", "chronos_t5"):
+        assert adopt(wanted, {**PUBLISHED, "family": family}) == wanted

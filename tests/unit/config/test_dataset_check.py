@@ -60,3 +60,12 @@ def test_season_without_two_seasons_of_history() -> None:
 def test_several_at_once() -> None:
     message = refuse({"dataset": {"name": "x", "targets": ["y"]}}, {"shortest_series": 10})
     assert message.startswith("3 problems with dataset 'birthdays':")
+
+
+def test_autogluon_needs_a_horizon_to_choose_by_and_a_short_history() -> None:
+    config = {"model": {"family": "autogluon"}, "autogluon": {"validation_windows": 2}}
+    need = 4 * 28 + 2 * 28 + 29
+    check_against_dataset(TrainingConfig.model_validate(config), {**MANIFEST, "shortest_series": need})
+    message = refuse(config, {"shortest_series": need - 1})
+    assert f"needs series of {need} observations, 112 of them held out" in message
+    assert "autogluon.validation_windows" in message

@@ -87,3 +87,11 @@ def _env() -> dict[str, str]:
 def test_the_documentation_is_the_schemas() -> None:
     page = Path(__file__).parents[3] / "docs/configuration.md"
     assert page.read_text(encoding="utf-8") == explain(), "write it anew, see its first lines"
+
+
+def test_a_run_spec_gives_every_key_and_is_read_back_the_same() -> None:
+    """What a family does not use is refused by its value, not by its presence."""
+    wanted = {"model": {"family": "autogluon"}, "autogluon": {"models": {"ETS": None}}, "training": {"seed": 3}}
+    config = TrainingConfig.model_validate(wanted)
+    assert config.autogluon.models == {"ETS": {}}
+    assert TrainingConfig.model_validate(config.model_dump(mode="json")) == config

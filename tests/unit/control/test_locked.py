@@ -21,6 +21,15 @@ def test_an_instance_gets_the_whole_cuda_stack_one_version_of_each(python):
     assert {"nvidia-cublas", "nvidia-cudnn-cu13", "triton", "boto3", "chronos-forecasting"} <= set(found)
 
 
+def test_the_second_kind_of_environment_is_the_first_and_autogluon():
+    first, second = (
+        names(extras=extras, environment=locked.linux_x86_64("3.11.13"))
+        for extras in (("cuda", "stack"), ("autogluon", "cuda", "stack"))
+    )
+    assert second["autogluon-timeseries"] == "1.6.3" and "autogluon-timeseries" not in first
+    assert first.items() <= second.items()
+
+
 def test_every_pin_has_hashes():
     pins = locked.pins(TRAINING / "poetry.lock", extras=("cuda", "stack"), environment=locked.linux_x86_64("3.11.13"))
     assert all(pin.hashes and all(value.startswith("sha256:") for value in pin.hashes) for pin in pins)

@@ -20,7 +20,7 @@ from chronos_training.models.evaluation.forecasts import Chunk
 from chronos_training.models.evaluation.scoring import Scoring
 from chronos_training.models.evaluation.store import ForecastFile
 from chronos_training.models.losscurve import LossCurve
-from chronos_training.models.metadata import build_metadata, metadata_schema
+from chronos_training.models.metadata import autogluon_section, build_metadata, chronos_section, metadata_schema
 from chronos_training.models.report import write_report
 from chronos_training.models.spec import RunSpec
 from tests.unit.models.conftest import chunk_with
@@ -38,10 +38,9 @@ def about(spec: RunSpec, panel: Panel, scores: dict[str, Any]) -> dict[str, Any]
         spec,
         panel,
         scores,
-        parameters=148_156,
+        model=chronos_section(spec.config, 148_156, CURVE),
         times={"created_at": NOW, "training_started_at": NOW - timedelta(minutes=2), "training_ended_at": NOW},
         seconds={"preparing": 1.0, "training": 12.0, "evaluating": 2.0},
-        curve=CURVE,
         cost=cost.estimate(spec.instance, NOW - timedelta(minutes=30), NOW),
     )
 
@@ -197,3 +196,67 @@ def test_ticks_are_round_and_inside(low: float, high: float, expected: list[floa
 )
 def test_tick_texts(value: float, text: str) -> None:
     assert charts.short(value) == text
+
+
+def autogluon_about(panel: Panel, scores: dict[str, Any]) -> dict[str, Any]:
+    """The metadata of a run by AutoGluon, with an odd name among its models."""
+    config = TrainingConfig.model_validate(
+        {
+            "name": "small",
+            "forecast": {"prediction_length": 7, "quantile_levels": [0.1, 0.5, 0.9]},
+            "model": {"family": "autogluon", "initialization": "pretrained", "base": "chronos-2"},
+            "autogluon": {"models": {"ETS": None, "DirectTabular": {"max_num_items": 3}}},
+            "evaluation": {"windows": 3, "report_series": 3},
+        }
+    )
+    row = {"fit_seconds": 1.5, "predict_seconds": 0.25, "weight": None, "chosen": False}
+    rows = [
+        {**row, "model": "WeightedEnsemble", "score": 0.05, "weight": 1.0, "chosen": True},
+        {**row, "model": "Chronos[<b>]", "score": None, "fit_seconds": None},
+    ]
+    found = {
+        "presets": "medium_quality", "notes": ["Toto2 left out."], "leaderboard": rows, "metric": "WQL",
+        "fit_seconds": 12.0, "time_limit_seconds": 60.0,
+        "chronos": {"path": "models/small-chronos", "family": "chronos2", "model": "Chronos2FineTuned"},
+    }  # fmt: skip
+    base = {"name": "chronos-2", "family": "chronos2", "digest": "b" * 64, "revision": None}
+    return build_metadata(
+        RunSpec(config, "cpu", base_model=base),
+        panel,
+        scores,
+        model=autogluon_section(found),
+        times={"created_at": NOW, "training_started_at": NOW - timedelta(minutes=2), "training_ended_at": NOW},
+        seconds={"preparing": 1.0, "training": 12.0, "evaluating": 2.0},
+        cost=cost.estimate({}, NOW - timedelta(minutes=30), NOW),
+    )
+
+
+def test_autogluons_metadata_fits_the_same_schema(scores: dict[str, Any], panel: Panel) -> None:
+    metadata = autogluon_about(panel, scores)
+    jsonschema.Draft202012Validator(metadata_schema()).validate(metadata)
+    assert metadata["model"]["parameters"] is None and metadata["model"]["quantile_levels"] == [0.1, 0.5, 0.9]
+
+
+def test_autogluons_report_has_its_leaderboard_in_the_place_of_the_loss(
+    scores: dict[str, Any], panel: Panel, forecasts: Path, tmp_path: Path
+) -> None:
+    metadata = autogluon_about(panel, scores)
+    write_report(tmp_path / "report.html", metadata, scores, forecasts, panel, None)
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    for text in ("<h2>Models</h2>", "WeightedEnsemble, chosen", "Chronos[&lt;b&gt;]", "Toto2 left out.", "max_num_items",
+                 "with Chronos from chronos-2", "models/small-chronos/", "TimeSeriesPredictor.load(folder)"):  # fmt: skip
+        assert text in page
+    # Nor a setting that AutoGluon makes no use of.
+    for text in (
+        "<h2>Loss</h2>",
+        "<h2>Learning rate</h2>",
+        "samples/s",
+        "None",
+        "[<b>]",
+        "training.steps",
+        "model.d_model",
+    ):
+        assert text not in page
+    text = card(metadata)
+    assert "library_name: autogluon" in text and "WeightedEnsemble, the best of 2 models of AutoGluon" in text
+    assert "with Chronos from chronos-2 (bbbbbbbbbbbb)" in text and "None" not in text

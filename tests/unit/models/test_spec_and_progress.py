@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
+import os
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ from chronos_training.config import TrainingConfig
 from chronos_training.core.errors import ConfigurationError
 from chronos_training.models.progress import Progress, clock
 from chronos_training.models.spec import read_spec
+from chronos_training.models.stopping import Interrupted, StopRequest
 
 
 def write(path: Path, **change: Any) -> Path:
@@ -69,6 +72,48 @@ def test_progress_file_and_lines(tmp_path: Path, caplog: pytest.LogCaptureFixtur
         "step 600/600  loss 0.412  31.5 samples/s  eta 0:15",
     ]
     assert list(tmp_path.iterdir()) == [tmp_path / "progress.json"]
+
+
+def test_progress_of_autogluon_names_model_best_and_time(tmp_path: Path) -> None:
+    progress = Progress(tmp_path / "progress.json")
+    progress.phase("training", "training x")
+    progress.fitting("", 0, 0, used=0.4, left=600.0)
+    assert json.loads((tmp_path / "progress.json").read_text())["message"].startswith(
+        "preparing the models (0 of 0 fitted)"
+    )
+    progress.fitting("DeepAR", 2, 4, used=75.0, left=525.0, best_score=0.08123, best_model="Theta", metric="WQL")
+    content = json.loads((tmp_path / "progress.json").read_text())
+    assert (content["step"], content["total_steps"], content["eta_seconds"]) == (2, 4, 525.0)
+    assert content["message"] == (
+        "fitting DeepAR (2 of 4 fitted, best WQL 0.08123 by Theta), 1:15 used, at most 8:45 left"
+    )
+
+
+def test_a_stop_leaves_a_library_that_catches_exceptions(tmp_path: Path) -> None:
+    """The library goes on after every Exception, as AutoGluon does; the signal comes while it works."""
+    stop, lines = StopRequest(), []
+
+    def library() -> None:
+        for model in range(3):
+            try:
+                lines.append(model)
+                os.kill(os.getpid(), signal.SIGTERM)
+            except Exception:
+                lines.append("failed")
+
+    before = signal.getsignal(signal.SIGTERM)
+    stop.install()
+    try:
+        with pytest.raises(Interrupted), stop.interrupting():
+            library()
+        assert lines == [0] and stop.requested
+        with pytest.raises(Interrupted), stop.interrupting():  # asked for before it began
+            library()
+        assert lines == [0]
+        library()  # outside of such a block nothing is raised
+        assert lines == [0, 0, 1, 2]
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def test_a_loss_that_is_no_number_keeps_the_file_json(tmp_path: Path) -> None:

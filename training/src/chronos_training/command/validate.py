@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from chronos_training.command.inputs import config_of
-from chronos_training.config import check_against_dataset
+from chronos_training.config import TrainingConfig, check_against_dataset
 from chronos_training.data.manifest import MANIFEST, read_manifest
 from chronos_training.data.prepare import rules_of
 from chronos_training.data.summary import examine
@@ -17,9 +17,7 @@ from chronos_training.data.validate import render, validate
 def validate_config(names: Sequence[str], data: str | None) -> int:
     """Check a configuration, and whether it fits the dataset `data` when that is given."""
     config = config_of(names)
-    print(
-        f"{config.name}: valid; {config.model.family}, {config.training.steps:,} steps of {config.training.batch_size} windows"
-    )
+    print(f"{config.name}: valid; {config.model.family}, {_work(config)}")
     print(
         f"  every series needs {config.shortest_usable_series:,} observations, {config.held_out_length:,} of them are held out"
     )
@@ -33,6 +31,12 @@ def validate_config(names: Sequence[str], data: str | None) -> int:
         check_against_dataset(config, manifest)
         print(f"  it fits {data}: {manifest['items']:,} series, {manifest['rows']:,} rows, {manifest['freq']}")
     return 0
+
+
+def _work(config: TrainingConfig) -> str:
+    if config.model.family == "autogluon":
+        return f"{config.autogluon.presets}, at most {config.autogluon.time_limit_minutes:g} minutes"
+    return f"{config.training.steps:,} steps of {config.training.batch_size} windows"
 
 
 def validate_data(options: argparse.Namespace) -> int:

@@ -59,25 +59,27 @@ def evaluate(options: argparse.Namespace) -> int:
     from chronos_training.models import artifacts
     from chronos_training.models.evaluation.forecasts import MODEL
     from chronos_training.models.evaluation.held_out import evaluate as compare
-    from chronos_training.models.evaluation.model_forecasts import forecast_model
     from chronos_training.models.evaluation.names import TITLES, names_of
-    from chronos_training.models.families import family as family_of
     from chronos_training.models.session import columns_folder, read_panel, use_device
     from chronos_training.models.spec import RunSpec
 
     must_be_a_folder(options.output, "an evaluation")
     config = config_of(options.config)
-    wanted = config.model_dump(mode="json")
-    wanted["model"] |= {"initialization": "pretrained", "base": "model", "base_run": None}
-    config, _ = _adopted(TrainingConfig.model_validate(wanted), options.model)
+    if config.model.family == "autogluon":
+        from chronos_training.command.predictor import forecaster_of
+    else:
+        from chronos_training.command.chronos import forecaster_of
+
+        wanted = config.model_dump(mode="json")
+        wanted["model"] |= {"initialization": "pretrained", "base": "model", "base_run": None}
+        config, _ = _adopted(TrainingConfig.model_validate(wanted), options.model)
     options.output.mkdir(parents=True, exist_ok=True)
     data = dataset_of(options.data, config.dataset.name, config.dataset.targets, options.output)
-    spec, family = RunSpec(config, options.device), family_of(config.model.family)
+    spec = RunSpec(config, options.device)
     use_device(spec)
-    model = family.load(options.model, config).to(options.device)
     with columns_folder(options.output) as work:
         panel, _ = read_panel(spec, data, work)
-        forecasters = {MODEL: lambda chunk: forecast_model(family, model, panel, chunk, config, lambda: None)}
+        forecasters = {MODEL: forecaster_of(options.model, panel, spec)}
         scores = compare(forecasters, panel, config, options.output / "forecasts.parquet", lambda: None)
     artifacts.write_evaluation(options.output, scores)
     for name in names_of(scores):
@@ -94,32 +96,24 @@ def evaluate(options: argparse.Namespace) -> int:
 def forecast(options: argparse.Namespace) -> int:
     """Forecast beyond the end of every series through upstream's own loader, and write a table."""
     process.prepare_process()
-    import numpy as np
     import pandas as pd
-    import torch
-    from chronos import BaseChronosPipeline
 
+    from chronos_training.command import chronos, predictor
     from chronos_training.data.checks import check_panel
     from chronos_training.data.sources import read_source
 
     levels = _levels(options.levels)
     if options.output.suffix not in {".csv", ".parquet"}:
         raise ConfigurationError(f"{options.output}: must end in .csv or .parquet.")
-    found = read_pretrained(options.model)
-    horizon = options.prediction_length or int(found.settings["longest_prediction"])
-    if horizon < 1:
-        raise ConfigurationError(f"--prediction-length {horizon} is not allowed: must be 1 or more.")
+    kind = predictor if predictor.is_one(options.model) else chronos
+    horizon, forecasts = kind.opened(options, levels)
     targets = (options.target,)
     panel = check_panel(read_source(options.data, targets).frame, targets=targets)
-    pipeline = BaseChronosPipeline.from_pretrained(options.model, device_map=options.device)
     parts = []
     groups = list(panel.frame.groupby("item_id", sort=True))
     for begin in range(0, len(groups), 256):
         some = groups[begin : begin + 256]
-        histories = [torch.tensor(series[options.target].to_numpy(), dtype=torch.float32) for _, series in some]
-        quantiles, _ = pipeline.predict_quantiles(histories, prediction_length=horizon, quantile_levels=levels)
-        for (item, series), values in zip(some, quantiles, strict=True):
-            table = np.asarray(values).reshape(-1, horizon, len(levels))[0]
+        for (item, series), table in zip(some, forecasts(some), strict=True):
             stamps = pd.date_range(series["timestamp"].iloc[-1], periods=horizon + 1, freq=panel.freq)[1:]
             columns = {f"q{level:g}": table[:, i] for i, level in enumerate(levels)}
             parts.append(pd.DataFrame({"item_id": item, "timestamp": stamps, **columns}))

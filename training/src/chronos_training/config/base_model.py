@@ -14,7 +14,12 @@ SIZES = ("patch_size", "d_model", "d_kv", "d_ff", "num_layers", "num_heads", "dr
 
 
 def adopt(config: TrainingConfig, published: dict[str, Any]) -> TrainingConfig:
-    """Return `config` with the sizes of the model it starts from. ConfigurationError when the two do not fit."""
+    """Return `config` with the sizes of the model it starts from. ConfigurationError when the two do not fit.
+
+    AutoGluon takes any Chronos model as it is.
+    """
+    if config.model.family == "autogluon":
+        return config
     name, family, settings = config.model.base or config.model.base_run, published["family"], published["settings"]
     if family != config.model.family:
         raise ConfigurationError(

@@ -23,12 +23,12 @@ class DatasetSection(Section):
         description="Columns to forecast, of the manifest's target columns. More than one: forecast jointly, by chronos2 only.",
     )
     past_covariates: list[Column] = Field(
-        [], max_length=256, description="Columns that are known up to the origin only; chronos2 only."
+        [], max_length=256, description="Columns that are known up to the origin only; chronos2 and autogluon."
     )
     known_covariates: list[Column] = Field(
         [],
         max_length=256,
-        description="Columns that are known over the horizon too, such as holidays; chronos2 only.",
+        description="Columns that are known over the horizon too, such as holidays; chronos2 and autogluon.",
     )
     short_series: Literal["refuse", "drop"] = Field(
         "refuse", description="What is done about series that are too short for the held-out part and one window."

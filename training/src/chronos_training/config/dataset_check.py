@@ -63,6 +63,12 @@ def _length_problems(config: TrainingConfig, name: str, shortest: int) -> list[s
     if shortest >= config.shortest_usable_series:
         return []
     horizon, windows = config.forecast.prediction_length, config.evaluation.windows
+    if config.model.family == "autogluon":
+        return [
+            f"forecast.prediction_length: {horizon} needs series of {config.shortest_usable_series} observations, "
+            f"{config.held_out_length} of them held out; the longest series that counts of dataset {name!r} has "
+            f"{shortest}. Lower prediction_length, evaluation.windows or autogluon.validation_windows."
+        ]
     unseen = config.held_out_length + config.validation_length
     room = shortest - unseen - horizon
     if config.model.min_context is not None:

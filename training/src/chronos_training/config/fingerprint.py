@@ -9,8 +9,8 @@ from typing import Any
 
 from chronos_training.config.schema import TrainingConfig
 
-# Sections that may differ, but for what `decisive` takes from them.
-FREE = {"description", "evaluation", "run"}
+# Sections that may differ, but for what `decisive` takes from them. AutoGluon leaves no checkpoint to go on from.
+FREE = {"description", "evaluation", "run", "autogluon"}
 
 
 @dataclass(frozen=True)

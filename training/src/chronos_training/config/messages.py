@@ -53,6 +53,8 @@ def all_keys() -> list[str]:
 
 def allowed(field: FieldInfo) -> str:
     """Return in words what a field takes: its type, range and choices."""
+    if isinstance(field.json_schema_extra, dict):
+        return str(field.json_schema_extra["allowed"])
     annotation = field.annotation
     options = [a for a in typing.get_args(annotation) if a is not type(None)]
     optional = type(None) in typing.get_args(annotation)

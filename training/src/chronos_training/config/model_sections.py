@@ -14,11 +14,14 @@ PATCHED = ("chronos2", "chronos_bolt")
 class ModelSection(Section):
     """The model's family, where its weights come from, and its size."""
 
-    family: Literal["chronos2", "chronos_bolt", "chronos_t5"] = Field("chronos2", description="Model family.")
+    family: Literal["chronos2", "chronos_bolt", "chronos_t5", "autogluon"] = Field(
+        "chronos2",
+        description="Model family. autogluon: many models and an ensemble, in an environment of its own; see its section.",
+    )
     initialization: Literal["random", "pretrained"] = Field(
         "random",
         description="Where the weights come from. pretrained: from `base` or `base_run`, whose sizes then count "
-        "(patch_size to vocabulary, and levels).",
+        "(patch_size to vocabulary, and levels). autogluon: random means without Chronos.",
     )
     base: Name | None = Field(
         None, description="Published model to start from, below `runtime/models/` in the bucket; for pretrained only."

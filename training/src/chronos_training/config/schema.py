@@ -10,10 +10,15 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
+from chronos_training.config.autogluon_section import AutogluonSection
 from chronos_training.config.data_sections import DatasetSection, ForecastSection
+from chronos_training.config.family_rules import unused
 from chronos_training.config.fields import SEASON_OF_FREQ, UPSTREAM_LEVELS, Name, Section
 from chronos_training.config.model_sections import ModelSection
 from chronos_training.config.training_sections import EvaluationSection, RunSection, TrainingSection
+
+# The shortest history that AutoGluon fits a model to (TimeSeriesPredictor), beside one horizon and one observation.
+AUTOGLUON_SHORTEST = 5
 
 __all__ = ["UPSTREAM_LEVELS", "TrainingConfig"]
 
@@ -30,13 +35,22 @@ class TrainingConfig(Section):
     forecast: ForecastSection = Field(default_factory=ForecastSection, description="The task.")
     model: ModelSection = Field(default_factory=ModelSection, description="The model.")
     training: TrainingSection = Field(default_factory=TrainingSection, description="The optimization.")
+    autogluon: AutogluonSection = Field(default_factory=AutogluonSection, description="AutoGluon.")
     evaluation: EvaluationSection = Field(default_factory=EvaluationSection, description="The comparison.")
     run: RunSection = Field(default_factory=RunSection, description="Limits.")
 
     @property
     def model_levels(self) -> list[float]:
         """Quantile levels that the model learns: its own, else the user's and upstream's, increasing."""
+        if self.model.family == "autogluon":
+            return list(self.forecast.quantile_levels)
         return sorted(self.model.levels or {*self.forecast.quantile_levels, *UPSTREAM_LEVELS})
+
+    @model_validator(mode="after")
+    def _every_setting_counts(self) -> TrainingConfig:
+        for key, reason in unused(self):
+            raise ValueError(f"{key}|{reason}")
+        return self
 
     @model_validator(mode="after")
     def _levels_are_learnt(self) -> TrainingConfig:
@@ -55,7 +69,7 @@ class TrainingConfig(Section):
             raise ValueError(f"dataset.targets|family {family} forecasts one column; several take chronos2")
         for key in ("past_covariates", "known_covariates"):
             if getattr(data, key) and family in ("chronos_bolt", "chronos_t5"):
-                raise ValueError(f"dataset.{key}|family {family} takes no covariates; chronos2 does")
+                raise ValueError(f"dataset.{key}|family {family} takes no covariates; chronos2 and autogluon do")
         if data.known_covariates and self.training.mixup_share:
             raise ValueError("training.mixup_share|windows with covariates cannot be mixed")
         return self
@@ -87,6 +101,9 @@ class TrainingConfig(Section):
     @property
     def shortest_usable_series(self) -> int:
         """Length that every series must have: held-out part, validation, one context and one horizon to learn."""
+        if self.model.family == "autogluon":
+            horizon, windows = self.forecast.prediction_length, self.autogluon.validation_windows or 1
+            return self.held_out_length + windows * horizon + max(horizon + 1, AUTOGLUON_SHORTEST)
         unseen = self.held_out_length + self.validation_length
         return unseen + self.model.shortest_context + self.forecast.prediction_length
 

@@ -45,7 +45,15 @@ def model_of_run(s3: Any, bucket: str, env: str, run_id: str) -> Json:
             f"model.base_run: run {run_id} of {env} has no finished model in s3://{bucket}/{prefix}.",
             hint="playbooks/list_runs.yml shows the runs; name one that is completed.",
         )
-    below = f"{about['model']['path']}/"
+    model = about["model"]
+    if model["family"] == "autogluon":
+        model = model["autogluon"]["chronos"]
+        if model is None:
+            raise ConfigurationError(
+                f"model.base_run: run {run_id} fine-tuned no Chronos model, and there is nothing else of AutoGluon to start from.",
+                hint="Name a run with fine_tuned in autogluon.chronos.",
+            )
+    below = f"{model['path']}/"
     files = [
         {"path": one["path"].removeprefix(below), "size": one["size"], "sha256": one["sha256"]}
         for one in done["artifacts"]
@@ -59,7 +67,7 @@ def model_of_run(s3: Any, bucket: str, env: str, run_id: str) -> Json:
         )
     return {
         "name": about["name"],
-        "family": about["model"]["family"],
+        "family": model["family"],
         "digest": dataset_digest(files),
         "prefix": prefix + below,
         "revision": None,

@@ -36,7 +36,7 @@ from .packing import pack_folder
 
 # Raise it when what a build contains changes although its inputs do not.
 FORMAT = 2
-KEPT_BUILDS = 2
+KEPT_BUILDS = 3  # of two kinds
 # Never imported in a run: test programs and headers for C++ extensions (200 MB of torch), the tests of big packages.
 _TRIMMED = (
     "bin",
@@ -71,6 +71,7 @@ class Target:
     interpreter: Interpreter
     for_this_machine: bool
     torch: str = "cuda"  # or cpu; for instances only, this machine takes the build that its index has
+    kind: str = "chronos"  # or autogluon: the same packages and AutoGluon's
 
     @property
     def cpu_torch(self) -> bool:
@@ -80,7 +81,8 @@ class Target:
     @property
     def extras(self) -> tuple[str, ...]:
         """Return the extras of the lock: what the CUDA build of torch needs comes with that only."""
-        return ("stack",) if self.for_this_machine or self.cpu_torch else ("cuda", "stack")
+        chosen = ["stack"] if self.for_this_machine or self.cpu_torch else ["cuda", "stack"]
+        return tuple(chosen if self.kind == "chronos" else [self.kind, *chosen])
 
     @property
     def build_id(self) -> str:
@@ -95,6 +97,8 @@ class Target:
             "executable": _digest(self.interpreter.executable),
             "target": "this_machine" if self.for_this_machine else f"linux-x86_64 {self.torch}",
         }
+        if self.kind != "chronos":
+            parts["kind"] = self.kind
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 

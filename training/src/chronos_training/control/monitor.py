@@ -126,6 +126,10 @@ def _details(record: RunRecord) -> str:
     if progress.get("phase") == "training" and step and total:
         filled = round(BAR_WIDTH * step / total)
         parts = [f"[{'#' * filled}{'.' * (BAR_WIDTH - filled)}] {step}/{total}"]
+        if progress.get("fitting"):
+            parts.append(f"fitting {progress['fitting']}")
+        if progress.get("best_score") is not None:
+            parts.append(f"best {progress['best_score']:.4g} by {progress['best_model']}")
         if progress.get("loss") is not None:
             parts.append(f"loss {progress['loss']:.4f}")
         if progress.get("samples_per_second"):

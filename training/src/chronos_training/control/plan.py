@@ -138,7 +138,8 @@ def make_plan(request: LaunchRequest) -> Plan:
     s3 = aws.client("s3", region=settings.region)
     config, sources = _load(s3, settings.bucket, request)
     config = without_latest(config, s3, settings.bucket, request.env)
-    environment, agent = current_runtime(s3, settings.bucket)
+    kind = "autogluon" if config.model.family == "autogluon" else "chronos"
+    environment, agent = current_runtime(s3, settings.bucket, request.env, kind)
     manifest = dataset_manifest(s3, settings.bucket, config.dataset.name)
     base = None
     if config.model.base is not None:
@@ -152,6 +153,7 @@ def make_plan(request: LaunchRequest) -> Plan:
     _check_build(request.device, environment)
     resume = None
     if request.resume_run:
+        _check_resumable(config)
         fingerprint = Fingerprint(config, manifest.digest, base["digest"] if base else "")
         resume = checkpoints_of_run(s3, settings.bucket, request.env, request.resume_run, fingerprint)
     price = hourly_price(request.instance_types[0], request.volume_gb, request.price_per_hour, config.run.instances)
@@ -237,6 +239,14 @@ def _check_build(device: str, environment: Json) -> None:
         raise ConfigurationError(
             f"training_launch_device is cuda, but the published environment has torch {environment['torch']}, a CPU build.",
             hint="Publish the runtime with a GPU build of torch, or set training_launch_device=cpu.",
+        )
+
+
+def _check_resumable(config: TrainingConfig) -> None:
+    if config.model.family == "autogluon":
+        raise ConfigurationError(
+            "training_launch_resume_run: AutoGluon leaves no checkpoints to go on from.",
+            hint="Start from a finished run's fine-tuned Chronos model (model.base_run), or launch anew.",
         )
 
 

@@ -9,16 +9,20 @@ from chronos_training.core.errors import ConfigurationError, DataError, Training
 from chronos_training.core.manifest import Manifest, parse_manifest
 from chronos_training.core.objects import read_bytes, read_json
 
+from .commands import playbook
 
-def current_runtime(s3: Any, bucket: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return the published environment and agent package (`current.json` of each). TrainingError when one is missing."""
+
+def current_runtime(s3: Any, bucket: str, env: str, kind: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the published environment of a kind, and the agent package. TrainingError when one is missing."""
     found = []
-    for key in (layout.RUNTIME_ENV_CURRENT, layout.RUNTIME_PACKAGE_CURRENT):
+    variables = {} if kind == "chronos" else {"training_runtime_kind": kind}
+    for key in (layout.env_current_key(kind), layout.RUNTIME_PACKAGE_CURRENT):
         current = read_json(s3, bucket, key)
         if current is None:
+            which = "No training environment" if kind == "chronos" else f"No environment of kind {kind}"
             raise TrainingError(
-                f"No training environment is published: s3://{bucket}/{key} does not exist.",
-                hint="Run playbooks/publish_runtime.yml first.",
+                f"{which} is published: s3://{bucket}/{key} does not exist.",
+                hint=f"Run this first: {playbook(env, 'publish_runtime', **variables)}",
             )
         found.append(current)
     return found[0], found[1]

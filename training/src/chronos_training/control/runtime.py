@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -28,7 +29,7 @@ class Request:
 
     `interpreter` is `current` (a copy of this machine's Python, for target `this_machine` only) or the folder of a
     relocatable one. `project` is the checkout: training/ below it has the lock, .cache/ the builds. `torch` is the build
-    of torch for instances: cuda or cpu.
+    of torch for instances: cuda or cpu. `kind` is what it trains: chronos, or autogluon too.
     """
 
     bucket: str
@@ -37,6 +38,7 @@ class Request:
     interpreter: str = ""
     target: str = "linux-x86_64"
     torch: str = "cuda"
+    kind: str = "chronos"
 
 
 def default_project() -> Path:
@@ -44,8 +46,14 @@ def default_project() -> Path:
     return Path(chronos_training.__file__).resolve().parents[3]
 
 
-def build_target(project: Path, *, chosen: str, target: str, torch: str = "cuda") -> environment.Target:
+def build_target(
+    project: Path, *, chosen: str, target: str, torch: str = "cuda", kind: str = "chronos"
+) -> environment.Target:
     """Return what is to be built. ConfigurationError when interpreter and target do not fit each other."""
+    if kind not in layout.RUNTIME_KINDS:
+        raise ConfigurationError(f"training_runtime_kind is {kind!r}: it is one of {', '.join(layout.RUNTIME_KINDS)}.")
+    if kind == "autogluon" and target == "this_machine" and sys.platform != "linux":
+        raise ConfigurationError("training_runtime_kind autogluon is locked for Linux, and this machine is none.")
     if torch not in TORCH_BUILDS:
         raise ConfigurationError(f"training_runtime_torch is {torch!r}: it is one of {', '.join(TORCH_BUILDS)}.")
     if target not in TARGETS:
@@ -62,7 +70,9 @@ def build_target(project: Path, *, chosen: str, target: str, torch: str = "cuda"
             " as `uv python install --install-dir DIR cpython-3.11-linux-x86_64-gnu` makes it.",
         )
     python = interpreter.current() if chosen == "current" else interpreter.from_folder(Path(chosen).expanduser())
-    return environment.Target(project / "training", python, for_this_machine=chosen == "current", torch=torch)
+    return environment.Target(
+        project / "training", python, for_this_machine=chosen == "current", torch=torch, kind=kind
+    )
 
 
 def publish_runtime(request: Request, *, check_mode: bool, say: Say) -> dict[str, Any]:
@@ -72,9 +82,16 @@ def publish_runtime(request: Request, *, check_mode: bool, say: Say) -> dict[str
     an environment that is not built yet has only its build_id). Raises TrainingError; a pointer is written last, so
     after an error the bucket still names what it named before.
     """
-    target = build_target(request.project, chosen=request.interpreter, target=request.target, torch=request.torch)
+    target = build_target(
+        request.project,
+        chosen=request.interpreter,
+        target=request.target,
+        torch=request.torch,
+        kind=request.kind,
+    )
     s3 = aws.client("s3", region=request.region)
-    before_env, before_package = (_current(s3, request.bucket, key, check_mode) for key in _POINTERS)
+    pointers = (layout.env_current_key(request.kind), layout.RUNTIME_PACKAGE_CURRENT)
+    before_env, before_package = (_current(s3, request.bucket, key, check_mode) for key in pointers)
     env = _publish_environment(s3, request, target, before_env, check_mode, say)
     package = _publish_package(s3, request, before_package, check_mode, say)
     before = {"environment": _summary(before_env), "package": _summary(before_package)}
@@ -85,9 +102,6 @@ def publish_runtime(request: Request, *, check_mode: bool, say: Say) -> dict[str
         "environment": env,
         "package": package,
     }
-
-
-_POINTERS = (layout.RUNTIME_ENV_CURRENT, layout.RUNTIME_PACKAGE_CURRENT)
 
 
 def _current(s3: Any, bucket: str, key: str, check_mode: bool) -> dict[str, Any] | None:
@@ -110,7 +124,7 @@ def _current(s3: Any, bucket: str, key: str, check_mode: bool) -> dict[str, Any]
 
 
 def _summary(pointer: dict[str, Any] | None) -> dict[str, Any]:
-    wanted = ("build_id", "sha256", "size", "python", "torch", "version")
+    wanted = ("build_id", "kind", "sha256", "size", "python", "torch", "version")
     return {key: pointer[key] for key in wanted if key in pointer} if pointer else {}
 
 
@@ -130,7 +144,8 @@ def _publish_environment(
     prefix = layout.env_prefix(archive["sha256"])
     names = ("build_id", "python", "platform", "torch", "created_at", "packages")
     pointer = {"schema_version": 1, **archive, "key": prefix + "env.tar.zst", "image": _image_pointer(about)}
-    pointer |= {name: about[name] for name in names}
+    # Of the target: a build that was made before there were two kinds does not say.
+    pointer |= {"kind": target.kind, **{name: about[name] for name in names}}
     if check_mode:
         say(f"environment: would be uploaded ({_size(pointer)})")
         return pointer
@@ -141,7 +156,7 @@ def _publish_environment(
     for path in (target.training / "pyproject.toml", target.training / "poetry.lock", built.metadata):
         content = path.read_bytes()
         publishing.put(s3, request.bucket, prefix + path.name, content, hashlib.sha256(content).hexdigest())
-    publishing.put_json(s3, request.bucket, layout.RUNTIME_ENV_CURRENT, pointer)
+    publishing.put_json(s3, request.bucket, layout.env_current_key(target.kind), pointer)
     return pointer
 
 

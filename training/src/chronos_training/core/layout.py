@@ -8,7 +8,8 @@ from datetime import datetime, timezone
 RUN_ID = re.compile(r"^\d{8}-\d{6}$")
 
 RUNTIME_ENV_PREFIX = "runtime/python-env/"
-RUNTIME_ENV_CURRENT = "runtime/python-env/current.json"
+# Kinds of environment: AutoGluon's is twice the size, so that a run of a Chronos model does not pay for it.
+RUNTIME_KINDS = ("chronos", "autogluon")
 RUNTIME_PACKAGE_PREFIX = "runtime/packages/"
 RUNTIME_PACKAGE_CURRENT = "runtime/packages/current.json"
 MODELS_PREFIX = "runtime/models/"
@@ -63,6 +64,11 @@ def dataset_prefix(name: str) -> str:
 def dataset_manifest_key(name: str) -> str:
     """Return the key of a dataset's manifest."""
     return f"{DATASET_PREFIX}{name}/manifest.json"
+
+
+def env_current_key(kind: str) -> str:
+    """Return the key of the pointer to the published environment of a kind."""
+    return f"{RUNTIME_ENV_PREFIX}{'current' if kind == 'chronos' else kind}.json"
 
 
 def env_prefix(digest: str) -> str:

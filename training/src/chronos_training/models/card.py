@@ -17,9 +17,7 @@ def card(about: dict[str, Any]) -> str:
     """Return the card as Markdown, with the front matter that model hubs read."""
     model, data, metrics = about["model"], about["dataset"], about["metrics"]
     config, validation = about["configuration"], about["validation"]
-    started = about["lineage"]["base_model"]
-    origin = f"trained further from {started['name']} ({started['digest'][:12]})" if started else "from random weights"
-    steps = f"{model['chosen_step']:,} of {model['last_step']:,} steps"
+    library = "autogluon" if model["autogluon"] else "chronos-forecasting"
     rows = [
         f"| {name} | {_number(values['wql'])} | {_number(values['mase'])} | {_number(values['mae'])} |"
         for name, values in {"this model": metrics, **_others(metrics)}.items()
@@ -27,22 +25,17 @@ def card(about: dict[str, Any]) -> str:
     return "\n".join(
         [
             "---",
-            "library_name: chronos-forecasting",
+            f"library_name: {library}",
             "pipeline_tag: time-series-forecasting",
             "---",
             f"# {about['name']}",
             "",
             config["description"] or f"Forecasts of {data['name']}.",
             "",
-            f"A {model['family']} model with {model['parameters']:,} parameters, {origin}, {steps}. It forecasts "
-            f"{validation['prediction_length']} observations of frequency {data['freq']} from up to "
-            f"{config['model']['context_length']} observations of history, as quantiles.",
+            f"{_what(about)} It forecasts "
+            f"{validation['prediction_length']} observations of frequency {data['freq']}{_history(about)}, as quantiles.",
             "",
-            "```python",
-            f"from chronos import {PIPELINES[model['family']]}",
-            "",
-            f'pipeline = {PIPELINES[model["family"]]}.from_pretrained("path/of/this/folder")',
-            "```",
+            *_loading(about),
             "",
             "## How good it is",
             "",
@@ -69,6 +62,50 @@ def card(about: dict[str, Any]) -> str:
             "",
         ]
     )
+
+
+def _what(about: dict[str, Any]) -> str:
+    """Return one sentence about what learnt, from where."""
+    model, started = about["model"], about["lineage"]["base_model"]
+    base = f"{started['name']} ({started['digest'][:12]})" if started else None
+    if model["autogluon"]:
+        rows = model["autogluon"]["leaderboard"]
+        best = next(row["model"] for row in rows if row["chosen"])
+        return f"{best}, the best of {len(rows)} models of AutoGluon{f', with Chronos from {base}' if base else ''}."
+    origin = f"trained further from {base}" if base else "from random weights"
+    steps = f"{model['chosen_step']:,} of {model['last_step']:,} steps"
+    return f"A {model['family']} model with {model['parameters']:,} parameters, {origin}, {steps}."
+
+
+def _history(about: dict[str, Any]) -> str:
+    if about["model"]["autogluon"]:
+        return ""
+    return f" from up to {about['configuration']['model']['context_length']} observations of history"
+
+
+def _loading(about: dict[str, Any]) -> list[str]:
+    """Return how the model is loaded, as a block of code."""
+    family = about["model"]["family"]
+    if about["model"]["autogluon"]:
+        lines = [
+            "from autogluon.timeseries import TimeSeriesPredictor",
+            "",
+            'predictor = TimeSeriesPredictor.load("path/of/this/folder")',
+        ]
+        # Its pickles are code; and they belong to one version.
+        after = [
+            "",
+            f"With autogluon.timeseries {about['versions']['autogluon'] or 'of the same version'}. Loading runs what its "
+            "pickles say: load it only if you trust where it comes from.",
+        ]
+    else:
+        lines = [
+            f"from chronos import {PIPELINES[family]}",
+            "",
+            f'pipeline = {PIPELINES[family]}.from_pretrained("path/of/this/folder")',
+        ]
+        after = []
+    return ["```python", *lines, "```", *after]
 
 
 def _others(metrics: dict[str, Any]) -> dict[str, Any]:

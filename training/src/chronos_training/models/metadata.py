@@ -8,6 +8,7 @@ from datetime import datetime
 from importlib import resources
 from typing import Any
 
+from chronos_training.config.schema import TrainingConfig
 from chronos_training.core.clock import iso
 from chronos_training.data.panel import Panel
 from chronos_training.data.usable import Finding
@@ -23,14 +24,13 @@ def build_metadata(
     panel: Panel,
     scores: dict[str, Any],
     *,
-    parameters: int,
-    curve: LossCurve,
+    model: dict[str, Any],
     findings: Sequence[Finding] = (),
     times: dict[str, datetime],
     seconds: dict[str, float],
     cost: dict[str, Any],
 ) -> dict[str, Any]:
-    """Return the metadata. `times` holds training_started_at, training_ended_at and created_at (UTC); `seconds` by phase."""
+    """Return the metadata. `model` is what is told of the training (see below); `times` holds training_started_at, training_ended_at and created_at (UTC); `seconds` by phase."""
     manifest, own = panel.manifest, scores["aggregate"]["model"]
     sharpe = scores["sharpe"]
     keys = ("name", "digest", "freq", "items", "rows", "start", "end", "source", "licence")
@@ -50,19 +50,14 @@ def build_metadata(
         "model": {
             "family": spec.config.model.family,
             "path": f"models/{spec.config.name}",
-            "parameters": parameters,
             "quantile_levels": spec.config.model_levels,
-            "method": spec.config.training.method,
-            "samples_per_second": round(curve.samples_per_second, 1),
-            "resumed_from_step": curve.resumed_from,
-            "last_step": curve.last_step,
-            "chosen_step": curve.chosen_step,
+            **model,
         },
         "lineage": {
             "initialization": spec.config.model.initialization,
             "base_model": _base_model(spec),
             "parent_run_id": spec.resume.get("run_id") or spec.base_model.get("run_id"),
-            "resumed_from_step": curve.resumed_from or None,
+            "resumed_from_step": model["resumed_from_step"] or None,
         },
         "metrics": {
             **{key: own[key] for key in SCORES},
@@ -93,6 +88,25 @@ def build_metadata(
         "device": spec.device,
         "cost": cost,
     }
+
+
+def chronos_section(config: TrainingConfig, parameters: int, curve: LossCurve) -> dict[str, Any]:
+    """Return what the section `model` tells of a training in our own loop."""
+    return {
+        "parameters": parameters,
+        "method": config.training.method,
+        "samples_per_second": round(curve.samples_per_second, 1),
+        "resumed_from_step": curve.resumed_from,
+        "last_step": curve.last_step,
+        "chosen_step": curve.chosen_step,
+        "autogluon": None,
+    }
+
+
+def autogluon_section(about: dict[str, Any]) -> dict[str, Any]:
+    """Return what the section `model` tells of a training by AutoGluon, which has no steps of its own."""
+    none = ("parameters", "method", "samples_per_second", "resumed_from_step", "last_step", "chosen_step")
+    return {**dict.fromkeys(none), "autogluon": about}
 
 
 def _base_model(spec: RunSpec) -> dict[str, Any] | None:

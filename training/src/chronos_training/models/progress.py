@@ -56,6 +56,32 @@ class Progress:
         if now - self._written >= FILE_EVERY_SECONDS or step == total:
             self._write()
 
+    def fitting(
+        self,
+        model: str,
+        done: int,
+        total: int,
+        *,
+        used: float,
+        left: float,
+        best_score: float | None = None,
+        best_model: str | None = None,
+        metric: str | None = None,
+    ) -> None:
+        """Note which of AutoGluon's models is being fitted, after `done` of `total`; seconds used and left. Written at once."""
+        best = "" if best_score is None else f", best {metric} {best_score:.4g} by {best_model}"
+        what = f"fitting {model}" if model else "preparing the models"
+        self._state |= {
+            "step": done,
+            "total_steps": total,
+            "fitting": model,
+            "best_score": best_score,
+            "best_model": best_model,
+            "eta_seconds": round(left, 1),
+            "message": f"{what} ({done} of {total} fitted{best}), {clock(used)} used, at most {clock(left)} left",
+        }
+        self._write()
+
     def evaluated(self, done: int, total: int) -> None:
         """Note how many series are scored."""
         self._state |= {"message": f"scored {done:,} of {total:,} series"}

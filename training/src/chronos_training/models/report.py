@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from jinja2 import Environment, StrictUndefined
 
+from chronos_training.config.family_rules import in_use
 from chronos_training.core.clock import duration
 from chronos_training.data.panel import Panel
 from chronos_training.models import charts
@@ -21,9 +22,12 @@ MOST_ROWS = 2000  # of the table of every series; all of them are in per_series.
 
 
 def write_report(
-    path: Path, about: dict[str, Any], scores: dict[str, Any], forecasts: Path, panel: Panel, curve: LossCurve
+    path: Path, about: dict[str, Any], scores: dict[str, Any], forecasts: Path, panel: Panel, curve: LossCurve | None
 ) -> None:
-    """Write the report of one run from its metadata, scores, loss curve and the file with its held-out forecasts."""
+    """Write the report of one run from its metadata, scores, loss curve and the file with its held-out forecasts.
+
+    AutoGluon has no loss curve; its leaderboard, in the metadata, stands in that place.
+    """
     template = (
         resources.files("chronos_training.models").joinpath("templates/report.html.j2").read_text(encoding="utf-8")
     )
@@ -40,8 +44,10 @@ def write_report(
         rows=rows[:MOST_ROWS],
         left_out=max(0, len(rows) - MOST_ROWS),
         panels=forecast_panels(rows, scores, forecasts, panel, about["configuration"]["evaluation"]["report_series"]),
-        loss=charts.loss_chart(curve.steps, curve.losses, curve.validation),
-        rate=charts.line_chart("Learning rate by step", curve.steps, [("median", curve.learning_rates)]),
+        loss=charts.loss_chart(curve.steps, curve.losses, curve.validation) if curve else None,
+        rate=charts.line_chart("Learning rate by step", curve.steps, [("median", curve.learning_rates)])
+        if curve
+        else None,
         horizon=charts.line_chart(
             "WQL by step of the horizon",
             list(range(1, scores["prediction_length"] + 1)),
@@ -51,7 +57,7 @@ def write_report(
             scores["quantile_levels"],
             [("naive", aggregate[SEASONAL_NAIVE]["coverage"]), ("median", aggregate[MODEL]["coverage"])],
         ),
-        settings=flat(about["configuration"]),
+        settings=flat(in_use(about["configuration"])),
         notes=[*panel.manifest.get("notes", []), *about["dataset"]["findings"]],
     )
     path.write_text(page, encoding="utf-8")
@@ -124,7 +130,7 @@ def flat(content: dict[str, Any], prefix: str = "") -> list[tuple[str, str]]:
             out += flat(value, f"{prefix}{key}.")
         else:
             text = (
-                ", ".join(v if isinstance(v, str) else f"{v:g}" for v in value)
+                ", ".join(f"{v:g}" if isinstance(v, float) else str(v) for v in value)
                 if isinstance(value, list)
                 else ""
                 if value is None

@@ -6,7 +6,8 @@ import contextlib
 import os
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,7 @@ from chronos_training.models.evaluation.held_out import Forecaster, evaluate
 from chronos_training.models.evaluation.model_forecasts import forecast_model
 from chronos_training.models.families import Family
 from chronos_training.models.families import family as family_of
+from chronos_training.models.losscurve import LossCurve
 from chronos_training.models.progress import Progress, log
 from chronos_training.models.spec import RunSpec
 from chronos_training.models.stopping import StopRequest
@@ -87,11 +89,73 @@ def _run(
         seconds[name], mark = clock() - mark, clock()
         stop.check()
 
-    config, family = spec.config, family_of(spec.config.model.family)
+    config = spec.config
     progress.phase("preparing", f"reading dataset {config.dataset.name} from {data}")
     use_device(spec)
     panel, findings = read_panel(spec, data, work)
-    model = weights.make_model(family, config, base_model)
+    learn = _autogluon if config.model.family == "autogluon" else _chronos
+    learnt = learn(spec, panel, Places(output, work, base_model), progress, stop, phase_done)
+    if learnt is None:
+        return
+
+    progress.phase("evaluating", f"forecasting {config.evaluation.windows} held-out windows of {panel.rows} series")
+    forecasts = output / "evaluation/forecasts.parquet"
+    scores = evaluate(learnt.contestants, panel, config, forecasts, stop.check, progress.evaluated)
+    artifacts.write_evaluation(output / "evaluation", scores)
+    for found in scores["verdicts"].values():
+        log.info("%s", found["sentence"])
+    log.info("%s", scores["publish"]["sentence"])
+    phase_done("evaluating")
+
+    progress.phase("reporting", "writing model_metadata.json and report.html")
+    about = metadata.build_metadata(
+        spec,
+        panel,
+        scores,
+        model=learnt.model,
+        findings=findings,
+        times={"created_at": _now(), "training_started_at": learnt.started, "training_ended_at": learnt.ended},
+        seconds=seconds,
+        cost=cost.estimate(spec.instance, cost.started_at(begun), _now()),
+    )
+    artifacts.write_json(output / "model_metadata.json", about)
+    card.write_card(output / "models" / config.name / "README.md", about)
+    report.write_report(output / "report.html", about, scores, forecasts, panel, learnt.curve)
+    phase_done("reporting")
+    log.info("done in %.1f s: %s", sum(seconds.values()), ", ".join(f"{k} {v:.1f}" for k, v in seconds.items()))
+
+
+@dataclass(frozen=True)
+class Places:
+    """Folders: what is written, what goes at the end, and the weights to start from."""
+
+    output: Path
+    work: Path
+    base: Path | None
+
+
+@dataclass(frozen=True)
+class Learnt:
+    """What a training gives: the forecasters to compare, and the metadata's section `model`; a curve where there are steps."""
+
+    contestants: dict[str, Forecaster]
+    model: dict[str, Any]
+    curve: LossCurve | None
+    started: datetime
+    ended: datetime
+
+
+def _chronos(
+    spec: RunSpec,
+    panel: Panel,
+    places: Places,
+    progress: Progress,
+    stop: StopRequest,
+    phase_done: Callable[[str], None],
+) -> Learnt | None:
+    """Train a Chronos model in our own loop. None in every process but the first."""
+    config, family = spec.config, family_of(spec.config.model.family)
+    model = weights.make_model(family, config, places.base)
     windows = TrainingWindows(panel, config)
     validate = ValidationWindows(panel, config) if config.training.validation_windows else None
     phase_done("preparing")
@@ -109,7 +173,7 @@ def _run(
         config,
         validate=validate,
         device=spec.device,
-        folder=output / "checkpoints",
+        folder=places.output / "checkpoints",
         mark=Fingerprint(config, str(panel.manifest["digest"]), str(spec.base_model.get("digest", ""))).mark,
         progress=progress,
         stop=stop,
@@ -120,43 +184,33 @@ def _run(
         progress.phase("storing", "storing the model")
     ranks.part()
     if not ranks.is_first():
-        return
-    artifacts.write_loss(output / "loss.csv", curve)
+        return None
+    artifacts.write_loss(places.output / "loss.csv", curve)
     model = weights.merged(model, config)
-    folder = output / "models" / config.name
-    family.save(model, folder)
+    family.save(model, places.output / "models" / config.name)
     phase_done("training")
-
-    progress.phase("evaluating", f"forecasting {config.evaluation.windows} held-out windows of {panel.rows} series")
-    forecasts = output / "evaluation/forecasts.parquet"
     contestants = {MODEL: _forecaster(family, model, panel, config, stop)}
-    if base_model is not None and ZERO_SHOT in config.evaluation.baselines:
-        start = family.load(base_model, config).to(spec.device)
+    if places.base is not None and ZERO_SHOT in config.evaluation.baselines:
+        start = family.load(places.base, config).to(spec.device)
         contestants[ZERO_SHOT] = _forecaster(family, start, panel, config, stop)
-    scores = evaluate(contestants, panel, config, forecasts, stop.check, progress.evaluated)
-    artifacts.write_evaluation(output / "evaluation", scores)
-    for found in scores["verdicts"].values():
-        log.info("%s", found["sentence"])
-    log.info("%s", scores["publish"]["sentence"])
-    phase_done("evaluating")
+    return Learnt(contestants, metadata.chronos_section(config, parameters, curve), curve, started, ended)
 
-    progress.phase("reporting", "writing model_metadata.json and report.html")
-    about = metadata.build_metadata(
-        spec,
-        panel,
-        scores,
-        parameters=parameters,
-        curve=curve,
-        findings=findings,
-        times={"created_at": _now(), "training_started_at": started, "training_ended_at": ended},
-        seconds=seconds,
-        cost=cost.estimate(spec.instance, cost.started_at(begun), _now()),
-    )
-    artifacts.write_json(output / "model_metadata.json", about)
-    card.write_card(folder / "README.md", about)
-    report.write_report(output / "report.html", about, scores, forecasts, panel, curve)
-    phase_done("reporting")
-    log.info("done in %.1f s: %s", sum(seconds.values()), ", ".join(f"{k} {v:.1f}" for k, v in seconds.items()))
+
+def _autogluon(
+    spec: RunSpec,
+    panel: Panel,
+    places: Places,
+    progress: Progress,
+    stop: StopRequest,
+    phase_done: Callable[[str], None],
+) -> Learnt:
+    from chronos_training.models.autogluon.training import train  # in its own environment only
+
+    phase_done("preparing")
+    started = _now()
+    contestants, about = train(spec, panel, places.output, places.work / "autogluon", places.base, progress, stop)
+    phase_done("training")
+    return Learnt(contestants, metadata.autogluon_section(about), None, started, _now())
 
 
 def _forecaster(family: Family, model: Any, panel: Panel, config: TrainingConfig, stop: StopRequest) -> Forecaster:

@@ -7,6 +7,7 @@ with a checkpoint on disk; 1 anything else (traceback, then an `ERROR:` line).
 from __future__ import annotations
 
 import argparse
+import importlib
 import logging
 import os
 import sys
@@ -50,6 +51,9 @@ def main(arguments: list[str] | None = None) -> int:
         spec = read_spec(options.spec)
         told = ""
         if options.ready:
+            if spec.config.model.family == "autogluon":
+                # An environment without it is found out before the data moves.
+                importlib.import_module("chronos_training.models.autogluon.training")
             ready.announce(options.ready)
             progress.phase("preparing", "waiting for the data")
             told = ready.wait_for_go(stop)

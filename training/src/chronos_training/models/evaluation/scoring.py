@@ -50,7 +50,9 @@ class Scoring:
             series = self._panel.row_id(chunk.rows[int(np.flatnonzero(bad)[0])])
             raise TrainingError(
                 f"The forecast of {name} of series {series!r} is not a number ({int(bad.sum())} series in this part).",
-                hint="Lower training.learning_rate, or use training.precision fp32.",
+                hint="Leave out models by autogluon.models."
+                if self._config.model.family == "autogluon"
+                else "Lower training.learning_rate, or use training.precision fp32.",
             )
 
     def result(self) -> dict[str, Any]:
