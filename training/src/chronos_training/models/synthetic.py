@@ -7,6 +7,7 @@ section 4.2 and appendix A.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -25,6 +26,21 @@ def generator(seed: int, stream: int, index: int) -> np.random.Generator:
     # Philox is a counter-based generator: a key is a stream of its own, a counter that far apart another one.
     key = np.array([seed, index], dtype=np.uint64)
     return np.random.Generator(np.random.Philox(key=key, counter=np.array([0, 0, 0, stream], dtype=np.uint64)))
+
+
+class Stream:
+    """The random numbers of one stream, index after index, in a quarter of the time that new generators take."""
+
+    def __init__(self, seed: int, stream: int) -> None:
+        """As for `generator`."""
+        self._random = generator(seed, stream, 0)
+        self._begin: dict[str, Any] = dict(self._random.bit_generator.state)
+
+    def at(self, index: int) -> np.random.Generator:
+        """Return what `generator` returns for `index`; it is good until the next call."""
+        self._begin["state"]["key"][1] = index
+        self._random.bit_generator.state = self._begin
+        return self._random
 
 
 def kernel_synth(random: np.random.Generator, length: int) -> Array:

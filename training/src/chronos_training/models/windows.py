@@ -13,7 +13,7 @@ import numpy as np
 from chronos_training.config.schema import TrainingConfig
 from chronos_training.core.errors import DataError
 from chronos_training.data.panel import Panel
-from chronos_training.models.synthetic import MIXED, Array, generator, kernel_synth, mix
+from chronos_training.models.synthetic import MIXED, Array, Stream, generator, kernel_synth, mix
 
 Window = dict[str, Array]
 # Streams of random numbers: what a window is, and what the synthetic series are.
@@ -84,6 +84,7 @@ class TrainingWindows:
         self._learnt = panel.lengths - config.held_out_length - config.validation_length
         self._shortest = config.model.shortest_context
         self._how = config.training
+        self._random = Stream(self._how.seed, _WINDOW)
         shortest = int(self._learnt.min()) if len(panel) else 0
         if shortest < self._shortest + self._cut.horizon:
             raise DataError(
@@ -96,7 +97,7 @@ class TrainingWindows:
         return self._how.steps * self._how.batch_size
 
     def __getitem__(self, index: int) -> Window:
-        random = generator(self._how.seed, _WINDOW, index)
+        random = self._random.at(index)
         kind = random.random() if self._how.synthetic_share or self._how.mixup_share else 1.0
         if kind < self._how.synthetic_share:
             series = self._synthetic[int(random.integers(len(self._synthetic)))]
@@ -107,7 +108,7 @@ class TrainingWindows:
 
     def locate(self, index: int) -> tuple[int, int]:
         """Return (series, origin) of window `index` when all windows are real."""
-        return self.place(generator(self._how.seed, _WINDOW, index))
+        return self.place(self._random.at(index))
 
     def place(self, random: np.random.Generator) -> tuple[int, int]:
         """Draw (series, origin)."""
