@@ -38,7 +38,9 @@ class Bolt:
             "quantiles": config.model_levels,
             "use_reg_token": True,
         }
-        core = t5_config(config, "ChronosBoltModelForForecasting", "ChronosBoltPipeline", chronos)
+        core = t5_config(
+            config, "ChronosBoltModelForForecasting", "ChronosBoltPipeline", chronos, initializer_factor=0.05
+        )
         return ChronosBoltModelForForecasting(core)
 
     def load(self, folder: Path, config: TrainingConfig) -> Any:

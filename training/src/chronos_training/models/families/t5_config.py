@@ -22,7 +22,6 @@ def t5_config(
         num_decoder_layers=size.num_layers,
         num_heads=size.num_heads,
         dropout_rate=size.dropout_rate,
-        initializer_factor=0.05,
         feed_forward_proj="relu",
         decoder_start_token_id=0,
         pad_token_id=0,
