@@ -46,7 +46,14 @@ PANELS = {
             "training": {"steps": 1200, "learning_rate": 6e-3, "warmup_steps": 60},
             "evaluation": {"windows": 4},
         },
-        {"chronos2": {}, "chronos_bolt": {}, "chronos_t5": {}},
+        {
+            "chronos2": {},
+            "chronos_bolt": {},
+            "chronos_t5": {
+                "model": {"context_length": 56, "vocabulary": 1024, "samples": 50},
+                "training": {"steps": 2000, "learning_rate": 3e-3, "warmup_steps": 100},
+            },
+        },
     ),
     "us_employment": Panel(
         "US employment: 148 monthly series, a year ahead",
@@ -57,7 +64,14 @@ PANELS = {
             "training": {"steps": 1500, "learning_rate": 3e-3, "warmup_steps": 75},
             "evaluation": {"windows": 2},
         },
-        {"chronos2": {}, "chronos_bolt": {}, "chronos_t5": {}},
+        {
+            "chronos2": {},
+            "chronos_bolt": {},
+            "chronos_t5": {
+                "model": {"context_length": 36, "vocabulary": 4096, "samples": 50},
+                "training": {"steps": 6000, "warmup_steps": 300, "mixup_share": 0.3},
+            },
+        },
     ),
     "life_expectancy": Panel(
         "Life expectancy: 185 yearly series, six years ahead",
@@ -65,10 +79,17 @@ PANELS = {
         {
             "forecast": {"prediction_length": 6, "season_length": 1},
             "model": {"context_length": 32, "min_context": 16, "patch_size": 2},
-            "training": {"steps": 1500, "learning_rate": 3e-3, "warmup_steps": 75},
+            "training": {"steps": 1500, "learning_rate": 3e-3, "warmup_steps": 75, "mixup_share": 0.3},
             "evaluation": {"windows": 2},
         },
-        {"chronos2": {}, "chronos_bolt": {}, "chronos_t5": {}},
+        {
+            "chronos2": {},
+            "chronos_bolt": {},
+            "chronos_t5": {
+                "model": {"context_length": 16, "min_context": 12, "vocabulary": 4096, "samples": 50},
+                "training": {"steps": 2000, "warmup_steps": 100},
+            },
+        },
     ),
 }
 
