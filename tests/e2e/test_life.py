@@ -139,7 +139,7 @@ def test_the_aws_cli_sees_plain_objects_and_tags(account):
 def test_list_runs_has_it(finished, account):
     run_id, _ = finished
     line = next(line for line in account.play("list_runs").succeeded().output.splitlines() if run_id in line)
-    assert "completed" in line and line.endswith("  latest")
+    assert "completed" in line and line.endswith("  latest birthdays-tiny-cpu")
 
 
 def test_monitor_of_a_past_run_reads_the_archive(finished, account):
@@ -187,7 +187,7 @@ def test_a_run_starts_from_what_another_has_trained(finished, account, tmp_path)
 
 def latest_run(account):
     lines = account.play("list_runs").succeeded().output.splitlines()
-    (line,) = [line for line in lines if line.endswith("  latest")]
+    (line,) = [line for line in lines if line.endswith("  latest birthdays-tiny-cpu")]
     return re.search(r"\d{8}-\d{6}", line)[0]
 
 

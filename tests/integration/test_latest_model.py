@@ -46,8 +46,8 @@ def test_the_newest_recommended_model_of_a_completed_run_is_the_latest(s3: Any) 
     assert latest_run(s3, BUCKET, "dev", "none") is None
     runs = list_runs(s3, BUCKET, "dev", 20, None)
     assert [run.run_id for run in runs if run.latest] == ["20260104-000000", "20260102-000000"]
-    marked = [line for line in table(runs) if line.endswith("  latest")]
-    assert [line[:15] for line in marked] == ["20260104-000000", "20260102-000000"]
+    marked = {line[:15]: line.rsplit("  ", 1)[1] for line in table(runs) if "latest" in line}
+    assert marked == {"20260104-000000": "latest another", "20260102-000000": "latest mine"}
 
 
 def test_a_launch_takes_the_run_that_is_the_latest_then(s3: Any) -> None:

@@ -138,7 +138,7 @@ def _length(state: dict[str, Any]) -> str:
 
 
 def table(runs: list[PastRun]) -> list[str]:
-    """Return the runs as lines of a table for a terminal of 100 columns."""
+    """Return the runs as lines of a table for a terminal of 100 columns; behind it, of which name a run has the latest model."""
     header = f"{'run':16}{'status':12}{'dataset':16}{'took':14}{'WQL':>9}{'vs naive':>10}{'cost':>9}"
     lines = [header, "-" * len(header)]
     for run in runs:
@@ -146,6 +146,6 @@ def table(runs: list[PastRun]) -> list[str]:
         relative = f"{run.relative_wql:10.3f}" if run.relative_wql is not None else f"{'-':>10}"
         cost = f"{f'${run.cost_usd:.2f}':>9}" if run.cost_usd is not None else f"{'-':>9}"
         lines.append(
-            f"{run.run_id:16}{run.status:12}{run.dataset:16}{run.length:14}{wql}{relative}{cost}{'  latest' if run.latest else ''}"
+            f"{run.run_id:16}{run.status:12}{run.dataset:16}{run.length:14}{wql}{relative}{cost}{f'  latest {run.model}' if run.latest else ''}"
         )
     return lines
