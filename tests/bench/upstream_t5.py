@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -67,7 +68,11 @@ def windows_per_second(series: list[list[float]], config: Any, folder: Path) -> 
 def _place() -> Path:
     """Return the folder with train.py and `packages`, made now unless it is there."""
     version = metadata.version("chronos-forecasting")
-    final = ROOT / ".cache/bench" / f"upstream-{version}"
+    # The training environment's own versions stay: only what it lacks is installed.
+    has = "\n".join(
+        f"{one.name}=={one.version}" for one in metadata.distributions() if one.name and one.name != "torch"
+    )
+    final = ROOT / ".cache/bench" / f"upstream-{hashlib.sha256(has.encode()).hexdigest()[:16]}"
     if final.is_dir():
         return final
     partial = final.with_suffix(f".{os.getpid()}")
@@ -91,10 +96,6 @@ def _place() -> Path:
         if script is None:
             raise SystemExit(f"bench: the source distribution has no {name}")
         (partial / "train.py").write_bytes(script.read())
-    # The training environment's own versions stay: only what it lacks is installed.
-    has = "\n".join(
-        f"{one.name}=={one.version}" for one in metadata.distributions() if one.name and one.name != "torch"
-    )
     (partial / "has.txt").write_text(has)
     _run([*pip, "install", "--target", str(partial / "all"), "--constraint", str(partial / "has.txt"), *IMPORTS])
     _without_duplicates(partial / "all", partial / "packages")
