@@ -123,7 +123,7 @@ def disk_too_small(story: Story) -> End:
 @case
 def disk_full(story: Story) -> End:
     """disk full in training"""
-    story.operator.aws.order(disk_bytes=4_000_000_000)
+    story.operator.aws.order(disk_bytes=5_000_000_000)
     story.launch(ENDLESS)
     story.wait_for_checkpoint()
     story.note_logs()
