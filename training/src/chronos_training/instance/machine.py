@@ -56,20 +56,12 @@ def wait_for_identity(seconds: float = IDENTITY_SECONDS) -> str:
 
     A client that is made before there are credentials never gets any. Raises OSError after `seconds`.
     """
-    deadline, pause = time.monotonic() + seconds, 0.5
-    while True:
-        try:
-            found = metadata("instance-id")
-            if found and aws.session().get_credentials() is not None:
-                return found
-            problem = OSError("the metadata service has no identity or no role for this instance yet")
-        except OSError as error:
-            problem = error
-        if time.monotonic() > deadline:
-            raise problem
-        log.warning("waiting for the metadata service: %s", problem)
-        time.sleep(pause)
-        pause = min(10.0, pause * 2)
+
+    def found() -> str | None:
+        instance_id = metadata("instance-id")
+        return instance_id if instance_id and aws.session().get_credentials() is not None else None
+
+    return _waited(found, "identity or no role", seconds)
 
 
 def private_address(check: Callable[[], None], seconds: float = IDENTITY_SECONDS) -> str:
@@ -77,14 +69,23 @@ def private_address(check: Callable[[], None], seconds: float = IDENTITY_SECONDS
 
     `check` may raise to end the waiting. Raises OSError after `seconds`.
     """
+
+    def found() -> str | None:
+        check()
+        return metadata("local-ipv4")
+
+    return _waited(found, "private address", seconds)
+
+
+def _waited(look: Callable[[], str | None], what: str, seconds: float) -> str:
+    """Return what `look` finds in the metadata service, asked again until it is there. Raises OSError after `seconds`."""
     deadline, pause = time.monotonic() + seconds, 0.5
     while True:
-        check()
         try:
-            found = metadata("local-ipv4")
+            found = look()
             if found:
                 return found
-            problem = OSError("the metadata service has no private address of this instance")
+            problem = OSError(f"the metadata service has no {what} for this instance yet")
         except OSError as error:
             problem = error
         if time.monotonic() > deadline:
