@@ -110,16 +110,14 @@ def booted_at(state: Path) -> float:
     return float(note.read_text() or time.monotonic())
 
 
-def launch_index(state: Path) -> int:
+def launch_index(state: Path, seconds: float = 0.0) -> int:
     """Return this instance's number within its launch, 0 for the leader, noting it when EC2 has told it.
 
-    Raises OSError when the metadata service does not answer.
+    Raises OSError when the metadata service does not tell it within `seconds`; with 0 it is asked once.
     """
     note = state / "launch_index"
     if not note.exists():
-        found = metadata("ami-launch-index")
-        if found is None:
-            raise OSError("the metadata service does not know this instance's launch index")
+        found = _waited(lambda: metadata("ami-launch-index"), "launch index", seconds)
         partial = note.with_suffix(".tmp")
         partial.write_text(str(int(found)))
         partial.replace(note)

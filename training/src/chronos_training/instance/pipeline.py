@@ -231,7 +231,7 @@ def main() -> int:
         wrong_clock.correct_when_refused()
         instance_id = machine.wait_for_identity()  # before any client is made: without credentials it would have none
         store = open_store(run.bucket, run.env, region=run.region)
-        number = machine.launch_index(place.state) if run.instances > 1 else 0
+        number = machine.launch_index(place.state, machine.IDENTITY_SECONDS) if run.instances > 1 else 0
         if number:
             return 0 if Member(place, run, store, instance_id, number).execute() else 1
         observed = claim(store, run, instance_id)
