@@ -86,6 +86,7 @@ CASES = [
     ("model: {base_run: 20260101-000000}", "model.base_run", "is for initialization pretrained only"),
     ("model: {base_run: yesterday}", "model.base_run", "is not allowed"),
     ("model: {min_context: 400}", "model.min_context", "at most context_length (378)"),
+    ("model: {low_limit: 15}", "model.low_limit", "must be less than high_limit (15.0)"),
     ("training: {batch_size: 9, gradient_accumulation_steps: 2}", "training.batch_size", "must be a multiple of"),
     ("run: {processes: 3}", "training.batch_size", "must be a multiple of"),
     ("run: {instances: 3}", "training.batch_size", "must be a multiple of run.instances x run.processes"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from chronos_training.config import TrainingConfig, adopt
+from chronos_training.control.pretrained import settings_of
 from chronos_training.core.errors import ConfigurationError
 
 LEVELS = [0.01, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99]
@@ -25,6 +26,17 @@ def test_the_sizes_are_those_of_the_model():
     adopted = adopt(config(context_length=14 * 32), PUBLISHED)
     assert (adopted.model.patch_size, adopted.model.d_model, adopted.model.num_layers) == (16, 768, 12)
     assert adopted.model_levels == LEVELS
+
+
+def test_a_published_t5_brings_its_bins():
+    own = settings_of(
+        {
+            "d_model": 512,
+            "chronos_config": {"n_tokens": 4096, "tokenizer_kwargs": {"low_limit": -7.0, "high_limit": 15}},
+        }
+    )
+    model = adopt(config(family="chronos_t5"), {"family": "chronos_t5", "settings": own}).model
+    assert (model.vocabulary, model.low_limit, model.high_limit, model.d_model) == (4096, -7.0, 15.0, 512)
 
 
 @pytest.mark.parametrize(

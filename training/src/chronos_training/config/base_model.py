@@ -10,7 +10,10 @@ from chronos_training.config.messages import lines_of
 from chronos_training.config.schema import TrainingConfig
 from chronos_training.core.errors import ConfigurationError
 
-SIZES = ("patch_size", "d_model", "d_kv", "d_ff", "num_layers", "num_heads", "dropout_rate", "levels", "vocabulary")
+SIZES = (
+    "patch_size", "d_model", "d_kv", "d_ff", "num_layers", "num_heads", "dropout_rate", "levels", "vocabulary",
+    "low_limit", "high_limit",
+)  # fmt: skip
 
 
 def adopt(config: TrainingConfig, published: dict[str, Any]) -> TrainingConfig:

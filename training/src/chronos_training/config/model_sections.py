@@ -21,7 +21,7 @@ class ModelSection(Section):
     initialization: Literal["random", "pretrained"] = Field(
         "random",
         description="Where the weights come from. pretrained: from `base` or `base_run`, whose sizes then count "
-        "(patch_size to vocabulary, and levels). autogluon: random means without Chronos.",
+        "(patch_size to high_limit, and levels). autogluon: random means without Chronos.",
     )
     base: Name | None = Field(
         None, description="Published model to start from, below `runtime/models/` in the bucket; for pretrained only."
@@ -60,7 +60,15 @@ class ModelSection(Section):
     num_heads: Whole = Field(4, ge=1, le=64, description="Attention heads.")
     dropout_rate: Real = Field(0.0, ge=0.0, lt=1.0, description="Share of activations dropped while training.")
     vocabulary: Whole = Field(
-        4096, ge=16, le=65536, description="Tokens of chronos_t5: bins of the scaled values from -15 to 15."
+        4096, ge=16, le=65536, description="Tokens of chronos_t5: equal bins of the scaled values between the limits."
+    )
+    low_limit: Real = Field(
+        -15.0,
+        description="Lowest value that chronos_t5 tells apart, in mean absolute values of the history; 0 for counts.",
+    )
+    high_limit: Real = Field(
+        15.0,
+        description="Highest value. Narrow limits make fine bins: series that stay near their level need 2 or 3 here, not 15.",
     )
     samples: Whole = Field(
         20, ge=1, le=1000, description="Sample paths of a forecast of chronos_t5; its quantiles are taken from them."
@@ -75,6 +83,12 @@ class ModelSection(Section):
             raise ValueError(f"{given[0]}|{given[0]} is for initialization pretrained only")
         if len(given) > 1:
             raise ValueError("base_run|base_run and base exclude each other")
+        return self
+
+    @model_validator(mode="after")
+    def _limits_in_order(self) -> ModelSection:
+        if self.low_limit >= self.high_limit:
+            raise ValueError(f"low_limit|low_limit must be less than high_limit ({self.high_limit})")
         return self
 
     @model_validator(mode="after")

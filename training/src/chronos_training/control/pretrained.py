@@ -110,4 +110,5 @@ def settings_of(config: dict[str, Any]) -> dict[str, Any]:
         "longest_prediction": patches or chronos.get("prediction_length"),
         "levels": chronos.get("quantiles"),
         "vocabulary": chronos.get("n_tokens"),
+        **{name: (chronos.get("tokenizer_kwargs") or {}).get(name) for name in ("low_limit", "high_limit")},
     }

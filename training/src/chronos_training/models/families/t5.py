@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
@@ -20,8 +21,7 @@ from chronos_training.models.families.t5_config import t5_config
 from chronos_training.models.windows import Window
 
 IGNORED = -100  # labels that T5's loss leaves out
-# Upstream's, in mean absolute values of the history.
-RANGE = {"low_limit": -15.0, "high_limit": 15.0}
+SPECIAL = 2  # the first tokens: padding (also: missing) and the end
 
 
 class T5:
@@ -39,7 +39,9 @@ class T5:
             # series the loss was 2.98 instead of 2.77, and no forecast knew the day of the week.
             initializer_factor=1.0,
         )  # fmt: skip
-        return T5ForConditionalGeneration(core)
+        model = T5ForConditionalGeneration(core)
+        _order(model.shared.weight)
+        return model
 
     def load(self, folder: Path, config: TrainingConfig) -> Any:
         """Return the model in a folder."""
@@ -47,9 +49,15 @@ class T5:
         if not isinstance(getattr(model.config, "chronos_config", None), dict):
             raise ConfigurationError(f"{folder} holds a T5 model that is not of Chronos: it has no chronos_config.")
         own = ChronosConfig(**model.config.chronos_config)
-        if own.tokenizer_kwargs != RANGE or own.model_type != "seq2seq":
+        if own.tokenizer_kwargs.keys() != {"low_limit", "high_limit"} or own.model_type != "seq2seq":
             raise ConfigurationError(f"{folder} has a tokenizer that is not upstream's for T5: {own.tokenizer_kwargs}.")
-        must_agree(folder, vocabulary=(config.model.vocabulary, own.n_tokens))
+        low, high = own.tokenizer_kwargs["low_limit"], own.tokenizer_kwargs["high_limit"]
+        must_agree(
+            folder,
+            vocabulary=(config.model.vocabulary, own.n_tokens),
+            low_limit=(config.model.low_limit, low),
+            high_limit=(config.model.high_limit, high),
+        )
         at_most(folder, "forecast.prediction_length", config.forecast.prediction_length, own.prediction_length)
         at_most(folder, "model.context_length", config.model.context_length, own.context_length)
         return model
@@ -99,15 +107,33 @@ class T5:
         return self._made
 
 
+def _order(weight: torch.Tensor) -> None:
+    """Give the tokens of neighbouring bins similar vectors: random waves over the bins, of many lengths.
+
+    Upstream draws each vector alone, so that a model has to learn from data alone which bins are near each other; pretraining
+    on billions of observations does that, a small training does not.
+    """
+    bins, width = weight.shape
+    lengths = torch.exp(torch.empty(width).uniform_(math.log(8.0), math.log(2.0 * bins)))
+    phases = torch.empty(width).uniform_(0.0, 2.0 * math.pi)
+    waves = torch.cos(2.0 * math.pi * torch.arange(bins)[:, None] / lengths + phases)
+    with torch.no_grad():
+        weight[SPECIAL:] = (math.sqrt(2.0) * weight.std() * waves)[SPECIAL:]
+
+
+def _limits(config: TrainingConfig) -> dict[str, float]:
+    return {"low_limit": config.model.low_limit, "high_limit": config.model.high_limit}
+
+
 def _chronos_config(config: TrainingConfig) -> dict[str, Any]:
     """Return upstream's settings of tokenizer and sampling."""
     return {
         "tokenizer_class": "MeanScaleUniformBins",
-        "tokenizer_kwargs": RANGE,
+        "tokenizer_kwargs": _limits(config),
         "context_length": config.model.context_length,
         "prediction_length": config.forecast.prediction_length,
         "n_tokens": config.model.vocabulary,
-        "n_special_tokens": 2,
+        "n_special_tokens": SPECIAL,
         "pad_token_id": 0,
         "eos_token_id": 1,
         "use_eos_token": True,
