@@ -110,7 +110,7 @@ def test_who_runs_trainings_in_dev_can_do_nothing_in_stage(aws: Any) -> None:
         named = variables(playbook, training_bucket=bucket("stage"))
         status, output = play(aws, playbook, *of("stage"), *named, keys=keys)
         assert status != 0, f"{playbook}: {output}"
-        assert "not authorized" in output or "no permission" in output, f"{playbook}: {output}"
+        assert "missing permission" in output or "not authorized" in output, f"{playbook}: {output}"
         assert "Traceback" not in output, f"{playbook}: {output}"
     assert contents(aws, "stage") == before
 
