@@ -14,6 +14,7 @@ import os
 import re
 import secrets
 import socket
+import textwrap
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -136,7 +137,10 @@ def _newest(s3: Any, bucket: str, prefix: str, limit: int) -> list[str]:
 
 
 def table(found: list[dict[str, Any]]) -> list[str]:
-    """Return the events as lines for a terminal, newest first; what went wrong stands under its event."""
+    """Return the events as lines for a terminal, newest first, what went wrong under its event.
+
+    A message is cut to the width of a terminal; the event itself has all of it.
+    """
     rows = [("when (UTC)", "event", "result", "run or object", "by", "commit")]
     for event in found:
         about = event["run_id"] or event["details"].get("object") or "-"
@@ -148,7 +152,7 @@ def table(found: list[dict[str, Any]]) -> list[str]:
     for line, event in zip(lines[1:], found, strict=True):
         told.append(line)
         if event["message"]:
-            told.append(f"    {event['message']}")
+            told.append(f"    {textwrap.shorten(event['message'], 96, placeholder=' …')}")
     return head + told
 
 
