@@ -18,7 +18,7 @@ PLAY = .venv/bin/ansible-playbook -i inventories/$(ENV)
 # Up to the start of the instance in one call, so that Ansible starts once.
 START_PLAYBOOKS = provision_infrastructure publish_runtime publish_dataset launch_training
 
-.PHONY: help setup train test test-training test-protocol test-boot test-qemu bench bench-training bench-panels lint provision teardown runtime dataset model launch monitor kill verify fetch runs docs reference local-down lock clean
+.PHONY: help setup train test test-training test-protocol test-boot test-qemu bench bench-training bench-panels lint provision teardown runtime dataset model launch monitor kill verify fetch runs audit docs reference local-down lock clean
 
 ##@ Begin
 help: ## Show this
@@ -102,6 +102,9 @@ fetch: setup ## Bring the newest run's results to results/, verified
 
 runs: setup ## List the runs
 	@$(PLAY) playbooks/list_runs.yml $(ARGS)
+
+audit: setup ## List who launched, killed, took over, fixed and published
+	@$(PLAY) playbooks/list_audit.yml $(ARGS)
 
 ##@ The repository
 docs: setup ## The documentation as a site: site/index.html

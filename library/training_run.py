@@ -10,6 +10,7 @@ description:
     It refuses while a run is active, and settles a run that is provably dead first.
   - C(killed) asks the run to store its partial results, waits a bounded time, terminates every instance of the
     environment, waits until EC2 confirms it, archives the state and releases the lock.
+  - Both write an event into the environment's audit log, also when they fail.
 options:
   state: {type: str, choices: [launched, killed], required: true, description: What to do.}
   order: {type: dict, description: What to launch; the C(order) of M(training_plan_info).}
@@ -52,6 +53,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
+from chronos_training.control import audit
 from chronos_training.control import kill as killing
 from chronos_training.control import launch as launching
 from chronos_training.control.module import main
@@ -88,8 +90,10 @@ def _launch(params: dict[str, Any], check_mode: bool, say: Callable[[str], None]
         launching.preview(order)
         say("would launch it; nothing was changed")
         return {"changed": True, "run_id": order.run_id, "status": "planned"}
-    record = launching.launch(order, say)
-    started = {"instance_id": record.instance_id, "members": list(record.members)}
+    with audit.recorded(audit.Log(order.bucket, order.env, order.region, say), audit.LAUNCH, order.run_id) as entry:
+        record = launching.launch(order, say)
+        started = {"instance_id": record.instance_id, "members": list(record.members)}
+        entry.details = {"instances": list(record.instances), "instance_type": record.instance_type}
     return {"changed": True, "run_id": record.run_id, **started, "status": record.status}
 
 
@@ -98,13 +102,21 @@ def _kill(params: dict[str, Any], check_mode: bool, say: Callable[[str], None]) 
     order = killing.KillOrder(
         params["env"], params["project"], settings.region, settings.bucket, params["grace_seconds"], params["force"]
     )
-    ended = killing.targets(order) if check_mode else killing.kill(order, say)
+    ended = killing.targets(order) if check_mode else _recorded_kill(order, say)
     changed = ended.run_id is not None or bool(ended.instances)
     if not changed:
         say(f"no run is active in {order.env} and no instance lives: nothing to kill")
     elif check_mode:
         say(f"would end run {ended.run_id or 'none'} and terminate {', '.join(ended.instances) or 'no instance'}")
     return {"changed": changed, "run_id": ended.run_id, "instances": ended.instances, "status": ended.status}
+
+
+def _recorded_kill(order: killing.KillOrder, say: Callable[[str], None]) -> killing.Killed:
+    with audit.recorded(audit.Log(order.bucket, order.env, order.region, say), audit.KILL) as entry:
+        ended = killing.kill(order, say)
+        entry.run_id, entry.details = ended.run_id, {"instances": ended.instances, "status": ended.status}
+        entry.nothing_done = ended.run_id is None and not ended.instances
+    return ended
 
 
 if __name__ == "__main__":

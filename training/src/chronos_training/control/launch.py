@@ -15,6 +15,7 @@ from chronos_training.core.states import STARTING
 from chronos_training.core.store import Observed, RunActive, StateStore, open_store
 from chronos_training.core.wire import STATE_CONFIG
 
+from . import audit
 from .abandon import abandon
 from .holder import refusal
 from .order import LaunchOrder
@@ -47,7 +48,12 @@ def launch(order: LaunchOrder, say: Say, *, consistency_seconds: float = CONSIST
     if holder is not None:
         raise TrainingError(refusal(holder, store.url, ec2, order.project))
     if settled is not None:
-        say(settled)
+        say(settled.sentence)
+        audit.record(
+            audit.Log(order.bucket, order.env, order.region, say),
+            audit.TAKEOVER,
+            audit.Entry(settled.run_id, settled.sentence),
+        )
     strays = find_instances(ec2, order.project, order.env)
     if strays:
         names = ", ".join(f"{i.instance_id} ({i.state}, run {i.run_id or 'none'})" for i in strays)

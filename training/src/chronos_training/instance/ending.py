@@ -180,7 +180,7 @@ def _store(
         artifacts = results.stored
     # Not seeing the inventory, or a late log, does not make a good model a failed run.
     attempt("write cleanup_status.json", lambda: _put_cleanup_status(s3, run), vital=False)
-    training = _training_json(run, outcome, artifacts)
+    training = training_record(run, outcome, artifacts)
     attempt("write training.json", lambda: _put(s3, run, "training.json", training))
     attempt("ship the logs", ship_logs, vital=False)
     if outcome.status != COMPLETED:
@@ -193,7 +193,8 @@ def _store(
     return outcome.status, outcome.error
 
 
-def _training_json(run: Run, outcome: Outcome, artifacts: list[Json]) -> Json:
+def training_record(run: Run, outcome: Outcome, artifacts: list[Json]) -> Json:
+    """Return training.json: how the run went, by phase, and what it stored."""
     phases: dict[str, Json] = {}
     for name, times in outcome.steps.items():
         phases[name] = dict(times)
