@@ -55,8 +55,11 @@ class Preparation:
         self.spec: dict[str, Any] = {}
         self.trainer: Trainer | None = None
 
-    def initialize(self, started_at: str) -> None:
-        """Check the machine, install the environment, start the training program; `started_at` is the run's begin."""
+    def initialize(self, started_at: str, instance_type: str | None) -> None:
+        """Check the machine, install the environment, start the training program.
+
+        `started_at` is the run's begin, `instance_type` the one of the launch's types that was to be had.
+        """
         place, run = self._place, self._run
         self.spec = self._patience(lambda: load_run_spec(self._s3, run, place.state / "run_spec.json"))
         runtime, dataset = self.spec["runtime"]["python_env"], self.spec["dataset"]
@@ -78,7 +81,7 @@ class Preparation:
         )
         self.stop_if_asked()
         self._say("starting the environment")
-        versions = self._start_trainer(python, started_at)
+        versions = self._start_trainer(python, started_at, instance_type or "")
         check_environment(versions, self.spec["device"], runtime["torch"])
         log.info("environment: %s", versions)
 
@@ -118,7 +121,7 @@ class Preparation:
         if self.trainer is not None:
             self.trainer.end()
 
-    def _start_trainer(self, python: Path, started_at: str) -> dict[str, Any]:
+    def _start_trainer(self, python: Path, started_at: str, instance_type: str) -> dict[str, Any]:
         """Start the training program, which loads its libraries and waits for its data; return what it found."""
         place = self._place
         place.output.mkdir(parents=True, exist_ok=True)
@@ -138,6 +141,7 @@ class Preparation:
             **TRAINING_VARIABLES,
             "PYTHONPATH": str(place.base / "agent/app"),
             "CHRONOS_RUN_STARTED_AT": started_at,
+            "CHRONOS_INSTANCE_TYPE": instance_type,
         }
         try:
             log_file, pid_file = place.logs / "training.log", place.state / "trainer.pid"
