@@ -114,7 +114,7 @@ def test_times_are_the_medians_of_earlier_runs_like_it(tmp_path, account):
     }  # fmt: skip
     assert made.expected.total == 190
     assert lines_of(made, "time")[0] == "about 3 min 10 s, the median of the last 3 runs like it"
-    assert lines_of(made, "cost")[0] == "expected: about $0.19"
+    assert lines_of(made, "cost")[0] == "expected: $0.19"
 
 
 def test_runs_that_were_other_work_are_left_out(tmp_path, account):

@@ -164,8 +164,7 @@ def _cost(plan: Plan) -> list[str]:
     worst = plan.price.cost(worst_seconds(plan.deadline_seconds))
     first = plan.prices[plan.request.instance_types[0]]
     expected = None if plan.expected is None else first.cost(plan.expected.total)
-    about = "not known" if expected is None else f"about {_money(expected)}"
-    return _row("cost", f"expected: {about}", f"at worst: {_money(worst)}, at the limit with its guards")
+    return _row("cost", f"expected: {_money(expected)}", f"at worst: {_money(worst)}, at the limit with its guards")
 
 
 def _doubts(plan: Plan) -> list[str]:
