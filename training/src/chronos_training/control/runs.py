@@ -8,8 +8,9 @@ from typing import Any
 
 from chronos_training.core import aws, layout
 from chronos_training.core.clock import duration, parse_iso
-from chronos_training.core.cost import billed_seconds, reference_cost
+from chronos_training.core.cost import reference_cost
 from chronos_training.core.objects import age_seconds, read_bytes, read_json
+from chronos_training.core.run_cost import cost_of_run
 from chronos_training.core.states import COMPLETED
 
 
@@ -128,8 +129,7 @@ def run_cost(state: dict[str, Any], spec: dict[str, Any]) -> tuple[float | None,
     seconds = run_seconds(state)
     if seconds is None:
         return None, None
-    price = spec.get("instance", {}).get("price_per_hour_usd")
-    return (None if price is None else price * billed_seconds(seconds) / 3600), reference_cost(seconds)
+    return cost_of_run(state, spec, seconds), reference_cost(seconds)
 
 
 def _length(state: dict[str, Any]) -> str:

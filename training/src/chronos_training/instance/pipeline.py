@@ -21,7 +21,7 @@ from chronos_training.core.store import Fenced, Observed, StateStore, open_store
 
 from . import heartbeat, machine, wrong_clock
 from .checkpoint_sync import CheckpointSync
-from .ending import END_SECONDS, Outcome, end_run, note_ending, only_one, training_record
+from .ending import END_SECONDS, Outcome, cost_so_far, end_run, note_ending, only_one, training_record
 from .log_shipper import log_shipper
 from .margin import Margin
 from .member import Member
@@ -59,6 +59,7 @@ class Pipeline:
         self.records = PhaseRecords(run, lambda: not self.reporter.fenced.is_set())
         self.margin = Margin(place.state)
         self.preparation = Preparation(place, run, self.s3, self._asked_to_stop, self.reporter.progress)
+        self.reporter.price(lambda: cost_so_far(place, self.preparation.spec, self.reporter.record.instance_type))
         self.members: Members | None = None
         self.artifacts: list[dict[str, Any]] | None = None
         self.terminated_at: float | None = None
@@ -107,8 +108,9 @@ class Pipeline:
         self.reporter.begin("initialization")
         if self.run.instances > 1:
             self.members = Members(self.run, wait_until_named(self.store, self.run, self.preparation.stop_if_asked))
+        record = self.reporter.record
         with self.records.phase(PREFLIGHT, self.preparation.preflight):
-            self.preparation.initialize(self.reporter.record.claimed_at or iso(utc_now()))
+            self.preparation.initialize(record.claimed_at or iso(utc_now()), record.instance_type)
 
     def _data_sync(self) -> None:
         self.reporter.begin("data_sync")

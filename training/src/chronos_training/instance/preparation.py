@@ -59,8 +59,11 @@ class Preparation:
         self.synced: dict[str, Any] = {"dataset": None, "base_model": None, "resume": None}
         self.trainer: Trainer | None = None
 
-    def initialize(self, started_at: str) -> None:
-        """Check the machine, install the environment, start the training program; `started_at` is the run's begin."""
+    def initialize(self, started_at: str, instance_type: str | None) -> None:
+        """Check the machine, install the environment, start the training program.
+
+        `started_at` is the run's begin, `instance_type` the one of the launch's types that was to be had.
+        """
         place, run = self._place, self._run
         self.spec = self._patience(lambda: load_run_spec(self._s3, run, place.state / "run_spec.json"))
         runtime, dataset = self.spec["runtime"]["python_env"], self.spec["dataset"]
@@ -91,7 +94,7 @@ class Preparation:
         installed = time.monotonic()
         self.stop_if_asked()
         self._say("starting the environment")
-        versions = self._start_trainer(python, started_at)
+        versions = self._start_trainer(python, started_at, instance_type or "")
         self.preflight["environment"] = {
             "sha256": runtime["sha256"],
             "mounted": os.path.ismount(place.environment),
@@ -148,7 +151,7 @@ class Preparation:
         if self.trainer is not None:
             self.trainer.end()
 
-    def _start_trainer(self, python: Path, started_at: str) -> dict[str, Any]:
+    def _start_trainer(self, python: Path, started_at: str, instance_type: str) -> dict[str, Any]:
         """Start the training program, which loads its libraries and waits for its data; return what it found."""
         place = self._place
         place.output.mkdir(parents=True, exist_ok=True)
@@ -168,6 +171,7 @@ class Preparation:
             **TRAINING_VARIABLES,
             "PYTHONPATH": str(place.base / "agent/app"),
             "CHRONOS_RUN_STARTED_AT": started_at,
+            "CHRONOS_INSTANCE_TYPE": instance_type,
         }
         try:
             log_file, pid_file = place.logs / "training.log", place.state / "trainer.pid"
