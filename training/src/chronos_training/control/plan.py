@@ -30,6 +30,7 @@ from chronos_training.core.objects import read_bytes
 
 from .earlier_run import checkpoints_of_run, model_of_run, without_latest
 from .published import base_model, current_runtime, dataset_manifest
+from .repeat import check_repeat_alone, earlier_launch
 from .request import LaunchRequest
 from .settings import Settings, resolve_settings
 
@@ -136,17 +137,26 @@ def make_plan(request: LaunchRequest) -> Plan:
             hint="Run playbooks/provision_infrastructure.yml for this inventory.",
         )
     s3 = aws.client("s3", region=settings.region)
-    config, sources = _load(s3, settings.bucket, request)
-    config = without_latest(config, s3, settings.bucket, request.env)
+    again = None
+    if request.repeat_run:
+        check_repeat_alone(request)
+        again = earlier_launch(s3, settings.bucket, request.env, request.repeat_run, request.device)
+        config, sources = again.config, [f"of run {again.run_id}"]
+    else:
+        config, sources = _load(s3, settings.bucket, request)
+        config = without_latest(config, s3, settings.bucket, request.env)
     kind = "autogluon" if config.model.family == "autogluon" else "chronos"
     environment, agent = current_runtime(s3, settings.bucket, request.env, kind)
     manifest = dataset_manifest(s3, settings.bucket, config.dataset.name)
     base = None
-    if config.model.base is not None:
+    if again is not None:
+        again.check_dataset(manifest.digest)
+        environment, base = again.environment, again.base
+    elif config.model.base is not None:
         base = base_model(s3, settings.bucket, config.model.base)
     elif config.model.base_run is not None:
         base = model_of_run(s3, settings.bucket, request.env, config.model.base_run)
-    if base is not None:
+    if base is not None and again is None:
         config = adopt(config, base)
     check_against_dataset(config, manifest.content)
     check_device(config, request.device)
@@ -180,6 +190,7 @@ def make_plan(request: LaunchRequest) -> Plan:
         },
         "base_model": {k: base.get(k) for k in _BASE_MODEL} if base else None,
         "resume": resume,
+        "repeats": request.repeat_run,
         "runtime": {
             "python_env": {k: environment.get(k) for k in _ENVIRONMENT},
             "package": {k: agent[k] for k in ("sha256", "key", "version")},
