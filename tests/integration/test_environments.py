@@ -110,10 +110,13 @@ def test_who_runs_trainings_in_dev_can_do_nothing_in_stage(aws: Any) -> None:
         named = variables(playbook, training_bucket=bucket("stage"))
         status, output = play(aws, playbook, *of("stage"), *named, keys=keys)
         assert status != 0, f"{playbook}: {output}"
-        assert "missing permission" in output or "not authorized" in output, f"{playbook}: {output}"
+        assert any(words in output for words in REFUSED), f"{playbook}: {output}"
         assert "Traceback" not in output, f"{playbook}: {output}"
     assert contents(aws, "stage") == before
 
+
+# How a refusal by AWS is told: by the call, by the name of its error, and of a bucket by what it may mean.
+REFUSED = ("missing permission", "not authorized", "these credentials may not look at it")
 
 # What each says of an account in which nothing is. Publishing foretells what it would do after provisioning.
 NO_ENVIRONMENT = "Environment local is not provisioned in us-east-1"

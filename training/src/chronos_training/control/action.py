@@ -10,12 +10,14 @@ import importlib.util
 from types import ModuleType
 from typing import Any
 
-from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 from ansible.plugins.loader import module_loader
 from ansible.utils.display import Display
 
 from chronos_training.core.errors import TrainingError
+
+from . import terminal
+from .speaker import Speaker
 
 display = Display()
 
@@ -32,17 +34,17 @@ class InProcessAction(ActionBase):  # type: ignore[misc]
         result: dict[str, Any] = super().run(tmp, task_vars)
         module = _load(self._task.action)
         _, params = self.validate_argument_spec(argument_spec=module.ARGUMENT_SPEC)
-        messages: list[str] = []
-
-        def say(line: str) -> None:
-            messages.append(line)
-            display.display(f"  {line}")
-
+        say = Speaker(_write, terminal.width)
         try:
             result |= {"changed": False, **module.run(params, check_mode=self._task.check_mode, say=say)}
         except TrainingError as error:
-            raise AnsibleActionFail(str(error)) from None
-        return {**result, "messages": messages}
+            result |= {"failed": True, "msg": str(error), **error.facts}
+        return {**result, "messages": say.messages}
+
+
+def _write(text: str, *, stays: bool = True, newline: bool = True) -> None:
+    # What is drawn over is nothing for the log file of Ansible.
+    display.display(text, screen_only=not stays, newline=newline)
 
 
 def _load(name: str) -> ModuleType:

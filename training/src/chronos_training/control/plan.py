@@ -34,6 +34,7 @@ from .expectation import Expectation, expectation
 from .limits import deadline_of, poweroff_minutes, with_limit
 from .plan_text import plan_lines
 from .published import base_model, current_runtime, dataset_manifest
+from .repeat import check_repeat_alone, earlier_launch
 from .request import LaunchRequest
 from .settings import Settings, resolve_settings
 from .starting import zones_of
@@ -139,17 +140,27 @@ def make_plan(request: LaunchRequest) -> Plan:
             hint="Run playbooks/provision_infrastructure.yml for this inventory.",
         )
     s3 = aws.client("s3", region=settings.region)
-    config, sources, origins = _load(s3, settings.bucket, request)
-    config = without_latest(config, s3, settings.bucket, request.env)
+    again = None
+    if request.repeat_run:
+        check_repeat_alone(request)
+        again = earlier_launch(s3, settings.bucket, request.env, request.repeat_run, request.device)
+        config, sources = again.config, [f"the configuration of run {again.run_id}"]
+        origins = {one.key: sources[0] for one in differences(config)}
+    else:
+        config, sources, origins = _load(s3, settings.bucket, request)
+        config = without_latest(config, s3, settings.bucket, request.env)
     kind = "autogluon" if config.model.family == "autogluon" else "chronos"
     environment, agent = current_runtime(s3, settings.bucket, request.env, kind)
     manifest = dataset_manifest(s3, settings.bucket, config.dataset.name)
     base = None
-    if config.model.base is not None:
+    if again is not None:
+        again.check_dataset(manifest.digest)
+        environment, base = again.environment, again.base
+    elif config.model.base is not None:
         base = base_model(s3, settings.bucket, config.model.base)
     elif config.model.base_run is not None:
         base = model_of_run(s3, settings.bucket, request.env, config.model.base_run)
-    if base is not None:
+    if base is not None and again is None:
         given, config = config, adopt(config, base)
         taken = {f"model.{key}" for key, value in config.model if value != getattr(given.model, key)}
         origins = {key: source for key, source in origins.items() if key not in taken}
@@ -194,6 +205,7 @@ def make_plan(request: LaunchRequest) -> Plan:
         },
         "base_model": {k: base.get(k) for k in _BASE_MODEL} if base else None,
         "resume": resume,
+        "repeats": request.repeat_run,
         "runtime": {
             "python_env": {k: environment.get(k) for k in _ENVIRONMENT},
             "package": {k: agent[k] for k in ("sha256", "key", "version")},

@@ -66,13 +66,16 @@ def _price(dollars: float | None) -> str:
     return "not offered" if dollars is None else f"${dollars:g}"
 
 
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
+    made = argparse.ArgumentParser(prog="refresh_prices", description="Renews the price table from the AWS Price List.")
+    made.add_argument("--region", help="region of the prices; default: that of the table")
+    return made
+
+
 def main(arguments: list[str] | None = None, file: Path = TABLE_FILE) -> int:
     """Do what the module says. Returns 0, and 1 when the old table was kept."""
-    parser = argparse.ArgumentParser(
-        prog="refresh_prices", description="Renews the price table from the AWS Price List."
-    )
-    parser.add_argument("--region", help="region of the prices; default: that of the table")
-    region = parser.parse_args(arguments).region
+    region = parser().parse_args(arguments).region
     try:
         changes = refresh(file, region, utc_now().date())
     except TrainingError as error:
