@@ -64,7 +64,7 @@ PANELS = {
             "evaluation": {"windows": 2},
         },
         {
-            "chronos_bolt": {"training": {"mixup_share": 0.3}},
+            "chronos_bolt": {"training": {"steps": 5000, "warmup_steps": 250, "mixup_share": 0.3}},
             "chronos_t5": {
                 "model": {
                     "context_length": 36, "vocabulary": 1024, "low_limit": 0.0, "high_limit": 2.0, "num_heads": 8, "samples": 100,
