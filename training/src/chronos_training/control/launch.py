@@ -17,8 +17,7 @@ from chronos_training.core.wire import STATE_CONFIG
 
 from .abandon import abandon
 from .holder import refusal
-from .order import LaunchOrder
-from .plan import GUARD_MINUTES
+from .order import GUARD_MINUTES, LaunchOrder
 from .settle import CONSISTENCY_SECONDS, proof_of_death, settle
 from .starting import start_instances, zones_of
 

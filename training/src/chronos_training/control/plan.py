@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-import getpass
 import hashlib
 import json
 import math
-import os
-import socket
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -29,6 +26,8 @@ from chronos_training.core.errors import ConfigurationError
 from chronos_training.core.objects import read_bytes
 
 from .earlier_run import checkpoints_of_run, model_of_run, without_latest
+from .order import GUARD_MINUTES
+from .owner import owner
 from .published import base_model, current_runtime, dataset_manifest
 from .request import LaunchRequest
 from .settings import Settings, resolve_settings
@@ -37,8 +36,6 @@ Json = dict[str, Any]
 # What the instance is told of the environment; `image` is None where none was published.
 _ENVIRONMENT = ("sha256", "key", "size", "unpacked_size", "image", "python", "torch", "packages")
 _BASE_MODEL = ("name", "family", "digest", "prefix", "revision", "run_id", "files")
-# The last guard on the machine (`shutdown -h +N`) and the end of the run itself may take this much longer.
-GUARD_MINUTES = 15
 
 
 @dataclasses.dataclass(frozen=True)
@@ -201,15 +198,6 @@ def make_plan(request: LaunchRequest) -> Plan:
     }
     body = json.dumps(spec, indent=2) + "\n"
     return Plan(run_id, settings, request, config.run.max_runtime_hours * 3600, price, spec, body, agent)
-
-
-def owner() -> str:
-    """Return who this is: `user@host (pid 123)`."""
-    try:
-        user = getpass.getuser()
-    except (KeyError, OSError):  # a container without an entry for its uid
-        user = str(os.getuid())
-    return f"{user}@{socket.gethostname()} (pid {os.getpid()})"
 
 
 def _load(s3: Any, bucket: str, request: LaunchRequest) -> tuple[TrainingConfig, list[str]]:
