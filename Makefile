@@ -18,11 +18,14 @@ PLAY = .venv/bin/ansible-playbook -i inventories/$(ENV)
 # Up to the start of the instance in one call, so that Ansible starts once.
 START_PLAYBOOKS = provision_infrastructure publish_runtime publish_dataset launch_training
 
-.PHONY: help setup train test test-training test-protocol test-boot test-qemu bench bench-control bench-training bench-panels lint provision teardown launch monitor kill verify fetch runs local-down lock clean
+.PHONY: help setup train test test-training test-protocol test-boot test-qemu bench bench-control bench-training bench-panels lint provision teardown runtime dataset model launch monitor kill verify fetch runs audit docs reference local-down lock clean
 
+##@ Begin
 help: ## Show this
 	@echo "make TARGET [ENV=local|dev|stage|prod] [ARGS='-e name=value --check --diff']"
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1|\2/p' Makefile | awk -F'|' '{printf "%-14s %s\n", $$1, $$2}'
+	@sed -n -e 's/^##@ \(.*\)/@\1/p' -e 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | \
+	awk -F'|' '/^@/ {printf "\n%s\n", substr($$0, 2); next} {printf "  %-15s %s\n", $$1, $$2}'
+	@printf '\n%s\n' "What can be set: make launch ARGS='-e help=true', and so for every playbook. Start with docs/quickstart.md."
 
 setup: ## Make .venv with the locked packages; nothing to do the second time (PYTHON=python3.12 chooses one)
 	@PYTHON='$(PYTHON)' sh tools/setup.sh
@@ -32,6 +35,7 @@ train: setup ## One run from nothing to report: provision, publish, launch, moni
 	@$(PLAY) playbooks/monitor_training.yml $(ARGS); code=$$?; \
 	$(PLAY) playbooks/verify_cleanup.yml playbooks/fetch_run.yml $(ARGS) && exit $$code
 
+##@ Test
 test: setup ## Lint, then every test (unit, integration, training, molecule, end to end)
 	@sh tools/run_tests.sh
 
@@ -67,12 +71,23 @@ bench-panels: setup ## How good the families get on three real panels, from rand
 lint: setup ## ansible-lint, yamllint, ruff, mypy, shellcheck
 	@sh tools/lint.sh
 
+##@ An environment of AWS (ENV=local is embedded, and starts by itself)
 provision: setup ## Create or update network, bucket and identity of ENV
 	@$(PLAY) playbooks/provision_infrastructure.yml $(ARGS)
 
-teardown: setup ## Remove them again; the bucket's data stays
+runtime: setup ## Publish the Python environment that instances run
+	@$(PLAY) playbooks/publish_runtime.yml $(ARGS)
+
+dataset: setup ## Publish a dataset
+	@$(PLAY) playbooks/publish_dataset.yml $(ARGS)
+
+model: setup ## Publish pretrained weights to start from
+	@$(PLAY) playbooks/publish_model.yml $(ARGS)
+
+teardown: setup ## Remove what provision made; the bucket and its data stay
 	@$(PLAY) playbooks/teardown_infrastructure.yml $(ARGS)
 
+##@ Runs
 launch: setup ## Start a run
 	@$(PLAY) playbooks/launch_training.yml $(ARGS)
 
@@ -90,6 +105,16 @@ fetch: setup ## Bring the newest run's results to results/, verified
 
 runs: setup ## List the runs
 	@$(PLAY) playbooks/list_runs.yml $(ARGS)
+
+audit: setup ## List who launched, killed, took over, fixed and published
+	@$(PLAY) playbooks/list_audit.yml $(ARGS)
+
+##@ The repository
+docs: setup ## The documentation as a site: site/index.html
+	@sh tools/docs.sh
+
+reference: setup ## Write docs/reference anew from the roles' and modules' own documentation
+	@.venv/bin/python tools/reference.py
 
 local-down: ## Stop the embedded AWS of the local inventory; its data stays
 	@sh tools/local_down.sh

@@ -21,6 +21,7 @@ options:
       - C(verified) looks only, and fails when anything is left over.
       - C(fixed) ends what is left over, provably ours and of no run that may live, looks again, and fails when anything
         still is. In check mode it says what it would end, and fails when something would remain.
+      - What C(fixed) ended is an event in the environment's audit log.
   env: {type: str, required: true, description: Environment.}
   project: {type: str, required: true, description: Value of the Project tag.}
   region: {type: str, description: AWS region of the environment; default is the one of the AWS environment.}
@@ -64,6 +65,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
+from chronos_training.control import audit
 from chronos_training.control.cleanup_status import complete
 from chronos_training.control.commands import fix_command
 from chronos_training.control.end_leftovers import endable, fix
@@ -124,7 +126,12 @@ def _preview(first: Verdict, say: Callable[[str], None]) -> tuple[Verdict, list[
 def _fix(first: Verdict, wait: float, say: Callable[[str], None]) -> tuple[Verdict, list[str], dict[str, str]]:
     if first.clean:
         return first, [], {}
-    last, ended, reasons = fix(first, wait, say)
+    scope = first.scope
+    with audit.recorded(audit.Log(scope.bucket, scope.env, scope.region, say), audit.FIX) as entry:
+        last, ended, reasons = fix(first, wait, say)
+        entry.details = {"ended": ended, "left": reasons}
+        entry.message = f"ended {', '.join(ended) or 'nothing'}"
+        entry.nothing_done = not ended
     for line in table(last):
         say(line)
     return last, ended, reasons

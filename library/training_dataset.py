@@ -25,6 +25,10 @@ options:
     description: The bucket. Empty means the one that provisioning wrote to the environment's parameters.
     type: str
     default: ""
+  caller:
+    description: ARN of whoever publishes, for the audit log.
+    type: str
+    default: ""
   name:
     description: Name of the dataset. Lower-case letters, digits, C(.), C(_) and C(-); begins with a letter or digit.
     type: str
@@ -131,6 +135,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
+from chronos_training.control import audit
 from chronos_training.control.dataset_source import prepare_and_publish
 from chronos_training.control.module import main
 
@@ -138,6 +143,7 @@ ARGUMENT_SPEC = {
     "env": {"type": "str", "required": True},
     "region": {"type": "str", "default": ""},
     "bucket": {"type": "str", "default": ""},
+    "caller": {"type": "str", "default": ""},
     "name": {"type": "str", "required": True},
     "source": {"type": "str", "required": True},
     "targets": {"type": "list", "elements": "str", "default": ["target"]},
@@ -147,7 +153,7 @@ ARGUMENT_SPEC = {
 
 def run(params: dict[str, Any], *, check_mode: bool, say: Callable[[str], None]) -> dict[str, Any]:
     """Publish the dataset; see RETURN."""
-    return prepare_and_publish(
+    result = prepare_and_publish(
         env=params["env"],
         region=params["region"],
         bucket=params["bucket"],
@@ -158,6 +164,15 @@ def run(params: dict[str, Any], *, check_mode: bool, say: Callable[[str], None])
         check_mode=check_mode,
         say=say,
     )
+    if result["changed"] and not check_mode:
+        bucket = result["url"].split("/")[2]
+        about = {"object": f"dataset {params['name']}", "digest": result["digest"], "source": params["source"]}
+        audit.record(
+            audit.Log(bucket, params["env"], params["region"], say),
+            audit.PUBLISH,
+            audit.Entry(details=about, caller=params["caller"]),
+        )
+    return result
 
 
 if __name__ == "__main__":

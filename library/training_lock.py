@@ -13,6 +13,7 @@ description:
     what still carries the run's tags and waits until EC2 confirms it, archives the state, and deletes the very version
     that it looked at.
   - Fails when the run may live, with all that is known of it and the one safe next command. Age alone proves nothing.
+  - Writes an event into the environment's audit log, also when it fails.
   - Other things that a dead run left are ended by M(training_cleanup).
 options:
   state: {type: str, choices: [released], default: released, description: The lock is free afterwards.}
@@ -43,6 +44,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
+from chronos_training.control import audit
 from chronos_training.control.module import main
 from chronos_training.control.settings import resolve_settings
 from chronos_training.control.takeover import released_by, take_over
@@ -83,7 +85,11 @@ def run(params: dict[str, Any], *, check_mode: bool, say: Callable[[str], None])
         say(f"would release {store.url}: run {record.run_id} is dead ({reason})")
         return result
     s3 = aws.client("s3", region=settings.region)
-    final = take_over(s3, settings.bucket, store, ec2, params["project"], observed, reason, say)
+    log = audit.Log(settings.bucket, params["env"], settings.region, say)
+    with audit.recorded(log, audit.TAKEOVER, record.run_id) as entry:
+        entry.details = {"instances": left}
+        final = take_over(s3, settings.bucket, store, ec2, params["project"], observed, reason, say)
+        entry.message = f"Run {record.run_id} was dead ({reason})."
     result["diff"]["after"]["status"] = final.status  # type: ignore[index]
     return {**result, "status": final.status}
 

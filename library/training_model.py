@@ -24,6 +24,10 @@ options:
     description: The bucket. Empty means the one that provisioning wrote to the environment's parameters.
     type: str
     default: ""
+  caller:
+    description: ARN of whoever publishes, for the audit log.
+    type: str
+    default: ""
   name:
     description: The name that a configuration's C(model.base) gives. Lower-case letters, digits, C(.), C(_) and C(-).
     type: str
@@ -88,6 +92,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
+from chronos_training.control import audit
 from chronos_training.control.models import publish_model
 from chronos_training.control.module import main
 from chronos_training.control.settings import resolve_settings
@@ -97,6 +102,7 @@ ARGUMENT_SPEC = {
     "env": {"type": "str", "required": True},
     "region": {"type": "str", "default": ""},
     "bucket": {"type": "str", "default": ""},
+    "caller": {"type": "str", "default": ""},
     "name": {"type": "str", "required": True},
     "source": {"type": "str", "required": True},
     "revision": {"type": "str", "default": ""},
@@ -106,15 +112,25 @@ ARGUMENT_SPEC = {
 def run(params: dict[str, Any], *, check_mode: bool, say: Callable[[str], None]) -> dict[str, Any]:
     """Publish what the bucket does not have; see RETURN."""
     region = params["region"] or None
-    return publish_model(
+    bucket = params["bucket"] or resolve_settings(params["env"], region=region).bucket
+    result = publish_model(
         aws.client("s3", region=region),
-        params["bucket"] or resolve_settings(params["env"], region=region).bucket,
+        bucket,
         params["name"],
         params["source"],
         revision=params["revision"],
         check_mode=check_mode,
         say=say,
     )
+    if result["changed"] and not check_mode:
+        model = result["model"]
+        about = {"object": f"model {params['name']}", "digest": model["digest"], "source": params["source"]}
+        audit.record(
+            audit.Log(bucket, params["env"], params["region"], say),
+            audit.PUBLISH,
+            audit.Entry(details=about, caller=params["caller"]),
+        )
+    return result
 
 
 if __name__ == "__main__":

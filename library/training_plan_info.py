@@ -28,6 +28,12 @@ options:
   log_seconds: {type: float, default: 10, description: Seconds between two uploads of the logs.}
   watch_seconds: {type: float, default: 20, description: Seconds between two looks of the watcher.}
   resume_run: {type: str, description: Id of a run with the same configuration whose checkpoints are gone on from.}
+  repeat_run:
+    type: str
+    description:
+      - Id of a run that is launched again from its own run spec, instead of C(config) and C(config_file).
+      - Same configuration, dataset digest, environment digest and weights to start from; refused when one of them is no longer
+        in the bucket. The program that trains is the published one.
   git_commit: {type: str, default: unknown, description: Commit that the run is launched from.}
 author: Chronos Training
 """
@@ -76,6 +82,7 @@ ARGUMENT_SPEC: dict[str, Any] = {
     "log_seconds": {"type": "float", "default": 10},
     "watch_seconds": {"type": "float", "default": 20},
     "resume_run": {"type": "str"},
+    "repeat_run": {"type": "str"},
     "git_commit": {"type": "str", "default": "unknown"},
 }
 

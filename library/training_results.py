@@ -38,7 +38,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from chronos_training.control.module import main
 from chronos_training.control.results import fetch_run, summary_lines
-from chronos_training.control.runs import run_ids
+from chronos_training.control.runs import checked_run_id, run_ids
 from chronos_training.control.settings import resolve_settings
 from chronos_training.core import aws
 from chronos_training.core.errors import TrainingError
@@ -57,8 +57,11 @@ def run(params: dict[str, Any], *, check_mode: bool, say: Callable[[str], None])
     env = params["env"]
     settings = resolve_settings(env, region=params["region"])
     s3 = aws.client("s3", region=settings.region)
-    run_id = params["run_id"] or next(iter(run_ids(s3, settings.bucket, env, limit=1)), None)
-    if run_id is None:
+    if params["run_id"]:
+        run_id = checked_run_id(params["run_id"])
+    else:
+        run_id = next(iter(run_ids(s3, settings.bucket, env, limit=1)), "")
+    if not run_id:
         raise TrainingError(f"There was no run in {env} yet.", hint="Start one with playbooks/launch_training.yml.")
     target = Path(params["folder"]) / env / run_id
     if check_mode:

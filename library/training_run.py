@@ -10,11 +10,16 @@ description:
     It refuses while a run is active, and settles a run that is provably dead first.
   - C(killed) asks the run to store its partial results, waits a bounded time, terminates every instance of the
     environment, waits until EC2 confirms it, archives the state and releases the lock.
+  - Both write an event into the environment's audit log, also when they fail.
 options:
   state: {type: str, choices: [launched, killed], required: true, description: What to do.}
   order: {type: dict, description: What to launch; the C(order) of M(training_plan_info).}
   tags: {type: dict, description: "Tags of the instance, its volume and its network interface."}
   user_data: {type: str, description: Rendered user data.}
+  inventories:
+    type: list
+    elements: str
+    description: Ansible's inventories (C(ansible_inventory_sources)), for the commands that a launch names at its end.
   env: {type: str, description: Environment to kill in.}
   region: {type: str, description: AWS region; default is the one of the AWS environment.}
   project: {type: str, description: Value of the Project tag.}
@@ -30,6 +35,7 @@ EXAMPLES = r"""
     order: "{{ plan.order }}"
     tags: "{{ training_tags }}"
     user_data: "{{ instance_user_data_content }}"
+    inventories: "{{ ansible_inventory_sources }}"
 
 - name: Kill at once
   training_run:
@@ -48,12 +54,15 @@ status: {type: str, returned: always, description: Status of the run.}
 """
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
+from chronos_training.control import audit
 from chronos_training.control import kill as killing
 from chronos_training.control import launch as launching
+from chronos_training.control.commands import next_commands
 from chronos_training.control.module import main
 from chronos_training.control.settings import resolve_settings
 from chronos_training.core.errors import TrainingError
@@ -63,6 +72,7 @@ ARGUMENT_SPEC: dict[str, Any] = {
     "order": {"type": "dict"},
     "tags": {"type": "dict"},
     "user_data": {"type": "str"},
+    "inventories": {"type": "list", "elements": "str"},
     "env": {"type": "str"},
     "region": {"type": "str"},
     "project": {"type": "str"},
@@ -88,7 +98,12 @@ def _launch(params: dict[str, Any], check_mode: bool, say: Callable[[str], None]
         launching.preview(order)
         say("would launch it; nothing was changed")
         return {"changed": True, "run_id": order.run_id, "status": "planned"}
-    record = launching.launch(order, say)
+    with audit.recorded(audit.Log(order.bucket, order.env, order.region, say), audit.LAUNCH, order.run_id) as entry:
+        record = launching.launch(order, say)
+        entry.details = {"instances": list(record.instances), "instance_type": record.instance_type}
+    say("next:")
+    for line in next_commands(order.env, params["inventories"] or [], Path.cwd()):
+        say(f"  {line}")
     started = {"instance_id": record.instance_id, "members": list(record.members)}
     return {"changed": True, "run_id": record.run_id, **started, "status": record.status}
 
@@ -98,13 +113,21 @@ def _kill(params: dict[str, Any], check_mode: bool, say: Callable[[str], None]) 
     order = killing.KillOrder(
         params["env"], params["project"], settings.region, settings.bucket, params["grace_seconds"], params["force"]
     )
-    ended = killing.targets(order) if check_mode else killing.kill(order, say)
+    ended = killing.targets(order) if check_mode else _recorded_kill(order, say)
     changed = ended.run_id is not None or bool(ended.instances)
     if not changed:
         say(f"no run is active in {order.env} and no instance lives: nothing to kill")
     elif check_mode:
         say(f"would end run {ended.run_id or 'none'} and terminate {', '.join(ended.instances) or 'no instance'}")
     return {"changed": changed, "run_id": ended.run_id, "instances": ended.instances, "status": ended.status}
+
+
+def _recorded_kill(order: killing.KillOrder, say: Callable[[str], None]) -> killing.Killed:
+    with audit.recorded(audit.Log(order.bucket, order.env, order.region, say), audit.KILL) as entry:
+        ended = killing.kill(order, say)
+        entry.run_id, entry.details = ended.run_id, {"instances": ended.instances, "status": ended.status}
+        entry.nothing_done = ended.run_id is None and not ended.instances
+    return ended
 
 
 if __name__ == "__main__":

@@ -10,14 +10,21 @@ description:
     changes nothing.
   - When S3 does not answer it says so and tries again; that says nothing about the run.
   - A run whose instance is terminated before it could end counts as ended, as lost; its lock stays as it is.
-  - Fails when the run ended without success, after it has said why.
+  - Fails when the run ended without success, after it has said why. How it ended is also the exit code of the playbook;
+    see C(exit_code).
 options:
   env: {type: str, required: true, description: Environment.}
   project: {type: str, required: true, description: Value of the Project tag.}
   region: {type: str, description: AWS region; default is the one of the AWS environment.}
   run_id: {type: str, description: "Run to show; default is the active run, else the newest."}
   interval: {type: float, default: 30, description: Seconds between two looks.}
-  follow: {type: bool, default: true, description: Go on until the run has ended.}
+  follow:
+    type: str
+    choices: [state, logs, none]
+    default: state
+    description:
+      - C(state) shows the state until the run has ended; C(logs) also streams its logs (bootstrap, pipeline, training) as
+        they grow, which the policy of those who only watch does not allow; C(none) looks once.
 author: Chronos Training
 """
 
@@ -26,18 +33,22 @@ EXAMPLES = r"""
   training_run_info:
     env: dev
     project: Chronos-Training
-    follow: false
+    follow: none
 """
 
 RETURN = r"""
 run:
   type: dict
-  returned: success
+  returned: when it was seen
   description:
     - The state; C(final) tells whether the run has ended.
     - Of an active run looked at once also C(url), C(owner), C(heartbeat_age_seconds), C(stale), C(instance_state) as EC2
       says it (C(unseen) when it cannot be asked), and C(next_step), the one safe next command.
-run_id: {type: str, returned: success, description: Id of the run.}
+run_id: {type: str, returned: when it was seen, description: Id of the run.}
+exit_code:
+  type: int
+  returned: when the run ended, or could not be seen
+  description: 0 completed, 10 failed, 11 timed_out, 12 killed, 13 interrupted, 14 lost; 20 it could not be seen.
 """
 
 from collections.abc import Callable
@@ -46,9 +57,9 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 
 from chronos_training.control.module import main
-from chronos_training.control.monitor import closing_lines, follow
+from chronos_training.control.monitor import Monitor, closing_lines
+from chronos_training.control.outcome import EXIT_CODES, RunEnded
 from chronos_training.control.settings import resolve_settings
-from chronos_training.core.errors import TrainingError
 from chronos_training.core.states import COMPLETED
 
 ARGUMENT_SPEC: dict[str, Any] = {
@@ -57,30 +68,28 @@ ARGUMENT_SPEC: dict[str, Any] = {
     "region": {"type": "str"},
     "run_id": {"type": "str"},
     "interval": {"type": "float", "default": 30},
-    "follow": {"type": "bool", "default": True},
+    "follow": {"type": "str", "choices": ["state", "logs", "none"], "default": "state"},
 }
 
 
 def run(params: dict[str, Any], *, check_mode: bool, say: Callable[[str], None]) -> dict[str, Any]:
     """Show or follow the run; see RETURN."""
-    settings = resolve_settings(params["env"], region=params["region"])
-    state = follow(
-        params["env"],
-        params["project"],
-        settings.region,
-        settings.bucket,
+    env = params["env"]
+    settings = resolve_settings(env, region=params["region"])
+    state = Monitor(env, params["project"], settings.region, settings.bucket, say).follow(
         run_id=params["run_id"] or None,
         interval=params["interval"],
-        once=not params["follow"],
-        say=say,
+        once=params["follow"] == "none",
+        logs=params["follow"] == "logs",
     )
+    result = {"changed": False, "run": state, "run_id": state["run_id"]}
     if state["final"]:
-        for line in closing_lines(state, settings.bucket, params["env"]):
+        for line in closing_lines(state, settings.bucket, env):
             say(line)
         if state["status"] != COMPLETED:
-            why = state.get("error_message") or "no reason was recorded"
-            raise TrainingError(f"Run {state['run_id']} ended as {state['status']}: {why}")
-    return {"changed": False, "run": state, "run_id": state["run_id"]}
+            raise RunEnded(state)
+        result["exit_code"] = EXIT_CODES[COMPLETED]
+    return result
 
 
 if __name__ == "__main__":

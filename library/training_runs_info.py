@@ -4,13 +4,15 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: training_runs_info
-short_description: List the training runs of an environment
+short_description: List or compare the training runs of an environment
 description:
   - Finds the runs by their S3 prefixes; there is no registry.
+  - With C(compare) it shows some of them side by side, with what differs in their configurations and how they scored.
 options:
   env: {type: str, required: true, description: Environment.}
   region: {type: str, description: AWS region; default is the one of the AWS environment.}
   limit: {type: int, default: 20, description: How many of the newest runs.}
+  compare: {type: list, elements: str, default: [], description: Ids of two to four runs to show side by side.}
 author: Chronos Training
 """
 
@@ -19,10 +21,18 @@ EXAMPLES = r"""
   training_runs_info:
     env: dev
     limit: 5
+
+- name: Compare two runs
+  training_runs_info:
+    env: dev
+    compare: [20260101-120000, 20260102-120000]
 """
 
 RETURN = r"""
-runs: {type: list, elements: dict, returned: success, description: "The runs, newest first; latest says whose model is the newest recommended one of its name."}
+runs: {type: list, elements: dict, returned: success, description: "The runs, newest first; latest says whose model is the newest recommended one of its name. With compare: those, in its order."}
+total_cost_usd: {type: float, returned: without compare, description: "What the runs cost together as far as it is known, in US dollars."}
+configuration: {type: dict, returned: with compare, description: "What differs, by its key: a value for each run."}
+metrics: {type: dict, returned: with compare, description: "Scores by their names: a value for each run, null where it has none."}
 """
 
 import dataclasses
@@ -31,6 +41,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
+from chronos_training.control.compare import compare
 from chronos_training.control.module import main
 from chronos_training.control.runs import list_runs, table
 from chronos_training.control.settings import resolve_settings
@@ -41,19 +52,28 @@ ARGUMENT_SPEC: dict[str, Any] = {
     "env": {"type": "str", "required": True},
     "region": {"type": "str"},
     "limit": {"type": "int", "default": 20},
+    "compare": {"type": "list", "elements": "str", "default": []},
 }
 
 
 def run(params: dict[str, Any], *, check_mode: bool, say: Callable[[str], None]) -> dict[str, Any]:
-    """List the runs; see RETURN."""
+    """List or compare the runs; see RETURN."""
     env = params["env"]
     settings = resolve_settings(env, region=params["region"])
     observed = open_store(settings.bucket, env, region=settings.region).read()
     active = dataclasses.asdict(observed.record) if observed else None
-    runs = list_runs(aws.client("s3", region=settings.region), settings.bucket, env, params["limit"], active)
+    s3 = aws.client("s3", region=settings.region)
+    if params["compare"]:
+        comparison = compare(s3, settings.bucket, env, params["compare"], active)
+        for line in comparison.lines():
+            say(line)
+        shown = {"configuration": comparison.configuration, "metrics": comparison.metrics}
+        return {"changed": False, "runs": [dataclasses.asdict(run) for run in comparison.runs], **shown}
+    runs = list_runs(s3, settings.bucket, env, params["limit"], active)
     for line in table(runs) if runs else [f"there are no runs in {env}"]:
         say(line)
-    return {"changed": False, "runs": [dataclasses.asdict(run) for run in runs]}
+    total = sum(run.cost_usd for run in runs if run.cost_usd is not None)
+    return {"changed": False, "runs": [dataclasses.asdict(run) for run in runs], "total_cost_usd": total}
 
 
 if __name__ == "__main__":

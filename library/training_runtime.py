@@ -24,6 +24,10 @@ options:
     description: The bucket. Empty means the one that provisioning wrote to the environment's parameters.
     type: str
     default: ""
+  caller:
+    description: ARN of whoever publishes, for the audit log.
+    type: str
+    default: ""
   project_dir:
     description: The checkout. Builds are kept in C(.cache/runtime) below it.
     type: path
@@ -120,6 +124,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
+from chronos_training.control import audit
 from chronos_training.control.module import main
 from chronos_training.control.runtime import Request, publish_runtime
 from chronos_training.control.settings import resolve_settings
@@ -128,6 +133,7 @@ ARGUMENT_SPEC = {
     "env": {"type": "str", "required": True},
     "region": {"type": "str", "required": True},
     "bucket": {"type": "str", "default": ""},
+    "caller": {"type": "str", "default": ""},
     "project_dir": {"type": "path", "required": True},
     "target": {"type": "str", "choices": ["this_machine", "linux-x86_64"], "default": "linux-x86_64"},
     "interpreter": {"type": "str", "default": ""},
@@ -147,7 +153,16 @@ def run(params: dict[str, Any], *, check_mode: bool, say: Callable[[str], None])
         torch=params["torch"],
         kind=params["kind"],
     )
-    return publish_runtime(request, check_mode=check_mode, say=say)
+    result = publish_runtime(request, check_mode=check_mode, say=say)
+    if result["changed"] and not check_mode:
+        about = {
+            "object": f"runtime {request.kind}",
+            "digest": result["environment"]["sha256"],
+            "package": result["package"]["sha256"],
+        }
+        log = audit.Log(request.bucket, params["env"], request.region, say)
+        audit.record(log, audit.PUBLISH, audit.Entry(details=about, caller=params["caller"]))
+    return result
 
 
 if __name__ == "__main__":

@@ -27,12 +27,16 @@ run_other() {
     fi
 }
 
-[ $# -gt 0 ] || set -- lint unit protocol integration boot training autogluon molecule e2e
+[ $# -gt 0 ] || set -- lint docs unit protocol integration boot training autogluon molecule e2e
 for section in "$@"; do
     case $section in
         lint)
             printf '\n==== %s\n' 'Lint'
             run_other lint sh tools/lint.sh
+            ;;
+        docs)
+            printf '\n==== %s\n' 'Documentation as a site'
+            run_other docs sh tools/docs.sh
             ;;
         unit | integration)
             [ -d "tests/$section" ] || continue
@@ -52,7 +56,7 @@ for section in "$@"; do
         training)
             [ -d tests/training ] || continue
             printf '\n==== Tests: training, in the environment that instances run\n'
-            if tools=$(python tools/test_tools.py) && env=$(python -m chronos_training.control.build_runtime); then
+            if tools=$(python tools/group_packages.py test) && env=$(python -m chronos_training.control.build_runtime); then
                 run_pytest training env PYTHONPATH="$PWD/training/src:$tools" OMP_WAIT_POLICY=PASSIVE HF_HUB_OFFLINE=1 \
                     "$env" -m pytest -q -n 2 --dist loadfile --ignore-glob '*/test_autogluon*' tests/training
             else
@@ -62,7 +66,7 @@ for section in "$@"; do
         autogluon)
             [ -d tests/training ] || continue
             printf '\n==== Tests: training by AutoGluon, in the environment of its own\n'
-            if tools=$(python tools/test_tools.py) && env=$(python -m chronos_training.control.build_runtime autogluon); then
+            if tools=$(python tools/group_packages.py test) && env=$(python -m chronos_training.control.build_runtime autogluon); then
                 run_pytest autogluon env PYTHONPATH="$PWD/training/src:$tools" OMP_WAIT_POLICY=PASSIVE HF_HUB_OFFLINE=1 \
                     "$env" -m pytest -q -n 2 --dist loadfile tests/training/test_autogluon*.py
             else
@@ -84,7 +88,7 @@ for section in "$@"; do
             run_pytest e2e python -m pytest -q -m 'not protocol' tests/e2e
             ;;
         *)
-            echo "run_tests: no section $section (lint unit protocol integration boot training autogluon molecule e2e)" >&2
+            echo "run_tests: no section $section (lint docs unit protocol integration boot training autogluon molecule e2e)" >&2
             exit 2
             ;;
     esac

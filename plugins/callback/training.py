@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 from ansible import constants as C
@@ -9,12 +10,16 @@ from ansible.plugins.callback.default import CallbackModule as Default
 from ansible.plugins.loader import action_loader
 from ansible.utils.color import stringc
 
+from chronos_training.control import terminal
+
 DOCUMENTATION = r"""
 name: training
 type: stdout
 short_description: Calm output of Chronos Training
 description:
   - One line for each task that changed something; tasks of this project show their own lines while they work.
+  - On a terminal, a task that watches something redraws its line; in a pipe or a file each line is there as soon as it is said.
+  - When a task of this project fails with an C(exit_code), that is the exit code of the command (see C(training_run_info)).
   - With C(-v) it is the default output of Ansible.
 extends_documentation_fragment:
   - default_callback
@@ -30,6 +35,16 @@ class CallbackModule(Default):  # type: ignore[misc]
     CALLBACK_VERSION = 2.0
     CALLBACK_TYPE = "stdout"
     CALLBACK_NAME = "training"
+
+    def __init__(self) -> None:
+        """Set up the output, in the main process and before any task."""
+        super().__init__()
+        self._exit_code: int | None = None
+        terminal.remember()
+        # Python would collect lines for a pipe, and whoever reads it would see nothing for minutes.
+        reconfigure = getattr(sys.stdout, "reconfigure", None)
+        if reconfigure is not None:
+            reconfigure(line_buffering=True)
 
     @property
     def _calm(self) -> bool:
@@ -85,6 +100,8 @@ class CallbackModule(Default):  # type: ignore[misc]
 
     def v2_runner_on_failed(self, result: Any, ignore_errors: bool = False) -> None:
         """Show the task and its message, nothing else: the message is written for people."""
+        if not ignore_errors and _speaks(result.task):
+            self._exit_code = result.result.get("exit_code")
         if not self._calm:
             return super().v2_runner_on_failed(result, ignore_errors)
         data = result.result
@@ -103,14 +120,20 @@ class CallbackModule(Default):  # type: ignore[misc]
             super().v2_playbook_on_include(included_file)
 
     def v2_playbook_on_stats(self, stats: Any) -> None:
-        """Close with the numbers that Ansible's recap gives."""
+        """Close with the numbers that Ansible's recap gives, and with the exit code that the failed task wants."""
         if not self._calm:
-            return super().v2_playbook_on_stats(stats)
+            super().v2_playbook_on_stats(stats)
+        else:
+            self._recap(stats)
+        if self._exit_code and stats.failures:  # not when a rescue made good for it
+            # Ansible knows one code for every failure. Leaving so is no error to it: it still cleans up after itself.
+            raise SystemExit(self._exit_code)
+
+    def _recap(self, stats: Any) -> None:
         for host in sorted(stats.processed):
             numbers = stats.summarize(host)
             line = f"\n{host}: ok={numbers['ok']} changed={numbers['changed']} failed={numbers['failures']}"
             self._display.display(stringc(line, C.COLOR_ERROR if numbers["failures"] else C.COLOR_OK))
-        return None
 
 
 def _speaks(task: Any) -> bool:

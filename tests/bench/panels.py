@@ -49,8 +49,8 @@ PANELS = {
         },
         {
             "chronos_t5": {
-                "model": {"context_length": 56, "vocabulary": 1024, "samples": 50},
-                "training": {"steps": 2000, "learning_rate": 3e-3, "warmup_steps": 100},
+                "model": {"context_length": 56, "vocabulary": 128, "low_limit": 0.0, "high_limit": 2.0, "samples": 50},
+                "training": {"steps": 4000, "learning_rate": 3e-3, "warmup_steps": 300},
             },
         },
     ),
@@ -64,9 +64,12 @@ PANELS = {
             "evaluation": {"windows": 2},
         },
         {
+            "chronos_bolt": {"training": {"mixup_share": 0.3}},
             "chronos_t5": {
-                "model": {"context_length": 36, "vocabulary": 4096, "samples": 50},
-                "training": {"steps": 6000, "warmup_steps": 300, "mixup_share": 0.3},
+                "model": {
+                    "context_length": 36, "vocabulary": 1024, "low_limit": 0.0, "high_limit": 2.0, "num_heads": 8, "samples": 100,
+                },
+                "training": {"steps": 10_000, "warmup_steps": 300, "mixup_share": 0.3},
             },
         },
     ),
@@ -81,12 +84,14 @@ PANELS = {
         },
         {
             "chronos_t5": {
-                "model": {"context_length": 16, "min_context": 12, "vocabulary": 4096, "samples": 50},
-                "training": {"steps": 2000, "warmup_steps": 100},
+                "model": {
+                    "context_length": 16, "min_context": 12, "vocabulary": 2048, "low_limit": 0.0, "high_limit": 2.0, "samples": 100,
+                },
+                "training": {"steps": 4000, "warmup_steps": 100},
             },
         },
     ),
-}
+}  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
+import pty
+import select
 import subprocess
 import sys
+import termios
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -56,15 +60,18 @@ class Operator:
             for name, part in (("ACCESS_KEY_ID", "AccessKeyId"), ("SECRET_ACCESS_KEY", "SecretAccessKey"))
         }
 
-    def command(self, *words: str, timeout: float = 300) -> Finished:
-        """Run a program of the virtual environment from the repository's root."""
+    def _environment(self) -> dict[str, str]:
         environment = {**os.environ, **self.aws.env, **self._keys, "LC_ALL": "C.UTF-8"}
         environment["PATH"] = f"{BIN}:{os.environ['PATH']}"
         environment["ANSIBLE_CONFIG"] = str(ROOT / "ansible.cfg")
+        return environment
+
+    def command(self, *words: str, timeout: float = 300) -> Finished:
+        """Run a program of the virtual environment from the repository's root."""
         done = subprocess.run(
             [str(BIN / words[0]), *words[1:]],
             cwd=ROOT,
-            env=environment,
+            env=self._environment(),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -73,6 +80,43 @@ class Operator:
             check=False,
         )
         return Finished(done.returncode, done.stdout)
+
+    def answer(self, prompt: str, reply: str, *words: str, timeout: float = 120) -> Finished:
+        """Run a program as `command` does, in a terminal, and type `reply` and Enter when it shows `prompt`."""
+        ours, theirs = pty.openpty()
+        process = subprocess.Popen(
+            [str(BIN / words[0]), *words[1:]],
+            cwd=ROOT,
+            env={**self._environment(), "TERM": "dumb"},
+            stdin=theirs,
+            stdout=theirs,
+            stderr=theirs,
+            start_new_session=True,
+            # Whoever reads keys from a terminal asks to be its foreground process.
+            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+        )
+        os.close(theirs)
+        output, answered, until = "", False, time.monotonic() + timeout
+        try:
+            while True:
+                assert time.monotonic() < until, output
+                if not select.select([ours], [], [], 1.0)[0]:
+                    continue
+                try:
+                    piece = os.read(ours, 65536)
+                except OSError:  # the other end is closed
+                    break
+                if not piece:
+                    break
+                output += piece.decode(errors="replace")
+                if prompt in output and not answered:
+                    os.write(ours, f"{reply}\r".encode())
+                    answered = True
+            return Finished(process.wait(timeout=30), output)
+        finally:
+            process.kill()
+            process.wait()
+            os.close(ours)
 
     def play(self, *playbooks: str, flags: tuple[str, ...] = (), **variables: Any) -> Finished:
         """Run playbooks with extra variables."""

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import getpass
 import hashlib
 import json
 import re
 
+import jsonschema
 import pytest
 import yaml
+
+from chronos_training.core.run_records import RECORDS, file_name, schema
 
 from .operator import Operator, eventually
 
@@ -110,6 +114,28 @@ def test_cleanup_status_has_the_inventory_before_and_after(finished, account):
     assert (status["status"], status["after"]["resources"]) == ("clean", [])
 
 
+def test_the_records_of_its_phases_fit_their_schemas(finished, account):
+    run_id, seen = finished
+    found = {record: account.artifact(run_id, file_name(record)) for record in RECORDS}
+    for record, content in found.items():
+        jsonschema.Draft202012Validator(schema(record)).validate(content)
+    assert found["preflight"]["environment"]["torch"].startswith("2.")
+    assert found["data_sync"]["dataset"]["files"] == 240
+    assert found["results_sync"]["artifacts"] == found["training"]["artifacts"]
+    assert {file_name(record) for record in RECORDS} <= {path.name for path in seen["folder"].iterdir()}
+
+
+def test_the_audit_log_tells_of_the_launches(finished, account):
+    run_id, seen = finished
+    assert "audit log" not in seen["launch"]  # nothing to warn of: the operator's policy allows it
+    lines = account.play("list_audit").succeeded().output.splitlines()
+    (launched,) = [line for line in lines if run_id in line and " launch " in line and " succeeded " in line]
+    assert f" {getpass.getuser()}@" in launched
+    assert any(f"Run {run_id} is active in local" in line for line in lines)  # the second one, refused
+    published = "\n".join(line for line in lines if " publish " in line)
+    assert "runtime chronos" in published and "dataset birthdays" in published
+
+
 def test_fetched_files_are_there_and_not_fetched_twice(finished):
     _, seen = finished
     assert (seen["folder"] / "report.html").read_text().lstrip().lower().startswith("<!doctype html>")
@@ -153,6 +179,7 @@ def test_a_person_who_only_watches_sees_everything_and_changes_nothing(finished,
     watcher.become("monitor")
     assert "completed" in watcher.play("monitor_training", training_monitor_run_id=run_id).succeeded().output
     assert run_id in watcher.play("list_runs").succeeded().output
+    assert run_id in watcher.play("list_audit").succeeded().output
     watcher.play("verify_cleanup").succeeded()
     refused = watcher.play("launch_training").failed().output
     assert "no identity-based policy allows the s3:GetObject action" in refused and "Traceback" not in refused

@@ -32,7 +32,7 @@ def test_two_instances_train_one_model(operator, config):
     state = operator.state()
     leader, [member] = state["instance_id"], state["members"]
     assert f"instances {leader}, {member} started, {leader} leads" in launched
-    assert "instance     2 x " in launched
+    assert "instances    2 x " in launched
     assert set(operator.live_instances()) == {leader, member}
     during = operator.play("verify_cleanup").succeeded().output
     assert f"clean: run {state['run_id']} is active, no orphan" in during

@@ -45,6 +45,8 @@ def account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Account]:
     server.stop()
 
 
+EVENT = "local/audit/2026/01/01/010101-launch-0a1b2c3d.json"
+
 WATCHING: list[Call] = [
     settings(ENV),
     listing(Prefix="local/runs/"),
@@ -54,6 +56,7 @@ WATCHING: list[Call] = [
     on(f"{RUN}run_spec.json", "get"),
     on(f"{RUN}model_metadata.json", "get"),
     on(f"{RUN}cleanup_status.json", "get"),
+    on(EVENT, "get"),
     ("ec2", "describe_addresses", {}),
     ("ec2", "describe_instances", {}),
     ("ec2", "describe_network_interfaces", {}),
@@ -79,6 +82,7 @@ def allowed(kind: str, account: Account) -> list[Call]:
         *[on(key, "get") for key in ("cached-datasets/a/manifest.json", "runtime/a", "local/configs/mine.yaml")],
         *[on(key, "put") for key in ("local/system-state.json", "local/.probe-1", f"{RUN}run_spec.json")],
         *[on(key, "put") for key in ("cached-datasets/a/b", "runtime/a/b")],
+        on(EVENT.replace("launch", "kill"), "put", IfNoneMatch="*"),
         *[on(key, "delete") for key in ("local/system-state.json", "local/.probe-1", "cached-datasets/a/b")],
         *[abort(key) for key in (f"{RUN}m", "local/logs/1/a", "cached-datasets/a/b", "runtime/a/b")],
         ("ec2", "describe_subnets", {}),
@@ -107,6 +111,10 @@ def beyond(account: Account) -> dict[str, Call]:
         "write a run's log": on("local/logs/1/training.log", "put"),
         "write a configuration": on("local/configs/mine.yaml", "put"),
         "write at the top of the bucket": on("note.txt", "put"),
+        "write over an event of the audit log": on(EVENT, "put"),
+        "write over the event that it has read": on(EVENT, "put", IfMatch='"0"'),
+        "delete an event of the audit log": on(EVENT, "delete"),
+        "write into another environment's audit log": on(EVENT.replace("local", "prod"), "put", IfNoneMatch="*"),
         "delete a run's model": on(f"{RUN}models/m", "delete"),
         "delete another environment's lock": on("prod/system-state.json", "delete"),
         "delete a runtime": on("runtime/a", "delete"),

@@ -85,6 +85,7 @@ def beyond_the_instance(account: Account) -> dict[str, Call]:
         "write a runtime": on("runtime/python-env/current.json", "put"),
         "delete a runtime": on("runtime/python-env/current.json", "delete"),
         "write a configuration": on("local/configs/mine.yaml", "put"),
+        "write into the audit log": on("local/audit/2026/01/01/010101-kill-0a1b2c3d.json", "put", IfNoneMatch="*"),
         "write at the top of the bucket": on("note.txt", "put"),
         "list the whole bucket": listing(),
         "list another environment": listing(Prefix="prod/"),

@@ -1,4 +1,4 @@
-"""What the project changes in how Ansible runs: plain modules of amazon.aws in its own process, no instances for playbooks."""
+"""What the project changes in how Ansible runs: plain modules of amazon.aws in its own process."""
 
 from __future__ import annotations
 
@@ -90,21 +90,6 @@ def test_what_does_not_run_with_this_python_is_left_to_ansible(command, tmp_path
     )
     said = command("ansible-playbook", str(playbook), "-vvv")
     assert re.findall(r"Using module file \S+/(\w+)\.py", said) == ["ec2_vpc_net_info"]
-
-
-def test_instances_are_asked_for_when_the_inventory_is_shown_and_not_by_playbooks(command, aws, tmp_path):
-    tags = {"Project": "Chronos-Training", "Environment": "local", "Name": "a-run"}
-    aws.launch(
-        TagSpecifications=[{"ResourceType": "instance", "Tags": [{"Key": k, "Value": v} for k, v in tags.items()]}]
-    )
-    aws.forget_requests()
-    playbook = tmp_path / "tasks.yml"
-    playbook.write_text("- hosts: localhost\n  gather_facts: false\n  tasks:\n    - debug: {var: groups}\n")
-    said = command("ansible-playbook", str(playbook), "-v")
-    assert "a-run" not in said and aws.requests() == []
-    assert "a-run" in command("ansible-inventory", "--graph")
-    assert "a-run" in command("ansible-inventory", "--list")
-    assert "env_local" in command("ansible-inventory", "--graph", "env_local")
 
 
 def _without_ids(answer: Any) -> Any:

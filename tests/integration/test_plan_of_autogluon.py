@@ -2,72 +2,22 @@
 
 from __future__ import annotations
 
-import json
-
-import boto3
-import numpy as np
-import pandas as pd
 import pytest
-import yaml
 
-from chronos_training.control.plan import make_plan
-from chronos_training.control.request import LaunchRequest
 from chronos_training.core.errors import ConfigurationError, TrainingError
-from chronos_training.data.prepare import prepare
-
-BUCKET = "chronos-training-local-123456789012-us-east-1"
-PARAMETERS = {
-    "bucket": BUCKET, "vpc_id": "vpc-1", "subnet_ids": "subnet-1", "security_group_id": "sg-1", "instance_profile": "p",
-    "guard_role_arn": "arn:aws:iam::123456789012:role/g", "guard_queue_arn": "arn:aws:sqs:us-east-1:123456789012:q",
-}  # fmt: skip
-
-
-def pointer(kind: str) -> dict:
-    return {
-        "sha256": kind[0] * 64, "key": f"runtime/python-env/{kind}/env.tar.zst", "size": 10, "unpacked_size": 20,
-        "image": None, "python": "3.11.7", "torch": "2.13.0+cpu", "packages": {}, "kind": kind,
-    }  # fmt: skip
+from tests.integration import plan_account
+from tests.integration.plan_account import BUCKET as BUCKET
+from tests.integration.plan_account import make_account, pointer, put
 
 
 @pytest.fixture
 def account(s3, tmp_path):
-    """A provisioned account with a dataset, a published model and the environment of kind chronos."""
-    ssm = boto3.client("ssm")
-    for name, value in PARAMETERS.items():
-        ssm.put_parameter(Name=f"/chronos-training/local/{name}", Value=value, Type="String", Overwrite=True)
-    stamps = pd.date_range("2020-01-01", periods=200, freq="D")
-    table = pd.DataFrame({"item_id": "a", "timestamp": stamps, "target": np.arange(200.0) % 7})
-    table.to_csv(tmp_path / "panel.csv", index=False)
-    prepare(str(tmp_path / "panel.csv"), "birthdays", tmp_path / "dataset")
-    put(s3, "cached-datasets/birthdays/manifest.json", (tmp_path / "dataset/manifest.json").read_bytes())
-    put(s3, "runtime/packages/current.json", {"sha256": "p" * 64, "key": "k", "version": "0.1.0"})
-    put(s3, "runtime/python-env/current.json", pointer("chronos"))
-    files = [{"path": "config.json", "size": 1, "sha256": "f" * 64}]
-    model = {
-        "name": "little",
-        "family": "chronos_bolt",
-        "digest": "d" * 64,
-        "prefix": "x/",
-        "settings": {},
-        "files": files,
-    }
-    put(s3, "runtime/models/little/current.json", model)
+    make_account(s3, tmp_path)
     return s3
 
 
-def put(s3, key, content) -> None:
-    s3.put_object(Bucket=BUCKET, Key=key, Body=content if isinstance(content, bytes) else json.dumps(content).encode())
-
-
 def plan(tmp_path, config="autogluon_tiny_cpu", resume_run=None, **sections):
-    mine = tmp_path / "mine.yaml"
-    mine.write_text(yaml.safe_dump(sections))
-    request = LaunchRequest(
-        env="local", region="us-east-1", project="Chronos-Training", config=config, config_file=str(mine),
-        instance_types=("m5.large",), device="cpu", volume_gb=20, image_parameter="/x", price_per_hour=0.0,
-        heartbeat_seconds=2, log_seconds=5, watch_seconds=20, git_commit="unknown", resume_run=resume_run,
-    )  # fmt: skip
-    return make_plan(request)
+    return plan_account.plan(tmp_path, config, sections, resume_run=resume_run)
 
 
 def test_without_its_environment_it_is_refused_with_the_command(account, tmp_path):

@@ -109,6 +109,12 @@ def test_the_life_of_an_environment(aws: Any) -> None:
     status, output = play(aws, "provision_infrastructure")
     assert status == 0, output
     assert changes(output) == 15
+    lifecycle = [
+        line.split()[0]
+        for line in output.splitlines()
+        if line.startswith(("    long-lived", "    ephemeral", "    manual"))
+    ]
+    assert lifecycle == ["long-lived", "ephemeral", "manual"], output
     bucket = parameters(aws)["bucket"]
     right_network(aws)
     right_bucket(aws, bucket)

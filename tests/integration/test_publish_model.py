@@ -15,29 +15,15 @@ from chronos_training.control.models import publish_model
 from chronos_training.control.published import base_model
 from chronos_training.core.errors import ConfigurationError, TrainingError
 
+from .little_model import make_model, safetensors
+
 BUCKET = "models"
-CHRONOS_2 = {
-    "architectures": ["Chronos2Model"],
-    "d_model": 16,
-    "chronos_config": {
-        "context_length": 64, "input_patch_size": 8, "output_patch_size": 8, "max_output_patches": 4, "quantiles": [0.1, 0.5, 0.9],
-    },
-}  # fmt: skip
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
-
-
-def safetensors(content: bytes = b"\0" * 8) -> bytes:
-    header = json.dumps({"w": {"dtype": "F32", "shape": [2], "data_offsets": [0, len(content)]}}).encode()
-    return len(header).to_bytes(8, "little") + header + content
 
 
 @pytest.fixture
 def model(tmp_path: Path) -> Path:
-    folder = tmp_path / "a model"
-    folder.mkdir()
-    (folder / "config.json").write_text(json.dumps(CHRONOS_2))
-    (folder / "model.safetensors").write_bytes(safetensors())
-    return folder
+    return make_model(tmp_path / "a model")
 
 
 def publish(s3, source, name="tiny", *, check_mode=False, revision="", say=lambda line: None):

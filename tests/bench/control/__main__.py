@@ -45,7 +45,7 @@ def commands(world: World, rounds: int) -> Section:
         ),
         "monitor": (
             3,
-            lambda: world.play("playbooks/monitor_training.yml", training_monitor_follow=False),
+            lambda: world.play("playbooks/monitor_training.yml", training_monitor_follow="none"),
             lambda: _plain(world, "monitor"),
             world.active_run,
         ),
@@ -106,7 +106,8 @@ def _order(world: World) -> dict[str, Any]:
     return {
         "env": ENV, "bucket": world.bucket, "project": tags["Project"], "tags": tags, "run_id": run_id,
         "config": "birthdays_tiny_cpu", "published": published, "instance_type": "m5.large", "image_parameter": world.image,
-        "run_spec_key": layout.run_prefix(ENV, run_id) + "run_spec.json", "run_spec_body": "{}\n",
+        "run_spec_key": layout.run_prefix(ENV, run_id) + "run_spec.json",
+        "audit_key": layout.audit_key(ENV, now, "launch", "bench"), "run_spec_body": "{}\n",
         "user_data": "#!/bin/sh\ntrue\n", "deadline": (now + timedelta(hours=12)).strftime("at(%Y-%m-%dT%H:%M:%S)"),
     }  # fmt: skip
 

@@ -44,10 +44,20 @@ def refused(call: Any, **arguments: Any) -> None:
     raise SystemExit("this S3 ignores conditions")
 
 
+def instances() -> None:
+    """Look for the environment's instances, as the inventory of every playbook does."""
+    boto3.client("ec2").describe_instances(Filters=[*FILTERS, LIVE])
+
+
 def settings() -> dict[str, str]:
     """Return what provisioning has published."""
     answer = boto3.client("ssm").get_parameters_by_path(Path=PATH)
     return {parameter["Name"][len(PATH) :]: parameter["Value"] for parameter in answer["Parameters"]}
+
+
+def runs(s3: Any) -> None:
+    """List past runs; there is none."""
+    s3.list_objects_v2(Bucket=BUCKET, Prefix=f"{ENV}/runs/", Delimiter="/")
 
 
 def launch() -> None:
@@ -58,6 +68,8 @@ def launch() -> None:
         get(s3, f"{ENV}/configs/{ORDER['config']}.{suffix}")
     for key in ORDER["published"]:
         assert get(s3, key) is not None, key
+    runs(s3)  # how long did earlier ones take
+    assert ec2.describe_subnets(SubnetIds=found["subnet_ids"].split(","))["Subnets"], "no subnet"  # the plan's zones
     assert get(s3, STATE) is None, "a run is active"
     assert not ec2.describe_instances(Filters=[*FILTERS, LIVE])["Reservations"], "an instance lives"
     probe = f"{ENV}/.probe-{uuid.uuid4().hex}"
@@ -101,17 +113,21 @@ def launch() -> None:
             "Input": json.dumps({"InstanceIds": [instance]}),
         },
     )
+    event = {"event": "launch", "run_id": ORDER["run_id"], "instances": [instance]}
+    s3.put_object(Bucket=BUCKET, Key=ORDER["audit_key"], Body=json.dumps(event), IfNoneMatch="*")
     print(f"run {ORDER['run_id']} on {instance}")
 
 
 def monitor() -> None:
     """Say what the active run does."""
     settings()
-    state = json.loads(get(boto3.client("s3"), STATE) or b"{}")
-    instances = boto3.client("ec2").describe_instances(
+    s3 = boto3.client("s3")
+    state = json.loads(get(s3, STATE) or b"{}")
+    get(s3, ORDER["run_spec_key"])  # what does its type cost
+    described = boto3.client("ec2").describe_instances(
         Filters=[*FILTERS, {"Name": "tag:RunId", "Values": [state["run_id"]]}]
     )
-    print(state["current_step"], state["progress"], instances["Reservations"][0]["Instances"][0]["State"]["Name"])
+    print(state["current_step"], state["progress"], described["Reservations"][0]["Instances"][0]["State"]["Name"])
 
 
 def verify() -> None:
@@ -133,9 +149,10 @@ def verify() -> None:
     ec2.describe_instances(Filters=FILTERS)  # those that are terminated
     assert get(s3, STATE) is None, "a run is active"
     for _ in range(2):  # has a run ended a moment ago, and which ones lack their record
-        s3.list_objects_v2(Bucket=BUCKET, Prefix=f"{ENV}/runs/", Delimiter="/")
+        runs(s3)
     print(f"{len(left)} left")
 
 
 if __name__ == "__main__":
+    instances()
     {"launch": launch, "monitor": monitor, "verify": verify}[sys.argv[1]]()

@@ -1,4 +1,4 @@
-"""What the monitor shows of a training: steps of a Chronos model, models of AutoGluon."""
+"""What the monitor shows of one look: steps of a Chronos model, models of AutoGluon, cost, deadline, heartbeat, doubt."""
 
 from __future__ import annotations
 
@@ -6,20 +6,26 @@ from typing import Any
 
 import pytest
 
-from chronos_training.control.monitor import progress_line
+from chronos_training.control.progress import Doubt, ended_steps, look
 from chronos_training.core.record import RunRecord
-from chronos_training.core.states import RUNNING
+from chronos_training.core.states import COMPLETED, RUNNING, STARTING, STOPPING
 from chronos_training.core.store import Observed
 
-T = "2026-01-02T03:04:05Z"
+T = "2026-01-02T03:00:00Z"
+STEPS = {
+    "initialization": {"started_at": "2026-01-02T03:00:20Z", "ended_at": "2026-01-02T03:00:26Z"},
+    "training": {"started_at": "2026-01-02T03:00:26Z"},
+}
 
 
-def line(progress: dict[str, Any]) -> str:
+def seen(progress: dict[str, Any] | None = None, *, age: float = 3.0, **fields: Any) -> Observed:
+    """A run whose last heartbeat was 10 minutes after its launch, and `age` seconds ago."""
+    values: dict[str, Any] = {"status": RUNNING, "current_step": "training", "steps": STEPS} | fields
     record = RunRecord(
-        "local", "20260102-030405", "ann@laptop", RUNNING, T, T, T, "token", instance_id="i-1",
-        current_step="training", steps={"training": {"started_at": T}}, progress=progress,
+        env="local", run_id="20260102-030000", owner="ann@laptop", created_at=T, heartbeat_at="2026-01-02T03:10:00Z",
+        deadline_at="2026-01-02T15:15:00Z", client_token="token", instance_id="i-1", progress=progress or {}, **values,
     )  # fmt: skip
-    return progress_line(Observed(record, "etag", 1.0))
+    return Observed(record, "etag", age)
 
 
 @pytest.mark.parametrize(
@@ -34,4 +40,38 @@ def line(progress: dict[str, Any]) -> str:
     ],
 )  # fmt: skip
 def test_the_line_of_a_training(progress: dict[str, Any], says: str) -> None:
-    assert line({"phase": "training", **progress}).endswith(says)
+    line = look(seen({"phase": "training", **progress}), 6.0).line
+    assert line == (
+        f"20260102-030000  3/5 training for 9 min 37 s  {says}  $1.00 so far  deadline in 12 h 04 min  heartbeat 3 s ago"
+    )
+
+
+@pytest.mark.parametrize(
+    ("observed", "says"),
+    [
+        (seen(status=STARTING, current_step=None, steps={}), "starting: waiting for the instance for 10 min 03 s"),
+        (seen(status=STOPPING, kill_requested_at=T), "3/5 training (stopping) for"),
+        (seen(status=COMPLETED), "3/5 training (completed) for"),
+        (seen(age=50_000.0), "deadline passed 1 h 48 min ago"),
+    ],
+)
+def test_other_moments_of_a_run(observed: Observed, says: str) -> None:
+    assert says in look(observed, 6.0).line
+
+
+def test_a_price_that_nobody_knows_is_no_zero() -> None:
+    assert "cost unknown" in look(seen(), None).line
+    assert "$0.00 so far" in look(seen(), 0.0).line
+
+
+def test_what_time_alone_changes_is_no_change() -> None:
+    progress = {"phase": "training", "step": 5, "total_steps": 20, "loss": 0.5}
+    assert look(seen(progress, age=3.0), 6.0).mark == look(seen(progress, age=40.0), 6.0).mark
+    assert look(seen(progress), 6.0).mark != look(seen({**progress, "step": 6}), 6.0).mark
+    silent = look(seen(progress, age=400.0), 6.0, Doubt("STALE", "instance i-1 is running", "running"))
+    assert silent.mark != look(seen(progress), 6.0).mark
+    assert silent.line.endswith("STALE: no heartbeat for 6 min 40 s, instance i-1 is running")
+
+
+def test_each_step_that_ended_has_a_line() -> None:
+    assert ended_steps(seen().record) == {"initialization": "20260102-030000  1/5 initialization took 6 s"}

@@ -3,14 +3,18 @@
 from chronos_training.config.base_model import adopt
 from chronos_training.config.dataset_check import check_against_dataset
 from chronos_training.config.device_check import check_device
-from chronos_training.config.loader import load_config, repository_config
+from chronos_training.config.differences import Difference, differences
+from chronos_training.config.loader import load_config, load_with_origins, repository_config
 from chronos_training.config.schema import TrainingConfig
 
 __all__ = [
+    "Difference",
     "TrainingConfig",
     "adopt",
     "check_against_dataset",
     "check_device",
+    "differences",
     "load_config",
+    "load_with_origins",
     "repository_config",
 ]

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 TAKEN_BY_AUTOGLUON = {
     "model": {"family", "initialization", "base", "base_run"},
     "training": {"seed", "cpu_threads"},
-    "run": {"max_runtime_hours"},
+    "run": {"max_runtime_hours", "max_cost"},
 }
 # Of the rest it takes everything but these.
 LEFT_BY_AUTOGLUON = {"evaluation": {"batch_size"}}

@@ -36,6 +36,11 @@ def load_config(paths: list[Path]) -> TrainingConfig:
     Sections merge key by key; a list or a single value replaces the earlier one. An explicit null stands for "empty".
     Raises ConfigurationError that lists every problem, one line each: file, key, value, what is allowed, nearest name.
     """
+    return load_with_origins(paths)[0]
+
+
+def load_with_origins(paths: list[Path]) -> tuple[TrainingConfig, dict[str, Path]]:
+    """Return the configuration as `load_config` does, and the file that each dotted key was last set in."""
     merged: dict[str, Any] = {}
     origin: dict[KeyPath, Path] = {}
     problems: list[str] = []
@@ -46,7 +51,8 @@ def load_config(paths: list[Path]) -> TrainingConfig:
             problems.append(str(error))
     if not problems:
         try:
-            return TrainingConfig.model_validate(merged)
+            config = TrainingConfig.model_validate(merged)
+            return config, {".".join(str(part) for part in key): file for key, file in origin.items()}
         except ValidationError as error:
             problems = [f"{_origin(origin, path)}: {line}" for path, line in lines_of(error)]
     raise ConfigurationError(_listed(problems))

@@ -144,6 +144,12 @@ class RunSection(Section):
         le=12.0,
         description="The watcher ends the instance this many hours after its boot; the default is the most.",
     )
+    max_cost: Real | None = Field(
+        None,
+        gt=0.0,
+        le=10_000.0,
+        description="The most that the run may cost, in US dollars, by the launch's prices: instances with volumes and addresses, up to the last guard. Shortens max_runtime_hours; empty: no cap.",
+    )
     processes: Whole = Field(
         1,
         ge=1,

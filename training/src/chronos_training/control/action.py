@@ -10,7 +10,6 @@ import importlib.util
 from types import ModuleType
 from typing import Any
 
-from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 from ansible.plugins.loader import module_loader
 from ansible.utils.display import Display
@@ -18,6 +17,9 @@ from ansible.utils.display import Display
 # Ansible reads this file before it forks for a task: boto3 is then loaded once, for every task after it.
 from chronos_training.core import aws  # noqa: F401
 from chronos_training.core.errors import TrainingError
+
+from . import terminal
+from .speaker import Speaker
 
 display = Display()
 
@@ -36,17 +38,17 @@ class InProcessAction(ActionBase):  # type: ignore[misc]
         result: dict[str, Any] = super().run(tmp, task_vars)
         module = _load(self._task.action)
         _, params = self.validate_argument_spec(argument_spec=module.ARGUMENT_SPEC)
-        messages: list[str] = []
-
-        def say(line: str) -> None:
-            messages.append(line)
-            display.display(f"  {line}")
-
+        say = Speaker(_write, terminal.width)
         try:
             result |= {"changed": False, **module.run(params, check_mode=self._task.check_mode, say=say)}
         except TrainingError as error:
-            raise AnsibleActionFail(str(error)) from None
-        return {**result, "messages": messages}
+            result |= {"failed": True, "msg": str(error), **error.facts}
+        return {**result, "messages": say.messages}
+
+
+def _write(text: str, *, stays: bool = True, newline: bool = True) -> None:
+    # What is drawn over is nothing for the log file of Ansible.
+    display.display(text, screen_only=not stays, newline=newline)
 
 
 class QuietAction(InProcessAction):

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from chronos_training.control.dataset import publish_dataset
+from chronos_training.control.publishing import tell_missing_bucket
 from chronos_training.control.settings import resolve_settings
 from chronos_training.core import aws
 from chronos_training.core.errors import ConfigurationError
@@ -47,7 +48,10 @@ def prepare_and_publish(
         for note in manifest["notes"]:
             say(f"{name}: {note}")
         target = bucket or resolve_settings(env, region=region or None).bucket
-        result = publish_dataset(aws.client("s3", region=region or None), target, Path(folder), check_mode=check_mode)
+        s3 = aws.client("s3", region=region or None)
+        if check_mode:
+            tell_missing_bucket(s3, target, say)
+        result = publish_dataset(s3, target, Path(folder), check_mode=check_mode)
     if result["changed"]:
         done = "would be uploaded" if check_mode else "uploaded"
         say(f"{name}: {result['uploaded']} of {result['files']} files {done} to {result['url']}")

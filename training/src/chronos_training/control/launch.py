@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable
+from typing import Any
 
 from chronos_training.core import aws, guard
 from chronos_training.core.clock import iso, parse_iso, utc_now
@@ -15,9 +16,12 @@ from chronos_training.core.states import STARTING
 from chronos_training.core.store import Observed, RunActive, StateStore, open_store
 from chronos_training.core.wire import STATE_CONFIG
 
+from . import audit
 from .abandon import abandon
+from .commands import playbook
 from .holder import refusal
-from .order import GUARD_MINUTES, LaunchOrder
+from .limits import GUARD_MINUTES
+from .order import LaunchOrder
 from .settle import CONSISTENCY_SECONDS, proof_of_death, settle
 from .starting import start_instances, zones_of
 
@@ -33,6 +37,8 @@ def preview(order: LaunchOrder) -> None:
     # A dead run is no refusal: the launch would settle it.
     if observed is not None and proof_of_death(observed, ec2, order.project) is None:
         raise TrainingError(refusal(observed, store.url, ec2, order.project))
+    _refuse_strays(ec2, order, None if observed is None else observed.record.run_id)
+    _image(order)
 
 
 def launch(order: LaunchOrder, say: Say, *, consistency_seconds: float = CONSISTENCY_SECONDS) -> RunRecord:
@@ -46,14 +52,13 @@ def launch(order: LaunchOrder, say: Say, *, consistency_seconds: float = CONSIST
     if holder is not None:
         raise TrainingError(refusal(holder, store.url, ec2, order.project))
     if settled is not None:
-        say(settled)
-    strays = find_instances(ec2, order.project, order.env)
-    if strays:
-        names = ", ".join(f"{i.instance_id} ({i.state}, run {i.run_id or 'none'})" for i in strays)
-        raise TrainingError(
-            f"Instances of {order.env} live without a run: {names}.",
-            hint="Nothing was changed. Look at them, then end them with ansible-playbook playbooks/kill_training.yml.",
+        say(settled.sentence)
+        audit.record(
+            audit.Log(order.bucket, order.env, order.region, say),
+            audit.TAKEOVER,
+            audit.Entry(settled.run_id, settled.sentence),
         )
+    _refuse_strays(ec2, order)
     check_conditions(aws.client("s3", region=order.region, config=STATE_CONFIG), order.bucket, order.env)
     image_id, zones = _image(order), zones_of(ec2, order.subnet_ids)
     try:
@@ -78,6 +83,18 @@ def launch(order: LaunchOrder, say: Say, *, consistency_seconds: float = CONSIST
         abandon(s3, ec2, store, order, error, say, consistency_seconds=consistency_seconds)
         raise
     return observed.record
+
+
+def _refuse_strays(ec2: Any, order: LaunchOrder, settled: str | None = None) -> None:
+    """Raise TrainingError when instances live without a run. Those of run `settled` do not count: the launch ends them."""
+    found = find_instances(ec2, order.project, order.env)
+    strays = [instance for instance in found if settled is None or instance.run_id != settled]
+    if strays:
+        names = ", ".join(f"{i.instance_id} ({i.state}, run {i.run_id or 'none'})" for i in strays)
+        raise TrainingError(
+            f"Instances of {order.env} live without a run: {names}.",
+            hint=f"Nothing was changed. Look at them, then end them with {playbook(order.env, 'kill_training')}.",
+        )
 
 
 def _acquire(store: StateStore, order: LaunchOrder) -> Observed:

@@ -37,6 +37,8 @@ def publish_model(
             f"The model's name {name!r} is not allowed: lower-case letters, digits, '.', '_' and '-', at most 63, "
             "beginning with a letter or digit."
         )
+    if check_mode:
+        publishing.tell_missing_bucket(s3, bucket, say)
     folder, commit = _fetch(source, revision, say)
     model = read_pretrained(folder)
     before = _current(s3, bucket, name, check_mode)

@@ -21,5 +21,5 @@ def main(module_class: Any, argument_spec: dict[str, Any], run: Run) -> None:
     try:
         result = run(module.params, check_mode=module.check_mode, say=messages.append)
     except TrainingError as error:
-        module.fail_json(msg=str(error), messages=messages)
+        module.fail_json(msg=str(error), messages=messages, **error.facts)
     module.exit_json(**{"changed": False, "messages": messages, **result})

@@ -7,9 +7,6 @@ from typing import Any
 
 from chronos_training.core.errors import TrainingError
 
-# The last guard on the machine (`shutdown -h +N`) and the end of the run itself may take this much longer.
-GUARD_MINUTES = 15
-
 
 @dataclass(frozen=True)
 class LaunchOrder:

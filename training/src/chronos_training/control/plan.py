@@ -5,32 +5,37 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-import math
 import tempfile
 from pathlib import Path
 from typing import Any
 
 from chronos_training.config import (
+    Difference,
     TrainingConfig,
     adopt,
     check_against_dataset,
     check_device,
-    load_config,
+    differences,
+    load_with_origins,
     repository_config,
 )
 from chronos_training.config.fingerprint import Fingerprint
 from chronos_training.core import aws, layout
-from chronos_training.core.clock import duration, iso, utc_now
-from chronos_training.core.cost import REFERENCE_TYPE, HourlyPrice, hourly_price
+from chronos_training.core.clock import iso, utc_now
+from chronos_training.core.cost import REFERENCE_TYPE, HourlyPrice, dearest, hourly_price
 from chronos_training.core.errors import ConfigurationError
 from chronos_training.core.objects import read_bytes
 
 from .earlier_run import checkpoints_of_run, model_of_run, without_latest
-from .order import GUARD_MINUTES
+from .expectation import Expectation, expectation
+from .limits import deadline_of, poweroff_minutes, with_limit
 from .owner import owner
+from .plan_text import plan_lines
 from .published import base_model, current_runtime, dataset_manifest
+from .repeat import check_repeat_alone, earlier_launch
 from .request import LaunchRequest
 from .settings import Settings, resolve_settings
+from .starting import zones_of
 
 Json = dict[str, Any]
 # What the instance is told of the environment; `image` is None where none was published.
@@ -46,7 +51,11 @@ class Plan:
     settings: Settings
     request: LaunchRequest
     deadline_seconds: float
-    price: HourlyPrice
+    prices: dict[str, HourlyPrice]  # of each type that is tried
+    zones: dict[str, str]  # subnet id -> zone, in the order in which they are tried
+    differences: list[Difference]  # from the built-in defaults
+    origins: dict[str, str]  # dotted key -> the source that set it last, as run_spec["config_sources"] names it
+    expected: Expectation | None
     run_spec: Json
     run_spec_body: str
     agent: Json
@@ -55,6 +64,16 @@ class Plan:
     def run_spec_key(self) -> str:
         """Return the S3 key of the run spec."""
         return layout.run_prefix(self.request.env, self.run_id) + "run_spec.json"
+
+    @property
+    def price(self) -> HourlyPrice:
+        """Return the price that limit and worst case reckon with: of the dearest type that may be started."""
+        return dearest(list(self.prices.values()))
+
+    @property
+    def capped(self) -> bool:
+        """Return whether run.max_cost gives the limit, and not run.max_runtime_hours."""
+        return bool(self.run_spec["limits"]["capped"])
 
     @property
     def instances(self) -> int:
@@ -75,7 +94,7 @@ class Plan:
             "agent_sha256": self.agent["sha256"],
             "instances": self.instances,
             "deadline_seconds": self.deadline_seconds,
-            "poweroff_minutes": math.ceil(self.deadline_seconds / 60) + GUARD_MINUTES,
+            "poweroff_minutes": poweroff_minutes(self.deadline_seconds),
             "heartbeat_seconds": self.request.heartbeat_seconds,
             "log_seconds": self.request.log_seconds,
             "watch_seconds": self.request.watch_seconds,
@@ -106,22 +125,8 @@ class Plan:
         }
 
     def lines(self) -> list[str]:
-        """Return the plan for people, one line for each thing that matters."""
-        spec = self.run_spec
-        dataset, environment = spec["dataset"], spec["runtime"]["python_env"]
-        worst = self.price.cost(self.deadline_seconds + GUARD_MINUTES * 60)
-        many = f"{self.instances} x " if self.instances > 1 else ""
-        return [
-            f"run          {self.run_id} in {self.request.env}, bucket {self.settings.bucket}",
-            f"model        {spec['training']['name']} on {self.request.device}, configuration {spec['config_sources'][-1]}",
-            *_base_line(spec["base_model"]),
-            *_resume_line(spec["resume"]),
-            f"dataset      {dataset['name']}: {dataset['items']} series, {dataset['rows']:,} rows, {_size(dataset['bytes'])}",
-            f"environment  torch {environment['torch']}, Python {environment['python']}, {_size(environment['size'])}, "
-            f"sha256 {environment['sha256'][:12]}",
-            f"instance     {many}{' or '.join(self.request.instance_types)}, {self.request.volume_gb} GB, {_price(self.price)}",
-            f"limit        {duration(self.deadline_seconds)} from boot; worst case {_money(worst)}",
-        ]
+        """Return the plan for people."""
+        return plan_lines(self)
 
 
 def make_plan(request: LaunchRequest) -> Plan:
@@ -133,18 +138,30 @@ def make_plan(request: LaunchRequest) -> Plan:
             hint="Run playbooks/provision_infrastructure.yml for this inventory.",
         )
     s3 = aws.client("s3", region=settings.region)
-    config, sources = _load(s3, settings.bucket, request)
-    config = without_latest(config, s3, settings.bucket, request.env)
+    again = None
+    if request.repeat_run:
+        check_repeat_alone(request)
+        again = earlier_launch(s3, settings.bucket, request.env, request.repeat_run, request.device)
+        config, sources = again.config, [f"the configuration of run {again.run_id}"]
+        origins = {one.key: sources[0] for one in differences(config)}
+    else:
+        config, sources, origins = _load(s3, settings.bucket, request)
+        config = without_latest(config, s3, settings.bucket, request.env)
     kind = "autogluon" if config.model.family == "autogluon" else "chronos"
     environment, agent = current_runtime(s3, settings.bucket, request.env, kind)
     manifest = dataset_manifest(s3, settings.bucket, config.dataset.name)
     base = None
-    if config.model.base is not None:
+    if again is not None:
+        again.check_dataset(manifest.digest)
+        environment, base = again.environment, again.base
+    elif config.model.base is not None:
         base = base_model(s3, settings.bucket, config.model.base)
     elif config.model.base_run is not None:
         base = model_of_run(s3, settings.bucket, request.env, config.model.base_run)
-    if base is not None:
-        config = adopt(config, base)
+    if base is not None and again is None:
+        given, config = config, adopt(config, base)
+        taken = {f"model.{key}" for key, value in config.model if value != getattr(given.model, key)}
+        origins = {key: source for key, source in origins.items() if key not in taken}
     check_against_dataset(config, manifest.content)
     check_device(config, request.device)
     _check_build(request.device, environment)
@@ -153,7 +170,16 @@ def make_plan(request: LaunchRequest) -> Plan:
         _check_resumable(config)
         fingerprint = Fingerprint(config, manifest.digest, base["digest"] if base else "")
         resume = checkpoints_of_run(s3, settings.bucket, request.env, request.resume_run, fingerprint)
-    price = hourly_price(request.instance_types[0], request.volume_gb, request.price_per_hour, config.run.instances)
+    prices = {
+        kind: hourly_price(kind, request.volume_gb, request.price_per_hour, config.run.instances)
+        for kind in request.instance_types
+    }
+    price, deadline = prices[request.instance_types[0]], _deadline(config, prices)
+    changed, capped = differences(config), deadline < config.run.max_runtime_hours * 3600
+    # A run that goes on from a checkpoint has less to do than any before.
+    expected = None if resume else expectation(s3, settings.bucket, request.env, config, request.instance_types[0])
+    config = with_limit(config, deadline)
+    zones = zones_of(aws.client("ec2", region=settings.region), settings.subnet_ids)
     now = utc_now()
     run_id = layout.new_run_id(now)
     spec = {
@@ -177,6 +203,7 @@ def make_plan(request: LaunchRequest) -> Plan:
         },
         "base_model": {k: base.get(k) for k in _BASE_MODEL} if base else None,
         "resume": resume,
+        "repeats": request.repeat_run,
         "runtime": {
             "python_env": {k: environment.get(k) for k in _ENVIRONMENT},
             "package": {k: agent[k] for k in ("sha256", "key", "version")},
@@ -190,18 +217,27 @@ def make_plan(request: LaunchRequest) -> Plan:
             "market": "on-demand",
             "volume_gb": request.volume_gb,
             "price_per_hour_usd": price.total,
+            "prices_per_hour_usd": {kind: one.parts() for kind, one in prices.items()},
             "price_date": price.date,
             "reference_type": REFERENCE_TYPE,
             "reference_price_per_hour_usd": hourly_price(REFERENCE_TYPE, 100).total,
         },
-        "limits": {"deadline_seconds": config.run.max_runtime_hours * 3600},
+        "limits": {"deadline_seconds": deadline, "max_cost_usd": config.run.max_cost, "capped": capped},
     }
     body = json.dumps(spec, indent=2) + "\n"
-    return Plan(run_id, settings, request, config.run.max_runtime_hours * 3600, price, spec, body, agent)
+    return Plan(run_id, settings, request, deadline, prices, zones, changed, origins, expected, spec, body, agent)
 
 
-def _load(s3: Any, bucket: str, request: LaunchRequest) -> tuple[TrainingConfig, list[str]]:
-    """Return the configuration and its sources, each laid over the one before: repository, bucket, one's own file."""
+def _deadline(config: TrainingConfig, prices: dict[str, HourlyPrice]) -> float:
+    price = dearest(list(prices.values()))
+    return deadline_of(config, price, next(kind for kind, one in prices.items() if one == price))
+
+
+def _load(s3: Any, bucket: str, request: LaunchRequest) -> tuple[TrainingConfig, list[str], dict[str, str]]:
+    """Return the configuration, its sources, each laid over the one before, and which of them set each key.
+
+    The sources: repository, bucket, one's own file.
+    """
     own = repository_config(request.config)
     paths, sources = [own], [f"training/configs/{own.name}"]
     with tempfile.TemporaryDirectory() as folder:
@@ -219,7 +255,9 @@ def _load(s3: Any, bucket: str, request: LaunchRequest) -> tuple[TrainingConfig,
                 raise ConfigurationError(f"The configuration file {given} does not exist.")
             paths.append(given)
             sources.append(str(given))
-        return load_config(paths), sources
+        config, origins = load_with_origins(paths)
+    named = dict(zip(paths, sources, strict=True))
+    return config, sources, {key: named[path] for key, path in origins.items()}
 
 
 def _check_build(device: str, environment: Json) -> None:
@@ -236,33 +274,3 @@ def _check_resumable(config: TrainingConfig) -> None:
             "training_launch_resume_run: AutoGluon leaves no checkpoints to go on from.",
             hint="Start from a finished run's fine-tuned Chronos model (model.base_run), or launch anew.",
         )
-
-
-def _base_line(base: Json | None) -> list[str]:
-    if base is None:
-        return []
-    size = _size(sum(file["size"] for file in base["files"]))
-    if base["run_id"]:
-        return [f"starts from  the model of run {base['run_id']}: {base['family']}, {size}"]
-    return [f"starts from  {base['name']}: {base['family']}, {size}, digest {base['digest'][:12]}"]
-
-
-def _resume_line(resume: Json | None) -> list[str]:
-    if resume is None:
-        return []
-    size = _size(sum(file["size"] for file in resume["files"]))
-    return [f"goes on from step {resume['step']:,} of run {resume['run_id']}, {size}"]
-
-
-def _size(count: float) -> str:
-    return f"{count / 1e9:.2f} GB" if count >= 1e9 else f"{count / 1e6:.1f} MB"
-
-
-def _money(dollars: float | None) -> str:
-    return "unknown" if dollars is None else f"${dollars:.2f}"
-
-
-def _price(price: HourlyPrice) -> str:
-    if price.total is None:
-        return "price unknown (set training_launch_price_per_hour)"
-    return f"${price.total:.3f}/h (prices: {price.date})"

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import io
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from boto3.s3.transfer import TransferConfig
+from botocore.exceptions import ClientError
 
-from chronos_training.core import aws
+from chronos_training.core import aws, layout
 from chronos_training.core.errors import TrainingError
 from chronos_training.core.objects import says_absent
 
@@ -49,3 +51,12 @@ def put_json(s3: Any, bucket: str, key: str, value: dict[str, Any]) -> None:
     body = (json.dumps(value, indent=2) + "\n").encode()
     with aws.explained(f"write s3://{bucket}/{key}"):
         s3.put_object(Bucket=bucket, Key=key, Body=body, ContentType="application/json")
+
+
+def tell_missing_bucket(s3: Any, bucket: str, say: Callable[[str], None]) -> None:
+    """Say when there is no bucket yet. A preview foretells what is published all the same: it may follow one of provisioning."""
+    try:
+        s3.list_objects_v2(Bucket=bucket, Prefix=layout.RUNTIME_ENV_PREFIX, MaxKeys=1)
+    except ClientError as error:
+        if aws.error_code(error) == "NoSuchBucket":
+            say(f"the bucket {bucket} does not exist yet: playbooks/provision_infrastructure.yml makes it")

@@ -25,11 +25,12 @@ class LaunchRequest:
     watch_seconds: float
     git_commit: str
     resume_run: str | None = None  # a run whose checkpoints are gone on from
+    repeat_run: str | None = None  # a run that is launched again, from its own run spec
 
     @classmethod
     def from_params(cls, params: dict[str, Any]) -> LaunchRequest:
         """Return the request in a module's parameters."""
         values = {name: params[name] for name in cls.__dataclass_fields__}
-        values["resume_run"] = params["resume_run"] or None
+        values |= {name: params[name] or None for name in ("resume_run", "repeat_run")}
         values["instance_types"] = tuple(values["instance_types"])
         return cls(**values)

@@ -14,7 +14,7 @@ from chronos_training.core.errors import DataError, TrainingError
 from chronos_training.core.hashing import sha256_file
 from chronos_training.core.objects import read_json
 
-from .runs import run_cost
+from .runs import checked_run_id, run_cost
 
 
 def fetch_run(
@@ -22,9 +22,9 @@ def fetch_run(
 ) -> list[str]:
     """Download the run's artifacts, records and logs into `target`; return the paths that were new or changed.
 
-    Raises TrainingError when there is no such run, DataError when a file is not what the run stored.
+    Raises TrainingError when there is no such run, DataError when a file is missing or not what the run stored.
     """
-    prefix = layout.run_prefix(env, run_id)
+    prefix = layout.run_prefix(env, checked_run_id(run_id))
     wanted = _objects(s3, bucket, prefix)
     if not wanted:
         raise TrainingError(f"There is no run {run_id} in s3://{bucket}/{prefix}.", hint="See playbooks/list_runs.yml.")
@@ -33,6 +33,13 @@ def fetch_run(
         log_prefix = layout.logs_prefix(env, run_id)
         jobs += [(key, target / "logs" / key[len(log_prefix) :]) for key in _objects(s3, bucket, log_prefix)]
     hashes = _expected(s3, bucket, prefix)
+    missing = sorted(hashes.keys() - set(wanted))
+    if missing:
+        raise DataError(
+            f"Run {run_id} is not whole any more: it stored {len(hashes)} artifacts, and {len(missing)} of them "
+            f"{'is' if len(missing) == 1 else 'are'} gone, s3://{bucket}/{missing[0]} for one.",
+            hint="Whoever deleted it may have a copy. Nothing was fetched.",
+        )
     with ThreadPoolExecutor(8) as pool:
         fetched = list(pool.map(lambda job: _fetch(s3, bucket, job[0], job[1], hashes.get(job[0])), jobs))
     new = [str(path) for path in fetched if path is not None]

@@ -8,8 +8,10 @@ from typing import Any
 
 from chronos_training.core import aws, layout
 from chronos_training.core.clock import duration, parse_iso
-from chronos_training.core.cost import billed_seconds, reference_cost
+from chronos_training.core.cost import reference_cost
+from chronos_training.core.errors import ConfigurationError
 from chronos_training.core.objects import age_seconds, read_bytes, read_json
+from chronos_training.core.run_cost import cost_of_run
 from chronos_training.core.states import COMPLETED
 
 
@@ -28,6 +30,15 @@ class PastRun:
     cost_usd: float | None
     recommended: bool  # its comparison allows it (evaluation.publish_if)
     latest: bool  # the newest recommended one of its name
+
+
+def checked_run_id(run_id: str) -> str:
+    """Return `run_id` if it is one. ConfigurationError when it is not."""
+    if not layout.RUN_ID.match(run_id):
+        raise ConfigurationError(
+            f"{run_id!r} is not a run id (YYYYMMDD-HHMMSS).", hint="playbooks/list_runs.yml shows the runs."
+        )
+    return run_id
 
 
 def run_ids(s3: Any, bucket: str, env: str, limit: int = 1000) -> list[str]:
@@ -66,7 +77,7 @@ def newest_ended_age(s3: Any, bucket: str, env: str) -> float | None:
 def list_runs(s3: Any, bucket: str, env: str, limit: int, active: dict[str, Any] | None) -> list[PastRun]:
     """Return the newest runs. `active` is the state of the run that is under way, if any."""
     with ThreadPoolExecutor(8) as pool:
-        runs = list(pool.map(lambda run_id: _read(s3, bucket, env, run_id, active), run_ids(s3, bucket, env, limit)))
+        runs = list(pool.map(lambda run_id: read_run(s3, bucket, env, run_id, active), run_ids(s3, bucket, env, limit)))
     newest = {run.model: run.run_id for run in reversed(runs) if run.recommended}
     return [replace(run, latest=newest.get(run.model) == run.run_id) for run in runs]
 
@@ -90,7 +101,8 @@ def _is_recommended(metadata: dict[str, Any]) -> bool:
     return bool(metadata.get("validation", {}).get("publish", {}).get("met"))
 
 
-def _read(s3: Any, bucket: str, env: str, run_id: str, active: dict[str, Any] | None) -> PastRun:
+def read_run(s3: Any, bucket: str, env: str, run_id: str, active: dict[str, Any] | None) -> PastRun:
+    """Return the run as its prefix, or `active` (the state of the run that is under way), shows it."""
     prefix = layout.run_prefix(env, run_id)
     if active is not None and active["run_id"] == run_id:
         state: dict[str, Any] = active
@@ -128,8 +140,7 @@ def run_cost(state: dict[str, Any], spec: dict[str, Any]) -> tuple[float | None,
     seconds = run_seconds(state)
     if seconds is None:
         return None, None
-    price = spec.get("instance", {}).get("price_per_hour_usd")
-    return (None if price is None else price * billed_seconds(seconds) / 3600), reference_cost(seconds)
+    return cost_of_run(state, spec, seconds), reference_cost(seconds)
 
 
 def _length(state: dict[str, Any]) -> str:
@@ -138,14 +149,35 @@ def _length(state: dict[str, Any]) -> str:
 
 
 def table(runs: list[PastRun]) -> list[str]:
-    """Return the runs as lines of a table for a terminal of 100 columns; behind it, of which name a run has the latest model."""
-    header = f"{'run':16}{'status':12}{'dataset':16}{'took':14}{'WQL':>9}{'vs naive':>10}{'cost':>9}"
-    lines = [header, "-" * len(header)]
-    for run in runs:
-        wql = f"{run.wql:9.4f}" if run.wql is not None else f"{'-':>9}"
-        relative = f"{run.relative_wql:10.3f}" if run.relative_wql is not None else f"{'-':>10}"
-        cost = f"{f'${run.cost_usd:.2f}':>9}" if run.cost_usd is not None else f"{'-':>9}"
-        lines.append(
-            f"{run.run_id:16}{run.status:12}{run.dataset:16}{run.length:14}{wql}{relative}{cost}{f'  latest {run.model}' if run.latest else ''}"
-        )
-    return lines
+    """Return the runs as lines of a table, and what they cost together; behind a run, of which name it has the latest model."""
+    header = ("run", "status", "dataset", "took", "WQL", "vs naive", "cost")
+    rows = [header, *[_row(run) for run in runs]]
+    widths = [max(len(row[i]) for row in rows) for i in range(len(header))]
+    lines = ["  ".join(_cell(text, i, widths[i]) for i, text in enumerate(row)) for row in rows]
+    lines[1:] = [
+        f"{line}{f'  latest {run.model}' if run.latest else ''}" for line, run in zip(lines[1:], runs, strict=True)
+    ]
+    return [lines[0], "-" * len(lines[0]), *lines[1:], "", _total(runs)]
+
+
+def _row(run: PastRun) -> tuple[str, ...]:
+    return (
+        run.run_id,
+        run.status,
+        run.dataset,
+        run.length,
+        "-" if run.wql is None else f"{run.wql:.4f}",
+        "-" if run.relative_wql is None else f"{run.relative_wql:.3f}",
+        "-" if run.cost_usd is None else f"${run.cost_usd:.2f}",
+    )
+
+
+def _cell(text: str, column: int, width: int) -> str:
+    return text.rjust(width) if column > 3 else text.ljust(width)  # numbers are behind took
+
+
+def _total(runs: list[PastRun]) -> str:
+    known = [run.cost_usd for run in runs if run.cost_usd is not None]
+    count = "1 run" if len(runs) == 1 else f"{len(runs)} runs"
+    unknown = f", without {len(runs) - len(known)} whose cost is not known" if len(known) < len(runs) else ""
+    return f"{count}, ${sum(known):.2f} together{unknown}"

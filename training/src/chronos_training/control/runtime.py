@@ -90,6 +90,8 @@ def publish_runtime(request: Request, *, check_mode: bool, say: Say) -> dict[str
         kind=request.kind,
     )
     s3 = aws.client("s3", region=request.region)
+    if check_mode:
+        publishing.tell_missing_bucket(s3, request.bucket, say)
     pointers = (layout.env_current_key(request.kind), layout.RUNTIME_PACKAGE_CURRENT)
     before_env, before_package = (_current(s3, request.bucket, key, check_mode) for key in pointers)
     env = _publish_environment(s3, request, target, before_env, check_mode, say)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from chronos_training.core import aws, layout
@@ -16,6 +17,14 @@ from .guards import take_away
 
 # EC2 lists a new instance by tag within seconds, at the worst some minutes; until then "none is listed" proves nothing.
 CONSISTENCY_SECONDS = 300.0
+
+
+@dataclass(frozen=True)
+class Settled:
+    """A dead run whose lock was released, and the sentence that says why and how it ended."""
+
+    run_id: str
+    sentence: str
 
 
 def proof_of_death(
@@ -89,7 +98,7 @@ def settle(
     project: str,
     *,
     consistency_seconds: float = CONSISTENCY_SECONDS,
-) -> tuple[Observed | None, str | None]:
+) -> tuple[Observed | None, Settled | None]:
     """Look at the lock. Returns (holder, None) when a run may be alive, else (None, what was settled, if anything)."""
     observed = store.read()
     if observed is None:
@@ -104,4 +113,4 @@ def settle(
     except RunActive as active:  # an instance claimed it, or somebody wrote it, in the same instant
         return active.observed, None
     ended = f"was archived as {record.status}" if record.status in FINAL else "was archived by another command"
-    return None, f"Run {run_id} was dead ({proof}); its state {ended} and its lock released."
+    return None, Settled(run_id, f"Run {run_id} was dead ({proof}); its state {ended} and its lock released.")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 
 class TrainingError(Exception):
     """Something a person can act on. `str(error)` is the whole message; modules print it without a traceback."""
@@ -10,6 +12,8 @@ class TrainingError(Exception):
         """`message` says what failed on which resource; `hint` is the next thing to do."""
         self.message = message
         self.hint = hint
+        # What a program may want to know beside the sentence: results of the module that fails with it.
+        self.facts: dict[str, Any] = {}
         super().__init__(f"{message} {hint}".strip())
 
 

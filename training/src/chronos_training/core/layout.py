@@ -56,6 +56,16 @@ def logs_prefix(env: str, run_id: str) -> str:
     return f"{env}/logs/{run_id}/"
 
 
+def audit_prefix(env: str) -> str:
+    """Return the prefix of the environment's audit log. No lifecycle rule covers it: it stays as long as the bucket."""
+    return f"{env}/audit/"
+
+
+def audit_key(env: str, at: datetime, event: str, token: str) -> str:
+    """Return the key of one event at `at` (timezone-aware); `token` tells two of the same second apart."""
+    return f"{audit_prefix(env)}{at.astimezone(timezone.utc):%Y/%m/%d/%H%M%S}-{event}-{token}.json"
+
+
 def dataset_prefix(name: str) -> str:
     """Return the prefix of a dataset's files."""
     return f"{DATASET_PREFIX}{name}/"

@@ -38,6 +38,7 @@ class RunRecord:
     kill_requested_at: str | None = None
     kill_requested_by: str | None = None
     error_message: str | None = None
+    cost_usd: float | None = None  # of all instances so far, an estimate; None where no price is known
     training_config: dict[str, Any] = field(default_factory=dict)
     sequence: int = 0
     write_nonce: str = ""

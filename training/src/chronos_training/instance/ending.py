@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from chronos_training.core import aws, guard, inventory, layout
+from chronos_training.core import aws, guard, inventory, layout, run_cost
 from chronos_training.core.cas import ConditionalObject, Lost
 from chronos_training.core.clock import iso, parse_iso, utc_now
 from chronos_training.core.errors import TrainingError
@@ -22,6 +22,7 @@ from chronos_training.core.states import COMPLETED, FAILED, FINAL
 from chronos_training.core.store import Fenced, Observed, StateStore
 from chronos_training.core.wire import STATE_CONFIG, S3Wire
 
+from . import machine
 from .masking import mask_text
 from .members import GONE_SECONDS, end_members
 from .patience import CONFIG, OUTAGE_SECONDS, Patience
@@ -136,9 +137,12 @@ def end_run(
             attempt("ship the logs", ship_logs, vital=False)
             status, error = COMPLETED, None
         else:
-            status, error = _store(s3, place, run, outcome, ship_logs, attempt)
+            status, error = _store(s3, place, run, observed.record.instance_type, outcome, ship_logs, attempt)
         error = None if error is None else mask_text(error)
-        final = attempt("settle the state", lambda: _settle(store, observed, status, error, outcome.steps))
+        # A restarted machine counts anew, and without the run spec there is no price: then what was said last holds.
+        costs = (cost_so_far(place, outcome.run_spec, observed.record.instance_type), observed.record.cost_usd)
+        cost = max((one for one in costs if one is not None), default=None)
+        final = attempt("settle the state", lambda: _settle(store, observed, status, error, outcome.steps, cost))
     if final is not None:
         archive = final.record.to_json()
         archived = attempt("archive the state", lambda: _put_bytes(s3, run, "system-state.json", archive))
@@ -156,12 +160,29 @@ def end_run(
         raise attempt.problems[0]
 
 
+def cost_so_far(place: Place, run_spec: Json, instance_type: str | None) -> float | None:
+    """Return the dollars of all instances since this one's boot, an estimate; None while no price is known. Never raises."""
+    return run_cost.cost_usd(run_spec.get("instance", {}), instance_type, _life(place))
+
+
+def _life(place: Place) -> float:
+    try:
+        return time.monotonic() - machine.booted_at(place.state)
+    except (OSError, ValueError):  # a disk that is full costs a number, not the run
+        return 0.0
+
+
 def _settle(
-    store: StateStore, observed: Observed, status: str, error: str | None, steps: dict[str, dict[str, str]]
+    store: StateStore,
+    observed: Observed,
+    status: str,
+    error: str | None,
+    steps: dict[str, dict[str, str]],
+    cost: float | None,
 ) -> Observed:
     """Write the final status, or find that an earlier try of ours has written it though its answer was lost."""
     try:
-        return store.finish(observed, status, error, steps=steps)
+        return store.finish(observed, status, error, steps=steps, cost_usd=cost)
     except Fenced:
         current = store.read()
         if current is None or current.record.run_id != observed.record.run_id or current.record.steps != steps:
@@ -170,7 +191,13 @@ def _settle(
 
 
 def _store(
-    s3: Any, place: Place, run: Run, outcome: Outcome, ship_logs: Callable[[], None], attempt: _Attempts
+    s3: Any,
+    place: Place,
+    run: Run,
+    instance_type: str | None,
+    outcome: Outcome,
+    ship_logs: Callable[[], None],
+    attempt: _Attempts,
 ) -> tuple[str, str | None]:
     """Store results, records and logs. Returns the status and the error that the run ends with."""
     artifacts = outcome.artifacts
@@ -180,7 +207,9 @@ def _store(
         artifacts = results.stored
     # Not seeing the inventory, or a late log, does not make a good model a failed run.
     attempt("write cleanup_status.json", lambda: _put_cleanup_status(s3, run), vital=False)
-    training = _training_json(run, outcome, artifacts)
+    training = training_record(run, outcome, artifacts)
+    instance = outcome.run_spec.get("instance")
+    training["cost"] = run_cost.breakdown(instance, instance_type, _life(place)) if instance else None
     attempt("write training.json", lambda: _put(s3, run, "training.json", training))
     attempt("ship the logs", ship_logs, vital=False)
     if outcome.status != COMPLETED:
@@ -193,7 +222,8 @@ def _store(
     return outcome.status, outcome.error
 
 
-def _training_json(run: Run, outcome: Outcome, artifacts: list[Json]) -> Json:
+def training_record(run: Run, outcome: Outcome, artifacts: list[Json]) -> Json:
+    """Return training.json: how the run went, by phase, and what it stored."""
     phases: dict[str, Json] = {}
     for name, times in outcome.steps.items():
         phases[name] = dict(times)

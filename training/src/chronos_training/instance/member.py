@@ -112,7 +112,7 @@ class Member:
 
     def _work(self) -> None:
         self._wait_until_named()
-        self.preparation.initialize(iso(utc_now()))
+        self.preparation.initialize(iso(utc_now()), None)
         self.preparation.sync_data()
         endpoint = self._wait_for_rendezvous()
         address = machine.private_address(self.preparation.stop_if_asked)

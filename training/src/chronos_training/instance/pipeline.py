@@ -15,17 +15,19 @@ from chronos_training.core import aws
 from chronos_training.core.clock import iso, utc_now
 from chronos_training.core.errors import TrainingError
 from chronos_training.core.rendezvous import ALONE, Rendezvous
-from chronos_training.core.states import COMPLETED, FAILED, INTERRUPTED, KILLED
+from chronos_training.core.run_records import DATA_SYNC, PREFLIGHT, RESULTS_SYNC, TRAINING
+from chronos_training.core.states import COMPLETED, FAILED, INTERRUPTED, KILLED, RUNNING
 from chronos_training.core.store import Fenced, Observed, StateStore, open_store
 
 from . import heartbeat, machine, wrong_clock
 from .checkpoint_sync import CheckpointSync
-from .ending import END_SECONDS, Outcome, end_run, note_ending, only_one
+from .ending import END_SECONDS, Outcome, cost_so_far, end_run, note_ending, only_one, training_record
 from .log_shipper import log_shipper
 from .margin import Margin
 from .member import Member
 from .members import Members, free_port, wait_until_named
 from .patience import CONFIG
+from .phase_records import PhaseRecords
 from .place import Place, Run
 from .preparation import Preparation
 from .reporter import Reporter
@@ -54,8 +56,10 @@ class Pipeline:
         self.shipper = log_shipper(self.s3, run, place)
         self.reporter = Reporter(store, observed, run.heartbeat_seconds, lambda: heartbeat.beat(place.state))
         self.results = Results(self.s3, run.bucket, run.prefix, place.output, place.sent)
+        self.records = PhaseRecords(run, lambda: not self.reporter.fenced.is_set())
         self.margin = Margin(place.state)
         self.preparation = Preparation(place, run, self.s3, self._asked_to_stop, self.reporter.progress)
+        self.reporter.price(lambda: cost_so_far(place, self.preparation.spec, self.reporter.record.instance_type))
         self.members: Members | None = None
         self.artifacts: list[dict[str, Any]] | None = None
         self.terminated_at: float | None = None
@@ -104,11 +108,14 @@ class Pipeline:
         self.reporter.begin("initialization")
         if self.run.instances > 1:
             self.members = Members(self.run, wait_until_named(self.store, self.run, self.preparation.stop_if_asked))
-        self.preparation.initialize(self.reporter.record.claimed_at or iso(utc_now()))
+        record = self.reporter.record
+        with self.records.phase(PREFLIGHT, self.preparation.preflight):
+            self.preparation.initialize(record.claimed_at or iso(utc_now()), record.instance_type)
 
     def _data_sync(self) -> None:
         self.reporter.begin("data_sync")
-        self.preparation.sync_data()
+        with self.records.phase(DATA_SYNC, self.preparation.synced):
+            self.preparation.sync_data()
 
     def _training(self) -> None:
         self.reporter.begin("training")
@@ -148,12 +155,22 @@ class Pipeline:
 
     def _results_sync(self) -> None:
         self.reporter.begin("results_sync")
+        # Written anew at the end, with the artifacts. Until then it tells that the training itself is done.
+        trained = Outcome(RUNNING, None, self.reporter.steps, None, self.preparation.spec)
+        self.records.put(TRAINING, training_record(self.run, trained, []))
+        facts: dict[str, Any] = {"files": 0, "bytes": 0, "artifacts": []}
 
         def progress(done: int, total: int) -> None:
+            facts["files"] = total
             self.reporter.progress(message="storing results", done_files=done, total_files=total)
 
-        # Not broken off when the limit comes near: what remains to be done is the same then, and this may still complete.
-        self.artifacts = self.results.store(progress, self._time_left, self._stop_if_pressed)
+        with self.records.phase(RESULTS_SYNC, facts):
+            try:
+                # Not broken off when the limit comes near: what remains is the same then, and this may still complete.
+                self.artifacts = self.results.store(progress, self._time_left, self._stop_if_pressed)
+            finally:
+                stored = self.results.stored
+                facts |= {"bytes": sum(artifact["size"] for artifact in stored), "artifacts": stored}
         log.info("%d result files stored and read back", len(self.artifacts))
 
     def _end(self, status: str, error: str | None) -> None:
@@ -164,6 +181,7 @@ class Pipeline:
         self.reporter.begin("cleanup")
         self.reporter.end_step()
         self.reporter.stop()
+        self.records.flush()
         outcome = Outcome(status, error, self.reporter.steps, self.artifacts, self.preparation.spec)
         log.info("ending as %s", status)
         end_run(self.place, self.run, self.store, self.reporter.observed, outcome, self.shipper.stop, until)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -53,10 +54,16 @@ class Preparation:
         self._asked_to_stop, self._report = asked_to_stop, report
         self._patience = Patience(check=self.stop_if_asked)
         self.spec: dict[str, Any] = {}
+        # What preflight.json and data_sync.json tell; a part that was not reached is None.
+        self.preflight: dict[str, Any] = {"machine": None, "dataset": None, "environment": None}
+        self.synced: dict[str, Any] = {"dataset": None, "base_model": None, "resume": None}
         self.trainer: Trainer | None = None
 
-    def initialize(self, started_at: str) -> None:
-        """Check the machine, install the environment, start the training program; `started_at` is the run's begin."""
+    def initialize(self, started_at: str, instance_type: str | None) -> None:
+        """Check the machine, install the environment, start the training program.
+
+        `started_at` is the run's begin, `instance_type` the one of the launch's types that was to be had.
+        """
         place, run = self._place, self._run
         self.spec = self._patience(lambda: load_run_spec(self._s3, run, place.state / "run_spec.json"))
         runtime, dataset = self.spec["runtime"]["python_env"], self.spec["dataset"]
@@ -66,19 +73,35 @@ class Preparation:
         use_local_disk(place.work)
         left = run.deadline_seconds - (time.monotonic() - machine.booted_at(place.state))
         found = check_machine(self.spec["device"], runtime["torch"], needed, place.work, left)
+        self.preflight["machine"] = {"gpu": None, **found, "needed_bytes": needed, "seconds_left": round(left, 1)}
         log.info("machine: %s", found)
         # Before the environment: a dataset that is gone or has changed is found out in seconds, not in minutes.
         self._manifest = self._patience(
             lambda: read_manifest(self._s3, run.bucket, dataset["manifest_key"], dataset["digest"])
         )
+        self.preflight["dataset"] = {
+            "name": self._manifest.name,
+            "digest": self._manifest.digest,
+            "files": len(self._manifest.files),
+            "bytes": self._manifest.total_bytes,
+        }
         self.stop_if_asked()
+        began = time.monotonic()
         fetching = self._fetching("fetching the environment")
         python = self._patience(
             lambda: install_environment(self._s3, run.bucket, runtime, place.environment, self._say, fetching)
         )
+        installed = time.monotonic()
         self.stop_if_asked()
         self._say("starting the environment")
-        versions = self._start_trainer(python, started_at)
+        versions = self._start_trainer(python, started_at, instance_type or "")
+        self.preflight["environment"] = {
+            "sha256": runtime["sha256"],
+            "mounted": os.path.ismount(place.environment),
+            "install_seconds": round(installed - began, 3),
+            "start_seconds": round(time.monotonic() - installed, 3),
+            **versions,
+        }
         check_environment(versions, self.spec["device"], runtime["torch"])
         log.info("environment: %s", versions)
 
@@ -88,24 +111,34 @@ class Preparation:
         prefix = layout.dataset_prefix(dataset["name"])
         place.data.mkdir(parents=True, exist_ok=True)
 
+        began = time.monotonic()
         progress = self._fetching("fetching data")
         self._patience(
             lambda: sync_dataset(self._s3, run.bucket, prefix, manifest, place.data, progress),
         )
         (place.data / "manifest.json").write_bytes(self._patience(self._manifest_bytes))
         log.info("dataset %s: %d files, %d bytes, verified", manifest.name, len(manifest.files), manifest.total_bytes)
+        self.synced["dataset"] = {
+            "name": manifest.name,
+            "digest": manifest.digest,
+            **_amount([file.size for file in manifest.files], began),
+        }
         base = self.spec.get("base_model")
         if base:
             fetching = self._fetching(f"fetching model {base['name']}")
-            what = f"model {base['name']}"
+            began, what = time.monotonic(), f"model {base['name']}"
             self._patience(lambda: sync_files(self._s3, run.bucket, base, place.base_model, what, fetching))
             log.info("%s: %d files, verified", what, len(base["files"]))
+            about = {"name": base["name"], "digest": base["digest"]}
+            self.synced["base_model"] = about | _amount([file["size"] for file in base["files"]], began)
         resume = self.spec.get("resume")
         if resume:
-            what = f"the checkpoints of run {resume['run_id']}"
+            began, what = time.monotonic(), f"the checkpoints of run {resume['run_id']}"
             fetching, target = self._fetching(f"fetching {what}"), place.output / "checkpoints"
             self._patience(lambda: sync_files(self._s3, run.bucket, resume, target, what, fetching))
             log.info("%s: %d files, verified; step %d", what, len(resume["files"]), resume["step"])
+            about = {"run_id": resume["run_id"], "step": resume["step"]}
+            self.synced["resume"] = about | _amount([file["size"] for file in resume["files"]], began)
 
     def stop_if_asked(self) -> None:
         """Raise the reason to end, when there is one."""
@@ -118,7 +151,7 @@ class Preparation:
         if self.trainer is not None:
             self.trainer.end()
 
-    def _start_trainer(self, python: Path, started_at: str) -> dict[str, Any]:
+    def _start_trainer(self, python: Path, started_at: str, instance_type: str) -> dict[str, Any]:
         """Start the training program, which loads its libraries and waits for its data; return what it found."""
         place = self._place
         place.output.mkdir(parents=True, exist_ok=True)
@@ -138,6 +171,7 @@ class Preparation:
             **TRAINING_VARIABLES,
             "PYTHONPATH": str(place.base / "agent/app"),
             "CHRONOS_RUN_STARTED_AT": started_at,
+            "CHRONOS_INSTANCE_TYPE": instance_type,
         }
         try:
             log_file, pid_file = place.logs / "training.log", place.state / "trainer.pid"
@@ -169,3 +203,8 @@ class Preparation:
     def _say(self, message: str) -> None:
         log.info("%s", message)
         self._report(message=message)
+
+
+def _amount(sizes: list[int], began: float) -> dict[str, Any]:
+    """Return what was brought and verified since `began` (monotonic)."""
+    return {"files": len(sizes), "bytes": sum(sizes), "seconds": round(time.monotonic() - began, 3)}

@@ -30,6 +30,7 @@ class Reporter:
         self._steps: dict[str, dict[str, str]] = {}
         self._progress: dict[str, Any] = {}
         self._rendezvous: str | None = None
+        self._cost: Callable[[], float | None] = lambda: None
         self._lock = threading.Lock()
         self._stopped = threading.Event()
         self.kill = threading.Event()
@@ -80,6 +81,10 @@ class Reporter:
         """Set what the current step is doing; written with the next heartbeat."""
         self._progress = progress
 
+    def price(self, cost: Callable[[], float | None]) -> None:
+        """Have each write tell the dollars so far; `cost` gives None while they are unknown."""
+        self._cost = cost
+
     def announce(self, rendezvous: str) -> None:
         """Write where the other instances find the training program, now or with the next heartbeat that gets through."""
         self._rendezvous = rendezvous
@@ -111,6 +116,7 @@ class Reporter:
             steps=self.steps,
             progress=dict(self._progress),
             rendezvous=self._rendezvous,
+            cost_usd=self._cost(),
         )
 
     def _loop(self) -> None:

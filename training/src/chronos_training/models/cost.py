@@ -7,8 +7,10 @@ from datetime import datetime
 from typing import Any
 
 from chronos_training.core.cost import billed_seconds
+from chronos_training.core.run_cost import breakdown, hourly
 
 STARTED_AT = "CHRONOS_RUN_STARTED_AT"
+INSTANCE_TYPE = "CHRONOS_INSTANCE_TYPE"
 
 
 def started_at(fallback: datetime) -> datetime:
@@ -20,26 +22,34 @@ def started_at(fallback: datetime) -> datetime:
     return moment if moment.tzinfo else fallback
 
 
-def estimate(instance: dict[str, Any], begun: datetime, now: datetime) -> dict[str, Any]:
-    """Return hours since the start and price × hours, for the instance and the reference type, in USD.
+def instance_type() -> str | None:
+    """Return the type that this runs on (environment variable), None where it is not told: the launch's first choice."""
+    return os.environ.get(INSTANCE_TYPE) or None
 
-    The prices are those that the launch announced (instance, disk, address); requests come on top and are small. Null
-    where no price is known.
+
+def estimate(
+    instance: dict[str, Any], begun: datetime, now: datetime, started_type: str | None = None
+) -> dict[str, Any]:
+    """Return hours since the start, and price × hours by part, for the instance and the reference type, in USD.
+
+    `instance` is that section of the run spec, `started_type` the one of its types that was to be had. The prices are
+    those that the launch announced; requests come on top and are small. Null where no price is known.
     """
-    hours = billed_seconds((now - begun).total_seconds()) / 3600
-
-    def cost(price: Any) -> float | None:
-        return round(float(price) * hours, 6) if isinstance(price, int | float) else None
-
+    seconds = (now - begun).total_seconds()
+    hours = billed_seconds(seconds) / 3600
+    kind = started_type or instance.get("type")
+    parts, reference = breakdown(instance, kind, seconds), instance.get("reference_price_per_hour_usd")
     return {
         "estimate": True,
         "billed_hours_so_far": round(hours, 6),
-        "instance_type": instance.get("type"),
+        "instance_type": kind,
         "market": instance.get("market"),
-        "price_per_hour_usd": instance.get("price_per_hour_usd"),
+        "instance_seconds": parts["instance_seconds"] if kind else [],
+        "price_per_hour_usd": hourly(instance, kind)["total"],
         "price_date": instance.get("price_date"),
-        "cost_so_far_usd": cost(instance.get("price_per_hour_usd")),
+        "cost_so_far_usd": parts["usd"]["total"],
+        "parts_usd": {part: parts["usd"][part] for part in ("instances", "volumes", "addresses")},
         "reference_type": instance.get("reference_type"),
-        "reference_price_per_hour_usd": instance.get("reference_price_per_hour_usd"),
-        "reference_cost_same_hours_usd": cost(instance.get("reference_price_per_hour_usd")),
+        "reference_price_per_hour_usd": reference,
+        "reference_cost_same_hours_usd": round(reference * hours, 6) if isinstance(reference, int | float) else None,
     }

@@ -116,7 +116,7 @@ def _run(
         findings=findings,
         times={"created_at": _now(), "training_started_at": learnt.started, "training_ended_at": learnt.ended},
         seconds=seconds,
-        cost=cost.estimate(spec.instance, cost.started_at(begun), _now()),
+        cost=cost.estimate(spec.instance, cost.started_at(begun), _now(), cost.instance_type()),
     )
     artifacts.write_json(output / "model_metadata.json", about)
     card.write_card(output / "models" / config.name / "README.md", about)

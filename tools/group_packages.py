@@ -1,6 +1,7 @@
-"""Install pytest and its plugins in a folder of their own and print it, for the tests inside the training environment.
+"""Install a group of pyproject.toml in a folder of its own and print it: python tools/group_packages.py test
 
-The environment itself stays as it is published: it has no test tools. The folder's name tells its content.
+`test` is for the tests inside the training environment, which has no test tools itself; `docs` builds the site. The folder's
+name tells its content.
 """
 
 from __future__ import annotations
@@ -16,11 +17,11 @@ from lockfile import requirements
 ROOT = Path(__file__).resolve().parent.parent
 
 
-def folder() -> Path:
-    """Return the folder with the locked `test` group, installed now unless it is there."""
-    lines = requirements(ROOT / "poetry.lock", {"test"})
+def folder(group: str) -> Path:
+    """Return the folder with the locked `group`, installed now unless it is there."""
+    lines = requirements(ROOT / "poetry.lock", {group})
     name = hashlib.sha256("\n".join([sys.version, *lines]).encode()).hexdigest()[:16]
-    final = ROOT / ".cache" / "test-tools" / name
+    final = ROOT / ".cache" / f"{group}-tools" / name
     if final.is_dir():
         return final
     partial = final.with_suffix(f".{os.getpid()}")
@@ -32,7 +33,7 @@ def folder() -> Path:
     command += ["--require-hashes", "--target", str(partial / "packages"), "--requirement", str(wanted)]
     result = subprocess.run(command, env=env, capture_output=True, text=True)
     if result.returncode:
-        sys.exit(f"The test tools could not be installed:\n{result.stderr}")
+        sys.exit(f"The packages of the group {group} could not be installed:\n{result.stderr}")
     (partial / "packages").rename(final)
     wanted.unlink()
     partial.rmdir()
@@ -40,4 +41,6 @@ def folder() -> Path:
 
 
 if __name__ == "__main__":
-    print(folder())
+    if len(sys.argv) != 2:
+        sys.exit("usage: group_packages.py GROUP")
+    print(folder(sys.argv[1]))

@@ -1,0 +1,96 @@
+"""What a task says on a terminal: a status that is redrawn in place, lines that stay above it, nothing that wraps."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from chronos_training.control.speaker import Speaker, fill
+
+PARTS = (
+    "20261122-010022  3/5 training for 2 min 10 s", "[######..............] 369/1200", "loss 3.7013",
+    "1494 samples/s", "18 s left", "$0.03 so far", "deadline in 11 h 58 min", "heartbeat 3 s ago",
+)  # fmt: skip
+
+
+class Terminal:
+    """As much of a terminal as the speaker uses: lines, cursor up, clear to the end."""
+
+    def __init__(self, columns: int | None) -> None:
+        self.columns = columns
+        self.lines: list[str] = [""]
+        self.log: list[str] = []
+
+    def write(self, text: str, *, stays: bool = True, newline: bool = True) -> None:
+        if stays:
+            self.log.append(text)
+        for piece in re.split(r"(\x1b\[\d+A|\r|\x1b\[J|\n)", text + ("\n" if newline else "")):
+            if up := re.fullmatch(r"\x1b\[(\d+)A", piece):
+                self.row = len(self.lines) - 1 - int(up[1])
+            elif piece == "\x1b[J":
+                del self.lines[self.row :]
+                self.lines.append("")
+            elif piece == "\n":
+                self.lines.append("")
+            elif piece and piece != "\r":
+                self.lines[-1] += piece
+
+    @property
+    def shown(self) -> list[str]:
+        return self.lines[:-1]
+
+
+def speaker(terminal: Terminal) -> Speaker:
+    return Speaker(terminal.write, lambda: terminal.columns)
+
+
+@pytest.mark.parametrize("columns", [60, 80, 120, 200])
+def test_a_status_is_redrawn_and_never_wraps(columns: int) -> None:
+    terminal = Terminal(columns)
+    say = speaker(terminal)
+    say("lock taken")
+    for _ in range(3):
+        say.show(PARTS)
+    assert terminal.shown[0] == "  lock taken"
+    assert all(len(line) < columns for line in terminal.shown)
+    assert "  ".join(line.strip() for line in terminal.shown[1:]) == "  ".join(PARTS)
+    assert len(terminal.shown) == {60: 5, 80: 4, 120: 3, 200: 2}[columns]
+
+
+def test_a_line_that_stays_takes_the_place_of_the_status() -> None:
+    terminal = Terminal(80)
+    say = speaker(terminal)
+    say.show(PARTS)
+    say("1/5 initialization took 6 s")
+    say.show(PARTS[:1])
+    assert terminal.shown == ["  1/5 initialization took 6 s", f"  {PARTS[0]}"]
+    assert say.messages == ["1/5 initialization took 6 s"]
+    assert terminal.log == ["  1/5 initialization took 6 s"]
+
+
+def test_after_a_change_of_the_width_nothing_is_cleared_that_is_not_ours() -> None:
+    terminal = Terminal(120)
+    say = speaker(terminal)
+    say("before")
+    say.show(PARTS)
+    drawn = len(terminal.shown)
+    terminal.columns = 80
+    say.show(PARTS)
+    assert terminal.shown[0] == "  before"
+    assert len(terminal.shown) == drawn + 3
+
+
+def test_without_a_terminal_only_lines_are_written() -> None:
+    terminal = Terminal(None)
+    say = speaker(terminal)
+    assert not say.live
+    say.show(PARTS)
+    say("line")
+    assert terminal.shown == ["  line"]
+
+
+def test_a_part_that_is_too_long_is_broken_between_words() -> None:
+    lines = fill(("run", " ".join(["word"] * 40)), 79)
+    assert all(len(line) <= 79 for line in lines)
+    assert " ".join(" ".join(lines).split()) == "run " + " ".join(["word"] * 40)

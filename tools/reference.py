@@ -1,0 +1,140 @@
+"""Write docs/reference: playbooks, roles and modules, from their own documentation. A test compares the pages with it.
+
+python tools/reference.py
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from chronos_training.control.inputs import Role, kind, plain, read_roles
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGES = ROOT / "docs" / "reference"
+HEAD = "<!-- Written by `make reference` from the files' own documentation; a test compares them. -->\n"
+
+
+def playbook_roles(path: Path) -> list[str]:
+    """Return the names of the roles that a playbook runs, in order."""
+    (play,) = yaml.safe_load(path.read_text(encoding="utf-8"))
+    return [entry["role"] for entry in play["roles"]]
+
+
+def pages() -> dict[str, str]:
+    """Return the text of each page by its file name."""
+    roles = read_roles(ROOT / "roles")
+    return {
+        "playbooks.md": "\n".join(_playbooks(roles)),
+        "roles.md": "\n".join(_roles(roles)),
+        "modules.md": "\n".join(_modules()),
+        "structure.md": "\n".join(_structure()),
+    }
+
+
+def _playbooks(roles: dict[str, Role]) -> Iterator[str]:
+    yield f"# Playbooks\n\n{HEAD}"
+    yield "What a person gives with `-e`; [roles.md](roles.md) has the rest. Every playbook takes `-e help=true`, `--check`"
+    yield "and `--diff`.\n"
+    for path in sorted((ROOT / "playbooks").glob("*.yml")):
+        text = path.read_text(encoding="utf-8").splitlines()
+        comment = [line.removeprefix("#").strip() for line in text if line.startswith("#")]
+        yield f"## {path.name}\n"
+        yield " ".join(line for line in comment if not line.startswith(("ansible-playbook", "[-e", "-e"))) + "\n"
+        names = playbook_roles(path)
+        yield "Roles: " + ", ".join(f"[{name}](roles.md#{name})" for name in names) + "\n"
+        given = [(name, roles[role].options[name]) for role in names for name in roles[role].given()]
+        yield from _options(given)
+
+
+def _roles(roles: dict[str, Role]) -> Iterator[str]:
+    yield f"# Roles\n\n{HEAD}"
+    yield "Every option of every role. How a role works is in its README.\n"
+    for role in roles.values():
+        yield f"## {role.name}\n"
+        yield f"{role.short}. ([README](../../roles/{role.name}/README.md))\n"
+        yield from (f"{text}\n" for text in role.description)
+        yield from _options(list(role.options.items()))
+
+
+def _modules() -> Iterator[str]:
+    yield f"# Modules\n\n{HEAD}"
+    yield "What the roles call, for whoever writes another. All of them take check mode.\n"
+    for path in sorted((ROOT / "library").glob("*.py")):
+        documented = _constants(path)
+        about = yaml.safe_load(documented["DOCUMENTATION"])
+        yield f"## {path.stem}\n"
+        yield f"{about['short_description']}.\n"
+        yield from (f"{plain(text)}\n" for text in _list(about.get("description")))
+        yield from _options(list(about["options"].items()))
+        yield f"```yaml\n{documented['EXAMPLES'].strip()}\n```\n"
+        yield "Returns:\n"
+        yield "| value | type | meaning |\n|---|---|---|"
+        for name, value in (yaml.safe_load(documented["RETURN"]) or {}).items():
+            yield f"| `{name}` | {value['type']} | {_cell(' '.join(_list(value['description'])))} |"
+        yield ""
+
+
+def _structure() -> Iterator[str]:
+    yield f"# Structure\n\n{HEAD}"
+    yield "Which roles a playbook runs, and which modules of ours a role calls; `training_inputs`, the first of every playbook, is"
+    yield "left out.\n"
+    modules = {path.stem for path in (ROOT / "library").glob("*.py")}
+    for path in sorted((ROOT / "playbooks").glob("*.yml")):
+        roles = [name for name in playbook_roles(path) if name != "training_inputs"]
+        yield f"## {path.name}\n\n```mermaid\nflowchart LR\n  playbook([{path.stem}])"
+        for name in roles:
+            yield f"  playbook --> {name}"
+            called = [module for module in _called(name) if module in modules]
+            yield from (f"  {name} --> module_{module}[[{module}]]" for module in dict.fromkeys(called))
+        yield "```\n"
+
+
+def _called(role: str) -> list[str]:
+    """Return the keys of a role's tasks, among them the modules that it calls, in order."""
+    files = sorted((ROOT / "roles" / role / "tasks").glob("*.yml"))
+    return [key for path in files for task in yaml.safe_load(path.read_text(encoding="utf-8")) or [] for key in task]
+
+
+def _options(options: list[tuple[str, Any]]) -> Iterator[str]:
+    if not options:
+        yield "No options of its own.\n"
+        return
+    yield "| option | takes | meaning |\n|---|---|---|"
+    for name, option in options:
+        yield f"| `{name}` | {_cell(kind(option))} | {_cell(' '.join(_list(option['description'])))} |"
+    yield ""
+
+
+def _constants(path: Path) -> dict[str, str]:
+    """Return the string constants of a module without importing it."""
+    found = {}
+    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
+            found[node.targets[0].id] = node.value.value  # type: ignore[attr-defined]
+    return found
+
+
+def _cell(text: str) -> str:
+    # Braces and angle brackets as they are written: Markdown would take <env> for HTML.
+    return plain(str(text)).replace("|", "\\|").replace("<", "&lt;").replace("\n", " ")
+
+
+def _list(value: Any) -> list[str]:
+    return [str(value)] if not isinstance(value, list) else [str(one) for one in value]
+
+
+def main() -> None:
+    """Write the pages."""
+    PAGES.mkdir(exist_ok=True)
+    for name, text in pages().items():
+        (PAGES / name).write_text(text.rstrip() + "\n", encoding="utf-8")
+        print(f"written: docs/reference/{name}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,178 @@
+"""What a person may set: the options that the roles document, how they are shown, and what is wrong with a name."""
+
+from __future__ import annotations
+
+import difflib
+import re
+import textwrap
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+PREFIX = "training_"
+# Above this a name is taken for a misspelling of another, not for something else.
+ALIKE = 0.8
+_WORD = re.compile(rf"\b{PREFIX}\w+")
+_MARKUP = re.compile(r"\b[BCIMOV]\(([^)]*)\)")
+_WIDTH = 78
+
+
+@dataclass(frozen=True)
+class Role:
+    """A role's documentation. `options` are those of its meta/argument_specs.yml; every one has a default in it or none.
+
+    `refers` are the project's variables that its defaults name: the inventory sets them, or an earlier role does.
+    """
+
+    name: str
+    short: str
+    description: tuple[str, ...]
+    options: Mapping[str, Mapping[str, Any]]
+    refers: frozenset[str]
+
+    def given(self) -> list[str]:
+        """Return the options that a person sets: those whose default is not taken from another of the variables."""
+        return [name for name, option in self.options.items() if not _is_taken(option.get("default"))]
+
+
+def read_role(folder: Path) -> Role:
+    """Return the documentation of the role in `folder`; defaults/main.yml has the defaults that the specs do not repeat."""
+    defaults = _load(folder / "defaults/main.yml")
+    spec = _load(folder / "meta/argument_specs.yml").get("argument_specs", {}).get("main", {})
+    options = {
+        name: option | ({"default": defaults[name]} if name in defaults else {})
+        for name, option in (spec.get("options") or {}).items()
+    }
+    return Role(
+        folder.name,
+        spec.get("short_description", ""),
+        tuple(_paragraphs(spec.get("description"))),
+        options,
+        frozenset(_WORD.findall(str(defaults))),
+    )
+
+
+def read_roles(folder: Path) -> dict[str, Role]:
+    """Return the documentation of every role in `folder` by name."""
+    return {path.parent.parent.name: read_role(path.parent.parent) for path in sorted(folder.glob("*/tasks/main.yml"))}
+
+
+def known_names(roles: Iterable[Role], inventory: Mapping[str, Any]) -> frozenset[str]:
+    """Return every name that may be set: options, what their defaults refer to, and what the inventory builds on."""
+    roles = list(roles)
+    options = {name for role in roles for name in role.options}
+    return frozenset(options.union(*(role.refers for role in roles), _WORD.findall(str(list(inventory.values())))))
+
+
+def unknown_names(given: Iterable[str], known: frozenset[str], where: str) -> list[str]:
+    """Return a sentence for each name of `given` that nothing reads; a foreign name is none of our business."""
+    told = []
+    for name in sorted(set(given) - known):
+        near = difflib.get_close_matches(name, sorted(known), 1, ALIKE)
+        if near:
+            told.append(f"{name} ({where}) is not a variable of this project. Did you mean {near[0]}?")
+        elif name.startswith(PREFIX):
+            told.append(f"{name} ({where}) is not a variable of this project.")
+    return told
+
+
+def wrong_choices(given: Mapping[str, Any], roles: Iterable[Role]) -> list[str]:
+    """Return a sentence for each value that is none of its option's choices. Templates are left to Ansible."""
+    told = []
+    for role in roles:
+        for name in sorted(set(given) & set(role.options)):
+            choices = [str(choice) for choice in role.options[name].get("choices", [])]
+            value = str(given[name])
+            if choices and value not in choices and not _is_template(value):
+                near = difflib.get_close_matches(value, choices, 1, ALIKE)
+                hint = f" Did you mean {near[0]}?" if near else ""
+                told.append(f"{name} is one of {', '.join(choices)}; {value!r} is not.{hint}")
+    return told
+
+
+def missing(roles: Iterable[Role], variables: Mapping[str, Any]) -> list[str]:
+    """Return a sentence for each option of `roles` that has to be given and is not."""
+    return [
+        f"{name} has to be given: {_sentence(option)}"
+        for role in roles
+        for name, option in role.options.items()
+        if option.get("required") and name not in variables
+    ]
+
+
+def explain(roles: Iterable[Role], inventory: Mapping[str, Any]) -> list[str]:
+    """Return the options of `roles` as lines for a terminal of 80 columns."""
+    roles = list(roles)
+    options = {name for role in roles for name in role.options}
+    lines = ["Options, each given as -e name=value, or in the inventory's group_vars. Nothing was done."]
+    taken: list[str] = []
+    for role in roles:
+        given = role.given()
+        taken += sorted(role.refers - options)
+        if not given:
+            continue
+        lines += ["", f"{role.short} ({role.name})"]
+        for name in given:
+            option = role.options[name]
+            lines.append(f"  {name}  {kind(option)}")
+            lines += textwrap.wrap(_sentence(option), _WIDTH, initial_indent=" " * 6, subsequent_indent=" " * 6)
+            if name in inventory:
+                lines.append(f"      In this inventory: {shown(inventory[name])}")
+    shared = [name for name in dict.fromkeys(taken) if name in inventory]
+    if shared:
+        lines += ["", "Of the inventory, for every role"]
+        lines += [f"  {name}  {shown(inventory[name])}" for name in shared]
+    return lines
+
+
+def kind(option: Mapping[str, Any]) -> str:
+    """Return what an option takes, in words: its choices or its type, and its default."""
+    takes = " | ".join(str(choice) for choice in option.get("choices", [])) or str(option.get("type", "str"))
+    if takes == "list":
+        takes = f"list of {option.get('elements', 'values')}"
+    if option.get("required"):
+        return f"{takes}, required"
+    return f"{takes}, default {shown(option.get('default'))}"
+
+
+def shown(value: Any) -> str:
+    """Return a value as a person would write it."""
+    if value is None or value in ("", [], {}):
+        return "none"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, list):
+        return "[" + ", ".join(str(one) for one in value) + "]"
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{key}: {one}" for key, one in value.items()) + "}"
+    return (
+        str(value).strip().replace("{{ playbook_dir }}/../", "").replace("{{ playbook_dir | dirname }}", "this folder")
+    )
+
+
+def plain(text: str) -> str:
+    """Return a documentation text without Ansible's markup."""
+    return _MARKUP.sub(r"\1", text).strip()
+
+
+def _sentence(option: Mapping[str, Any]) -> str:
+    return " ".join(_paragraphs(option.get("description")))
+
+
+def _paragraphs(text: Any) -> list[str]:
+    return [plain(str(one)) for one in ([text] if isinstance(text, str) else text or [])]
+
+
+def _is_taken(default: Any) -> bool:
+    return _is_template(default) and (bool(_WORD.search(str(default))) or str(default).startswith("{{ help"))
+
+
+def _is_template(value: Any) -> bool:
+    return "{{" in str(value)
+
+
+def _load(path: Path) -> dict[str, Any]:
+    return (yaml.safe_load(path.read_text(encoding="utf-8")) or {}) if path.exists() else {}
