@@ -18,13 +18,13 @@ PLAY = .venv/bin/ansible-playbook -i inventories/$(ENV)
 # Up to the start of the instance in one call, so that Ansible starts once.
 START_PLAYBOOKS = provision_infrastructure publish_runtime publish_dataset launch_training
 
-.PHONY: help setup train test test-training test-protocol test-boot test-qemu bench bench-training bench-panels lint provision teardown runtime dataset model launch monitor kill verify fetch runs audit docs reference local-down lock clean
+.PHONY: help setup train test test-training test-protocol test-boot test-qemu bench bench-control bench-training bench-panels lint provision teardown runtime dataset model launch monitor kill verify fetch runs audit docs reference local-down lock clean
 
 ##@ Begin
 help: ## Show this
 	@echo "make TARGET [ENV=local|dev|stage|prod] [ARGS='-e name=value --check --diff']"
 	@sed -n -e 's/^##@ \(.*\)/@\1/p' -e 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | \
-	awk -F'|' '/^@/ {printf "\n%s\n", substr($$0, 2); next} {printf "  %-14s %s\n", $$1, $$2}'
+	awk -F'|' '/^@/ {printf "\n%s\n", substr($$0, 2); next} {printf "  %-15s %s\n", $$1, $$2}'
 	@printf '\n%s\n' "What can be set: make launch ARGS='-e help=true', and so for every playbook. Start with docs/quickstart.md."
 
 setup: ## Make .venv with the locked packages; nothing to do the second time (PYTHON=python3.12 chooses one)
@@ -56,6 +56,9 @@ test-qemu: setup ## A whole run in a virtual machine, emulated and therefore slo
 
 bench: setup ## How fast an instance starts, as ratios: restore, data sync, boot (ARGS='data --write')
 	@.venv/bin/python -m tests.bench $(ARGS)
+
+bench-control: setup ## How fast the commands are, as ratios: against plain boto3 and stock modules (ARGS=--write)
+	@.venv/bin/python -m tests.bench.control $(ARGS)
 
 bench-training: setup ## How fast training is, as ratios: against upstream's ways and against its own limit (ARGS=--write)
 	@env=$$(.venv/bin/python -m chronos_training.control.build_runtime) && \

@@ -138,7 +138,9 @@ class CallbackModule(Default):  # type: ignore[misc]
 
 def _speaks(task: Any) -> bool:
     """Return whether the task shows progress lines while it works, so that its heading has to come first."""
-    return str(task.action).startswith(OWN_PREFIX) and action_loader.find_plugin(task.action) is not None
+    if not str(task.action).startswith(OWN_PREFIX):
+        return False
+    return bool(getattr(action_loader.get(task.action, class_only=True), "SPEAKS", False))
 
 
 def _name(task: Any) -> str:

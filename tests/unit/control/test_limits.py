@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 
 from chronos_training.config import TrainingConfig
@@ -65,3 +68,8 @@ def test_a_cap_that_pays_for_too_little_is_refused_and_the_least_that_it_names_i
 
 def test_what_plans_its_time_by_the_configuration_plans_by_the_limit_that_holds() -> None:
     assert with_limit(config(max_cost=1.0), 1800.0).run.max_runtime_hours == 0.5
+
+
+def test_a_launch_does_not_load_the_checks_of_the_configuration_for_a_constant() -> None:
+    program = "import sys, chronos_training.control.launch; sys.exit('pydantic' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0

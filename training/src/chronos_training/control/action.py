@@ -1,4 +1,4 @@
-"""The in-process twin of every long module: the same `run`, with progress lines shown while it works.
+"""The in-process twin of every module: the same `run`, with progress lines shown while it works.
 
 An Ansible module says nothing until it ends, and costs the start of a Python interpreter. A file of three lines in
 `plugins/action/` gives a module of `library/` this class.
@@ -14,6 +14,8 @@ from ansible.plugins.action import ActionBase
 from ansible.plugins.loader import module_loader
 from ansible.utils.display import Display
 
+# Ansible reads this file before it forks for a task: boto3 is then loaded once, for every task after it.
+from chronos_training.core import aws  # noqa: F401
 from chronos_training.core.errors import TrainingError
 
 from . import terminal
@@ -26,6 +28,8 @@ class InProcessAction(ActionBase):  # type: ignore[misc]
     """Calls `run(params, check_mode=…, say=…)` of the module of the task's name."""
 
     TRANSFERS_FILES = False
+    # Whether it says progress lines while it works, so that its heading has to come first; for plugins/callback.
+    SPEAKS = True
     _supports_check_mode = True
     _requires_connection = False
 
@@ -45,6 +49,12 @@ class InProcessAction(ActionBase):  # type: ignore[misc]
 def _write(text: str, *, stays: bool = True, newline: bool = True) -> None:
     # What is drawn over is nothing for the log file of Ansible.
     display.display(text, screen_only=not stays, newline=newline)
+
+
+class QuietAction(InProcessAction):
+    """The same for a module that says nothing while it works."""
+
+    SPEAKS = False
 
 
 def _load(name: str) -> ModuleType:

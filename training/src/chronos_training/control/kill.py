@@ -15,7 +15,7 @@ from chronos_training.core.states import FINAL, KILLED
 from chronos_training.core.store import Fenced, Observed, StateStore, open_store
 
 from .guards import guarded, take_away
-from .plan import owner
+from .owner import owner
 from .release import release
 from .settle import CONSISTENCY_SECONDS
 

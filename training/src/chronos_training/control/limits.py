@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
-from chronos_training.config import TrainingConfig
 from chronos_training.core.clock import duration
 from chronos_training.core.cost import HourlyPrice
 from chronos_training.core.errors import ConfigurationError
+
+if TYPE_CHECKING:  # a launch takes only the constant, and does not load the configuration's checks for it
+    from chronos_training.config import TrainingConfig
 
 # The last guard on the machine (`shutdown -h +N`) and the end of the run itself may take this much longer.
 GUARD_MINUTES = 15

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-import getpass
 import hashlib
 import json
-import os
-import socket
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -32,6 +29,7 @@ from chronos_training.core.objects import read_bytes
 from .earlier_run import checkpoints_of_run, model_of_run, without_latest
 from .expectation import Expectation, expectation
 from .limits import deadline_of, poweroff_minutes, with_limit
+from .owner import owner
 from .plan_text import plan_lines
 from .published import base_model, current_runtime, dataset_manifest
 from .repeat import check_repeat_alone, earlier_launch
@@ -228,15 +226,6 @@ def make_plan(request: LaunchRequest) -> Plan:
     }
     body = json.dumps(spec, indent=2) + "\n"
     return Plan(run_id, settings, request, deadline, prices, zones, changed, origins, expected, spec, body, agent)
-
-
-def owner() -> str:
-    """Return who this is: `user@host (pid 123)`."""
-    try:
-        user = getpass.getuser()
-    except (KeyError, OSError):  # a container without an entry for its uid
-        user = str(os.getuid())
-    return f"{user}@{socket.gethostname()} (pid {os.getpid()})"
 
 
 def _deadline(config: TrainingConfig, prices: dict[str, HourlyPrice]) -> float:

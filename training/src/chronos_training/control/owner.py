@@ -1,0 +1,16 @@
+"""Who acts: the name that the lock, the plan and a request to stop carry."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import socket
+
+
+def owner() -> str:
+    """Return who this is: `user@host (pid 123)`."""
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):  # a container without an entry for its uid
+        user = str(os.getuid())
+    return f"{user}@{socket.gethostname()} (pid {os.getpid()})"
