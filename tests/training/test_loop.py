@@ -181,7 +181,8 @@ def test_mixed_precision_ends_with_the_training(data: Path, tmp_path: Path) -> N
     random = np.random.default_rng(0)
     history = History(random.normal(size=(1, 28)).astype(np.float32), np.empty((0, 28)), np.empty((0, 35)))
     one, two = (family.predict(m, [history], config, lambda: None) for m in (model, again))
-    np.testing.assert_array_equal(one, two)
+    # Weights that were read lie elsewhere in memory, which moves the last bit; few digits would move the third.
+    np.testing.assert_allclose(one, two, rtol=1e-5)
 
 
 def test_training_ends_when_validation_gets_no_better_also_after_a_resume(data: Path, tmp_path: Path) -> None:
