@@ -176,7 +176,8 @@ def page(cells: list[Cell]) -> str:
         f"Written by `make bench-panels ARGS=--write` on {today}: {os.cpu_count()} cores ({platform.machine()}), seed "
         f"{', '.join(map(str, seeds))}. Every model begins with random weights, has two layers of width 64 and learns on one core. "
         "WQL: lower is better. The change is the geometric mean of the series' WQL relative to the rival's, with its 95 % interval "
-        "over series (docs/evaluation.md); a verdict is *better* or *worse* when the whole interval is.",
+        "over series (docs/evaluation.md); a verdict is *better* or *worse* when the whole interval is. The settings of each cell "
+        "are in tests/bench/panels.py. They were chosen while looking at these windows: the margins are somewhat optimistic.",
     ]
     for name, about in PANELS.items():
         played = [cell.row() for cell in cells if cell.panel == name]
