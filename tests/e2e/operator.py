@@ -82,7 +82,10 @@ class Operator:
         return Finished(done.returncode, done.stdout)
 
     def answer(self, prompt: str, reply: str, *words: str, timeout: float = 120) -> Finished:
-        """Run a program as `command` does, in a terminal, and type `reply` and Enter when it shows `prompt`."""
+        """Run a program as `command` does, in a terminal, and type `reply` and Enter when it waits after `prompt`.
+
+        Ansible throws away what was typed before it began to read, so this types again, as a person would, while nothing happens.
+        """
         ours, theirs = pty.openpty()
         process = subprocess.Popen(
             [str(BIN / words[0]), *words[1:]],
@@ -96,11 +99,13 @@ class Operator:
             preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
         )
         os.close(theirs)
-        output, answered, until = "", False, time.monotonic() + timeout
+        output, until = "", time.monotonic() + timeout
         try:
             while True:
                 assert time.monotonic() < until, output
                 if not select.select([ours], [], [], 1.0)[0]:
+                    if prompt in output:
+                        os.write(ours, f"{reply}\r".encode())
                     continue
                 try:
                     piece = os.read(ours, 65536)
@@ -109,9 +114,6 @@ class Operator:
                 if not piece:
                     break
                 output += piece.decode(errors="replace")
-                if prompt in output and not answered:
-                    os.write(ours, f"{reply}\r".encode())
-                    answered = True
             return Finished(process.wait(timeout=30), output)
         finally:
             process.kill()
