@@ -8,7 +8,6 @@ none: what is settled after it stands on the state and on tags alone.
 from __future__ import annotations
 
 import contextlib
-import getpass
 import json
 import os
 import re
@@ -29,10 +28,11 @@ from chronos_training.core.objects import read_json
 from chronos_training.core.wire import STATE_CONFIG
 
 from .agent import git_commit
+from .owner import user
 
 Say = Callable[[str], None]
 SCHEMA_VERSION = 1
-LAUNCH, KILL, TAKEOVER, FIX, PUBLISH = EVENTS = ("launch", "kill", "takeover", "fix", "publish")
+LAUNCH, KILL, TAKEOVER, FIX, PUBLISH = ("launch", "kill", "takeover", "fix", "publish")
 SUCCEEDED, FAILED, INTERRUPTED = "succeeded", "failed", "interrupted"
 CHECKOUT = Path(chronos_training.__file__).parents[3]
 
@@ -69,7 +69,7 @@ def record(log: Log, event: str, entry: Entry, result: str = SUCCEEDED) -> None:
         "result": result,
         "run_id": entry.run_id,
         "message": entry.message,
-        "user": _user(),
+        "user": user(),
         "host": socket.gethostname(),
         "arn": entry.caller or None,
         "aws_profile": os.environ.get("AWS_PROFILE"),
@@ -107,13 +107,6 @@ def recorded(log: Log, event: str, run_id: str | None = None) -> Iterator[Entry]
     finally:
         if not entry.nothing_done or result != SUCCEEDED:
             record(log, event, entry, result)
-
-
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # a container without an entry for its uid
-        return str(os.getuid())
 
 
 def events(s3: Any, bucket: str, env: str, limit: int) -> list[dict[str, Any]]:

@@ -9,8 +9,12 @@ import socket
 
 def owner() -> str:
     """Return who this is: `user@host (pid 123)`."""
+    return f"{user()}@{socket.gethostname()} (pid {os.getpid()})"
+
+
+def user() -> str:
+    """Return the name of the person at this machine, or the number where it has none."""
     try:
-        user = getpass.getuser()
+        return getpass.getuser()
     except (KeyError, OSError):  # a container without an entry for its uid
-        user = str(os.getuid())
-    return f"{user}@{socket.gethostname()} (pid {os.getpid()})"
+        return str(os.getuid())

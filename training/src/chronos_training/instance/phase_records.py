@@ -71,7 +71,10 @@ class PhaseRecords:
 
     def put(self, record: str, content: dict[str, Any]) -> None:
         """Store `content` as `record`, after those that could not be stored before. Never raises."""
-        self._waiting[record] = (json.dumps(content, indent=2) + "\n").encode()
+        try:
+            self._waiting[record] = (json.dumps(content, indent=2) + "\n").encode()
+        except (TypeError, ValueError) as error:  # a bug of ours; the model is worth more than its record
+            log.error("%s is not stored: %s", file_name(record), error)
         self.flush()
 
     def flush(self) -> None:
