@@ -22,7 +22,7 @@ BEFORE = json.dumps(
     {
         "date": "2025-11-01", "region": "us-east-1", "note": "",
         "instance_per_hour": {"g4dn.2xlarge": 0.752, "g5.xlarge": 1.006, "m5.large": 0.096},
-        "gp3_per_gb_month": 0.08, "public_ipv4_per_hour": 0.005,
+        "gp3_per_gb_month": 0.08, "public_ipv4_per_hour": 0.005, "s3_per_1000_writes": 0.005, "s3_per_1000_reads": 0.0004,
     }
 )  # fmt: skip
 
@@ -71,6 +71,12 @@ def catalogue() -> list[Any]:
         product("AmazonVPC", {**region, "usagetype": "EU-PublicIPv4:IdleAddress"}, "Hrs", "0.0060000000", family=""),
         product("AmazonVPC", {**region, "usagetype": "EU-PublicIPv4:InUseAddress"}, "Hrs", "0.0000000000", "0.0050000000"),
         product("AmazonVPC", {**region, "usagetype": "EU-VpcEndpoint-Hours"}, "Hrs", "0.0110000000"),
+        product("AmazonS3", {**region, "group": "S3-API-Tier1", "usagetype": "EU-Requests-Tier1"}, "Requests",
+                "0.0000054000", family="API Request"),
+        product("AmazonS3", {**region, "group": "S3-API-Tier2", "usagetype": "EU-Requests-Tier2"}, "Requests",
+                "0.0000004300", family="API Request"),
+        product("AmazonS3", {**region, "group": "S3-API-SIA-Tier1", "usagetype": "EU-Requests-SIA-Tier1"}, "Requests",
+                "0.0000100000", family="API Request"),
     ]  # fmt: skip
 
 
@@ -146,6 +152,7 @@ def test_the_one_plain_price_of_each_thing_is_taken(prices: PriceList, table: Pa
     assert after["date"] == "2026-07-01" and after["region"] == "eu-west-1"
     assert after["instance_per_hour"] == {"g4dn.2xlarge": 0.839, "m5.large": 0.107}
     assert (after["gp3_per_gb_month"], after["public_ipv4_per_hour"]) == (0.088, 0.005)
+    assert (after["s3_per_1000_writes"], after["s3_per_1000_reads"]) == (0.0054, 0.00043)
     assert "m5.large: $0.096 -> $0.107" in changes
     assert "g5.xlarge: $1.006 -> not offered" in changes  # unknown rather than another region's
     assert not any(line.startswith("public IPv4") for line in changes)

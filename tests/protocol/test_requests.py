@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import time
 
 import pytest
 
+from chronos_training.core import layout
 from tests.protocol import whole_run
-from tests.protocol.crash_world import World
+from tests.protocol.crash_world import BUCKET, ENV, World
 from tests.protocol.summary import say
 
 HEARTBEAT = 30.0  # the default of role training_launch
@@ -74,3 +76,12 @@ def test_a_whole_run_is_counted(world):
     # A request more for each part of the run would be noticed here.
     assert by_service["instance", "s3"] < 60
     assert by_service["instance", "ec2"] <= 3
+    key = layout.run_prefix(ENV, world.last_run) + "training.json"
+    told = json.loads(world.s3.get_object(Bucket=BUCKET, Key=key)["Body"].read())["cost"]["requests"]
+    charged = sum(
+        r["count"]
+        for r in counted
+        if r["caller"] == "instance" and r["operation"].startswith("s3.") and not r["operation"].startswith("s3.Delete")
+    )
+    # The bootstrap's and the watcher's reads are not counted, and the last logs and records come after the count.
+    assert 20 < sum(told.values()) <= charged <= sum(told.values()) + 12, (told, charged)

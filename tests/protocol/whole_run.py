@@ -105,6 +105,7 @@ def launch(
         "training": {"name": "tiny"},
         "dataset": published.dataset,
         "runtime": {"python_env": published.environment},
+        "instance": {"type": "m5.large", "request_prices_usd": {"writes": 5e-6, "reads": 4e-7}},
     }
     order, run = world.order_of(run_id, json.dumps(spec))
     order["deadline_seconds"] = deadline

@@ -29,6 +29,15 @@ def test_parts_add_up_and_seconds_are_of_all_instances():
     assert usd["total"] == pytest.approx(usd["instances"] + usd["volumes"] + usd["addresses"]) == 0.5
 
 
+def test_requests_are_paid_by_their_class_and_are_part_of_the_total():
+    priced = INSTANCE | {"request_prices_usd": {"writes": 5e-6, "reads": 4e-7}}
+    sent = {"writes": 1000, "reads": 10_000}
+    found = breakdown(priced, "g4dn.xlarge", 3600, sent)
+    assert found["requests"] == sent
+    assert found["usd"]["requests"] == pytest.approx(0.009)
+    assert found["usd"]["total"] == cost_usd(priced, "g4dn.xlarge", 3600, sent) == pytest.approx(1.009)
+
+
 def test_a_minute_is_billed_at_least():
     assert cost_usd(INSTANCE, None, 1) == cost_usd(INSTANCE, None, 60)
 
@@ -37,7 +46,8 @@ def test_a_run_spec_from_before_there_were_parts_still_has_its_total():
     old = {"type": "m5.large", "price_per_hour_usd": 0.1}
     assert cost_usd(old, None, 3600) == cost_usd(old, "m5.large", 3600) == 0.1
     assert cost_usd(old, "m5.xlarge", 3600) is None
-    assert breakdown(old, None, 3600)["usd"] == {"instances": None, "volumes": None, "addresses": None, "total": 0.1}
+    unknown = dict.fromkeys(("instances", "volumes", "addresses", "requests"))
+    assert breakdown(old, None, 3600, {"writes": 9, "reads": 9})["usd"] == {**unknown, "total": 0.1}
     assert cost_usd({}, None, 3600) is None
 
 

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 
+from chronos_training.core.aws import SENT
 from chronos_training.core.record import RunRecord
+from chronos_training.instance import requests
 from chronos_training.instance.ending import cost_so_far
 from chronos_training.instance.place import Place
 from chronos_training.instance.reporter import Reporter
@@ -49,3 +53,19 @@ def test_a_note_that_cannot_be_read_costs_a_number_not_the_run(tmp_path):
     place.state.mkdir()
     (place.state / "booted_at").write_text("torn")
     assert cost_so_far(place, SPEC, None) == 60.0
+
+
+def test_the_requests_of_a_pipeline_that_died_are_still_paid_for(tmp_path):
+    code = """
+import sys, pathlib
+from chronos_training.core.aws import SENT
+from chronos_training.instance import requests
+SENT.add(writes=7, reads=11)
+requests.note(pathlib.Path(sys.argv[1]))
+"""
+    subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=True)
+    before, found = SENT.counts(), requests.counts(tmp_path)
+    assert found == {"writes": before["writes"] + 7, "reads": before["reads"] + 11}
+    requests.note(tmp_path)  # this process's own note is not added to what it knows itself
+    (tmp_path / "requests.1").write_text("torn")
+    assert requests.counts(tmp_path) == found

@@ -22,7 +22,7 @@ from chronos_training.config import (
 from chronos_training.config.fingerprint import Fingerprint
 from chronos_training.core import aws, layout
 from chronos_training.core.clock import iso, utc_now
-from chronos_training.core.cost import REFERENCE_TYPE, HourlyPrice, dearest, hourly_price
+from chronos_training.core.cost import REFERENCE_TYPE, HourlyPrice, dearest, hourly_price, request_prices
 from chronos_training.core.errors import ConfigurationError
 from chronos_training.core.objects import read_bytes
 
@@ -218,6 +218,7 @@ def make_plan(request: LaunchRequest) -> Plan:
             "volume_gb": request.volume_gb,
             "price_per_hour_usd": price.total,
             "prices_per_hour_usd": {kind: one.parts() for kind, one in prices.items()},
+            "request_prices_usd": request_prices(request.price_per_hour),
             "price_date": price.date,
             "reference_type": REFERENCE_TYPE,
             "reference_price_per_hour_usd": hourly_price(REFERENCE_TYPE, 100).total,

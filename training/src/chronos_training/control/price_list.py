@@ -26,10 +26,10 @@ ON_DEMAND_LINUX = {
 
 
 def look_up(pricing: Any, region: str, instance_types: list[str]) -> Json:
-    """Return `instance_per_hour` by type, `gp3_per_gb_month` and `public_ipv4_per_hour` of `region`, in US dollars.
+    """Return `instance_per_hour` by type, `gp3_per_gb_month`, `public_ipv4_per_hour`, `s3_per_1000_writes` and `_reads` of `region`, in US dollars.
 
     A type that the region does not offer is left out. TrainingError when the API refuses, is not to be reached, or has no
-    price or several for a disk or an address.
+    price or several for a disk, an address or a request.
     """
     types = {}
     for kind in instance_types:
@@ -41,10 +41,16 @@ def look_up(pricing: Any, region: str, instance_types: list[str]) -> Json:
     )
     # In use, not idle: the beginning of the usage type is the region's own abbreviation.
     address = _prices(pricing, "AmazonVPC", {"regionCode": region}, "Hrs", usage="PublicIPv4:InUseAddress")
+    writes, reads = (
+        _prices(pricing, "AmazonS3", {"regionCode": region, "group": f"S3-API-Tier{tier}"}, "Requests", usage=f"Requests-Tier{tier}")
+        for tier in (1, 2)
+    )  # fmt: skip
     return {
         "instance_per_hour": types,
         "gp3_per_gb_month": _one(disk, f"gp3 disks in {region}"),
         "public_ipv4_per_hour": _one(address, f"public IPv4 addresses in {region}"),
+        "s3_per_1000_writes": round(1000 * _one(writes, f"S3 writes in {region}"), 9),
+        "s3_per_1000_reads": round(1000 * _one(reads, f"S3 reads in {region}"), 9),
     }
 
 

@@ -59,6 +59,8 @@ def _flat(table: dict[str, Any]) -> dict[str, float]:
         **table["instance_per_hour"],
         "gp3, a GB and month": table["gp3_per_gb_month"],
         "public IPv4, an hour": table["public_ipv4_per_hour"],
+        "S3, 1,000 writes": table["s3_per_1000_writes"],
+        "S3, 1,000 reads": table["s3_per_1000_reads"],
     }
 
 

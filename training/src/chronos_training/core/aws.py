@@ -15,8 +15,9 @@ from botocore.parsers import ResponseParserError
 
 from .errors import TrainingError, Unreachable
 from .explanations import error_code, explain
+from .sent_requests import SentRequests
 
-__all__ = ["ONCE", "STANDARD", "client", "credentials", "error_code", "explain", "explained", "session"]
+__all__ = ["ONCE", "SENT", "STANDARD", "client", "credentials", "error_code", "explain", "explained", "session"]
 
 # Ordinary calls: botocore's own retries serve them. The state store must not have them (see `wire.py`).
 STANDARD = Config(
@@ -29,6 +30,7 @@ ONCE = Config(retries={"total_max_attempts": 1}, connect_timeout=5, read_timeout
 # from it is not safe in two threads at once; using one is.
 _session_lock = threading.Lock()
 _session: boto3.session.Session | None = None
+SENT = SentRequests()
 
 
 def client(service: str, *, region: str | None = None, config: Config = STANDARD) -> Any:
@@ -52,7 +54,9 @@ def credentials() -> Any:
 def session() -> boto3.session.Session:
     """Return the process's one session; what is registered on its events holds for clients made after that."""
     global _session
-    _session = _session or boto3.session.Session()
+    if _session is None:
+        _session = boto3.session.Session()
+        SENT.listen(_session.events)
     return _session
 
 

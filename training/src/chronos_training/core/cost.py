@@ -55,7 +55,7 @@ class HourlyPrice:
 
 @cache
 def price_table() -> dict[str, Any]:
-    """Return the table: `instance_per_hour`, `gp3_per_gb_month`, `public_ipv4_per_hour` in US dollars, and its `date`."""
+    """Return the table: `instance_per_hour`, `gp3_per_gb_month`, `public_ipv4_per_hour`, `s3_per_1000_writes` and `_reads` in US dollars, its `date`."""
     table: dict[str, Any] = json.loads(TABLE_FILE.read_text(encoding="utf-8"))
     return table
 
@@ -78,6 +78,14 @@ def hourly_price(
         table["public_ipv4_per_hour"] * instances,
         table["date"],
     )
+
+
+def request_prices(override: float | None = None) -> dict[str, float]:
+    """Return the dollars of one S3 request of each class; nothing when `override` is a price with all included."""
+    table = price_table()
+    if override is not None:
+        return {"writes": 0.0, "reads": 0.0}
+    return {"writes": table["s3_per_1000_writes"] / 1000, "reads": table["s3_per_1000_reads"] / 1000}
 
 
 def dearest(prices: list[HourlyPrice]) -> HourlyPrice:

@@ -1,7 +1,7 @@
 """What a run has cost, from what its launch wrote into the run spec (`instance`) and from how long its instances lived.
 
-Always an estimate: hourly prices of instances, volumes and public addresses times the time. Requests and storage in S3
-come on top; they are cents.
+Always an estimate: hourly prices of instances, volumes and public addresses times the time, and the price of the requests
+that the instance has sent to S3. What S3 keeps comes on top, by the month.
 """
 
 from __future__ import annotations
@@ -28,16 +28,30 @@ def hourly(instance: Json, instance_type: str | None) -> Json:
     return {**dict.fromkeys(PARTS), "total": total}
 
 
-def cost_usd(instance: Json, instance_type: str | None, seconds: float) -> float | None:
-    """Return the dollars of `seconds` of the run's life, all instances together; None when the price is unknown."""
-    price = hourly(instance, instance_type)["total"]
-    return None if price is None else round(price * billed_seconds(seconds) / 3600, 6)
+def cost_usd(
+    instance: Json, instance_type: str | None, seconds: float, requests: dict[str, int] | None = None
+) -> float | None:
+    """Return the dollars of `seconds` of the run's life, all instances together; None when the price is unknown.
+
+    `requests` counts `writes` and `reads` of S3.
+    """
+    total: float | None = breakdown(instance, instance_type, seconds, requests)["usd"]["total"]
+    return total
 
 
-def breakdown(instance: Json, instance_type: str | None, seconds: float) -> Json:
-    """Return the cost of `seconds` of life by part, with the seconds that are billed by type and market (summed over instances)."""
+def breakdown(
+    instance: Json, instance_type: str | None, seconds: float, requests: dict[str, int] | None = None
+) -> Json:
+    """Return the cost of `seconds` of life by part, with the seconds that are billed by type and market (summed over instances).
+
+    `requests` counts `writes` and `reads` of S3; None where they are not known.
+    """
     prices, billed = hourly(instance, instance_type), billed_seconds(seconds)
     count = int(instance.get("count") or 1)
+    usd = {part: None if price is None else price * billed / 3600 for part, price in prices.items()}
+    usd["requests"] = _of_requests(instance, requests)
+    if usd["total"] is not None:
+        usd["total"] += usd["requests"] or 0.0
     return {
         "instance_seconds": [
             {
@@ -47,9 +61,17 @@ def breakdown(instance: Json, instance_type: str | None, seconds: float) -> Json
                 "seconds": round(billed * count, 3),
             }
         ],
-        "usd": {part: None if price is None else round(price * billed / 3600, 6) for part, price in prices.items()},
+        "requests": requests,
+        "usd": {part: None if dollars is None else round(dollars, 6) for part, dollars in usd.items()},
         "price_date": instance.get("price_date"),
     }
+
+
+def _of_requests(instance: Json, requests: dict[str, int] | None) -> float | None:
+    prices = instance.get("request_prices_usd")  # a run spec of before they were counted has none
+    if not prices or requests is None:
+        return None
+    return float(sum(prices[kind] * number for kind, number in requests.items()))
 
 
 def cost_of_run(state: Json, spec: Json, seconds: float | None) -> float | None:

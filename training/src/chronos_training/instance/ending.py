@@ -22,7 +22,7 @@ from chronos_training.core.states import COMPLETED, FAILED, FINAL
 from chronos_training.core.store import Fenced, Observed, StateStore
 from chronos_training.core.wire import STATE_CONFIG, S3Wire
 
-from . import machine
+from . import machine, requests
 from .masking import mask_text
 from .members import GONE_SECONDS, end_members
 from .patience import CONFIG, OUTAGE_SECONDS, Patience
@@ -162,7 +162,8 @@ def end_run(
 
 def cost_so_far(place: Place, run_spec: Json, instance_type: str | None) -> float | None:
     """Return the dollars of all instances since this one's boot, an estimate; None while no price is known. Never raises."""
-    return run_cost.cost_usd(run_spec.get("instance", {}), instance_type, _life(place))
+    instance = run_spec.get("instance", {})
+    return run_cost.cost_usd(instance, instance_type, _life(place), requests.counts(place.state))
 
 
 def _life(place: Place) -> float:
@@ -209,7 +210,8 @@ def _store(
     attempt("write cleanup_status.json", lambda: _put_cleanup_status(s3, run), vital=False)
     training = training_record(run, outcome, artifacts)
     instance = outcome.run_spec.get("instance")
-    training["cost"] = run_cost.breakdown(instance, instance_type, _life(place)) if instance else None
+    sent = requests.counts(place.state)
+    training["cost"] = run_cost.breakdown(instance, instance_type, _life(place), sent) if instance else None
     attempt("write training.json", lambda: _put(s3, run, "training.json", training))
     attempt("ship the logs", ship_logs, vital=False)
     if outcome.status != COMPLETED:

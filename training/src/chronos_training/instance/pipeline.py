@@ -19,7 +19,7 @@ from chronos_training.core.run_records import DATA_SYNC, PREFLIGHT, RESULTS_SYNC
 from chronos_training.core.states import COMPLETED, FAILED, INTERRUPTED, KILLED, RUNNING
 from chronos_training.core.store import Fenced, Observed, StateStore, open_store
 
-from . import heartbeat, machine, wrong_clock
+from . import heartbeat, machine, requests, wrong_clock
 from .checkpoint_sync import CheckpointSync
 from .ending import END_SECONDS, Outcome, cost_so_far, end_run, note_ending, only_one, training_record
 from .log_shipper import log_shipper
@@ -54,7 +54,7 @@ class Pipeline:
         self.place, self.run, self.store = place, run, store
         self.s3 = aws.client("s3", region=run.region, config=CONFIG)
         self.shipper = log_shipper(self.s3, run, place)
-        self.reporter = Reporter(store, observed, run.heartbeat_seconds, lambda: heartbeat.beat(place.state))
+        self.reporter = Reporter(store, observed, run.heartbeat_seconds, self._beat)
         self.results = Results(self.s3, run.bucket, run.prefix, place.output, place.sent)
         self.records = PhaseRecords(run, lambda: not self.reporter.fenced.is_set())
         self.margin = Margin(place.state)
@@ -63,6 +63,10 @@ class Pipeline:
         self.members: Members | None = None
         self.artifacts: list[dict[str, Any]] | None = None
         self.terminated_at: float | None = None
+
+    def _beat(self) -> None:
+        heartbeat.beat(self.place.state)
+        requests.note(self.place.state)
 
     def execute(self) -> str:
         """Run all steps and end the run. Returns the final status."""

@@ -25,7 +25,8 @@ END_SECONDS = 5.0  # between its last word and its end
 STALL_SECONDS = 60.0
 WORKERS = 256  # its default
 # Parts of 16 MB, 16 at a time, for one large object; its default is 50 MB, 5 at a time.
-LARGE = ("--concurrency", "16", "--part-size", "16")
+LARGE_PART_MB, PART_MB = 16, 50
+LARGE = ("--concurrency", "16", "--part-size", str(LARGE_PART_MB))
 
 
 def program() -> Path | None:

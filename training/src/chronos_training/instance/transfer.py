@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import math
 import shlex
 import shutil
 import threading
@@ -133,13 +134,16 @@ class _Transfer:
 
     def by_s5cmd(self, program: Path, prefix: str) -> None:
         with ThreadPoolExecutor(HASHERS) as pool:
+            commands = list(self._commands(prefix))
+            one_large = len(commands) == 1 and self._are_large()
 
             def copied(source: str, destination: str) -> None:
                 one = self.missing.get(source.removeprefix(f"s3://{self.bucket}/"))
                 if one is not None:
+                    part = s5cmd.LARGE_PART_MB if one_large or one.size > LARGE_BYTES else s5cmd.PART_MB
+                    aws.SENT.add(reads=max(1, math.ceil(one.size / (part << 20))))
                     pool.submit(self._accept, one, Path(destination))
 
-            commands = list(self._commands(prefix))
             error = s5cmd.run(program, self.s3, commands, copied, self._report, self._workers())
         if self.missing:
             left = f"{len(self.missing)} files are left to boto3"
@@ -151,12 +155,14 @@ class _Transfer:
         if others is not None and len(others) <= MOST_EXCLUDED:
             # One listing and one request for each file; a copy by name costs a second request for its size.
             words = [word for key in others for word in ("--exclude", key[len(prefix) :])]
+            aws.SENT.add(writes=math.ceil((len(self.missing) + len(others)) / 1000))  # its own listing
             yield shlex.join(
                 ["cp", *(s5cmd.LARGE if self._are_large() else ()), *words, f"{root}{prefix}*", f"{self.staging}/"]
             )
             return
         for number, one in enumerate(self.missing.values()):
             large = s5cmd.LARGE if one.size > LARGE_BYTES else ()
+            aws.SENT.add(reads=1)
             yield shlex.join(["cp", "--raw", *large, root + one.key, str(self.staging / str(number))])
 
     def _are_large(self) -> bool:
