@@ -278,7 +278,15 @@ def machine_crashes(story: Story) -> End:
 @case
 def malformed_user_data(story: Story) -> End:
     """user data malformed, so that nothing of it runs"""
-    story.launch(WHOLE, instance_user_data_content="#cloud-config\nruncmd: [[shutdown, -h, now]\n")
+    tasks = story.folder / "roles/instance_user_data/tasks"
+    tasks.mkdir(parents=True)
+    content = "#cloud-config\nruncmd: [[shutdown, -h, now]\n"
+    (tasks / "main.yml").write_text(json.dumps([{"set_fact": {"instance_user_data_content": content}}]))
+    story.operator.roles = story.folder / "roles"
+    try:
+        story.launch(WHOLE)
+    finally:
+        story.operator.roles = None
     story.operator.aws.wait_for_console(story.instance_id, "Datasource DataSourceEc2", 60)
     story.move_guard_up()
     return End("lost", kept="nothing", by="the outside guard", settled=True)

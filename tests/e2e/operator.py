@@ -46,6 +46,7 @@ class Operator:
     def __init__(self, aws: Any) -> None:
         self.aws = aws
         self._keys: dict[str, str] = {}
+        self.roles: Path | None = None  # a folder of roles that stand in for the project's
         self.bucket = "chronos-training-local-123456789012-us-east-1"
         self.s3, self.ec2 = aws.client("s3"), aws.client("ec2")
 
@@ -64,6 +65,8 @@ class Operator:
         environment = {**os.environ, **self.aws.env, **self._keys, "LC_ALL": "C.UTF-8"}
         environment["PATH"] = f"{BIN}:{os.environ['PATH']}"
         environment["ANSIBLE_CONFIG"] = str(ROOT / "ansible.cfg")
+        if self.roles is not None:
+            environment["ANSIBLE_ROLES_PATH"] = f"{self.roles}:{ROOT / 'roles'}"
         return environment
 
     def command(self, *words: str, timeout: float = 300) -> Finished:
