@@ -7,6 +7,7 @@ import gc
 import json
 import math
 import shutil
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,8 @@ from chronos_training.models.stopping import Stopped, StopRequest
 from chronos_training.models.windows import TrainingWindows, ValidationWindows
 
 TRAINER_STATE = "trainer_state.json"
+# An optimizer that nobody here has: accelerate would look for it on the disk twice in each step.
+sys.modules.setdefault("lomo_optim", None)  # type: ignore[arg-type]  # Python's own mark of what cannot be imported
 
 
 def train(
@@ -203,6 +206,14 @@ class _Trainer(Trainer):  # type: ignore[misc]
         scaler = self.accelerator.scaler  # of fp16
         (loss if scaler is None else scaler.scale(loss)).backward()
         return loss.detach()
+
+    def _clip_grad_norm(self, model: Any) -> torch.Tensor:
+        self.accelerator.unscale_gradients()  # of fp16
+        return torch.nn.utils.clip_grad_norm_(self._parameters, self.args.max_grad_norm)
+
+    @functools.cached_property
+    def _parameters(self) -> list[torch.nn.Parameter]:
+        return list(self.model.parameters())
 
 
 class _Watcher(TrainerCallback):  # type: ignore[misc]  # transformers is untyped here

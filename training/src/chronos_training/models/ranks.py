@@ -42,7 +42,11 @@ def seed_step(seed: int, step: int) -> None:
     So a resume needs no state of the generators: only the leader's files are stored, and on other instances none are.
     """
     digest = hashlib.sha256(f"{seed} {rank()} {step}".encode()).digest()
-    torch.manual_seed(int.from_bytes(digest[:8], "big", signed=True))
+    number = int.from_bytes(digest[:8], "big", signed=True)
+    # torch.manual_seed would also ask for devices that are not there, and keep a traceback of each asking.
+    torch.default_generator.manual_seed(number)
+    if torch.cuda.is_initialized():
+        torch.cuda.manual_seed(number)
 
 
 def wait_for_all() -> None:
