@@ -49,9 +49,8 @@ def breakdown(
     prices, billed = hourly(instance, instance_type), billed_seconds(seconds)
     count = int(instance.get("count") or 1)
     usd = {part: None if price is None else price * billed / 3600 for part, price in prices.items()}
-    usd["requests"] = _of_requests(instance, requests)
-    if usd["total"] is not None:
-        usd["total"] += usd["requests"] or 0.0
+    total, usd["requests"] = usd.pop("total"), _of_requests(instance, requests)
+    usd["total"] = None if total is None else total + (usd["requests"] or 0.0)
     return {
         "instance_seconds": [
             {
