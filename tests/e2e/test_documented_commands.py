@@ -54,7 +54,7 @@ OLDER, NEWER = "20260101-120000", "20260102-120000"
 class Person:
     """Somebody who types what the pages say, in an account of their own.
 
-    `typed` has the lines as they stand there, `instead` what is put in for a word of theirs, `fetched` the runs that were.
+    `typed` has the lines as they stand there, `instead` what is put in for a word of theirs.
     """
 
     operator: Operator
