@@ -16,16 +16,28 @@ from ansible.plugins.loader import module_loader
 from ansible.utils.display import Display
 
 # Ansible reads this file before it forks for a task: boto3 is then loaded once, for every task after it.
-from chronos_training.core import aws  # noqa: F401
+from chronos_training.core import aws
 from chronos_training.core.errors import TrainingError
 
 from . import terminal
 from .speaker import Speaker
 
 display = Display()
-# What is loaded by now stays to the end. Without this each task's process walks through all of it to look for garbage, and
-# Ansible itself once more at its exit: half a second of a launch.
-gc.freeze()
+# Ansible's own default looks for garbage every 700 objects: made for nothing in processes that live for a second.
+gc.set_threshold(50_000)
+
+
+def keep_for_tasks(*services: str) -> None:
+    """Read what clients of `services` need, and keep all that is loaded by now, for the tasks that Ansible forks for.
+
+    Without this each of them reads it again, and walks through all that is loaded to look for garbage, as Ansible itself
+    does at its exit: more than half a second of a launch. Call it where Ansible reads a plugin, before it forks.
+    """
+    aws.read_models(*services)
+    gc.freeze()
+
+
+keep_for_tasks()
 
 
 class InProcessAction(ActionBase):  # type: ignore[misc]

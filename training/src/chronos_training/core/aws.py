@@ -60,6 +60,17 @@ def session() -> boto3.session.Session:
     return _session
 
 
+def read_models(*services: str) -> None:
+    """Read the descriptions of `services` now: clients of this process, and of those forked from it, then need not."""
+    with _session_lock:
+        loader = session()._session.get_component("data_loader")
+        for name in ("endpoints", "partitions", "_retry") if services else ():
+            loader.load_data(name)
+        for service in services:
+            for kind in ("service-2", "endpoint-rule-set-1"):
+                loader.load_service_model(service, kind)
+
+
 @contextmanager
 def explained(what: str) -> Iterator[None]:
     """Turn an AWS error inside the block into a TrainingError. `what` completes "Could not …"."""

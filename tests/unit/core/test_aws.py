@@ -1,0 +1,15 @@
+from chronos_training.core import aws
+
+
+def test_what_was_read_before_is_not_read_again(monkeypatch):
+    monkeypatch.setattr(aws, "_session", None)
+    aws.read_models("scheduler")
+    loader = aws.session()._session.get_component("data_loader")
+    read = []
+    load_file = loader.file_loader.load_file
+    monkeypatch.setattr(loader.file_loader, "load_file", lambda path: read.append(path) or load_file(path))
+    aws.client("scheduler", region="us-east-1")
+    # It looks for additions to each description, of which there are none.
+    assert not [path for path in read if "scheduler" in path and not path.endswith("extras")]
+    aws.client("sts", region="us-east-1")
+    assert [path for path in read if "service-2" in path]
