@@ -37,7 +37,7 @@ def keep_for_tasks(*services: str) -> None:
     gc.freeze()
 
 
-keep_for_tasks()
+gc.freeze()
 
 
 class InProcessAction(ActionBase):  # type: ignore[misc]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import boto3
@@ -61,10 +61,13 @@ def session() -> boto3.session.Session:
 
 
 def read_models(*services: str) -> None:
-    """Read the descriptions of `services` now: clients of this process, and of those forked from it, then need not."""
-    with _session_lock:
+    """Read the descriptions of `services` now: clients of this process, and of those forked from it, then need not.
+
+    Never raises: what is wrong, such as a profile that does not exist, is told by the first client, in a sentence.
+    """
+    with suppress(botocore_errors.BotoCoreError), _session_lock:
         loader = session()._session.get_component("data_loader")
-        for name in ("endpoints", "partitions", "_retry") if services else ():
+        for name in ("endpoints", "partitions", "_retry"):
             loader.load_data(name)
         for service in services:
             for kind in ("service-2", "endpoint-rule-set-1"):
