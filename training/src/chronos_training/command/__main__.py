@@ -1,8 +1,6 @@
 """`python -m chronos_training.command`, the same as `chronos-training`."""
 
-import sys
-
-from chronos_training.command.main import main
+from chronos_training.command.main import program
 
 if __name__ == "__main__":
-    sys.exit(main())
+    program()

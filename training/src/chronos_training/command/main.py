@@ -6,9 +6,11 @@ import argparse
 import os
 import sys
 from pathlib import Path
+from typing import NoReturn
 
 from chronos_training import __version__
 from chronos_training.core.errors import TrainingError
+from chronos_training.core.leave import leave
 from chronos_training.models.stopping import Stopped
 
 CONFIG_HELP = "name of a configuration of this package, or a YAML or JSON file; several are laid one over the other"
@@ -99,3 +101,8 @@ def main(arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return 130
+
+
+def program() -> NoReturn:
+    """Be the program `chronos-training`."""
+    leave(main())

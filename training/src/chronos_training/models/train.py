@@ -15,6 +15,7 @@ import traceback
 from pathlib import Path
 
 from chronos_training.core.errors import TrainingError
+from chronos_training.core.leave import leave
 from chronos_training.core.rendezvous import Rendezvous
 from chronos_training.models import ready, several
 from chronos_training.models.progress import Progress
@@ -103,4 +104,4 @@ def prepare_process() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    leave(main())
