@@ -24,7 +24,7 @@ from local_aws.orders import Orders
 T = TypeVar("T")
 
 
-def wait_for(condition: Callable[[], T], what: str, timeout: float = 30.0, interval: float = 0.05) -> T:
+def wait_for(condition: Callable[[], T], what: str, timeout: float = 120.0, interval: float = 0.05) -> T:
     """Poll until `condition()` is truthy and return that. AssertionError naming `what` after `timeout` seconds."""
     deadline = time.monotonic() + timeout
     while True:
@@ -186,14 +186,14 @@ class EmbeddedAws:
     def state(self, instance_id: str) -> str:
         return str(self.instance(instance_id)["State"]["Name"])
 
-    def wait_for_state(self, instance_id: str, state: str, timeout: float = 30.0) -> None:
+    def wait_for_state(self, instance_id: str, state: str, timeout: float = 120.0) -> None:
         wait_for(lambda: self.state(instance_id) == state, f"{instance_id} to be {state}", timeout)
 
     def console(self, instance_id: str) -> str:
         """The console as EC2 returns it."""
         return str(self.client("ec2").get_console_output(InstanceId=instance_id).get("Output", ""))
 
-    def wait_for_console(self, instance_id: str, text: str, timeout: float = 30.0) -> str:
+    def wait_for_console(self, instance_id: str, text: str, timeout: float = 120.0) -> str:
         """Wait until `text` is on the console; returns all of it. On failure the console is part of the message."""
         try:
             return wait_for(lambda: text in (seen := self.console(instance_id)) and seen, repr(text), timeout)  # type: ignore[return-value]

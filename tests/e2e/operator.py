@@ -117,7 +117,7 @@ class Operator:
                 if not piece:
                     break
                 output += piece.decode(errors="replace")
-            return Finished(process.wait(timeout=30), output)
+            return Finished(process.wait(timeout=120), output)
         finally:
             process.kill()
             process.wait()
@@ -167,7 +167,7 @@ class Operator:
         return Path(self.aws.home) / "instances" / instance_id / "root"
 
 
-def eventually(look: Callable[[], T], what: str, timeout: float = 120) -> T:
+def eventually(look: Callable[[], T], what: str, timeout: float = 300) -> T:
     """Return the first true result of `look`; fail after `timeout` seconds."""
     deadline = time.monotonic() + timeout
     while time.monotonic() < deadline:

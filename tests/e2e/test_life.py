@@ -85,7 +85,7 @@ def test_the_state_is_archived_and_gone(finished, account):
     assert archived["status"] == "completed"
     assert list(archived["steps"]) == ["initialization", "data_sync", "training", "results_sync", "cleanup"]
     assert all({"started_at", "ended_at"} <= set(times) for times in archived["steps"].values())
-    eventually(lambda: account.live_instances() == [], "the end of the instance", 30)
+    eventually(lambda: account.live_instances() == [], "the end of the instance")
 
 
 def test_every_artifact_is_what_training_json_says(finished, account):
@@ -203,7 +203,7 @@ def test_a_run_starts_from_what_another_has_trained(finished, account, tmp_path)
     assert "starts from  births: chronos2" in account.play("launch_training", **path).succeeded().output
     state = account.state()
     assert "completed" in account.play("monitor_training", training_monitor_interval=1).succeeded().output
-    eventually(lambda: account.live_instances() == [], "the end of the instance", 30)
+    eventually(lambda: account.live_instances() == [], "the end of the instance")
     about = account.artifact(state["run_id"], "model_metadata.json")
     published = account.s3.get_object(Bucket=account.bucket, Key="runtime/models/births/current.json")["Body"].read()
     assert about["lineage"]["base_model"]["digest"] == json.loads(published)["digest"]
@@ -231,7 +231,7 @@ def test_a_run_goes_on_from_the_latest_model_and_is_offered_only_if_it_is_better
     assert f"starts from  the model of run {run_id}" in account.play("launch_training", **path).succeeded().output
     state = account.state()
     assert "completed" in account.play("monitor_training", training_monitor_interval=1).succeeded().output
-    eventually(lambda: account.live_instances() == [], "the end of the instance", 30)
+    eventually(lambda: account.live_instances() == [], "the end of the instance")
     about = account.artifact(state["run_id"], "model_metadata.json")
     assert about["lineage"]["parent_run_id"] == run_id
     # Zero-shot is the earlier model itself, scored on the same windows.

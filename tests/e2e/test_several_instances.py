@@ -23,7 +23,7 @@ def in_training(operator) -> dict:
         state = operator.state()
         return state if state and state["progress"].get("step", 0) > 45 else None
 
-    return eventually(look, "training under way", 240)
+    return eventually(look, "training under way")
 
 
 def test_two_instances_train_one_model(operator, config):

@@ -147,7 +147,7 @@ def test_an_instance_that_never_does_anything_is_ended_by_the_guard_alone(
     record = world.launch(deadline_seconds=4.0, user_data="#!/bin/sh\nexec sleep 3600\n")
     world.aws.wait_for_state(record.instance_id, "running")
     assert utc_now() < parse_iso(record.deadline_at)
-    world.aws.wait_for_state(record.instance_id, "terminated", timeout=30)
+    world.aws.wait_for_state(record.instance_id, "terminated")
     assert world.guards() == [] and world.dead_letters() == []
     # The lock of the dead run is settled by whatever comes next.
     holder, said = settle(world.s3, BUCKET, world.store, world.ec2, PROJECT)

@@ -114,5 +114,5 @@ def test_each_instance_is_ended_by_a_guard_of_its_own(world: LaunchWorld, monkey
     monkeypatch.setattr(launching, "GUARD_MINUTES", 0)
     record = world.launch(**TWO, deadline_seconds=4.0, user_data=DEAF_USER_DATA)
     end(world, record.members[0])  # EC2 forgets it in an hour; the leader's guard must not depend on it
-    world.aws.wait_for_state(record.instances[0], "terminated", timeout=30)
+    world.aws.wait_for_state(record.instances[0], "terminated")
     assert guard.list_guards(world.scheduler, ENV) == [] and world.dead_letters() == []

@@ -27,7 +27,7 @@ TAGS = {"Project": PROJECT, "Environment": ENV, "ManagedBy": "Ansible"}
 IMAGE_PARAMETER = "/aws/service/canonical/ubuntu/server/22.04/stable/current/amd64/hvm/ebs-gp2/ami-id"
 # How long EC2 may hide a new instance: five minutes there, here it lists at once. S3's times are whole seconds.
 WINDOW = 0.5
-PATIENCE = 20.0
+PATIENCE = 60.0
 
 
 @dataclass(frozen=True)

@@ -67,7 +67,7 @@ def run(world: World, line: FaultProxy, published, seed: int, rate: float, kinds
     by_itself = not world.remains()
     if not by_itself:
         assert world.kill().exit == 0
-        wait_for(lambda: not world.remains(), f"seed {seed}: the end of everything, but {world.remains()}", 20)
+        wait_for(lambda: not world.remains(), f"seed {seed}: the end of everything, but {world.remains()}")
     archived = world.archived(run_id)
     outcome = archived["status"] if archived else "refused"
     assert (outcome == "completed") <= world.has(run_id, "_SUCCESS"), f"seed {seed}: completed without _SUCCESS"

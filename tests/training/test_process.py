@@ -153,7 +153,7 @@ def test_sigterm_saves_the_step_and_exits_143_and_the_next_start_goes_on(data: P
     try:
         wait_for(lambda: progress(tmp_path / "out").get("step", 0) >= 5)
         process.send_signal(signal.SIGTERM)
-        output = process.communicate(timeout=30)[0]
+        output = process.communicate(timeout=120)[0]
     finally:
         process.kill()
     assert process.returncode == 143, output
@@ -165,7 +165,7 @@ def test_sigterm_saves_the_step_and_exits_143_and_the_next_start_goes_on(data: P
     assert not (tmp_path / "out/checkpoints" / checkpoints.PARTIAL).exists()
 
 
-def wait_for(condition: Any, seconds: float = 60.0) -> None:
+def wait_for(condition: Any, seconds: float = 240.0) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "it never happened"

@@ -94,4 +94,4 @@ def test_no_process_outlives_the_one_that_evaluates(tmp_path: Path) -> None:
     others = psutil.Process(process.pid).children(recursive=True)
     process.kill()
     process.wait()
-    assert others and not psutil.wait_procs(others, timeout=20)[1]
+    assert others and not psutil.wait_procs(others, timeout=60)[1]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 
 from local_aws.testing import EmbeddedAws, wait_for
 from tests.integration.local_aws.test_guest_life import cloud_config, script, unit
@@ -224,7 +223,7 @@ def test_a_scheduled_shutdown_can_be_cancelled_and_replaced(aws: EmbeddedAws) ->
 def test_poweroff_waits_for_a_stubborn_unit_but_not_with_force_twice(aws: EmbeddedAws) -> None:
     files = [
         script("trap '' TERM; echo ready; while :; do sleep 0.1; done"),
-        unit("run.service", service("ExecStart=/opt/run.sh\nTimeoutStopSec=20s")),
+        unit("run.service", service("ExecStart=/opt/run.sh\nTimeoutStopSec=600s")),
     ]
     commands = (
         "systemctl start run; sleep 0.3",
@@ -232,10 +231,8 @@ def test_poweroff_waits_for_a_stubborn_unit_but_not_with_force_twice(aws: Embedd
         "sleep 0.5; systemctl start run",
         "poweroff -f -f",
     )
-    begin = time.monotonic()
     instance = boot(aws, files, *commands, InstanceInitiatedShutdownBehavior="terminate")
-    aws.wait_for_state(instance, "terminated", timeout=15)
-    assert time.monotonic() - begin < 15
+    aws.wait_for_state(instance, "terminated")  # long before the unit's 600 s are over
     console = aws.console(instance)
     assert "Transaction is destructive" in console
     assert "immediate" in console

@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -80,7 +79,7 @@ def test_a_killed_daemon_takes_its_guests_along_and_the_next_start_is_clean(fres
     instance = aws.launch(SLEEPER)
     aws.wait_for_console(instance, "ready")
     os.kill(aws.server.pid, signal.SIGKILL)
-    wait_for(lambda: not guests(fresh_home), "the guests to end", 10)
+    wait_for(lambda: not guests(fresh_home), "the guests to end")
     assert run_cli("status", home=fresh_home).returncode == 3
     again = EmbeddedAws(fresh_home)
     assert again.server.pid != aws.server.pid
@@ -123,16 +122,14 @@ def test_state_survives_between_processes_and_a_reset_empties_the_account(fresh_
     aws.wait_for_console(instance, "ready")
     aws.reset()
     assert aws.client("s3").list_buckets()["Buckets"] == []
-    wait_for(lambda: not guests(fresh_home), "guests of the reset account to end", 10)
+    wait_for(lambda: not guests(fresh_home), "guests of the reset account to end")
 
 
 def test_it_does_not_inherit_files_and_survives_its_starter(fresh_home: Path, tmp_path: Path) -> None:
     """A starter that waits for its pipe to close (as `$(…)` does) must not wait for the daemon."""
-    begin = time.monotonic()
     environment = os.environ | {"LOCAL_AWS_HOME": str(fresh_home)}
     words = [sys.executable, "-m", "local_aws", "start"]
-    done = subprocess.run(words, env=environment, capture_output=True, text=True, timeout=60, check=True)
-    assert time.monotonic() - begin < 60
+    done = subprocess.run(words, env=environment, capture_output=True, text=True, timeout=120, check=True)
     with urllib.request.urlopen(done.stdout.strip() + "/_local_aws/health", timeout=10) as answer:
         pid = json.load(answer)["pid"]
     assert os.getsid(pid) != os.getsid(0)
