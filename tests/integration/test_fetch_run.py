@@ -38,7 +38,7 @@ def fetch(s3: Any, target: Path, run_id: str = RUN) -> tuple[list[str], str]:
 def test_every_file_comes_once(run: Any, tmp_path: Path) -> None:
     new, said = fetch(run, tmp_path)
     assert new == ["logs/training.log", "models/mine/model.safetensors", "report.html", "training.json"]
-    assert said == f"4 files in {tmp_path}, 4 of them new, 2 verified by sha256"
+    assert said == f"4 files in {tmp_path}, 4 of them new: 2 results verified by sha256, 2 records and logs"
     assert {path: (tmp_path / path).read_bytes() for path in FILES} == FILES
     assert fetch(run, tmp_path)[0] == []
 

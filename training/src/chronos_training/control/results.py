@@ -43,7 +43,9 @@ def fetch_run(
     with ThreadPoolExecutor(8) as pool:
         fetched = list(pool.map(lambda job: _fetch(s3, bucket, job[0], job[1], hashes.get(job[0])), jobs))
     new = [str(path) for path in fetched if path is not None]
-    say(f"{len(jobs)} files in {target}, {len(new)} of them new, {len(hashes)} verified by sha256")
+    others = f"{len(jobs) - len(hashes)} records and logs"  # they are written until the very end, and have no hash
+    kinds = f"{len(hashes)} results verified by sha256, {others}" if hashes else others
+    say(f"{len(jobs)} files in {target}, {len(new)} of them new: {kinds}")
     return new
 
 
