@@ -10,7 +10,7 @@ from typing import NoReturn
 
 from chronos_training import __version__
 from chronos_training.core.errors import TrainingError
-from chronos_training.core.leave import leave
+from chronos_training.models.program import run_program
 from chronos_training.models.stopping import Stopped
 
 CONFIG_HELP = "name of a configuration of this package, or a YAML or JSON file; several are laid one over the other"
@@ -105,4 +105,4 @@ def main(arguments: list[str] | None = None) -> int:
 
 def program() -> NoReturn:
     """Be the program `chronos-training`."""
-    leave(main())
+    run_program(main)

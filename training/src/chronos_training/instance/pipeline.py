@@ -14,7 +14,6 @@ from typing import Any, NoReturn
 from chronos_training.core import aws
 from chronos_training.core.clock import iso, utc_now
 from chronos_training.core.errors import TrainingError
-from chronos_training.core.leave import leave
 from chronos_training.core.rendezvous import ALONE, Rendezvous
 from chronos_training.core.run_records import DATA_SYNC, PREFLIGHT, RESULTS_SYNC, TRAINING
 from chronos_training.core.states import COMPLETED, FAILED, INTERRUPTED, KILLED, RUNNING
@@ -273,12 +272,17 @@ def main() -> int:
 
 
 def run_and_leave() -> NoReturn:
-    """Do `main` and end this process at once: one that hangs would hold the power-off until TimeoutStopSec."""
+    """Do `main` and end this process at once.
+
+    An ordinary exit waits for every thread, also for an upload that was given up and still hangs; the process would then
+    hold the power-off until TimeoutStopSec.
+    """
     code = 1
     try:
         code = main()
     finally:
-        leave(code)
+        logging.shutdown()
+        os._exit(code)
 
 
 if __name__ == "__main__":

@@ -15,9 +15,9 @@ import traceback
 from pathlib import Path
 
 from chronos_training.core.errors import TrainingError
-from chronos_training.core.leave import leave
 from chronos_training.core.rendezvous import Rendezvous
 from chronos_training.models import ready, several
+from chronos_training.models.program import run_program
 from chronos_training.models.progress import Progress
 from chronos_training.models.stopping import Stopped, StopRequest
 
@@ -104,4 +104,4 @@ def prepare_process() -> None:
 
 
 if __name__ == "__main__":
-    leave(main())
+    run_program(main)

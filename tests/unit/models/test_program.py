@@ -1,4 +1,4 @@
-"""A program of the instance ends with its own exit code, whatever would happen on the interpreter's way out."""
+"""A program that trains ends with its own exit code, whatever would happen while Python takes its libraries down."""
 
 from __future__ import annotations
 
@@ -12,12 +12,15 @@ from local_aws.home import REPOSITORY_ROOT
 
 ABORTS = "import atexit, os\natexit.register(os.abort)  # as a library whose threads still work\n"
 CHILD = """
-import multiprocessing, time
-from chronos_training.core.leave import leave
-child = multiprocessing.get_context("spawn").Process(target=time.sleep, args=(600,))
-child.start()
-print("written")
-leave(7)
+from chronos_training.models.program import run_program
+
+def main():
+    import multiprocessing, time
+    multiprocessing.get_context("spawn").Process(target=time.sleep, args=(600,), daemon=True).start()
+    print("written")
+    return 7
+
+run_program(main)
 """
 
 
