@@ -176,7 +176,7 @@ def test_the_deadline_ends_the_run_and_keeps_its_results(operator, config):
     operator.play("launch_training", training_launch_config_file=path, training_launch_watch_seconds=2).succeeded()
     run_id = training_step(operator)["run_id"]
     archived = ended(operator, run_id, "timed_out")
-    assert archived["error_message"] == "The run reached its limit of 2 min."
+    assert archived["error_message"] == "The run reached its limit of 2 min 00 s."
     assert any(name.startswith("checkpoints/checkpoint-") for name in operator.run_files(run_id))
     assert "training.log" in {key.rsplit("/", 1)[-1] for key in operator.keys(f"local/logs/{run_id}/")}
 
