@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import atexit
-import contextlib
 import logging
 import os
 import sys
@@ -27,7 +26,13 @@ def _leave(codes: list[int]) -> None:
     if not codes:
         return  # an exception, or words that argparse refused
     logging.shutdown()
-    for stream in (sys.stdout, sys.stderr):
-        with contextlib.suppress(OSError, ValueError):  # nobody reads any more
-            stream.flush()
-    os._exit(codes[0])
+    code = codes[0]
+    try:
+        if sys.stdout is not None:  # None when the caller has closed it
+            sys.stdout.flush()
+    except BrokenPipeError:
+        pass  # `| head` has seen enough
+    except OSError as error:
+        print(f"ERROR: The output could not be written: {error.strerror}.", file=sys.stderr)
+        code = code or 1
+    os._exit(code)
