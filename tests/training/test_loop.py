@@ -224,3 +224,25 @@ def test_a_loss_that_is_no_number_ends_the_run_with_advice(
     monkeypatch.setattr(Chronos2Model, "forward", broken)
     with pytest.raises(TrainingError, match=r"no number any more at step 1\. Lower training\.learning_rate"):
         train(data, tmp_path / "a", tiny())
+    with pytest.raises(
+        TrainingError, match=r"computes in bf16, .*: set training\.precision to fp32\. If that is not it, lower"
+    ):
+        train(data, tmp_path / "b", tiny(training={"precision": "bf16"}))
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_why_auto_never_takes_fp16(data: Path, family: str) -> None:
+    """Weights whose feed-forward layers give large numbers, as pretrained ones do: a loss in fp32 and bf16, none in fp16."""
+    config = tiny(model={"family": family, "dropout_rate": 0.0})
+    own, windows = family_of(family), TrainingWindows(load_panel(data, ("target",)), config)
+    batch = own.collate(config, [windows[i] for i in range(4)])
+    losses = {}
+    for kind in (torch.float32, torch.bfloat16, torch.float16):
+        model = make_model(own, config, None)
+        for name, weight in model.named_parameters():
+            if name.endswith(("wi.weight", "wo.weight")):
+                weight.data *= 1000 / weight.abs().max()  # themselves well within the range of fp16
+        with torch.no_grad(), torch.autocast("cpu", kind, enabled=kind is not torch.float32):
+            losses[kind] = float(model(**{k: v.clone() if torch.is_tensor(v) else v for k, v in batch.items()}).loss)
+    assert losses[torch.bfloat16] == pytest.approx(losses[torch.float32], rel=0.1)
+    assert not np.isfinite(losses[torch.float16])

@@ -12,7 +12,7 @@ import jsonschema
 import numpy as np
 import pytest
 
-from chronos_training.config import TrainingConfig
+from chronos_training.config import Precision, TrainingConfig
 from chronos_training.data.panel import Panel
 from chronos_training.models import charts, cost
 from chronos_training.models.card import card
@@ -26,7 +26,8 @@ from chronos_training.models.spec import RunSpec
 from tests.unit.models.conftest import chunk_with
 
 NOW = datetime(2026, 5, 2, 9, 30, tzinfo=timezone.utc)
-CURVE = LossCurve([10, 20, 30], [4.0, 3.0, 2.5], [1e-3, 9e-4, 1e-4], 12.0, 80.0, 0, 30, 30)
+PRECISION = Precision("bf16", "the A10G has it")
+CURVE = LossCurve([10, 20, 30], [4.0, 3.0, 2.5], [1e-3, 9e-4, 1e-4], 12.0, 80.0, 0, 30, 30, PRECISION)
 INSTANCE = {
     "type": "g4dn.xlarge", "market": "on-demand", "price_per_hour_usd": 0.6, "price_date": "2026-01-01",
     "reference_type": "g4dn.2xlarge", "reference_price_per_hour_usd": 0.8,
@@ -72,6 +73,7 @@ def test_metadata_fits_its_schema(
     assert metadata["metrics"]["sharpe_ratio"] is None
     assert "not a price or a return" in metadata["metrics"]["sharpe_ratio_reason"]
     assert metadata["versions"]["python"].count(".") == 2
+    assert metadata["model"]["precision"] == {"numbers": "bf16", "reason": "the A10G has it"}
     assert metadata["dataset"]["digest"] == "a" * 64
 
 
@@ -163,7 +165,7 @@ def test_report_survives_missing_values_and_no_steps(
     scores = scoring.result()
     metadata = about(RunSpec(config, "cpu"), panel, scores)
     forecasts = stored(chunk, panel, config, tmp_path / "f.parquet")
-    nothing = LossCurve([], [], [], 0.0, 0.0, 30, 30, 30)
+    nothing = LossCurve([], [], [], 0.0, 0.0, 30, 30, 30, PRECISION)
     write_report(tmp_path / "report.html", metadata, scores, forecasts, panel, nothing)
     text = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert "no step left to do" in text

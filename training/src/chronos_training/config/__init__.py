@@ -5,10 +5,12 @@ from chronos_training.config.dataset_check import check_against_dataset
 from chronos_training.config.device_check import check_device
 from chronos_training.config.differences import Difference, differences
 from chronos_training.config.loader import load_config, load_with_origins, repository_config
+from chronos_training.config.precision import Precision, planned, precision
 from chronos_training.config.schema import TrainingConfig
 
 __all__ = [
     "Difference",
+    "Precision",
     "TrainingConfig",
     "adopt",
     "check_against_dataset",
@@ -16,5 +18,7 @@ __all__ = [
     "differences",
     "load_config",
     "load_with_origins",
+    "planned",
+    "precision",
     "repository_config",
 ]

@@ -31,7 +31,7 @@ class TrainingSection(Section):
     max_grad_norm: Real = Field(1.0, gt=0.0, le=1000.0, description="Gradients are scaled down to this norm.")
     precision: Literal["auto", "fp32", "fp16", "bf16"] = Field(
         "auto",
-        description="Numbers of the forward pass. auto: fp32 on a CPU, bf16 where the GPU has it, else fp16 (T4).",
+        description="Numbers of the forward pass. auto: bf16 where the GPU has it, else (T4, CPU) fp32. fp16 overflows in models of T5's kind.",
     )
     method: Literal["full", "lora"] = Field(
         "full",

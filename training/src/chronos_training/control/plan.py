@@ -11,12 +11,14 @@ from typing import Any
 
 from chronos_training.config import (
     Difference,
+    Precision,
     TrainingConfig,
     adopt,
     check_against_dataset,
     check_device,
     differences,
     load_with_origins,
+    planned,
     repository_config,
 )
 from chronos_training.config.fingerprint import Fingerprint
@@ -123,6 +125,12 @@ class Plan:
             "training_config": self.run_spec["training"],
             "owner": self.run_spec["launched_by"],
         }
+
+    @property
+    def precisions(self) -> list[Precision]:
+        """Return in which numbers the types that are tried compute, each choice once."""
+        config = TrainingConfig.model_validate(self.run_spec["training"])
+        return planned(config, self.request.device, self.request.instance_types)
 
     def lines(self) -> list[str]:
         """Return the plan for people."""

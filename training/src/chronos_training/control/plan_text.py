@@ -31,6 +31,7 @@ def plan_lines(plan: Plan) -> list[str]:
         *_row("run", f"{plan.run_id} in {plan.request.env}, {plan.settings.region}"),
         *_row("bucket", plan.settings.bucket),
         *_row("model", f"{spec['training']['name']}: {spec['training']['model']['family']} on {plan.request.device}"),
+        *_precision(plan),
         *_starts_from(spec["base_model"]),
         *_goes_on_from(spec["resume"]),
         *_settings(plan),
@@ -51,6 +52,13 @@ def _row(label: str, *texts: str) -> list[str]:
         whole = text.startswith("  ")  # a command is to be copied, a setting is cut to fit
         lines += [text] if whole else textwrap.wrap(text, WIDTH - LABEL, break_long_words=False, break_on_hyphens=False)
     return [f"{label if number == 0 else '':<{LABEL}}{line}" for number, line in enumerate(lines)]
+
+
+def _precision(plan: Plan) -> list[str]:
+    """Return in which numbers each of the types computes, and why. AutoGluon decides that by itself."""
+    if plan.run_spec["training"]["model"]["family"] == "autogluon":
+        return []
+    return _row("precision", *(one.sentence for one in plan.precisions))
 
 
 def _starts_from(base: Json | None) -> list[str]:
@@ -169,7 +177,7 @@ def _cost(plan: Plan) -> list[str]:
 
 def _doubts(plan: Plan) -> list[str]:
     """Return what may go wrong with time and money as they are planned: a limit that is too short, prices that may be wrong."""
-    lines = []
+    lines = [line for one in plan.precisions if one.warning for line in _row("warning", one.warning)]
     if plan.expected is not None and plan.expected.total > plan.deadline_seconds:
         lines += _row("warning", "Runs like it took longer than this limit: it would be ended before it is done.")
     if plan.price.date == GIVEN:

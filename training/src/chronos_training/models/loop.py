@@ -17,6 +17,7 @@ from transformers import Trainer, TrainerCallback, TrainingArguments
 from transformers.trainer_callback import PrinterCallback
 from transformers.utils import logging as transformers_logging
 
+from chronos_training.config.precision import Precision, precision
 from chronos_training.config.schema import TrainingConfig
 from chronos_training.core.errors import TrainingError
 from chronos_training.models import checkpoints, ranks, validation
@@ -51,7 +52,12 @@ def train(
     checkpoint of the last step is then on disk) and TrainingError when the loss is no number any more.
     """
     partial = folder / checkpoints.PARTIAL
-    arguments = _arguments(config, family, partial, device, validate is not None)  # connects the processes
+    numbers = precision_here(config, device)
+    log.info("precision %s", numbers.sentence)
+    if numbers.warning:
+        log.warning("%s", numbers.warning)
+    # This connects the processes.
+    arguments = _arguments(config, family, partial, device, numbers.numbers, validate is not None)
     complete, skipped = checkpoints.complete(folder, mark, most=None if ranks.together() else 1)
     for sentence in skipped:
         log.warning("%s", sentence)
@@ -63,7 +69,7 @@ def train(
     start = int(resume.name.rsplit("-", 1)[1]) if resume else 0
     if resume:
         log.info("going on from %s", resume.name)
-    watcher = _Watcher(config, partial, mark, progress, stop, start)
+    watcher = _Watcher(config, numbers.numbers, partial, mark, progress, stop, start)
     transformers_logging.set_verbosity_error()
     trainer = _Trainer(
         model=model,
@@ -104,6 +110,7 @@ def train(
         resumed_from=start,
         last_step=last,
         chosen_step=chosen,
+        precision=numbers,
         validation=validation.losses(history),
     )
 
@@ -129,19 +136,17 @@ def _choose(trainer: Any, folder: Path, history: list[dict[str, Any]], last: int
     return last
 
 
-def precision(config: TrainingConfig, device: str) -> str:
-    """Return fp32, fp16 or bf16: what a configuration means on this device."""
-    if config.training.precision != "auto":
-        return config.training.precision
+def precision_here(config: TrainingConfig, device: str) -> Precision:
+    """Return what a configuration means on this device."""
     if device == "cpu":
-        return "fp32"
-    # A T4 computes bf16 by emulation: slower than fp32.
-    return "bf16" if torch.cuda.get_device_capability()[0] >= 8 else "fp16"
+        return precision(config, device)
+    return precision(config, device, torch.cuda.get_device_capability()[0], torch.cuda.get_device_name())
 
 
-def _arguments(config: TrainingConfig, family: Family, folder: Path, device: str, validates: bool) -> TrainingArguments:
+def _arguments(
+    config: TrainingConfig, family: Family, folder: Path, device: str, numbers: str, validates: bool
+) -> TrainingArguments:
     how = config.training
-    numbers = precision(config, device)
     return _Arguments(
         output_dir=str(folder),
         max_steps=how.steps,
@@ -183,6 +188,15 @@ def _arguments(config: TrainingConfig, family: Family, folder: Path, device: str
     )
 
 
+def _what_mends(numbers: str) -> str:
+    """Return what to do about a loss that is no number, the likeliest first."""
+    then = "lower training.learning_rate or training.max_grad_norm, and look for extreme values in the data."
+    if numbers == "fp32":
+        return then[0].upper() + then[1:]
+    why = "has no numbers beyond 65,504" if numbers == "fp16" else "keeps three digits"
+    return f"The model computes in {numbers}, which {why}: set training.precision to fp32. If that is not it, {then}"
+
+
 class _Arguments(TrainingArguments):  # type: ignore[misc]
     """Upstream's, with a name for the CPU that torch.load takes: of several processes each has a `cpu:0`."""
 
@@ -220,9 +234,16 @@ class _Watcher(TrainerCallback):  # type: ignore[misc]  # transformers is untype
     """Reports each step, moves finished checkpoints to their place, and ends the loop when asked to."""
 
     def __init__(
-        self, config: TrainingConfig, partial: Path, mark: str, progress: Progress, stop: StopRequest, start: int
+        self,
+        config: TrainingConfig,
+        numbers: str,
+        partial: Path,
+        mark: str,
+        progress: Progress,
+        stop: StopRequest,
+        start: int,
     ) -> None:
-        self._config, self._partial, self._mark = config, partial, mark
+        self._config, self._numbers, self._partial, self._mark = config, numbers, partial, mark
         self._progress, self._stop, self._start = progress, stop, start
         self._begun = time.monotonic()
         self._loss: float | None = None
@@ -267,7 +288,7 @@ class _Watcher(TrainerCallback):  # type: ignore[misc]  # transformers is untype
         if not math.isfinite(self._loss):
             raise TrainingError(
                 f"The loss is no number any more at step {state.global_step}.",
-                hint="Lower training.learning_rate or training.max_grad_norm.",
+                hint=_what_mends(self._numbers),
             )
 
     def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from chronos_training.config.precision import Precision
+
 
 @dataclass(frozen=True)
 class LossCurve:
     """The logged points: step, mean loss since the point before, learning rate after the step; and the loop's speed.
 
-    `validation` are (step, validation loss); `chosen_step` is the step whose weights the model has.
+    `precision` says in which numbers it computed. `validation` are (step, validation loss); `chosen_step` is the step whose weights the model has.
     """
 
     steps: list[int]
@@ -20,4 +22,5 @@ class LossCurve:
     resumed_from: int
     last_step: int
     chosen_step: int
+    precision: Precision
     validation: list[tuple[int, float]] = field(default_factory=list)

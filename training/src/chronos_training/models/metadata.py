@@ -95,6 +95,7 @@ def chronos_section(config: TrainingConfig, parameters: int, curve: LossCurve) -
     return {
         "parameters": parameters,
         "method": config.training.method,
+        "precision": curve.precision.about(),
         "samples_per_second": round(curve.samples_per_second, 1),
         "resumed_from_step": curve.resumed_from,
         "last_step": curve.last_step,
@@ -105,7 +106,7 @@ def chronos_section(config: TrainingConfig, parameters: int, curve: LossCurve) -
 
 def autogluon_section(about: dict[str, Any]) -> dict[str, Any]:
     """Return what the section `model` tells of a training by AutoGluon, which has no steps of its own."""
-    none = ("parameters", "method", "samples_per_second", "resumed_from_step", "last_step", "chosen_step")
+    none = ("parameters", "method", "precision", "samples_per_second", "resumed_from_step", "last_step", "chosen_step")
     return {**dict.fromkeys(none), "autogluon": about}
 
 
