@@ -67,14 +67,13 @@ from ansible.module_utils.basic import AnsibleModule
 
 from chronos_training.control import audit
 from chronos_training.control.cleanup_status import complete
-from chronos_training.control.commands import fix_command
 from chronos_training.control.end_leftovers import endable, fix
 from chronos_training.control.judge import Finding
 from chronos_training.control.leftovers import Scope
 from chronos_training.control.module import main
 from chronos_training.control.settings import resolve_settings
 from chronos_training.control.verify import Verdict, short, table, verify
-from chronos_training.core import aws
+from chronos_training.core import aws, commands
 from chronos_training.core.errors import TrainingError
 
 ARGUMENT_SPEC: dict[str, Any] = {
@@ -150,7 +149,7 @@ def _left_over(params: dict[str, Any], last: Verdict, reasons: dict[str, str]) -
     """Return the error that names everything that is left, why, and the one next command."""
     names = {short(f): f.name for f in last.orphans}
     parts = [f"{names.get(name, name)}{': ' + why if why else ''}" for name, why in reasons.items()]
-    hint = f"End what is provably ours and dead: {fix_command(params['env'])}"
+    hint = f"End what is provably ours and dead: {commands.fix(params['env'])}"
     if params["state"] == "fixed":
         hint = "Look at each in the AWS console; nothing of another owner was touched."
     elif not endable(last):

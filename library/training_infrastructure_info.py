@@ -82,6 +82,14 @@ bucket_exists:
   description: Whether the bucket exists.
   type: bool
   returned: success
+lifetimes:
+  description: How long each kind of resource lives, as aligned text, for a person.
+  type: str
+  returned: success
+delete_bucket:
+  description: The command that removes the environment with its bucket and all its data.
+  type: str
+  returned: success
 table:
   description: The resources as aligned text, for a person.
   type: str
@@ -105,8 +113,9 @@ from chronos_training.control.infrastructure.bucket import Lifecycle, wanted
 from chronos_training.control.infrastructure.checks import findings
 from chronos_training.control.infrastructure.names import Names
 from chronos_training.control.infrastructure.survey import Survey, survey
-from chronos_training.control.infrastructure.table import render, rows
+from chronos_training.control.infrastructure.table import lifetimes, render, rows
 from chronos_training.control.module import main
+from chronos_training.core.commands import playbook
 
 ARGUMENT_SPEC = {
     "env": {"type": "str", "required": True},
@@ -138,6 +147,8 @@ def run(params: dict[str, Any], *, check_mode: bool, say: Callable[[str], None])
         "ids": _ids(seen),
         "findings": found,
         "active_run": active_run(seen, names),
+        "lifetimes": lifetimes(names.env),
+        "delete_bucket": playbook(names.env, "teardown_infrastructure", training_teardown_delete_bucket=names.bucket),
         "bucket_exists": seen.bucket is not None,
         "resources": [asdict(row) for row in table],
         "table": render(table, params["absent"]),

@@ -41,6 +41,7 @@ from chronos_training.control.results import fetch_run, summary_lines
 from chronos_training.control.runs import checked_run_id, run_ids
 from chronos_training.control.settings import resolve_settings
 from chronos_training.core import aws
+from chronos_training.core.commands import playbook
 from chronos_training.core.errors import TrainingError
 
 ARGUMENT_SPEC: dict[str, Any] = {
@@ -58,11 +59,11 @@ def run(params: dict[str, Any], *, check_mode: bool, say: Callable[[str], None])
     settings = resolve_settings(env, region=params["region"])
     s3 = aws.client("s3", region=settings.region)
     if params["run_id"]:
-        run_id = checked_run_id(params["run_id"])
+        run_id = checked_run_id(env, params["run_id"])
     else:
         run_id = next(iter(run_ids(s3, settings.bucket, env, limit=1)), "")
     if not run_id:
-        raise TrainingError(f"There was no run in {env} yet.", hint="Start one with playbooks/launch_training.yml.")
+        raise TrainingError(f"There was no run in {env} yet.", hint=f"Start one: {playbook(env, 'launch_training')}")
     target = Path(params["folder"]) / env / run_id
     if check_mode:
         say(f"would fetch run {run_id} into {target}")

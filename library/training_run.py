@@ -16,10 +16,6 @@ options:
   order: {type: dict, description: What to launch; the C(order) of M(training_plan_info).}
   tags: {type: dict, description: "Tags of the instance, its volume and its network interface."}
   user_data: {type: str, description: Rendered user data.}
-  inventories:
-    type: list
-    elements: str
-    description: Ansible's inventories (C(ansible_inventory_sources)), for the commands that a launch names at its end.
   env: {type: str, description: Environment to kill in.}
   region: {type: str, description: AWS region; default is the one of the AWS environment.}
   project: {type: str, description: Value of the Project tag.}
@@ -35,7 +31,6 @@ EXAMPLES = r"""
     order: "{{ plan.order }}"
     tags: "{{ training_tags }}"
     user_data: "{{ instance_user_data_content }}"
-    inventories: "{{ ansible_inventory_sources }}"
 
 - name: Kill at once
   training_run:
@@ -54,7 +49,6 @@ status: {type: str, returned: always, description: Status of the run.}
 """
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
@@ -62,9 +56,9 @@ from ansible.module_utils.basic import AnsibleModule
 from chronos_training.control import audit
 from chronos_training.control import kill as killing
 from chronos_training.control import launch as launching
-from chronos_training.control.commands import next_commands
 from chronos_training.control.module import main
 from chronos_training.control.settings import resolve_settings
+from chronos_training.core.commands import after_launch
 from chronos_training.core.errors import TrainingError
 
 ARGUMENT_SPEC: dict[str, Any] = {
@@ -72,7 +66,6 @@ ARGUMENT_SPEC: dict[str, Any] = {
     "order": {"type": "dict"},
     "tags": {"type": "dict"},
     "user_data": {"type": "str"},
-    "inventories": {"type": "list", "elements": "str"},
     "env": {"type": "str"},
     "region": {"type": "str"},
     "project": {"type": "str"},
@@ -102,7 +95,7 @@ def _launch(params: dict[str, Any], check_mode: bool, say: Callable[[str], None]
         record = launching.launch(order, say)
         entry.details = {"instances": list(record.instances), "instance_type": record.instance_type}
     say("next:")
-    for line in next_commands(order.env, params["inventories"] or [], Path.cwd()):
+    for line in after_launch(order.env):
         say(f"  {line}")
     started = {"instance_id": record.instance_id, "members": list(record.members)}
     return {"changed": True, "run_id": record.run_id, **started, "status": record.status}

@@ -46,7 +46,7 @@ def test_a_second_launch_is_refused_and_names_the_run(finished):
     run_id, seen = finished
     assert f"Run {run_id} is active in local: step training for" in seen["second"]
     assert f"instance {seen['instances'][0]} is running" in seen["second"]
-    assert "playbooks/kill_training.yml" in seen["second"]
+    assert "make kill" in seen["second"]
     assert seen["same"]
     assert len(seen["instances"]) == 1
 

@@ -123,7 +123,7 @@ REFUSED = ("missing permission", "not authorized", "these credentials may not lo
 
 # What each says of an account in which nothing is. Publishing foretells what it would do after provisioning.
 NO_ENVIRONMENT = "Environment local is not provisioned in us-east-1"
-NO_BUCKET = f"the bucket {bucket('local')} does not exist yet: playbooks/provision_infrastructure.yml makes it"
+NO_BUCKET = f"the bucket {bucket('local')} does not exist yet; this makes it: make provision"
 SAID = {
     "provision_infrastructure": "would be created",
     "teardown_infrastructure": "Nothing exists.",
@@ -138,7 +138,7 @@ def test_a_preview_in_an_empty_account_makes_nothing_and_says_what_is_missing(aw
     status, output = play(aws, playbook, "--check", *variables(playbook))
     assert SAID.get(playbook, NO_ENVIRONMENT) in output, output
     if playbook not in SAID:
-        assert status != 0 and "Run playbooks/provision_infrastructure.yml" in output, output
+        assert status != 0 and "Provision it: make provision" in output, output
     elif playbook != "publish_model":  # there is no such model either
         assert status == 0, output
     assert "Traceback" not in output, output

@@ -47,7 +47,7 @@ def test_the_lock_of_a_living_run_is_refused_with_the_whole_story(world: World) 
         said = str(raised.value)
         for part in (f"Run {RUN} is active in local: step running for", "last heartbeat", "Owner ann@laptop (pid 42)",
                      f"instance {instance} is running", f"State: s3://{BUCKET}/{ENV}/system-state.json",
-                     "Nothing was changed.", "ansible-playbook playbooks/monitor_training.yml"):  # fmt: skip
+                     "Nothing was changed.", "make monitor"):  # fmt: skip
             assert part in said
     assert world.store.read() is not None and world.aws.state(instance) == "running"
 
@@ -59,7 +59,7 @@ def test_age_alone_breaks_nothing(world: World, monkeypatch: pytest.MonkeyPatch)
         world.lock()
     assert "STALE, last heartbeat 1 h 06 min ago" in str(raised.value)
     assert f"instance {instance} is running" in str(raised.value)
-    assert "end it, keeping what it stored: ansible-playbook playbooks/kill_training.yml" in str(raised.value)
+    assert "end it, keeping what it stored: make kill" in str(raised.value)
     assert world.store.read() is not None
 
 
@@ -139,8 +139,8 @@ def test_monitor_says_what_ec2_says_of_a_silent_run(world: World, monkeypatch: p
     age_the_state(monkeypatch, 400)
     state = watch(world, lines, once=True)
     assert (state["final"], state["stale"], state["instance_state"]) == (False, True, "running")
-    assert "playbooks/kill_training.yml" in state["next_step"]
-    assert "no sign of life for 6 min 40 s; end it, keeping what it stored: ansible-playbook" in lines[0]
+    assert "make kill" in state["next_step"]
+    assert "no sign of life for 6 min 40 s; end it, keeping what it stored: make kill" in lines[0]
     assert f"STALE: no heartbeat for 6 min 40 s, instance {instance} is running" in lines[1]
     world.terminate(instance)
     state = watch(world, lines)

@@ -24,7 +24,7 @@ def test_without_its_environment_it_is_refused_with_the_command(account, tmp_pat
     with pytest.raises(TrainingError) as caught:
         plan(tmp_path)
     assert "No environment of kind autogluon is published" in str(caught.value)
-    assert "ansible-playbook playbooks/publish_runtime.yml -e training_runtime_kind=autogluon" in str(caught.value)
+    assert "make runtime ARGS='-e training_runtime_kind=autogluon'" in str(caught.value)
 
 
 def test_each_family_gets_the_environment_that_it_needs(account, tmp_path):

@@ -37,7 +37,7 @@ def keys(s3) -> set[str]:
 def test_what_is_published_is_what_a_launch_finds(s3, model):
     result = publish(s3, model)
     assert (result["changed"], result["uploaded"]) == (True, 2)
-    found = base_model(s3, BUCKET, "tiny")
+    found = base_model(s3, BUCKET, "local", "tiny")
     assert found == result["model"]
     assert (found["family"], found["source"], found["revision"]) == ("chronos2", "a model", None)
     assert found["settings"]["patch_size"] == 8
@@ -60,7 +60,7 @@ def test_other_weights_under_the_name_leave_the_old_ones_there(s3, model):
     (model / "model.safetensors").write_bytes(safetensors(b"\1" * 8))
     new = publish(s3, model)["model"]
     assert new["digest"] != old["digest"]
-    assert base_model(s3, BUCKET, "tiny")["digest"] == new["digest"]
+    assert base_model(s3, BUCKET, "local", "tiny")["digest"] == new["digest"]
     assert {old["prefix"] + "model.safetensors", new["prefix"] + "model.safetensors"} <= keys(s3)
 
 
@@ -84,7 +84,7 @@ def test_a_broken_publication_leaves_the_old_one_current(s3, model, monkeypatch)
     monkeypatch.setattr(publishing, "put", refuse)
     with pytest.raises(TrainingError, match="the line broke"):
         publish(s3, model)
-    assert base_model(s3, BUCKET, "tiny") == old
+    assert base_model(s3, BUCKET, "local", "tiny") == old
 
 
 def test_a_damaged_object_is_uploaded_again(s3, model):
@@ -137,7 +137,7 @@ def test_bad_names_and_sources_are_refused(s3, model):
 def test_an_unknown_model_names_those_that_there_are(s3, model):
     publish(s3, model)
     with pytest.raises(ConfigurationError, match=r"'huge' is not published .*Published: tiny"):
-        base_model(s3, BUCKET, "huge")
+        base_model(s3, BUCKET, "local", "huge")
 
 
 @pytest.fixture

@@ -57,7 +57,7 @@ def test_a_kind_that_is_not_published_is_refused_with_the_command_that_publishes
     assert f"No environment of kind autogluon is published: s3://{BUCKET}/runtime/python-env/autogluon.json" in str(
         caught.value
     )
-    command = "ansible-playbook -i inventories/dev playbooks/publish_runtime.yml -e training_runtime_kind=autogluon"
+    command = "make runtime ENV=dev ARGS='-e training_runtime_kind=autogluon'"
     assert command in str(caught.value)
 
 

@@ -101,7 +101,7 @@ def test_a_run_is_dead_when_all_its_instances_are(world: LaunchWorld, first: int
 def test_without_its_leader_a_run_is_taken_over_and_its_members_end(world: LaunchWorld) -> None:
     record = world.launch(**TWO)
     end(world, record.instances[0])
-    with pytest.raises(TrainingError, match=r"Its leader is gone, and its other instances end.*kill_training"):
+    with pytest.raises(TrainingError, match=r"Its leader is gone, and its other instances end.*make kill"):
         world.launch(**TWO, run_id="20260102-030406")
     assert [f.resource.kind for f in verify(SCOPE, 0, world.lines.append).orphans if f.resource.kind == "lock"]
     found = released_by(world.store, world.ec2, PROJECT)

@@ -311,7 +311,7 @@ def _monitor_untagged(seen: Survey) -> None:
         (_operator_gone, f"policy {NAMES.people[0]} does not exist"),
         (
             _operator_edited,
-            f"policy {NAMES.people[0]} allows something else than it should: More was added. Run provision",
+            f"policy {NAMES.people[0]} allows something else than it should: More was added. What it should allow",
         ),
         (_monitor_untagged, f"policy {NAMES.people[1]} lacks the mandatory tags"),
         (_untagged, "igw-1 lacks the mandatory tags"),
@@ -333,7 +333,7 @@ def test_a_state_file_or_a_living_instance_is_an_active_run() -> None:
     assert active_run(right(), NAMES) == ""
     assert "s3://bucket-of-dev/dev/system-state.json" in active_run(replace(right(), has_state=True), NAMES)
     said = active_run(replace(right(), instances=[instance]), NAMES)
-    assert "i-1 (running, run 20260101-120000)" in said and "kill_training.yml" in said
+    assert "i-1 (running, run 20260101-120000)" in said and "make kill" in said
 
 
 def test_the_table_says_what_is_missing_or_leaves_it_out() -> None:

@@ -10,8 +10,8 @@ from chronos_training.core.states import COMPLETED, RUNNING, STARTING
 from chronos_training.core.store import Observed
 
 T = "2026-01-02T03:04:05Z"
-MONITOR, KILL = "playbooks/monitor_training.yml", "playbooks/kill_training.yml"
-FIX = "playbooks/verify_cleanup.yml -e training_cleanup_check_fix=true"
+MONITOR, KILL = "make monitor", "make kill"
+FIX = "make verify ARGS='-e training_cleanup_check_fix=true'"
 
 
 def observed(status: str, age: float, instance_id: str | None = "i-1", env: str = "local") -> Observed:
@@ -44,11 +44,9 @@ CASES = [
 def test_the_next_command(status: str, age: float, state: str | None, why: str, command: str) -> None:
     said = next_step(observed(status, age), state)
     assert why in said
-    first = said[said.index("ansible-playbook") :]
-    assert first.startswith(f"ansible-playbook {command}")
+    first = said[said.index("make ") :]
+    assert first.startswith(command)
 
 
 def test_the_command_names_the_inventory_of_the_environment() -> None:
-    assert "ansible-playbook -i inventories/prod playbooks/kill_training.yml" in next_step(
-        observed(RUNNING, 400, env="prod"), "running"
-    )
+    assert "make kill ENV=prod" in next_step(observed(RUNNING, 400, env="prod"), "running")

@@ -162,7 +162,7 @@ def test_a_missing_bucket(server: Answering) -> None:
     body = s3_error("NoSuchBucket", "The specified bucket does not exist", "<BucketName>bucket</BucketName>")
     error = from_s3(server, 404, body)
     assert "the bucket bucket does not exist" in str(error)
-    assert "provision_infrastructure.yml" in error.hint
+    assert "make provision" in error.hint
 
 
 def test_a_bucket_in_another_region(server: Answering) -> None:

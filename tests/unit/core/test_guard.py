@@ -103,7 +103,7 @@ def test_arming_twice_is_harmless_and_another_guard_is_not_taken_for_ours(schedu
 def test_refusals_are_sentences(scheduler):
     client, stub = scheduler
     stub.add_client_error("create_schedule", "ResourceNotFoundException", "no group", http_status_code=404)
-    with pytest.raises(TrainingError, match=r"group chronos-training-dev does not exist.*provision_infrastructure"):
+    with pytest.raises(TrainingError, match=r"group chronos-training-dev does not exist.*make provision ENV=dev"):
         arm(client)
     stub.add_client_error(
         "create_schedule", "AccessDeniedException", "not authorized: iam:PassRole", http_status_code=403

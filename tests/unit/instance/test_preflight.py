@@ -58,7 +58,7 @@ def test_a_driver_that_is_old_for_an_older_cuda_is_taken(tmp_path, nvidia_smi):
 
 def test_a_cpu_build_on_a_gpu_run(tmp_path, nvidia_smi):
     nvidia_smi(f"echo '{T4.format(driver='580.1')}'")
-    refused(tmp_path, "CPU build", "publish_runtime", torch="2.13.0+cpu")
+    refused(tmp_path, "CPU build", "make runtime ARGS='-e training_runtime_torch=cuda'", torch="2.13.0+cpu")
 
 
 def test_no_nvidia_smi(tmp_path, monkeypatch):

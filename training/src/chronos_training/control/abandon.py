@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from chronos_training.core.commands import playbook
 from chronos_training.core.errors import TrainingError
 from chronos_training.core.instances import find_instances, terminate_and_confirm
 from chronos_training.core.states import FAILED, FINAL, KILLED
@@ -69,5 +70,5 @@ def _leave_to_the_next_command(store: StateStore, ours: Observed, order: LaunchO
     what, none = ("an instance", "none") if order.instances == 1 else (f"{order.instances} instances", "not all")
     say(
         f"interrupted while EC2 was asked for {what}, and EC2 lists {none} yet: the lock {store.url} is kept. "
-        "playbooks/kill_training.yml waits until it is certain, and ends whatever there is."
+        f"This waits until it is certain, and ends whatever there is: {playbook(order.env, 'kill_training')}"
     )

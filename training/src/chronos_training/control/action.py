@@ -11,12 +11,13 @@ import importlib.util
 from types import ModuleType
 from typing import Any
 
+from ansible import context
 from ansible.plugins.action import ActionBase
 from ansible.plugins.loader import module_loader
 from ansible.utils.display import Display
 
 # Ansible reads this file before it forks for a task: boto3 is then loaded once, for every task after it.
-from chronos_training.core import aws
+from chronos_training.core import aws, commands
 from chronos_training.core.errors import TrainingError
 
 from . import terminal
@@ -25,6 +26,7 @@ from .speaker import Speaker
 display = Display()
 # Ansible's own default looks for garbage every 700 objects: made for nothing in processes that live for a second.
 gc.set_threshold(50_000)
+commands.typed_with(context.CLIARGS.get("inventory") or ())
 
 
 def keep_for_tasks(*services: str) -> None:

@@ -10,6 +10,7 @@ from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path, PurePosixPath
 
 import chronos_training
+from chronos_training.core.commands import make
 from chronos_training.core.errors import TrainingError
 
 from .packing import pack_bytes
@@ -49,7 +50,7 @@ def _library(name: str) -> dict[str, bytes]:
         installed = distribution(name)
     except PackageNotFoundError as error:
         raise TrainingError(
-            f"{name} is not installed here, and the agent package needs it.", hint="Run `make setup`."
+            f"{name} is not installed here, and the agent package needs it.", hint=f"Install it: {make('setup')}"
         ) from error
     entries = {}
     for file in installed.files or []:
@@ -57,7 +58,7 @@ def _library(name: str) -> dict[str, bytes]:
         if _is_wanted(path):
             entries[str(path)] = Path(str(file.locate())).read_bytes()
     if not entries:
-        raise TrainingError(f"The files of {name} are not recorded here.", hint="Remove .venv and run `make setup`.")
+        raise TrainingError(f"The files of {name} are not recorded here.", hint=f"Remove .venv and run {make('setup')}")
     return entries
 
 

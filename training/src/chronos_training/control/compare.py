@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from chronos_training.core import layout
+from chronos_training.core.commands import playbook
 from chronos_training.core.errors import ConfigurationError
 from chronos_training.core.objects import read_json
 
@@ -59,7 +60,7 @@ def compare(s3: Any, bucket: str, env: str, run_ids: list[str], active: dict[str
             f"Two to {MOST} different runs can be compared, not {', '.join(run_ids) or 'none'}.",
             hint="Name them with a comma between: training_runs_compare=20260101-120000,20260102-120000.",
         )
-    names = [checked_run_id(run_id) for run_id in run_ids]
+    names = [checked_run_id(env, run_id) for run_id in run_ids]
     with ThreadPoolExecutor(MOST) as pool:
         runs = list(pool.map(lambda name: read_run(s3, bucket, env, name, active), names))
         specs = list(
@@ -70,7 +71,7 @@ def compare(s3: Any, bucket: str, env: str, run_ids: list[str], active: dict[str
     if missing:
         raise ConfigurationError(
             f"There is no run {missing[0]} in {env}: s3://{bucket}/{layout.run_prefix(env, missing[0])}run_spec.json does not exist.",
-            hint="playbooks/list_runs.yml shows the runs.",
+            hint=f"The runs of {env}: {playbook(env, 'list_runs')}",
         )
     launched = [_launched_with(spec or {}) for spec in specs]
     rows = {key: [one.get(key) for one in launched] for key in dict.fromkeys(key for one in launched for key in one)}

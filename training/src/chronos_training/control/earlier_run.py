@@ -9,12 +9,13 @@ from typing import Any
 from chronos_training.config import TrainingConfig
 from chronos_training.config.fingerprint import Fingerprint
 from chronos_training.core import aws, layout
+from chronos_training.core.commands import playbook
 from chronos_training.core.errors import ConfigurationError
 from chronos_training.core.manifest import dataset_digest
 from chronos_training.core.objects import read_bytes, read_json
 
 from .pretrained import settings_of
-from .runs import latest_run
+from .runs import checked_run_id, latest_run
 
 Json = dict[str, Any]
 
@@ -27,7 +28,8 @@ def without_latest(config: TrainingConfig, s3: Any, bucket: str, env: str) -> Tr
     if found is None:
         raise ConfigurationError(
             f"model.base_run: no run of {env} has left a recommended model {config.name} in s3://{bucket}/{layout.runs_prefix(env)}.",
-            hint="Name a completed run (playbooks/list_runs.yml), or train the first one from random or published weights.",
+            hint="Train the first one from random or published weights, or name a completed run. "
+            f"The runs of {env}: {playbook(env, 'list_runs')}",
         )
     return config.model_copy(update={"model": config.model.model_copy(update={"base_run": found})})
 
@@ -43,7 +45,7 @@ def model_of_run(s3: Any, bucket: str, env: str, run_id: str) -> Json:
     if done is None or about is None or done.get("status") != "completed":
         raise ConfigurationError(
             f"model.base_run: run {run_id} of {env} has no finished model in s3://{bucket}/{prefix}.",
-            hint="playbooks/list_runs.yml shows the runs; name one that is completed.",
+            hint=f"Name one that is completed. The runs of {env}: {playbook(env, 'list_runs')}",
         )
     model = about["model"]
     if model["family"] == "autogluon":
@@ -83,14 +85,11 @@ def checkpoints_of_run(s3: Any, bucket: str, env: str, run_id: str, fingerprint:
     `fingerprint` is of the run that goes on. ConfigurationError when the earlier one learnt otherwise, which the instance
     would refuse too, or left no whole checkpoint.
     """
-    if not layout.RUN_ID.match(run_id):
-        raise ConfigurationError(
-            f"{run_id!r} is not a run id (YYYYMMDD-HHMMSS).", hint="playbooks/list_runs.yml shows the runs."
-        )
-    spec = read_json(s3, bucket, layout.run_prefix(env, run_id) + "run_spec.json")
+    spec = read_json(s3, bucket, layout.run_prefix(env, checked_run_id(env, run_id)) + "run_spec.json")
     if spec is None:
         raise ConfigurationError(
-            f"There is no run {run_id} in {env} to go on from.", hint="playbooks/list_runs.yml shows the runs."
+            f"There is no run {run_id} in {env} to go on from.",
+            hint=f"The runs of {env}: {playbook(env, 'list_runs')}",
         )
     prefix = layout.checkpoint_prefix(env, run_id)
     files: list[Json] = []

@@ -26,6 +26,7 @@ from typing import Any
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
+from chronos_training.core.commands import make
 from chronos_training.core.errors import TrainingError
 
 from . import glibc, squashfs
@@ -378,7 +379,7 @@ def _verified(packages: Path, locked: Iterable[Pin]) -> dict[str, str]:
         if name not in versions or Version(version).public != versions[name].public:
             raise TrainingError(
                 f"pip installed {name} {version}, and the lock has {versions.get(name, 'no such package')}.",
-                hint="Lock again with `make lock`.",
+                hint=f"Lock again: {make('lock')}",
             )
         installed[name] = version
     return dict(sorted(installed.items()))
@@ -412,5 +413,5 @@ def _check_starts(root: Path) -> None:
         said = (result.stderr.strip().splitlines() or lines[:1] or ["no output"])[-1]
         raise TrainingError(
             f"This machine's Python cannot be copied into an environment ({said}).",
-            hint="Use another Python (make setup PYTHON=…), or name a relocatable one as the interpreter.",
+            hint=f"Use another Python ({make('setup', PYTHON='python3.12')}), or name a relocatable one as the interpreter.",
         )

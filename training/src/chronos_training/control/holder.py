@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from chronos_training.core.clock import duration, parse_iso, utc_now
+from chronos_training.core.commands import fix, playbook
 from chronos_training.core.errors import TrainingError
 from chronos_training.core.instances import find_instances
 from chronos_training.core.states import FINAL
 from chronos_training.core.store import STALE_SECONDS, Observed
 
-from .commands import fix_command, playbook
 from .settle import CONSISTENCY_SECONDS
 
 NOT_LISTED = "not listed by EC2"
@@ -47,7 +47,7 @@ def next_step(observed: Observed, state: str | None) -> str:
     record, env = observed.record, observed.record.env
     stale = observed.age_seconds > STALE_SECONDS
     monitor, kill = playbook(env, "monitor_training"), playbook(env, "kill_training")
-    settle = f"a launch settles that by itself, or without launching: {fix_command(env)}"
+    settle = f"a launch settles that by itself, or without launching: {fix(env)}"
     if state == UNSEEN:
         return f"What its instance does could not be seen, which says nothing about the run. Watch it: {monitor}"
     if state == "terminated":
@@ -56,7 +56,7 @@ def next_step(observed: Observed, state: str | None) -> str:
         return f"Its leader is gone, and its other instances end by themselves within minutes; to end them now: {kill}"
     if record.status in FINAL:
         if observed.age_seconds > CONSISTENCY_SECONDS:
-            return f"It never released its lock; end it: {fix_command(env)}"
+            return f"It never released its lock; end it: {fix(env)}"
         return f"It is about to release its lock; wait for that: {monitor}"
     if state in {"shutting-down", "stopping"}:
         return f"Its instance is on its way out; once it is terminated, {settle}"

@@ -9,6 +9,7 @@ from typing import Any
 
 from chronos_training.core import aws, inventory
 from chronos_training.core.clock import duration
+from chronos_training.core.commands import playbook
 from chronos_training.core.errors import TrainingError
 from chronos_training.core.instances import find_instances, terminate_and_confirm
 from chronos_training.core.states import FINAL, KILLED
@@ -170,6 +171,7 @@ def _prove_nothing_left(ec2: Any, order: KillOrder, timeout: float = 120.0) -> N
         if time.monotonic() > deadline:
             names = ", ".join(f"{r.kind} {r.resource_id} ({r.state})" for r in left)
             raise TrainingError(
-                f"Still there after {duration(timeout)}: {names}.", hint="See playbooks/verify_cleanup.yml."
+                f"Still there after {duration(timeout)}: {names}.",
+                hint=f"Look again: {playbook(order.env, 'verify_cleanup')}",
             )
         time.sleep(POLL_SECONDS)

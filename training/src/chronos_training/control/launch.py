@@ -8,6 +8,7 @@ from typing import Any
 
 from chronos_training.core import aws, guard
 from chronos_training.core.clock import iso, parse_iso, utc_now
+from chronos_training.core.commands import playbook
 from chronos_training.core.errors import TrainingError
 from chronos_training.core.instances import find_instances
 from chronos_training.core.probe import check_conditions
@@ -18,7 +19,6 @@ from chronos_training.core.wire import STATE_CONFIG
 
 from . import audit
 from .abandon import abandon
-from .commands import playbook
 from .holder import refusal
 from .limits import GUARD_MINUTES
 from .order import LaunchOrder
@@ -93,7 +93,7 @@ def _refuse_strays(ec2: Any, order: LaunchOrder, settled: str | None = None) -> 
         names = ", ".join(f"{i.instance_id} ({i.state}, run {i.run_id or 'none'})" for i in strays)
         raise TrainingError(
             f"Instances of {order.env} live without a run: {names}.",
-            hint=f"Nothing was changed. Look at them, then end them with {playbook(order.env, 'kill_training')}.",
+            hint=f"Nothing was changed. Look at them, then end them: {playbook(order.env, 'kill_training')}",
         )
 
 

@@ -11,6 +11,7 @@ import tomllib
 from packaging.markers import Marker, default_environment
 from packaging.utils import canonicalize_name
 
+from chronos_training.core.commands import make
 from chronos_training.core.errors import TrainingError
 
 
@@ -51,7 +52,9 @@ def _read(path: Path) -> dict[str, Any]:
     except FileNotFoundError as error:
         raise TrainingError(f"{path} does not exist.", hint="Is the checkout complete?") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise TrainingError(f"{path} is not readable as TOML: {error}.", hint="`make lock` writes it anew.") from error
+        raise TrainingError(
+            f"{path} is not readable as TOML: {error}.", hint=f"Write it anew: {make('lock')}"
+        ) from error
 
 
 def _applies(marker: object, extras: Collection[str], environment: Mapping[str, str]) -> bool:

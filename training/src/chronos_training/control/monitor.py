@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from chronos_training.core import aws, layout
+from chronos_training.core.commands import playbook
 from chronos_training.core.errors import TrainingError, Unreachable
 from chronos_training.core.objects import read_json
 from chronos_training.core.record import RunRecord
@@ -55,7 +56,7 @@ class Monitor:
         Watches `run_id`, else the active run, else shows the newest past one. A run that is provably dead without a
         final status counts as ended, as lost. Raises CannotSee when no other look can help.
         """
-        watched = run_id if run_id is None else checked_run_id(run_id)
+        watched = run_id if run_id is None else checked_run_id(self._env, run_id)
         while True:
             try:
                 observed = self._read()
@@ -182,14 +183,15 @@ class Monitor:
             run_id = next(iter(run_ids(self._s3, self._bucket, self._env, limit=1)), None)
         if run_id is None:
             raise TrainingError(
-                f"No run is active in {self._env}, and there was none before.", hint="Start one: make launch."
+                f"No run is active in {self._env}, and there was none before.",
+                hint=f"Start one: {playbook(self._env, 'launch_training')}",
             )
         state = archived_state(self._s3, self._bucket, self._env, run_id)
         if state is None:
             raise TrainingError(
                 f"Run {run_id} has neither a state nor an archive in "
                 f"s3://{self._bucket}/{layout.run_prefix(self._env, run_id)}.",
-                hint="See playbooks/list_runs.yml for the runs that exist, and verify_cleanup.yml for what is left of it.",
+                hint=f"The runs that exist: {playbook(self._env, 'list_runs')}; what is left of this one: {playbook(self._env, 'verify_cleanup')}",
             )
         if logs:
             self._stream(run_id, last=True)

@@ -24,6 +24,7 @@ from chronos_training.config import (
 from chronos_training.config.fingerprint import Fingerprint
 from chronos_training.core import aws, layout
 from chronos_training.core.clock import iso, utc_now
+from chronos_training.core.commands import playbook
 from chronos_training.core.cost import REFERENCE_TYPE, HourlyPrice, dearest, hourly_price, request_prices
 from chronos_training.core.errors import ConfigurationError
 from chronos_training.core.objects import read_bytes
@@ -143,7 +144,7 @@ def make_plan(request: LaunchRequest) -> Plan:
     if not settings.guard_role_arn or not settings.guard_queue_arn:
         raise ConfigurationError(
             f"Environment {request.env} has no outside guard yet (SSM lacks its guard_ parameters).",
-            hint="Run playbooks/provision_infrastructure.yml for this inventory.",
+            hint=f"Run this first: {playbook(request.env, 'provision_infrastructure')}",
         )
     s3 = aws.client("s3", region=settings.region)
     again = None
@@ -157,13 +158,13 @@ def make_plan(request: LaunchRequest) -> Plan:
         config = without_latest(config, s3, settings.bucket, request.env)
     kind = "autogluon" if config.model.family == "autogluon" else "chronos"
     environment, agent = current_runtime(s3, settings.bucket, request.env, kind)
-    manifest = dataset_manifest(s3, settings.bucket, config.dataset.name)
+    manifest = dataset_manifest(s3, settings.bucket, request.env, config.dataset.name)
     base = None
     if again is not None:
         again.check_dataset(manifest.digest)
         environment, base = again.environment, again.base
     elif config.model.base is not None:
-        base = base_model(s3, settings.bucket, config.model.base)
+        base = base_model(s3, settings.bucket, request.env, config.model.base)
     elif config.model.base_run is not None:
         base = model_of_run(s3, settings.bucket, request.env, config.model.base_run)
     if base is not None and again is None:
@@ -172,7 +173,7 @@ def make_plan(request: LaunchRequest) -> Plan:
         origins = {key: source for key, source in origins.items() if key not in taken}
     check_against_dataset(config, manifest.content)
     check_device(config, request.device)
-    _check_build(request.device, environment)
+    _check_build(request.env, request.device, environment)
     resume = None
     if request.resume_run:
         _check_resumable(config)
@@ -269,11 +270,12 @@ def _load(s3: Any, bucket: str, request: LaunchRequest) -> tuple[TrainingConfig,
     return config, sources, {key: named[path] for key, path in origins.items()}
 
 
-def _check_build(device: str, environment: Json) -> None:
+def _check_build(env: str, device: str, environment: Json) -> None:
     if device == "cuda" and "+cpu" in str(environment["torch"]):
         raise ConfigurationError(
             f"training_launch_device is cuda, but the published environment has torch {environment['torch']}, a CPU build.",
-            hint="Publish the runtime with a GPU build of torch, or set training_launch_device=cpu.",
+            hint="Set training_launch_device=cpu, or publish the runtime with a GPU build of torch: "
+            + playbook(env, "publish_runtime", training_runtime_torch="cuda"),
         )
 
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from chronos_training.core import aws, layout
+from chronos_training.core.commands import playbook
 from chronos_training.core.errors import ConfigurationError, DataError, TrainingError
 from chronos_training.core.manifest import Manifest, parse_manifest
 from chronos_training.core.objects import read_bytes, read_json
-
-from .commands import playbook
 
 
 def current_runtime(s3: Any, bucket: str, env: str, kind: str) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -28,7 +27,7 @@ def current_runtime(s3: Any, bucket: str, env: str, kind: str) -> tuple[dict[str
     return found[0], found[1]
 
 
-def dataset_manifest(s3: Any, bucket: str, name: str) -> Manifest:
+def dataset_manifest(s3: Any, bucket: str, env: str, name: str) -> Manifest:
     """Return the manifest of the dataset. ConfigurationError with the published names when there is no such dataset."""
     key = layout.dataset_manifest_key(name)
     body = read_bytes(s3, bucket, key)
@@ -36,7 +35,7 @@ def dataset_manifest(s3: Any, bucket: str, name: str) -> Manifest:
         known = dataset_names(s3, bucket)
         raise ConfigurationError(
             f"dataset.name: {name!r} is not published in s3://{bucket}/{layout.DATASET_PREFIX}.",
-            hint=f"Published: {', '.join(known) or 'none'}. Publish it with playbooks/publish_dataset.yml.",
+            hint=f"Published: {', '.join(known) or 'none'}. Publish it: {playbook(env, 'publish_dataset', training_dataset_name=name)}",
         )
     manifest = parse_manifest(body, f"s3://{bucket}/{key}")
     if manifest.name != name:
@@ -49,14 +48,14 @@ def dataset_names(s3: Any, bucket: str) -> list[str]:
     return _names(s3, bucket, layout.DATASET_PREFIX)
 
 
-def base_model(s3: Any, bucket: str, name: str) -> dict[str, Any]:
+def base_model(s3: Any, bucket: str, env: str, name: str) -> dict[str, Any]:
     """Return what is published as model `name` (its current.json). ConfigurationError with the names that there are."""
     found = read_json(s3, bucket, layout.model_current_key(name))
     if found is None:
         known = _names(s3, bucket, layout.MODELS_PREFIX)
         raise ConfigurationError(
             f"model.base: {name!r} is not published in s3://{bucket}/{layout.MODELS_PREFIX}.",
-            hint=f"Published: {', '.join(known) or 'none'}. Publish it with playbooks/publish_model.yml.",
+            hint=f"Published: {', '.join(known) or 'none'}. Publish it: {playbook(env, 'publish_model', training_model_name=name)}",
         )
     return found
 

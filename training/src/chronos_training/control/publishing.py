@@ -12,6 +12,7 @@ from boto3.s3.transfer import TransferConfig
 from botocore.exceptions import ClientError
 
 from chronos_training.core import aws, layout
+from chronos_training.core.commands import playbook
 from chronos_training.core.errors import TrainingError
 from chronos_training.core.objects import says_absent
 
@@ -59,4 +60,4 @@ def tell_missing_bucket(s3: Any, bucket: str, say: Callable[[str], None]) -> Non
         s3.list_objects_v2(Bucket=bucket, Prefix=layout.RUNTIME_ENV_PREFIX, MaxKeys=1)
     except ClientError as error:
         if aws.error_code(error) == "NoSuchBucket":
-            say(f"the bucket {bucket} does not exist yet: playbooks/provision_infrastructure.yml makes it")
+            say(f"the bucket {bucket} does not exist yet; this makes it: {playbook(None, 'provision_infrastructure')}")

@@ -7,6 +7,7 @@ from typing import Any
 
 from chronos_training.config import TrainingConfig
 from chronos_training.core import aws, layout
+from chronos_training.core.commands import playbook
 from chronos_training.core.errors import ConfigurationError
 from chronos_training.core.objects import read_json
 
@@ -67,12 +68,12 @@ def check_repeat_alone(request: LaunchRequest) -> None:
 
 def earlier_launch(s3: Any, bucket: str, env: str, run_id: str, device: str) -> EarlierLaunch:
     """Return what run `run_id` was launched with. ConfigurationError when it cannot be repeated on `device`."""
-    key = layout.run_prefix(env, checked_run_id(run_id)) + "run_spec.json"
+    key = layout.run_prefix(env, checked_run_id(env, run_id)) + "run_spec.json"
     spec = read_json(s3, bucket, key)
     if spec is None:
         raise ConfigurationError(
             f"There is no run {run_id} in {env} to repeat: s3://{bucket}/{key} does not exist.",
-            hint="playbooks/list_runs.yml shows the runs.",
+            hint=f"The runs of {env}: {playbook(env, 'list_runs')}",
         )
     if spec.get("resume") is not None:
         raise ConfigurationError(

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from chronos_training.core import aws, layout
+from chronos_training.core.commands import playbook
 from chronos_training.core.cost import REFERENCE_TYPE
 from chronos_training.core.errors import DataError, TrainingError
 from chronos_training.core.hashing import sha256_file
@@ -24,10 +25,13 @@ def fetch_run(
 
     Raises TrainingError when there is no such run, DataError when a file is missing or not what the run stored.
     """
-    prefix = layout.run_prefix(env, checked_run_id(run_id))
+    prefix = layout.run_prefix(env, checked_run_id(env, run_id))
     wanted = _objects(s3, bucket, prefix)
     if not wanted:
-        raise TrainingError(f"There is no run {run_id} in s3://{bucket}/{prefix}.", hint="See playbooks/list_runs.yml.")
+        raise TrainingError(
+            f"There is no run {run_id} in s3://{bucket}/{prefix}.",
+            hint=f"The runs of {env}: {playbook(env, 'list_runs')}",
+        )
     jobs = [(key, target / key[len(prefix) :]) for key in wanted]
     if logs:
         log_prefix = layout.logs_prefix(env, run_id)

@@ -8,6 +8,7 @@ from typing import Any
 
 from chronos_training.core import aws, layout
 from chronos_training.core.clock import duration, parse_iso
+from chronos_training.core.commands import playbook
 from chronos_training.core.cost import reference_cost
 from chronos_training.core.errors import ConfigurationError
 from chronos_training.core.objects import age_seconds, read_bytes, read_json
@@ -32,11 +33,11 @@ class PastRun:
     latest: bool  # the newest recommended one of its name
 
 
-def checked_run_id(run_id: str) -> str:
-    """Return `run_id` if it is one. ConfigurationError when it is not."""
+def checked_run_id(env: str, run_id: str) -> str:
+    """Return `run_id` if it is one; `env` is for what the error advises. ConfigurationError when it is not."""
     if not layout.RUN_ID.match(run_id):
         raise ConfigurationError(
-            f"{run_id!r} is not a run id (YYYYMMDD-HHMMSS).", hint="playbooks/list_runs.yml shows the runs."
+            f"{run_id!r} is not a run id (YYYYMMDD-HHMMSS).", hint=f"The runs of {env}: {playbook(env, 'list_runs')}"
         )
     return run_id
 

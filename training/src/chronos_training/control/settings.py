@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from chronos_training.core import aws
+from chronos_training.core.commands import playbook
 from chronos_training.core.errors import TrainingError
 
 
@@ -41,7 +42,7 @@ def resolve_settings(env: str, *, region: str | None = None) -> Settings:
     if missing:
         raise TrainingError(
             f"Environment {env} is not provisioned in {ssm.meta.region_name}: SSM has no {path}{missing[0]}.",
-            hint="Run playbooks/provision_infrastructure.yml for this inventory, or check training_region.",
+            hint=f"Provision it: {playbook(env, 'provision_infrastructure')} Or, if it is elsewhere, set training_region.",
         )
     return Settings(
         env=env,

@@ -17,6 +17,7 @@ from botocore.parsers import ResponseParserError
 from chronos_training.core import aws, capacity
 from chronos_training.core.capacity import Meaning, Place, Refusal
 from chronos_training.core.clock import iso, utc_now
+from chronos_training.core.commands import playbook
 from chronos_training.core.errors import TrainingError
 from chronos_training.core.record import RunRecord
 from chronos_training.core.store import Observed, StateStore
@@ -69,7 +70,7 @@ def start_instances(
                 f"{observed.record.kill_requested_by} killed run {order.run_id} before it had an instance."
             )
         outcome = _attempt(
-            ec2, request_of(order, image_id, place.instance_type, place.subnet_id, token), place, say, sleep
+            ec2, request_of(order, image_id, place.instance_type, place.subnet_id, token), order.env, place, say, sleep
         )
         if not isinstance(outcome, Refusal):
             leader = outcome[0]["InstanceId"]
@@ -106,7 +107,7 @@ def _attached(ids: list[str]) -> Callable[[RunRecord], RunRecord]:
 
 
 def _attempt(
-    ec2: Any, request: dict[str, Any], place: Place, say: Say, sleep: Callable[[float], None]
+    ec2: Any, request: dict[str, Any], env: str, place: Place, say: Say, sleep: Callable[[float], None]
 ) -> list[dict[str, Any]] | Refusal:
     """Send one request until EC2 has answered it for good; return the instances, leader first, or why there are none."""
     began, pause, answered = time.monotonic(), 0.5, True
@@ -124,7 +125,7 @@ def _attempt(
             patience = {Meaning.PROFILE_NOT_READY: PROFILE_PATIENCE_SECONDS, Meaning.REPEAT: ANSWER_PATIENCE_SECONDS}
             if time.monotonic() - began > patience.get(refusal.meaning, -1.0):
                 if refusal.meaning is Meaning.REPEAT and not answered:
-                    raise _unanswered(place, code) from error
+                    raise _unanswered(env, place, code) from error
                 if refusal.meaning in {Meaning.FATAL, Meaning.REPEAT, Meaning.PROFILE_NOT_READY}:
                     raise aws.explain(error, f"start a {place}") from error
                 return refusal
@@ -133,7 +134,9 @@ def _attempt(
             # Without a connection nothing was sent; in every other case the request may have arrived.
             answered = answered and isinstance(error, botocore_errors.ConnectionError)
             if time.monotonic() - began > ANSWER_PATIENCE_SECONDS:
-                raise aws.explain(error, f"start a {place}") if answered else _unanswered(place, str(error)) from error
+                raise (
+                    aws.explain(error, f"start a {place}") if answered else _unanswered(env, place, str(error))
+                ) from error
             say(f"{place}: {Meaning.REPEAT.value} ({type(error).__name__}); asking again with the same token")
         except botocore_errors.BotoCoreError as error:
             raise aws.explain(error, f"start a {place}") from error
@@ -141,10 +144,10 @@ def _attempt(
         pause = min(5.0, pause * 2)
 
 
-def _unanswered(place: Place, why: str) -> Unanswered:
+def _unanswered(env: str, place: Place, why: str) -> Unanswered:
     return Unanswered(
         f"EC2 did not answer the request for a {place}: {why}. Whether an instance was started is not known.",
-        hint="When AWS answers again, ansible-playbook playbooks/kill_training.yml ends whatever there is.",
+        hint=f"When AWS answers again, end whatever there is: {playbook(env, 'kill_training')}",
     )
 
 

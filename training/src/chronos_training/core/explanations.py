@@ -7,6 +7,7 @@ from typing import Any
 
 from botocore import exceptions as botocore_errors
 
+from .commands import playbook
 from .errors import PermissionDenied, TrainingError, Unreachable
 
 # Services name the same cause differently; each set is one cause. S3's HEAD requests have a number instead of a name.
@@ -72,7 +73,7 @@ def _answered(error: Any, failed: str) -> TrainingError:
         name = error.response.get("Error", {}).get("BucketName", "")
         return TrainingError(
             f"{failed}: the bucket {name + ' ' if name else ''}does not exist.",
-            hint="Run playbooks/provision_infrastructure.yml first.",
+            hint=f"Run this first: {playbook(None, 'provision_infrastructure')}",
         )
     if code in _REGION:
         return TrainingError(

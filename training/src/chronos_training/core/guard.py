@@ -19,6 +19,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from . import aws
+from .commands import playbook
 from .errors import TrainingError
 
 # A universal target: the scheduler calls this API with the Input as its request. It takes no account and no region.
@@ -118,7 +119,7 @@ def arm(
                 if code == "ResourceNotFoundException":
                     raise TrainingError(
                         f"Could not arm the outside guard: the schedule group {request['GroupName']} does not exist.",
-                        hint="Run playbooks/provision_infrastructure.yml, then launch again.",
+                        hint=f"Run this, then launch again: {playbook(env, 'provision_infrastructure')}",
                     ) from error
                 if _ROLE_NOT_READY not in str(error) or time.monotonic() > deadline:
                     raise

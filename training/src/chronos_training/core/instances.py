@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from . import aws
+from .commands import playbook
 from .errors import TrainingError
 
 LIVE_STATES = ("pending", "running", "shutting-down", "stopping", "stopped")
@@ -66,7 +67,7 @@ def terminate_and_confirm(
             names = ", ".join(f"{i} ({state})" for i, state in sorted(alive.items()))
             raise TrainingError(
                 f"Not confirmed as terminated after {timeout_seconds:.0f} s: {names}.",
-                hint="They may still cost money: look at the EC2 console, then run playbooks/verify_cleanup.yml.",
+                hint=f"They may still cost money: look at the EC2 console, then {playbook(env, 'verify_cleanup')}",
             )
         time.sleep(wait)
         wait = min(pause, wait * 1.5)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from chronos_training.core import layout
+from chronos_training.core import commands, layout
 
 
 @dataclass(frozen=True)
@@ -60,9 +60,11 @@ class Place:
         )
 
     def run(self) -> Run:
-        """Return what the user data said about the run."""
+        """Return what the user data said about the run. From then on, commands that messages name are for its environment."""
         data: dict[str, Any] = json.loads((self.base / "run.json").read_text(encoding="utf-8"))
-        return Run(**{name: data[name] for name in Run.__dataclass_fields__})
+        run = Run(**{name: data[name] for name in Run.__dataclass_fields__})
+        commands.working_for(run.env)
+        return run
 
     @property
     def output(self) -> Path:

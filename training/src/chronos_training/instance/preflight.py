@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from chronos_training.core.clock import duration
+from chronos_training.core.commands import playbook
 from chronos_training.core.errors import TrainingError
 
 GB = 1 << 30
@@ -71,7 +72,8 @@ def _check_gpu(torch: str) -> str:
     if "+cpu" in torch:
         raise TrainingError(
             f"Preflight: the run is configured for a GPU, but the environment has torch {torch}, a CPU build.",
-            hint="Publish a CUDA build (see playbooks/publish_runtime.yml), or set training_launch_device=cpu.",
+            hint="Set training_launch_device=cpu, or publish a CUDA build: "
+            + playbook(None, "publish_runtime", training_runtime_torch="cuda"),
         )
     # One line for each GPU: name, driver version, memory.
     driver = said.splitlines()[0].split(",")[1].strip() if said.count(",") >= 2 else ""

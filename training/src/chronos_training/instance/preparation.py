@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from chronos_training.core import aws, layout
+from chronos_training.core.commands import playbook
 from chronos_training.core.errors import TrainingError
 from chronos_training.core.objects import get_bytes
 
@@ -180,7 +181,7 @@ class Preparation:
         except (OSError, TrainingFailed) as error:
             raise TrainingError(
                 f"Preflight: the environment does not work on this machine: {error}",
-                hint="It may have been built for another system; see playbooks/publish_runtime.yml.",
+                hint=f"If it was built for another system, publish it for this one: {playbook(self._run.env, 'publish_runtime')}",
             ) from error
 
     def _manifest_bytes(self) -> bytes:

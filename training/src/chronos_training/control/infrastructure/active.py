@@ -5,6 +5,7 @@ from __future__ import annotations
 from chronos_training.control.infrastructure.names import Names
 from chronos_training.control.infrastructure.survey import Survey
 from chronos_training.core import layout
+from chronos_training.core.commands import playbook
 
 
 def active_run(seen: Survey, names: Names) -> str:
@@ -21,5 +22,5 @@ def active_run(seen: Survey, names: Names) -> str:
         return ""
     return (
         f"A training run is active in environment {names.env}: {' and '.join(reasons)}. Nothing was removed. "
-        "Wait for the run to end, or stop it with playbooks/kill_training.yml."
+        f"Wait for the run to end, or end it: {playbook(names.env, 'kill_training')}"
     )

@@ -9,6 +9,7 @@ from chronos_training.control.infrastructure.bucket import Described
 from chronos_training.control.infrastructure.names import PARAMETERS, Names
 from chronos_training.control.infrastructure.policies import differences
 from chronos_training.control.infrastructure.survey import Raw, Survey, name_tags
+from chronos_training.core.commands import playbook
 
 HTTPS = ("tcp", 443, 443, ("0.0.0.0/0",))
 
@@ -32,7 +33,7 @@ def findings(
         *_bucket(seen, names, bucket),
         *_identity(seen, names, policy),
         *_guard(seen, names, guard_policy),
-        *_people(seen, people),
+        *_people(seen, people, names.env),
         *_parameters(seen, names),
         *_tags(seen, names),
     ]
@@ -150,15 +151,16 @@ def _guard(seen: Survey, names: Names, policy: dict[str, Any]) -> Iterator[str]:
         yield f"The queue {names.guard_queue} takes requests without TLS."
 
 
-def _people(seen: Survey, wanted: dict[str, dict[str, Any]]) -> Iterator[str]:
+def _people(seen: Survey, wanted: dict[str, dict[str, Any]], env: str) -> Iterator[str]:
+    again = playbook(env, "provision_infrastructure")
     for name, document in wanted.items():
         found = seen.people.get(name)
         if found is None:
-            yield f"The policy {name} does not exist: nobody can be given it. Run provision_infrastructure.yml."
+            yield f"The policy {name} does not exist: nobody can be given it. Make it: {again}"
         elif said := differences(found.document, document):
             yield (
-                f"The policy {name} allows something else than it should: {', '.join(said)}. Run provision_infrastructure.yml "
-                f"to set it right; what it should allow is kept in roles/training_access/vars/main."
+                f"The policy {name} allows something else than it should: {', '.join(said)}. What it should allow is kept "
+                f"in roles/training_access/vars/main.yml. Set it right: {again}"
             )
 
 

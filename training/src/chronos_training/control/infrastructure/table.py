@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from chronos_training.control.infrastructure.names import Names
 from chronos_training.control.infrastructure.survey import Survey
+from chronos_training.core.commands import playbook
 
 LONG_LIVED = "long-lived"
 
@@ -18,6 +19,16 @@ class Row:
     name: str
     id: str
     lifecycle: str = LONG_LIVED
+
+
+def lifetimes(env: str) -> str:
+    """Return how long each kind of resource lives, for a person."""
+    remove, prove = playbook(env, "teardown_infrastructure"), playbook(env, "verify_cleanup")
+    return (
+        f"long-lived  the table above: until {remove}; the bucket and its data until you name it there\n"
+        f"ephemeral   a run's instance, volume, network interface and schedule: end with it, proved by {prove}\n"
+        "manual      the account, its quota of G and VT instances, and who has the policies for people: yours to keep"
+    )
 
 
 def rows(seen: Survey, names: Names, subnet_count: int) -> list[Row]:
