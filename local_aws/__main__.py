@@ -12,6 +12,7 @@ import time
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
+from chronos_training.core.commands import local_aws as typed
 from local_aws import control
 from local_aws.home import Home, LocalAwsError, Server, client_environment, current_home, point_at, write_atomically
 from local_aws.levels.choice import BEST, NAMES
@@ -44,7 +45,7 @@ def _parser() -> argparse.ArgumentParser:
     status = command("status", _status, "Say whether it runs, where, and which instances are up. Exit code 3 if not.")
     status.add_argument("--json", action="store_true", help="machine-readable")
     command("endpoint", _endpoint, "Print the endpoint's URL, nothing else. Exit code 1 if it does not run.")
-    command("env", _env, 'Print what points a shell at it: eval "$(python -m local_aws env)".')
+    command("env", _env, f'Print what points a shell at it: eval "$({typed("env")})".')
     logs = command("logs", _logs, "Print the daemon's log, or the console of one instance.")
     logs.add_argument("instance", nargs="?", help="an instance id (i-…); without it the daemon's log")
     logs.add_argument("-f", "--follow", action="store_true", help="go on as lines are added, until Ctrl-C")
@@ -85,7 +86,7 @@ def _status(home: Home, options: argparse.Namespace) -> int:
         for machine in machines if isinstance(machines, list) else []:
             print(f"  {machine['instance_id']}  {machine['state']:<13}  {machine['guest']}")
     else:
-        print("Embedded AWS is not running. Start it with: python -m local_aws start")
+        print(f"Embedded AWS is not running. Start it: {typed('start')}")
     return 0 if said else 3
 
 
@@ -96,7 +97,7 @@ def _wanted(server: Server) -> str:
 def _endpoint(home: Home, _: argparse.Namespace) -> int:
     server = control.find(home)
     if server is None:
-        raise LocalAwsError("The embedded AWS is not running. Start it with: python -m local_aws start")
+        raise LocalAwsError(f"The embedded AWS is not running. Start it: {typed('start')}")
     print(server.endpoint)
     return 0
 
@@ -105,7 +106,7 @@ def _env(home: Home, _: argparse.Namespace) -> int:
     """Lines for `eval`: exports, and unset for what would lead back to the person's own account."""
     server = control.find(home)
     if server is None:
-        raise LocalAwsError("The embedded AWS is not running. Start it with: python -m local_aws start")
+        raise LocalAwsError(f"The embedded AWS is not running. Start it: {typed('start')}")
     wanted = dict(os.environ)
     point_at(server.endpoint, wanted)
     for name in sorted(os.environ.keys() - wanted.keys()):
@@ -145,7 +146,7 @@ def _requests(home: Home, options: argparse.Namespace) -> int:
 
     server = control.find(home)
     if server is None:
-        raise LocalAwsError("The embedded AWS is not running. Start it with: python -m local_aws start")
+        raise LocalAwsError(f"The embedded AWS is not running. Start it: {typed('start')}")
     answer = control.ask(server.endpoint, control.REQUESTS_PATH)
     print(json.dumps(answer, indent=2) if options.json else "\n".join(table(answer)))
     if options.forget:

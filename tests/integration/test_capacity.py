@@ -20,6 +20,11 @@ VCPU = (
     "You have requested more vCPU capacity than your current vCPU limit of 0 allows for the instance bucket that the "
     "specified instance type belongs to."
 )
+NOT_HERE = (
+    "Your requested instance type (g4dn.2xlarge) is not supported in your requested Availability Zone (us-east-1f). "
+    "Please retry your request by not specifying an Availability Zone or choosing us-east-1a, us-east-1b, us-east-1c."
+)
+NOT_SUPPORTED = "The requested configuration is currently not supported. Please check the documentation for supported configurations."
 PROFILE = "Value (x) for parameter iamInstanceProfile.name is invalid. Invalid IAM Instance Profile name"
 
 
@@ -57,7 +62,7 @@ def test_the_zone_that_aws_names_comes_first(world: LaunchWorld) -> None:
 
 
 def test_the_next_type_is_tried_when_no_zone_offers_the_first(world: LaunchWorld) -> None:
-    world.aws.fault("RunInstances", "Unsupported", "Not here.", times=None, InstanceType="g4dn.2xlarge")
+    world.aws.fault("RunInstances", "Unsupported", NOT_HERE, times=None, InstanceType="g4dn.2xlarge")
     record = world.launch(instance_types=("g4dn.2xlarge", "g5.2xlarge"))
     assert (record.instance_type, record.attempt) == ("g5.2xlarge", 4)
     assert sum("this zone does not offer the type (Unsupported)" in line for line in world.lines) == 3
@@ -71,8 +76,21 @@ def test_nothing_to_be_had_is_one_error_with_every_attempt_and_nothing_is_left(w
     assert "every zone and type was refused" in str(error.value)
     for number, (kind, zone) in enumerate([(k, z) for k in ("g4dn", "g5") for z in "abc"], start=1):
         assert f"{number}. {kind}.2xlarge in us-east-1{zone}: no capacity in this zone" in str(error.value)
+    assert "AWS: InsufficientInstanceCapacity: We currently do not have sufficient" in str(error.value)
+    assert "Try again later" in str(error.value)
     assert nothing_is_left(world)
     assert world.archived()["status"] == "failed" and world.archived()["attempt"] == 6
+
+
+def test_what_no_zone_supports_is_told_in_aws_words_and_waiting_is_not_advised(world: LaunchWorld) -> None:
+    world.aws.fault("RunInstances", "Unsupported", NOT_SUPPORTED, times=None)
+    with pytest.raises(TrainingError) as error:
+        world.launch()
+    said = str(error.value)
+    assert said.count("AWS does not support this here (Unsupported)") == 3
+    assert f"AWS: Unsupported: {NOT_SUPPORTED}" in said
+    assert "later" not in said and "Give other types" in said and "another region (training_region)" in said
+    assert nothing_is_left(world)
 
 
 def test_a_quota_of_zero_is_explained_and_no_other_zone_is_tried(world: LaunchWorld) -> None:
@@ -80,6 +98,7 @@ def test_a_quota_of_zero_is_explained_and_no_other_zone_is_tried(world: LaunchWo
     with pytest.raises(TrainingError) as error:
         world.launch(instance_types=("g4dn.2xlarge", "g5.2xlarge"))
     assert "'Running On-Demand G and VT instances' of this account in us-east-1 is 0 vCPUs" in str(error.value)
+    assert f"VcpuLimitExceeded: {VCPU}" in str(error.value)
     assert "Ask AWS for 8 or more vCPUs" in str(error.value) and "2." not in str(error.value).split("Attempts")[1]
     assert nothing_is_left(world)
 

@@ -138,7 +138,7 @@ def test_a_preview_in_an_empty_account_makes_nothing_and_says_what_is_missing(aw
     status, output = play(aws, playbook, "--check", *variables(playbook))
     assert SAID.get(playbook, NO_ENVIRONMENT) in output, output
     if playbook not in SAID:
-        assert status != 0 and "Provision it: make provision" in output, output
+        assert status != 0 and "provision it: make provision" in output, output
     elif playbook != "publish_model":  # there is no such model either
         assert status == 0, output
     assert "Traceback" not in output, output

@@ -136,19 +136,22 @@ def test_a_missing_permission_says_who_what_and_where(server: Answering) -> None
     assert isinstance(error, PermissionDenied)
     assert str(error) == (
         f"Could not start a g4dn.2xlarge: missing permission: {who} may not ec2:RunInstances on {instance}, "
-        "because no identity-based policy allows the ec2:RunInstances action."
+        "because no identity-based policy allows the ec2:RunInstances action (UnauthorizedOperation)."
     )
     message = (
         f"User: {who} is not authorized to perform: s3:GetObject on resource: &quot;arn:aws:s3:::bucket/key&quot; "
         "with an explicit deny in a resource-based policy"
     )
     said = str(from_s3(server, 403, s3_error("AccessDenied", message)))
-    assert "may not s3:GetObject on arn:aws:s3:::bucket/key, with an explicit deny in a resource-based policy." in said
+    assert (
+        "may not s3:GetObject on arn:aws:s3:::bucket/key, with an explicit deny in a resource-based policy (AccessDenied)."
+        in said
+    )
     message = (
         f"User: {who} is not authorized to perform: ssm:GetParametersByPath on resource: arn:aws:ssm:us-east-1:1:p"
     )
     said = str(from_ssm(server, "AccessDeniedException", message))
-    assert said.endswith("may not ssm:GetParametersByPath on arn:aws:ssm:us-east-1:1:p.")
+    assert said.endswith("may not ssm:GetParametersByPath on arn:aws:ssm:us-east-1:1:p (AccessDeniedException).")
 
 
 def test_a_denial_without_a_reason_names_the_call(server: Answering) -> None:

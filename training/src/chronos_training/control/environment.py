@@ -121,7 +121,9 @@ def _digest(path: Path) -> str:
     try:
         return hashlib.sha256(path.read_bytes()).hexdigest()
     except OSError as error:
-        raise TrainingError(f"{path} cannot be read: {error.strerror}.", hint="Is the checkout complete?") from error
+        raise TrainingError(
+            f"{path} cannot be read: {error.strerror}.", hint="It is part of this repository: restore it with git."
+        ) from error
 
 
 def find(target: Target, cache: Path) -> Built | None:
@@ -162,7 +164,7 @@ def build(target: Target, cache: Path, say: Say) -> Built:
         _forget_old(store)
     built = find(target, cache)
     if built is None:
-        raise TrainingError(f"The build in {final} vanished.", hint="Is something else cleaning .cache?")
+        raise TrainingError(f"The build in {final} vanished: another process removed it.", hint="Publish again.")
     return built
 
 

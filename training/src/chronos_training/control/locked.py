@@ -50,7 +50,9 @@ def _read(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
-        raise TrainingError(f"{path} does not exist.", hint="Is the checkout complete?") from error
+        raise TrainingError(
+            f"{path} does not exist.", hint="It is part of this repository: restore it with git."
+        ) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise TrainingError(
             f"{path} is not readable as TOML: {error}.", hint=f"Write it anew: {make('lock')}"

@@ -73,7 +73,7 @@ def _fetch(source: str, revision: str, say: Say) -> tuple[Path, str | None]:
             raise ConfigurationError("training_model_revision belongs to a model of a hub, and the source is a folder.")
         return Path(source).expanduser().resolve(), None
     from huggingface_hub import snapshot_download  # half a second that a folder need not cost
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, RepositoryNotFoundError, RevisionNotFoundError
 
     repository = source.removeprefix(HUB)
     say(f"fetching {repository} from the hub, unless it is in its cache")
@@ -82,9 +82,17 @@ def _fetch(source: str, revision: str, say: Say) -> tuple[Path, str | None]:
         folder = Path(snapshot_download(repository, revision=revision or None, allow_patterns=patterns))
     except (HfHubHTTPError, HFValidationError, OSError) as error:
         said = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        if isinstance(error, HFValidationError):
+            hint = "A model of a hub is named owner/name."
+        elif isinstance(error, RevisionNotFoundError):
+            hint = "Check training_model_revision."
+        elif isinstance(error, RepositoryNotFoundError):  # the hub answers the same for both
+            hint = "Either there is no such model, or it is closed: then sign in with `hf auth login`."
+        else:
+            hint = "Try again, or fetch it elsewhere and name its folder."
         raise TrainingError(
             f"{repository} could not be had from the hub: {said}",
-            hint="Name a model that exists (owner/name), sign in with `hf auth login` if it is closed, or name a local folder.",
+            hint=hint,
         ) from error
     return folder, folder.name  # the cache's folder of a snapshot has the commit's name
 

@@ -42,7 +42,8 @@ def resolve_settings(env: str, *, region: str | None = None) -> Settings:
     if missing:
         raise TrainingError(
             f"Environment {env} is not provisioned in {ssm.meta.region_name}: SSM has no {path}{missing[0]}.",
-            hint=f"Provision it: {playbook(env, 'provision_infrastructure')} Or, if it is elsewhere, set training_region.",
+            hint="If it is in another region, set training_region; otherwise provision it: "
+            + playbook(env, "provision_infrastructure"),
         )
     return Settings(
         env=env,

@@ -19,6 +19,7 @@ from chronos_training.core.capacity import Meaning, Place, Refusal
 from chronos_training.core.clock import iso, utc_now
 from chronos_training.core.commands import playbook
 from chronos_training.core.errors import TrainingError
+from chronos_training.core.explanations import words
 from chronos_training.core.record import RunRecord
 from chronos_training.core.store import Observed, StateStore
 
@@ -154,20 +155,22 @@ def _unanswered(env: str, place: Place, why: str) -> Unanswered:
 def _given_up(refused: list[Refusal], order: LaunchOrder) -> TrainingError:
     """Return the one error that tells all attempts, and what would help."""
     attempts = "; ".join(f"{number}. {refusal}" for number, refusal in enumerate(refused, start=1))
+    # AWS's own words, the last of each code: they name what our reading of the code may miss.
+    said = " ".join(f"{words(*one)}." for one in {refusal.code: refusal.message for refusal in refused}.items())
     last = refused[-1]
     if last.meaning is Meaning.MISMATCH:
         return TrainingError(
-            f"AWS has seen this launch's client token with another request (attempts: {attempts}).",
+            f"AWS has seen this launch's client token with another request (attempts: {attempts}). {said}",
             hint="Nothing was started by this call. Launch again: a new launch has new tokens.",
         )
     quotas = [refusal for refusal in refused if refusal.meaning is Meaning.QUOTA]
     if quotas:
         first = quotas[0]
         sentence, hint = capacity.explain_quota(first.place, first.code, first.message, order.region)
-        return TrainingError(f"No instance to be had. {sentence} Attempts: {attempts}.", hint=hint)
+        return TrainingError(f"No instance to be had. {sentence} Attempts: {attempts}. AWS: {said}", hint=hint)
     return TrainingError(
-        f"No instance to be had: every zone and type was refused. Attempts: {attempts}.",
-        hint="Try again later, or give more types in training_launch_instance_types.",
+        f"No instance to be had: every zone and type was refused. Attempts: {attempts}. AWS: {said}",
+        hint=capacity.advice(refused, order.region),
     )
 
 

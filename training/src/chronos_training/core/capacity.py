@@ -3,7 +3,8 @@
 | AWS says                                     | it means                             | next                                   |
 |----------------------------------------------|--------------------------------------|----------------------------------------|
 | Insufficient…Capacity                        | the zone is full                     | other zones, those AWS names first     |
-| Unsupported                                  | the zone does not offer the type     | other zones, those AWS names first     |
+| Unsupported, of an Availability Zone         | the zone does not offer the type     | other zones, those AWS names first     |
+| Unsupported, of a configuration              | AWS does not say what is wrong       | other zones                            |
 | InsufficientFreeAddressesInSubnet            | the subnet is full                   | other zones                            |
 | VcpuLimitExceeded, InstanceLimitExceeded, …  | the account may not                  | a type that counts against another quota |
 | InvalidParameterValue: … Instance Profile    | IAM has not spread a new profile yet | the same again, in a moment            |
@@ -15,7 +16,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
@@ -25,6 +26,7 @@ class Meaning(Enum):
 
     ZONE_FULL = "no capacity in this zone"
     NOT_IN_ZONE = "this zone does not offer the type"
+    UNSUPPORTED = "AWS does not support this here"
     SUBNET_FULL = "the subnet has no free address"
     QUOTA = "the account's quota does not allow it"
     PROFILE_NOT_READY = "the instance profile is not known everywhere yet"
@@ -32,6 +34,9 @@ class Meaning(Enum):
     MISMATCH = "the client token was used for another request"
     FATAL = "refused"
 
+
+# Another zone may have what this one has not.
+OF_THE_ZONE = {Meaning.ZONE_FULL, Meaning.NOT_IN_ZONE, Meaning.UNSUPPORTED, Meaning.SUBNET_FULL}
 
 _BY_CODE = {
     "InsufficientInstanceCapacity": Meaning.ZONE_FULL,
@@ -63,6 +68,10 @@ def meaning(code: str, message: str, http_status: int) -> Meaning:
     # invalid. Invalid IAM Instance Profile name".
     if code == "InvalidParameterValue" and "Invalid IAM Instance Profile" in message:
         return Meaning.PROFILE_NOT_READY
+    # The same code for two causes: "… (g4dn.2xlarge) is not supported in your requested Availability Zone (us-east-1a) …"
+    # and "The requested configuration is currently not supported …".
+    if code == "Unsupported" and "Availability Zone" not in message:
+        return Meaning.UNSUPPORTED
     if code in _BY_CODE:
         return _BY_CODE[code]
     # A capacity refusal is a 500 too, but has a code of its own above: the rest are faults of the service.
@@ -178,6 +187,22 @@ class Refusal:
         return f"{self.place}: {self.meaning.value} ({self.code})"
 
 
+def advice(refusals: Sequence[Refusal], region: str) -> str:
+    """Return what would help where every place was refused: what helps against the causes that AWS named, and no other."""
+    causes = {refusal.meaning for refusal in refusals}
+    types, zones = "other types in training_launch_instance_types", len({refusal.place.zone for refusal in refusals})
+    if Meaning.ZONE_FULL in causes:
+        return f"Try again later: capacity comes and goes. Or give {types}."
+    if causes <= {Meaning.NOT_IN_ZONE, Meaning.UNSUPPORTED}:
+        where = (
+            f"no zone of this environment ({zones} of {region})"
+            if zones > 1
+            else f"not the zone of this environment in {region}"
+        )
+        return f"Waiting does not help: {where} has them. Give {types}, or use another region (training_region)."
+    return f"The subnets of this environment have no free addresses: end what uses them, or give {types}."
+
+
 def places(instance_types: Iterable[str], subnets: dict[str, str], count: int = 1) -> list[Place]:
     """Return what to try, in order: each type in each zone. `subnets` maps subnet ids to zones, in order."""
     return [Place(kind, subnet, zone, count) for kind in instance_types for subnet, zone in subnets.items()]
@@ -189,7 +214,7 @@ def after(refusal: Refusal, left: list[Place]) -> list[Place]:
         # Every type of the family counts against the same quota, in every zone.
         used_up = quota_of(refusal.place.instance_type)
         return [place for place in left if quota_of(place.instance_type) != used_up]
-    if refusal.meaning not in {Meaning.ZONE_FULL, Meaning.NOT_IN_ZONE, Meaning.SUBNET_FULL}:
+    if refusal.meaning not in OF_THE_ZONE:
         return []
     offered = zones_offered(refusal.message)
 

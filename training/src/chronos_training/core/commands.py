@@ -6,6 +6,7 @@ No other module writes one: `playbook` for what acts on an environment, `make` f
 from __future__ import annotations
 
 import json
+import os
 import re
 import shlex
 from collections.abc import Iterable
@@ -91,6 +92,17 @@ def after_launch(env: str) -> list[str]:
 def make(target: str, **variables: str) -> str:
     """Return the command for a target of the Makefile that acts on this repository alone, such as setup."""
     return " ".join(["make", target, *(f"{name}={shlex.quote(value)}" for name, value in variables.items())])
+
+
+def local_aws(word: str) -> str:
+    """Return a command of the embedded AWS, such as start."""
+    return f".venv/bin/python -m local_aws {word}"
+
+
+def sign_in() -> str:
+    """Return the command of the AWS CLI that signs in to the profile that this process uses."""
+    profile = os.environ.get("AWS_PROFILE")
+    return "aws sso login" + (f" --profile {shlex.quote(profile)}" if profile else "")
 
 
 def _assigned(name: str, value: Any) -> str:

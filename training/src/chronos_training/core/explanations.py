@@ -1,13 +1,17 @@
-"""AWS errors as sentences: what could not be done, why, and what to do about it. One sentence for each cause."""
+"""AWS errors as sentences: what could not be done, why, and what to do about it. One sentence for each cause.
+
+AWS's own code and words stand in each: they are what a person searches for, and they tell when our reading is wrong.
+"""
 
 from __future__ import annotations
 
+import os
 import re
 from typing import Any
 
 from botocore import exceptions as botocore_errors
 
-from .commands import playbook
+from .commands import playbook, sign_in
 from .errors import PermissionDenied, TrainingError, Unreachable
 
 # Services name the same cause differently; each set is one cause. S3's HEAD requests have a number instead of a name.
@@ -30,6 +34,7 @@ _NOT_AUTHORIZED = re.compile(
     r"(?: on resource: (?P<resource>\"[^\"]+\"|\S+))?(?: (?P<why>(?:because|with an explicit deny).*))?",
     re.DOTALL,
 )
+_SIGN_IN_AGAIN = "Sign in again (`{}`, or new keys), then repeat the command."
 # EC2 appends an encrypted account of the decision, a thousand characters that help no reader.
 _ENCODED = re.compile(r"\s*Encoded authorization failure message:.*", re.DOTALL)
 
@@ -39,6 +44,11 @@ def error_code(error: BaseException) -> str:
     if isinstance(error, botocore_errors.ClientError):
         return str(error.response.get("Error", {}).get("Code", ""))
     return ""
+
+
+def words(code: str, message: str) -> str:
+    """Return an answer of AWS as it reads: its code and its words."""
+    return ": ".join(filter(None, (code or "error", message.strip().rstrip("."))))
 
 
 def explain(error: Exception, what: str) -> TrainingError:
@@ -51,52 +61,56 @@ def explain(error: Exception, what: str) -> TrainingError:
 def _answered(error: Any, failed: str) -> TrainingError:
     """Explain an error that AWS sent."""
     code, message = error_code(error), str(error.response.get("Error", {}).get("Message", ""))
+    said = words(code, message)
     if code == _SKEW_CODE or _SKEW_WORDS.search(message):
         return TrainingError(
             f"{failed}: this machine's clock is wrong; AWS refuses requests signed more than some minutes off its own time"
-            f"{_times(error)}.",
+            f"{_times(error)} ({said}).",
             hint="Set the clock (`timedatectl set-ntp true`, or your system's time settings), then repeat the command.",
         )
     if code in _EXPIRED:
         return TrainingError(
-            f"{failed}: your AWS credentials have expired.",
-            hint="Sign in again (`aws sso login`, or new keys), then repeat the command.",
+            f"{failed}: your AWS credentials have expired ({said}).", hint=_SIGN_IN_AGAIN.format(sign_in())
         )
     if code in _INVALID:
         return TrainingError(
-            f"{failed}: AWS does not accept these credentials ({code}).",
+            f"{failed}: AWS does not accept these credentials ({said}).",
             hint="Check AWS_PROFILE or AWS_ACCESS_KEY_ID, and that the region is enabled in the account.",
         )
     if code in _DENIED:
-        return PermissionDenied(f"{failed}: {_denial(error, message)}")
+        return PermissionDenied(f"{failed}: {_denial(error, code, message)}")
     if code == "NoSuchBucket":
         name = error.response.get("Error", {}).get("BucketName", "")
         return TrainingError(
-            f"{failed}: the bucket {name + ' ' if name else ''}does not exist.",
+            f"{failed}: the bucket {name + ' ' if name else ''}does not exist ({code}).",
             hint=f"Run this first: {playbook(None, 'provision_infrastructure')}",
         )
     if code in _REGION:
         return TrainingError(
-            f"{failed}: the bucket is in {_region(error) or 'another region'}, and was asked for elsewhere.",
+            f"{failed}: the bucket is in {_region(error) or 'another region'}, and was asked for elsewhere ({said}).",
             hint="Set training_region to the bucket's region.",
         )
     if code == "OptInRequired":
-        return TrainingError(f"{failed}: this account may not use the service or the region ({message.rstrip('.')}).")
+        return TrainingError(f"{failed}: this account may not use the service or the region ({said}).")
     status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
     if code in _THROTTLED:
-        return Unreachable(f"{failed}: AWS is answering too many requests of this account ({code}).", hint="Try again.")
+        return Unreachable(f"{failed}: AWS is answering too many requests of this account ({said}).", hint="Try again.")
     if status >= 500:
-        return Unreachable(f"{failed}: AWS had a fault of its own ({code}: {message.rstrip('.')}).", hint="Try again.")
-    return TrainingError(f"{failed}: {code or 'error'}: {message}".strip().rstrip(".") + ".")
+        return Unreachable(f"{failed}: AWS had a fault of its own ({said}).", hint="Try again.")
+    return TrainingError(f"{failed}: {said}.")
 
 
 def _unanswered(error: Exception, failed: str) -> TrainingError:
     """Explain an error of this side: no credentials, no region, no connection."""
-    if isinstance(error, (botocore_errors.NoCredentialsError, botocore_errors.PartialCredentialsError)):
+    if isinstance(error, botocore_errors.NoCredentialsError):
+        profile = os.environ.get("AWS_PROFILE")
+        where = f" in the profile {profile} (AWS_PROFILE)" if profile else ""
         return TrainingError(
-            f"{failed}: there are no AWS credentials.",
-            hint="Set AWS_PROFILE, run `aws sso login`, or see the AWS CLI's `aws configure`.",
+            f"{failed}: there are no AWS credentials{where}.",
+            hint=f"Set AWS_PROFILE to {'another' if profile else 'a profile'}, sign in with `{sign_in()}`, or see `aws configure`.",
         )
+    if isinstance(error, botocore_errors.PartialCredentialsError):
+        return TrainingError(f"{failed}: the AWS credentials are not whole: {error}.", hint="Set what is missing.")
     if isinstance(error, botocore_errors.ProfileNotFound):
         return TrainingError(f"{failed}: {error}.", hint="Check AWS_PROFILE; `aws configure list-profiles` shows them.")
     if isinstance(error, (botocore_errors.NoRegionError, botocore_errors.InvalidRegionError)):
@@ -105,7 +119,7 @@ def _unanswered(error: Exception, failed: str) -> TrainingError:
     if isinstance(error, expired):
         return TrainingError(
             f"{failed}: your AWS credentials have expired, or cannot be renewed ({str(error).rstrip('.')}).",
-            hint="Sign in again (`aws sso login`, or new keys), then repeat the command.",
+            hint=_SIGN_IN_AGAIN.format(sign_in()),
         )
     if isinstance(error, (botocore_errors.HTTPClientError, botocore_errors.ConnectionError)):
         return Unreachable(
@@ -115,18 +129,18 @@ def _unanswered(error: Exception, failed: str) -> TrainingError:
     return TrainingError(f"{failed}: {error}")
 
 
-def _denial(error: Any, message: str) -> str:
+def _denial(error: Any, code: str, message: str) -> str:
     """Return who lacks which action on which resource, as far as AWS says it."""
     found = _NOT_AUTHORIZED.search(_ENCODED.sub("", message))
     if found is None:
         operation = getattr(error, "operation_name", "") or "this call"
-        said = f" ({message.rstrip('.')})" if message else ""
-        return f"AWS denied {operation} and does not say why{said}. Permission for that call is missing, or a policy denies it."
+        said = words(code, _ENCODED.sub("", message))
+        return f"AWS denied {operation} and does not say why ({said}). Permission for that call is missing, or a policy denies it."
     who = found["who"] or "you"
     resource = (found["resource"] or "").strip('"').rstrip(".")
     why = (found["why"] or "").strip().rstrip(".")
     where = f" on {resource}" if resource and resource != "*" else ""
-    return f"missing permission: {who} may not {found['action']}{where}{', ' + why if why else ''}."
+    return f"missing permission: {who} may not {found['action']}{where}{', ' + why if why else ''} ({code})."
 
 
 def _region(error: Any) -> str:

@@ -23,6 +23,11 @@ NVIDIA_SECONDS = 20.0
 # https://docs.nvidia.com/deploy/cuda-compatibility/minor-version-compatibility.html
 OLDEST_DRIVER = {11: 450, 12: 525, 13: 580}
 OPEN_FILES = 4096
+# nvidia-smi has answered before, and torch does not say why it sees no GPU.
+_NO_GPU = (
+    "Its build is for CUDA and nvidia-smi works: either the driver is older than this build needs (use a newer image: "
+    "training_launch_image_parameter), or the GPU is broken (launch again)."
+)
 # Fetching, starting and storing take minutes; a limit below this can only end as timed_out.
 LEAST_SECONDS_LEFT = 10.0
 
@@ -121,5 +126,7 @@ def check_environment(found: dict[str, Any], device: str, expected_torch: str) -
     if device == "cuda" and not found["cuda"]:
         raise TrainingError(
             f"Preflight: torch {found['torch']} (CUDA build: {found['cuda_build']}) finds no GPU.",
-            hint="The driver may be older than the build of torch needs, or it is a CPU build.",
+            hint=_NO_GPU
+            if found["cuda_build"]
+            else "Publish a CUDA build: " + playbook(None, "publish_runtime", training_runtime_torch="cuda"),
         )

@@ -41,6 +41,7 @@ class Trainer:
     def __init__(self, command: list[str], variables: dict[str, str], log: Path, pid_file: Path) -> None:
         """Start `command`; its output goes to `log`, its process id to `pid_file`."""
         self._log, self._pid_file, self._ended = log, pid_file, False
+        self._ended_for_memory = _ended_for_memory()
         with log.open("ab") as output:
             # A session of its own, so that a signal reaches its workers too.
             self._process = subprocess.Popen(
@@ -65,7 +66,7 @@ class Trainer:
             if stopped is not None:
                 raise stopped
             if self._process.poll() is not None:
-                raise TrainingFailed(_reason(self._log, self._process.returncode))
+                raise TrainingFailed(self._reason())
             if time.monotonic() > deadline:
                 raise TrainingFailed(f"its libraries were not loaded after {seconds:.0f} s")
             time.sleep(READY_POLL_SECONDS)
@@ -102,7 +103,24 @@ class Trainer:
             self.end()
         _read_progress(progress_file, on_progress)
         if self._process.returncode != 0:
-            raise TrainingFailed(f"Training failed: {_reason(self._log, self._process.returncode)}")
+            raise TrainingFailed(f"Training failed: {self._reason()}")
+
+    def _reason(self) -> str:
+        """Return the program's own last `ERROR:` sentence, or how it ended."""
+        code = self._process.returncode
+        said = _last_error(self._log)
+        if said:
+            return said
+        how = f"it was ended by signal {-code}" if code < 0 else f"exit code {code}"
+        if code == -signal.SIGKILL:
+            before, now = self._ended_for_memory, _ended_for_memory()
+            if now is None or before is None:
+                how += ", as the kernel does for lack of memory"
+            elif now > before:
+                how += ": the kernel ended it, or another program, for lack of memory"
+            else:
+                how += ", and not for lack of memory, which the kernel would have counted"
+        return f"{how}; see training.log."
 
     def end(self) -> None:
         """End whatever is left of the program; nothing to do after an orderly end."""
@@ -140,13 +158,18 @@ def _read_progress(path: Path, on_progress: Callable[[dict[str, Any]], None]) ->
         on_progress(json.loads(path.read_text(encoding="utf-8")))
 
 
-def _reason(log: Path, code: int) -> str:
+def _last_error(log: Path) -> str:
+    """Return the last `ERROR:` sentence in the end of `log`, empty when there is none."""
     with log.open("rb") as stream:
         stream.seek(max(0, log.stat().st_size - TAIL_BYTES))
         lines = stream.read().decode(errors="replace").splitlines()
-    said = [line[len(ERROR_PREFIX) :] for line in lines if line.startswith(ERROR_PREFIX)]
-    if said:
-        return said[-1]
-    how = f"it was ended by signal {-code}" if code < 0 else f"exit code {code}"
-    hint = " (out of memory?)" if code == -signal.SIGKILL else ""
-    return f"{how}{hint}; see training.log."
+    return next((line[len(ERROR_PREFIX) :] for line in reversed(lines) if line.startswith(ERROR_PREFIX)), "")
+
+
+def _ended_for_memory() -> int | None:
+    """Return how many processes the kernel has ended for lack of memory since the boot, None where it does not tell."""
+    try:
+        lines = Path("/proc/vmstat").read_text(encoding="ascii").splitlines()
+    except OSError:
+        return None
+    return next((int(line.split()[1]) for line in lines if line.startswith("oom_kill ")), None)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from chronos_training.core import aws, layout
-from chronos_training.core.errors import TrainingError
+from chronos_training.core.errors import PermissionDenied, TrainingError
 from chronos_training.core.objects import delete_objects
 
 Described = dict[str, Any]
@@ -100,12 +100,24 @@ def describe(s3: Any, bucket: str) -> Described | None:
             if aws.error_code(error) in ("404", "NoSuchBucket"):
                 return None
             if aws.error_code(error) == "403":
-                raise TrainingError(
-                    f"The bucket {bucket} exists, but these credentials may not look at it.",
-                    hint="It may belong to another account: set training_bucket to another name.",
-                ) from error
+                raise _closed(s3, bucket) from error
             raise
         return {name: aspect.read(s3, bucket) for name, aspect in ASPECTS.items()}
+
+
+def _closed(s3: Any, bucket: str) -> TrainingError:
+    """Return what a 403 to HeadBucket means, which S3 answers for another account's bucket and for a missing permission."""
+    sentence = f"The bucket {bucket} exists, but these credentials may not look at it (403)"
+    try:
+        ours = any(one["Name"] == bucket for one in s3.list_buckets()["Buckets"])
+    except s3.exceptions.ClientError:
+        return TrainingError(
+            f"{sentence}.",
+            hint="It belongs to another account (then set training_bucket to another name), or s3:ListBucket is missing.",
+        )
+    if ours:
+        return PermissionDenied(f"{sentence}: it is this account's, and permission for s3:ListBucket is missing.")
+    return TrainingError(f"{sentence}: it belongs to another account.", hint="Set training_bucket to another name.")
 
 
 def ensure_present(s3: Any, bucket: str, region: str, want: Described, *, check_mode: bool) -> dict[str, Any]:

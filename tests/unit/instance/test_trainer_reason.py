@@ -1,0 +1,34 @@
+"""How a training program ended is said as it was seen: lack of memory only where the kernel counted it."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from chronos_training.instance import trainer
+from chronos_training.instance.trainer import Trainer, TrainingFailed
+
+
+@pytest.mark.parametrize(
+    ("counted", "said"),
+    [
+        ([7, 7], "signal 9, and not for lack of memory"),
+        ([7, 8], "signal 9: the kernel ended it, or another program, for lack of memory"),
+        ([None, None], "signal 9, as the kernel does for lack of memory"),
+    ],
+)
+def test_signal_9(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, counted: list[int | None], said: str) -> None:
+    numbers = iter(counted)
+    monkeypatch.setattr(trainer, "_ended_for_memory", lambda: next(numbers))
+    program = Trainer(
+        [sys.executable, "-c", "import os; os.kill(os.getpid(), 9)"], {}, tmp_path / "log", tmp_path / "pid"
+    )
+    with pytest.raises(TrainingFailed, match=said):
+        program.run(tmp_path / "progress", lambda progress: None, lambda: None, 1)
+
+
+def test_the_kernels_own_count() -> None:
+    counted = trainer._ended_for_memory()
+    assert (counted is None) is ("oom_kill " not in Path("/proc/vmstat").read_text())
