@@ -18,7 +18,7 @@ PLAY = .venv/bin/ansible-playbook -i inventories/$(ENV)
 # Up to the start of the instance in one call, so that Ansible starts once.
 START_PLAYBOOKS = provision_infrastructure publish_runtime publish_dataset launch_training
 
-.PHONY: help setup train test test-training test-protocol test-boot test-qemu bench bench-control bench-training bench-panels lint provision teardown runtime dataset model launch monitor kill verify fetch runs audit docs reference local-down lock clean
+.PHONY: help setup train test test-training test-protocol test-boot test-qemu bench bench-control bench-training bench-panels lint doctor provision teardown runtime dataset model launch monitor kill verify fetch runs audit docs reference local-down lock clean
 
 ##@ Begin
 help: ## Show this
@@ -72,6 +72,9 @@ lint: setup ## ansible-lint, yamllint, ruff, mypy, shellcheck
 	@sh tools/lint.sh
 
 ##@ An environment of AWS (ENV=local is embedded, and starts by itself)
+doctor: setup ## Look for what would stop a launch on this account, for free and in seconds
+	@$(PLAY) playbooks/check_account.yml $(ARGS)
+
 provision: setup ## Create or update network, bucket and identity of ENV
 	@$(PLAY) playbooks/provision_infrastructure.yml $(ARGS)
 

@@ -73,6 +73,7 @@ def _serve(home: Home) -> None:
 
     from local_aws.application import RequestHandler, build_application
     from local_aws.faults import FaultyApplication
+    from local_aws.free_tier import FreeTierApplication
     from local_aws.host import Host
     from local_aws.iam.gate import GuardedApplication
     from local_aws.line import LimitedApplication
@@ -110,7 +111,7 @@ def _serve(home: Home) -> None:
             "machines": host.describe(),
         }
 
-    guarded = GuardedApplication(build_application(home, lock), lock)
+    guarded = GuardedApplication(FreeTierApplication(build_application(home, lock), home), lock)
     application = _HealthApplication(LimitedApplication(CountingApplication(FaultyApplication(guarded)), home), health)
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

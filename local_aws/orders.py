@@ -1,4 +1,4 @@
-"""What tests order for machines, beside the faults of AWS itself (faults.py): `orders.json` in the home.
+"""What tests order for machines and for the account, beside the faults of AWS itself (faults.py): `orders.json` in the home.
 
 It is read again whenever it matters, so that an order can be given and taken back while machines run.
 """
@@ -6,7 +6,7 @@ It is read again whenever it matters, so that an order can be given and taken ba
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 
 from local_aws.home import Home, write_atomically
 
@@ -21,6 +21,11 @@ class Orders:
     metadata_down: bool = False  # the metadata service closes every connection without an answer
     clock_ahead: float = 0.0  # seconds that AWS's clock is ahead of machines' (levels with a network of their own)
     line_bytes_per_second: float | None = None  # what all answers together are sent at
+    account_plan: str = "PAID"  # or FREE, which refuses all but the smallest types
+    quotas: dict[str, float] = field(
+        default_factory=dict
+    )  # vCPUs by the code of the quota, instead of what was granted
+    not_offered: tuple[str, ...] = ()  # "g4dn.2xlarge in us-east-1b"
 
 
 def read(home: Home) -> Orders:
@@ -29,7 +34,7 @@ def read(home: Home) -> Orders:
         given = json.loads((home.path / FILE).read_text())
     except FileNotFoundError:
         return Orders()
-    return Orders(**{field.name: given[field.name] for field in fields(Orders)})
+    return Orders(**{one.name: given[one.name] for one in fields(Orders)})
 
 
 def give(home: Home, orders: Orders) -> None:

@@ -25,6 +25,13 @@ def playbook_roles(path: Path) -> list[str]:
     return [entry["role"] for entry in play["roles"]]
 
 
+def taken_from(role: str) -> list[str]:
+    """Return the names of the roles whose inputs `role` takes without running them."""
+    tasks = yaml.safe_load((ROOT / "roles" / role / "tasks/main.yml").read_text(encoding="utf-8")) or []
+    imported = [task["ansible.builtin.import_role"] for task in tasks if "ansible.builtin.import_role" in task]
+    return [one["name"] for one in imported if one.get("tasks_from") == "nothing"]
+
+
 def pages() -> dict[str, str]:
     """Return the text of each page by its file name."""
     roles = read_roles(ROOT / "roles")
@@ -47,6 +54,7 @@ def _playbooks(roles: dict[str, Role]) -> Iterator[str]:
         yield " ".join(line for line in comment if not line.startswith(("ansible-playbook", "[-e", "-e"))) + "\n"
         names = playbook_roles(path)
         yield "Roles: " + ", ".join(f"[{name}](roles.md#{name})" for name in names) + "\n"
+        names += [taken for name in names for taken in taken_from(name)]
         given = [(name, roles[role].options[name]) for role in names for name in roles[role].given()]
         yield from _options(given)
 

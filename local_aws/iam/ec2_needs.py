@@ -39,6 +39,7 @@ _ON_EXISTING = {
     "StopInstances": ("instance", "InstanceId"),
     "TerminateInstances": ("instance", "InstanceId"),
 }
+_OF_THE_ACCOUNT = ("GetEbsDefaultKmsKeyId", "GetEbsEncryptionByDefault")
 _KIND_BY_PREFIX = {
     "eipalloc": "elastic-ip",
     "eni": "network-interface",
@@ -56,7 +57,7 @@ _WITHOUT_ACCOUNT = {"image", "snapshot"}
 def needs_of(call: Call, account: str) -> list[Need] | None:
     """Return what `call` needs; None for an operation that is not known here."""
     action = f"ec2:{call.action}"
-    if call.action.startswith("Describe"):
+    if call.action.startswith("Describe") or call.action in _OF_THE_ACCOUNT:
         return [Need(action, "*", {"ec2:region": call.region})]  # they take no resource
     if call.action == "RunInstances":
         return _run_instances(call, account)

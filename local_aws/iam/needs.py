@@ -55,7 +55,7 @@ def _iam(call: Call, account: str) -> list[Need] | None:
     given = call.parameters
     kinds = {"RoleName": "role", "UserName": "user", "GroupName": "group", "PolicyName": "policy"}
     context = {"iam:policyarn": given["PolicyArn"]} if "PolicyArn" in given else {}
-    resource = given.get("PolicyArn", "*")
+    resource = given.get("PolicyArn") or given.get("PolicySourceArn") or "*"
     # Of several names the first is the resource: PutRolePolicy has a role's name and an inline policy's.
     for parameter in ("InstanceProfileName", *kinds):
         if parameter in given:
@@ -145,11 +145,28 @@ def _ec2(call: Call, account: str) -> list[Need] | None:
     return needs
 
 
+def _kms(call: Call, account: str) -> list[Need] | None:
+    if call.action != "DescribeKey":
+        return None
+    key = call.parameters.get("KeyId", "")
+    return [
+        Need("kms:DescribeKey", key if key.startswith("arn:") else f"arn:aws:kms:{call.region}:{account}:key/{key}")
+    ]
+
+
+def _of_the_account(service: str, *operations: str) -> Callable[[Call, str], list[Need] | None]:
+    """Return what operations need that take no resource."""
+    return lambda call, account: [Need(f"{service}:{call.action}", "*")] if call.action in operations else None
+
+
 _BY_SERVICE: dict[str, Callable[[Call, str], Any]] = {
     "ec2": _ec2,
+    "freetier": _of_the_account("freetier", "GetAccountPlanState"),
     "iam": _iam,
+    "kms": _kms,
     "s3": lambda call, account: s3_needs.needs_of(call),
     "scheduler": _scheduler,
+    "servicequotas": _of_the_account("servicequotas", "GetServiceQuota", "GetAWSDefaultServiceQuota"),
     "sqs": _sqs,
     "ssm": _ssm,
     "sts": _sts,

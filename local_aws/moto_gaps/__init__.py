@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from local_aws.home import Home
 from local_aws.moto_gaps import (
+    account_limits,
+    account_settings,
     bucket_policy,
     client_token,
     console_output,
@@ -15,6 +17,7 @@ from local_aws.moto_gaps import (
     instance_states,
     large_objects,
     launch_details,
+    policy_simulation,
     public_parameters,
     schedule_groups,
 )
@@ -28,6 +31,9 @@ def close_all(home: Home) -> None:
     instance_states.close_gap()
     launch_details.close_gap()
     instance_attributes.close_gap()
+    account_limits.close_gap(home)  # before client_token: a repeated request starts nothing new
     client_token.close_gap()
+    account_settings.close_gap()
+    policy_simulation.close_gap()
     console_output.close_gap(home.instances)
     schedule_groups.close_gap()

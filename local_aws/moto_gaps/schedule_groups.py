@@ -1,4 +1,4 @@
-"""Schedules need their group, groups are made once, and CreateSchedule is idempotent by its ClientToken.
+"""Schedules need their group and a role that trusts the scheduler, groups are made once, and CreateSchedule is idempotent by its ClientToken.
 
 moto fails with an internal error where a group is missing, makes an existing group anew (and empty), and ignores tokens.
 What an environment without provisioning is told, and that arming a guard twice is harmless, rests on AWS's own answers.
@@ -10,9 +10,18 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from moto.core.exceptions import JsonRESTError
 from moto.scheduler.exceptions import ScheduleExists, ScheduleGroupNotFound
 from moto.scheduler.models import EventBridgeSchedulerBackend, Schedule, ScheduleGroup
 from moto.scheduler.responses import EventBridgeSchedulerResponse
+
+from local_aws.iam.principals import find_role, service_may_assume
+
+
+class NotAssumable(JsonRESTError):
+    def __init__(self) -> None:
+        text = "The execution role you provide must allow AWS EventBridge Scheduler to assume the role."
+        super().__init__("ValidationException", text)
 
 
 def close_gap() -> None:
@@ -23,6 +32,7 @@ def close_gap() -> None:
 
     def create_in_a_group(self: EventBridgeSchedulerBackend, *, group_name: str, **named: Any) -> Schedule:
         self.get_schedule_group(group_name)
+        _check_role(self, group_name, str((named.get("target") or {}).get("RoleArn", "")))
         return create_schedule(self, group_name=group_name, **named)
 
     def create_group_once(self: EventBridgeSchedulerBackend, name: str, tags: list[dict[str, str]]) -> ScheduleGroup:
@@ -48,6 +58,14 @@ def close_gap() -> None:
     EventBridgeSchedulerBackend.create_schedule_group = create_group_once
     EventBridgeSchedulerBackend.delete_schedule_group = delete_existing_group
     EventBridgeSchedulerResponse.create_schedule = idempotent_create
+
+
+def _check_role(backend: EventBridgeSchedulerBackend, group_name: str, role_arn: str) -> None:
+    """Refuse a role that the scheduler may not assume for this group, as AWS does when the schedule is made."""
+    group = f"arn:aws:scheduler:{backend.region_name}:{backend.account_id}:schedule-group/{group_name}"
+    role, source = find_role(role_arn), {"aws:sourceaccount": backend.account_id, "aws:sourcearn": group}
+    if role is None or not service_may_assume(role, "scheduler.amazonaws.com", source):
+        raise NotAssumable()
 
 
 def _request(response: EventBridgeSchedulerResponse) -> str:

@@ -37,7 +37,6 @@ ELSEWHERE = {
     ".venv/bin/uv python install": "needs GitHub",
     "make model ENV=dev": "needs the hub; tests/integration/test_publish_model.py has a folder",
     ".venv/bin/python -m chronos_training.control.refresh_prices": "tests/integration/test_refresh_prices.py, on a copy of the table",
-    "aws service-quotas": "moto has no quotas",
     "make launch ENV=dev ARGS='--check -e training_launch_config=chronos2_finetune_g4dn'": "needs the hub's weights",
 }
 DOCUMENTED = {line.split("  #")[0].strip() for page in PAGES for line in commands(page.read_text(encoding="utf-8"))}
@@ -108,6 +107,7 @@ def test_a_first_run_on_a_real_account(person: Person, results: list[Path]) -> N
     operator = person.operator
     operator.aws.client("iam").create_user(UserName="ada")
     assert "123456789012" in person.types("aws sts get-caller-identity")
+    assert "would stop a launch" in person.types("make doctor ENV=dev")
     assert "would" in person.types("make provision ENV=dev ARGS='--check --diff'")
     person.types("make provision ENV=dev")
     assert "changed=0" in person.types("make provision ENV=dev")

@@ -241,7 +241,7 @@ def right_bucket(aws: Any, bucket: str) -> None:
     assert ownership == [{"ObjectOwnership": "BucketOwnerEnforced"}]
     assert '"aws:SecureTransport": "false"' in s3.get_bucket_policy(Bucket=bucket)["Policy"]
     rules = {r["Filter"]["Prefix"]: r for r in s3.get_bucket_lifecycle_configuration(Bucket=bucket)["Rules"]}
-    assert set(rules) == {"local/logs/", "local/runs/"}
+    assert set(rules) == {"local/logs/", "local/runs/", "local/.probe-"}
     assert rules["local/logs/"]["Expiration"]["Days"] == 14
     assert rules["local/runs/"]["Expiration"]["Days"] == 90
     assert rules["local/runs/"]["Transitions"] == [{"Days": 30, "StorageClass": "STANDARD_IA"}]

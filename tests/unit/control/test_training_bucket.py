@@ -65,7 +65,8 @@ def test_tags_of_others_stay(s3: Any) -> None:
 
 def test_lifecycle_is_what_c1_says() -> None:
     rules = {rule["Filter"]["Prefix"]: rule for rule in WANT["lifecycle"]}
-    assert set(rules) == {"dev/logs/", "dev/runs/"}
+    assert set(rules) == {"dev/logs/", "dev/runs/", "dev/.probe-"}
+    assert rules["dev/.probe-"]["Expiration"] == {"Days": 1}
     assert rules["dev/logs/"]["Expiration"] == {"Days": 14}
     assert rules["dev/runs/"]["Expiration"] == {"Days": 90}
     assert rules["dev/runs/"]["Transitions"] == [{"Days": 30, "StorageClass": "STANDARD_IA"}]

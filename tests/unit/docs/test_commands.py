@@ -9,6 +9,7 @@ from pathlib import Path
 
 import botocore.session
 import pytest
+import reference
 import yaml
 from ansible.cli.playbook import PlaybookCLI
 from botocore import xform_name
@@ -39,7 +40,8 @@ def targets() -> dict[str, str]:
 @cache
 def roles_of(playbook: str) -> tuple[str, ...]:
     (play,) = yaml.safe_load((ROOT / playbook).read_text(encoding="utf-8"))
-    return tuple(entry["role"] for entry in play["roles"])
+    names = [entry["role"] for entry in play["roles"]]
+    return (*names, *(taken for name in names for taken in reference.taken_from(name)))
 
 
 def check_ansible(playbooks: list[str], words: list[str]) -> None:

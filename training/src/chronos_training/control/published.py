@@ -6,20 +6,24 @@ from typing import Any
 
 from chronos_training.core import aws, layout
 from chronos_training.core.commands import playbook
-from chronos_training.core.errors import ConfigurationError, DataError, TrainingError
+from chronos_training.core.errors import ConfigurationError, DataError
 from chronos_training.core.manifest import Manifest, parse_manifest
 from chronos_training.core.objects import read_bytes, read_json
 
 
+class NotPublished(ConfigurationError):
+    """The bucket does not have what a run needs; a command of ours puts it there."""
+
+
 def current_runtime(s3: Any, bucket: str, env: str, kind: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return the published environment of a kind, and the agent package. TrainingError when one is missing."""
+    """Return the published environment of a kind, and the agent package. NotPublished when one is missing."""
     found = []
     variables = {} if kind == "chronos" else {"training_runtime_kind": kind}
     for key in (layout.env_current_key(kind), layout.RUNTIME_PACKAGE_CURRENT):
         current = read_json(s3, bucket, key)
         if current is None:
             which = "No training environment" if kind == "chronos" else f"No environment of kind {kind}"
-            raise TrainingError(
+            raise NotPublished(
                 f"{which} is published: s3://{bucket}/{key} does not exist.",
                 hint=f"Run this first: {playbook(env, 'publish_runtime', **variables)}",
             )
@@ -28,12 +32,12 @@ def current_runtime(s3: Any, bucket: str, env: str, kind: str) -> tuple[dict[str
 
 
 def dataset_manifest(s3: Any, bucket: str, env: str, name: str) -> Manifest:
-    """Return the manifest of the dataset. ConfigurationError with the published names when there is no such dataset."""
+    """Return the manifest of the dataset. NotPublished with the published names when there is no such dataset."""
     key = layout.dataset_manifest_key(name)
     body = read_bytes(s3, bucket, key)
     if body is None:
         known = dataset_names(s3, bucket)
-        raise ConfigurationError(
+        raise NotPublished(
             f"dataset.name: {name!r} is not published in s3://{bucket}/{layout.DATASET_PREFIX}.",
             hint=f"Published: {', '.join(known) or 'none'}. Publish it: {playbook(env, 'publish_dataset', training_dataset_name=name)}",
         )
@@ -49,11 +53,11 @@ def dataset_names(s3: Any, bucket: str) -> list[str]:
 
 
 def base_model(s3: Any, bucket: str, env: str, name: str) -> dict[str, Any]:
-    """Return what is published as model `name` (its current.json). ConfigurationError with the names that there are."""
+    """Return what is published as model `name` (its current.json). NotPublished with the names that there are."""
     found = read_json(s3, bucket, layout.model_current_key(name))
     if found is None:
         known = _names(s3, bucket, layout.MODELS_PREFIX)
-        raise ConfigurationError(
+        raise NotPublished(
             f"model.base: {name!r} is not published in s3://{bucket}/{layout.MODELS_PREFIX}.",
             hint=f"Published: {', '.join(known) or 'none'}. Publish it: {playbook(env, 'publish_model', training_model_name=name)}",
         )

@@ -25,13 +25,17 @@ class Settings:
     guard_queue_arn: str = ""
 
 
+class NotProvisioned(TrainingError):
+    """SSM has no settings, or not all, of an environment in this region."""
+
+
 def parameter_path(env: str) -> str:
     """Return the path of the environment's SSM parameters."""
     return f"/chronos-training/{env}/"
 
 
 def resolve_settings(env: str, *, region: str | None = None) -> Settings:
-    """Return the environment's settings. TrainingError when it was not (wholly) provisioned in this region."""
+    """Return the environment's settings. NotProvisioned when it was not (wholly) provisioned in this region."""
     ssm = aws.client("ssm", region=region)
     path = parameter_path(env)
     with aws.explained(f"read the parameters {path}"):
@@ -40,7 +44,7 @@ def resolve_settings(env: str, *, region: str | None = None) -> Settings:
     needed = ("bucket", "vpc_id", "subnet_ids", "security_group_id", "instance_profile")
     missing = [name for name in needed if not found.get(name)]
     if missing:
-        raise TrainingError(
+        raise NotProvisioned(
             f"Environment {env} is not provisioned in {ssm.meta.region_name}: SSM has no {path}{missing[0]}.",
             hint="If it is in another region, set training_region; otherwise provision it: "
             + playbook(env, "provision_infrastructure"),

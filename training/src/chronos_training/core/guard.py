@@ -97,16 +97,17 @@ def arm(
     role_arn: str,
     queue_arn: str,
     number: int = 0,
+    patience_seconds: float = ROLE_PATIENCE_SECONDS,
     sleep: Callable[[float], None] = time.sleep,
 ) -> None:
     """Create the schedule that terminates `instance_id`, the run's leader or member `number`, at `fires_at`.
 
-    Waits for a role that is new.
+    Waits up to `patience_seconds` for a role that is new.
 
     Arming the same again is harmless. TrainingError when AWS refuses, or when another guard has the run's name.
     """
     request = request_of(env, run_id, instance_id, fires_at, role_arn, queue_arn, number)
-    deadline = time.monotonic() + ROLE_PATIENCE_SECONDS
+    deadline = time.monotonic() + patience_seconds
     with aws.explained(f"arm the outside guard {request['Name']}"):
         while True:
             try:
@@ -121,8 +122,14 @@ def arm(
                         f"Could not arm the outside guard: the schedule group {request['GroupName']} does not exist.",
                         hint=f"Run this, then launch again: {playbook(env, 'provision_infrastructure')}",
                     ) from error
-                if _ROLE_NOT_READY not in str(error) or time.monotonic() > deadline:
+                if _ROLE_NOT_READY not in str(error):
                     raise
+                if time.monotonic() >= deadline:
+                    raise TrainingError(
+                        f"Could not arm the outside guard: EventBridge Scheduler may not assume its role {role_arn}.",
+                        hint="A role that was made within the last minute may need another; else run "
+                        "playbooks/provision_infrastructure.yml, which sets it right.",
+                    ) from error
             sleep(_PAUSE_SECONDS)
 
 

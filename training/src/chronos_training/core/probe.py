@@ -21,19 +21,25 @@ _AMAZON = re.compile(r"\.amazonaws\.com(\.cn)?$")
 _PASSING = {Answer.UNKNOWN, Answer.CONFLICT}
 
 
+def probe_prefix(env: str) -> str:
+    """Return what the keys of all probes begin with."""
+    return f"{env}/.probe-"
+
+
 def probe_key(env: str) -> str:
     """Return a throw-away key. Each probe has its own, so two of them never meet."""
-    return f"{env}/.probe-{uuid.uuid4().hex}"
+    return probe_prefix(env) + uuid.uuid4().hex
 
 
-def check_conditions(s3: Any, bucket: str, env: str) -> None:
+def check_conditions(s3: Any, bucket: str, env: str, *, even_amazon: bool = False) -> None:
     """Raise TrainingError unless the S3 behind `s3` keeps conditions on PUT and DELETE. Nothing is left behind.
 
     `s3` is a client made with `wire.STATE_CONFIG`. Amazon S3 is known to keep them, so it is not asked; anything else
     (AWS_ENDPOINT_URL) gets five small requests: create; create again, replace and delete a version that is not there
-    (each must be refused); delete.
+    (each must be refused); delete. With `even_amazon` every S3 gets them: a person's rights are tried as well.
+    What a process that dies in between leaves is removed by the bucket's lifecycle.
     """
-    if _AMAZON.search(urlsplit(s3.meta.endpoint_url).hostname or ""):
+    if not even_amazon and _AMAZON.search(urlsplit(s3.meta.endpoint_url).hostname or ""):
         return
     wire = S3Wire(s3, bucket, probe_key(env))
     try:
@@ -72,7 +78,7 @@ def _must_refuse(s3: Any, what: str, answer: Answer) -> None:
 
 def _remove(s3: Any, bucket: str, wire: S3Wire) -> None:
     key = wire.url.removeprefix(f"s3://{bucket}/")
-    # What remains after a fault here is one tiny object of a name that nobody reads.
+    # What remains after a fault here is one tiny object of a name that nobody reads, until the lifecycle removes it.
     with contextlib.suppress(ClientError, BotoCoreError, TrainingError):
         s3.delete_object(Bucket=bucket, Key=key)
 

@@ -14,6 +14,7 @@ from typing import Any
 from chronos_training.core import aws, layout
 from chronos_training.core.errors import PermissionDenied, TrainingError
 from chronos_training.core.objects import delete_objects
+from chronos_training.core.probe import probe_prefix
 
 Described = dict[str, Any]
 PUBLIC_ACCESS_BLOCK = ("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets")
@@ -23,7 +24,7 @@ EARLIEST_STANDARD_IA_DAYS = 30
 
 @dataclass(frozen=True)
 class Lifecycle:
-    """Days of the two lifecycle rules (C1)."""
+    """Days of the lifecycle rules for logs and runs (C1)."""
 
     logs_expire_days: int = 14
     runs_standard_ia_days: int = 30
@@ -58,6 +59,8 @@ def wanted(env: str, bucket: str, tags: dict[str, str], lifecycle: Lifecycle) ->
             _rule("logs", f"{env}/logs/", lifecycle.abort_multipart_days, lifecycle.logs_expire_days),
             _rule("runs", layout.runs_prefix(env), lifecycle.abort_multipart_days, lifecycle.runs_expire_days)
             | {"Transitions": [{"Days": lifecycle.runs_standard_ia_days, "StorageClass": "STANDARD_IA"}]},
+            # What a probe of the conditional writes leaves behind when it dies.
+            _rule("probes", probe_prefix(env), lifecycle.abort_multipart_days, 1),
         ],
         "tags": tags,
         "policy": tls_only(bucket),

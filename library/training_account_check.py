@@ -1,0 +1,138 @@
+#!/usr/bin/python
+"""Ansible module: look for what would stop a launch on this account."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: training_account_check
+short_description: Look for what would stop a launch on this account
+description:
+  - Asks AWS, for free and in seconds, about the account, the image, zones, quotas, the launch's own request as a dry run, the
+    bucket's conditional writes, a schedule for no instance, and the caller's rights. Starts no instance and leaves nothing.
+  - Says one line for each check. Fails when something would stop a launch.
+  - In check mode it makes nothing, not even for a moment.
+options:
+  env: {type: str, required: true, description: The environment.}
+  region: {type: str, required: true, description: The AWS region.}
+  project: {type: str, required: true, description: Value of the Project tag.}
+  account_id: {type: str, required: true, description: The account's twelve digits.}
+  caller: {type: str, required: true, description: ARN of the person or role that the credentials belong to.}
+  tags: {type: dict, required: true, description: Tags that a launch would give the instance.}
+  config: {type: str, required: true, description: Name of the configuration that would be launched.}
+  config_file: {type: path, description: "One's own YAML or JSON file, laid over it."}
+  instance_types: {type: list, elements: str, required: true, description: Instance types in order of preference.}
+  device: {type: str, choices: [cpu, cuda], required: true, description: Device the run would be declared for.}
+  volume_gb: {type: int, required: true, description: Size of the root volume in GB.}
+  image_parameter: {type: str, required: true, description: SSM parameter that names the machine image.}
+  price_per_hour: {type: float, description: US dollars per hour; default is the price table.}
+  policies:
+    type: list
+    elements: dict
+    required: true
+    description: The policies for people, each with I(name), I(description) and I(policy), that the caller's rights are compared with.
+  needed_policies:
+    type: list
+    elements: str
+    required: true
+    description: Names of those of I(policies) without which nobody can launch.
+author: Chronos Training developers
+"""
+
+EXAMPLES = r"""
+- name: Look for what would stop a launch
+  training_account_check:
+    env: dev
+    region: us-east-1
+    project: Chronos-Training
+    account_id: "{{ training_context_account_id }}"
+    caller: "{{ training_context_caller }}"
+    tags: "{{ training_tags }}"
+    config: birthdays_tiny_cpu
+    instance_types: [g4dn.2xlarge]
+    device: cuda
+    volume_gb: 100
+    image_parameter: /aws/service/deeplearning/ami/x86_64/base-oss-nvidia-driver-gpu-ubuntu-22.04/latest/ami-id
+    policies: "{{ training_access_policies }}"
+    needed_policies: [chronos-training-dev-operator]
+"""
+
+RETURN = r"""
+findings:
+  description: What each check found, as I(name), I(kind) (ok, STOP, note, not seen, later) and I(text).
+  type: list
+  elements: dict
+  returned: always
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+
+# By this import Ansible recognises a Python module, and ships its own module library with it.
+from chronos_training.control.doctor.examine import Asked, examine, stopping
+from chronos_training.control.doctor.finding import Kind, lines
+from chronos_training.control.module import main
+from chronos_training.control.request import LaunchRequest
+from chronos_training.core.errors import TrainingError
+
+ARGUMENT_SPEC: dict[str, Any] = {
+    "env": {"type": "str", "required": True},
+    "region": {"type": "str", "required": True},
+    "project": {"type": "str", "required": True},
+    "account_id": {"type": "str", "required": True},
+    "caller": {"type": "str", "required": True},
+    "tags": {"type": "dict", "required": True},
+    "config": {"type": "str", "required": True},
+    "config_file": {"type": "path"},
+    "instance_types": {"type": "list", "elements": "str", "required": True},
+    "device": {"type": "str", "choices": ["cpu", "cuda"], "required": True},
+    "volume_gb": {"type": "int", "required": True},
+    "image_parameter": {"type": "str", "required": True},
+    "price_per_hour": {"type": "float"},
+    "policies": {"type": "list", "elements": "dict", "required": True},
+    "needed_policies": {"type": "list", "elements": "str", "required": True},
+}
+# Of a launch, and nothing that its request to EC2 depends on.
+NOT_OF_INTEREST: dict[str, Any] = {
+    "heartbeat_seconds": 30.0,
+    "log_seconds": 10.0,
+    "watch_seconds": 20.0,
+    "git_commit": "unknown",
+    "resume_run": None,
+    "repeat_run": None,
+}
+
+
+def run(params: dict[str, Any], *, check_mode: bool, say: Callable[[str], None]) -> dict[str, Any]:
+    """Say what every check found; see RETURN. TrainingError when a launch would be stopped."""
+    asked = Asked(
+        params["env"],
+        params["region"],
+        params["account_id"],
+        params["caller"],
+        params["tags"],
+        LaunchRequest.from_params({**params, **NOT_OF_INTEREST}),
+        params["policies"],
+        tuple(params["needed_policies"]),
+        dry=check_mode,
+    )
+    findings = examine(asked)
+    for line in lines(findings):
+        say(line)
+    facts = {"findings": [{"name": one.name, "kind": one.kind.value, "text": one.text} for one in findings]}
+    stops = stopping(findings)
+    if stops:
+        error = TrainingError(
+            f"A launch in {params['env']} would be stopped by: {', '.join(stops)}.",
+            hint="Each line above that says STOP tells what to do.",
+        )
+        error.facts = facts
+        raise error
+    unseen = sum(one.kind is Kind.UNSEEN for one in findings)
+    say(f"nothing that was seen would stop a launch{f'; {unseen} not seen' if unseen else ''}")
+    return {"changed": False, **facts}
+
+
+if __name__ == "__main__":
+    main(AnsibleModule, ARGUMENT_SPEC, run)

@@ -1,0 +1,162 @@
+"""All checks at once: each in a thread of its own, told in one order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from chronos_training.config import load_with_origins, repository_config
+from chronos_training.control.commands import playbook
+from chronos_training.control.order import LaunchOrder
+from chronos_training.control.plan import Plan, make_plan
+from chronos_training.control.published import NotPublished
+from chronos_training.control.request import LaunchRequest
+from chronos_training.control.settings import NotProvisioned, Settings, resolve_settings
+from chronos_training.core import aws
+from chronos_training.core.errors import TrainingError
+
+from . import account, image, own, request, rights, room
+from .finding import Finding, Kind, later, note, ok, refused, unseen
+
+THREADS = 12
+# As many zones as provisioning makes subnets in, where nobody has said which.
+ZONES = 3
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What to look at. `launch` are the inputs of a launch; `policies` those for people, each with name and policy."""
+
+    env: str
+    region: str
+    account_id: str
+    caller: str
+    tags: dict[str, str]
+    launch: LaunchRequest
+    policies: list[dict[str, Any]]
+    needed_policies: tuple[str, ...]
+    dry: bool = False  # make nothing, not even for a moment
+
+
+def examine(asked: Asked) -> list[Finding]:
+    """Return what every check found. Leaves nothing behind; raises only what would be a defect of ours."""
+    ec2 = aws.client("ec2", region=asked.region)
+    settings, provisioned = _settings(asked)
+    with ThreadPoolExecutor(THREADS) as pool:
+
+        def waiting(name: str) -> Finding:
+            # What needs the settings is as unseen as they are, or comes with them.
+            return replace(provisioned, name=name)
+
+        def begin(work: Callable[..., Any], *arguments: Any) -> Future[Any]:
+            return pool.submit(work, *arguments)
+
+        planning = begin(_plan, asked) if settings else None
+        looking = begin(image.image, ec2, asked.region, asked.launch.image_parameter, asked.launch.volume_gb)
+        count = begin(_instances, asked)
+        parts: list[Future[Any]] = [
+            begin(account.who, asked.account_id, asked.caller, asked.region),
+            begin(account.credentials),
+            begin(account.plan),
+            begin(lambda: looking.result()[1]),
+            begin(_zones, ec2, asked, settings),
+            begin(lambda: room.quotas(ec2, asked.region, asked.launch.instance_types, count.result())),
+            begin(account.volume_key, ec2, asked.region),
+            begin(_public_access, ec2, asked, settings),
+            begin(lambda: provisioned),
+            begin(lambda: _tried(own.lock, asked, settings) if settings else waiting("lock")),
+            begin(lambda: _tried(own.schedule, asked, settings) if settings else waiting("schedule")),
+            begin(lambda: planning.result()[1] if planning else waiting("launch plan")),
+            begin(
+                lambda: (
+                    _request(ec2, asked, settings, planning.result()[0], looking.result()[0], count.result())
+                    if settings and planning
+                    else waiting("request")
+                )
+            ),
+            begin(
+                rights.rights, asked.caller, asked.region, asked.policies, asked.needed_policies, settings is not None
+            ),
+        ]
+        found: list[Finding] = []
+        for part in parts:
+            try:
+                result = part.result()
+            except TrainingError as error:
+                result = refused("account", error)
+            found += result if isinstance(result, list) else [result]
+    return found
+
+
+def stopping(findings: list[Finding]) -> list[str]:
+    """Return the names of the checks that would stop a launch, each once."""
+    return list(dict.fromkeys(one.name for one in findings if one.kind is Kind.STOP))
+
+
+def _settings(asked: Asked) -> tuple[Settings | None, Finding]:
+    try:
+        settings = resolve_settings(asked.env, region=asked.region)
+    except NotProvisioned:
+        return None, later("environment", f"after {playbook(asked.env, 'provision_infrastructure')}")
+    except TrainingError as error:
+        return None, unseen("environment", error)
+    return settings, ok("environment", f"{asked.env} is provisioned: {settings.bucket}, {settings.vpc_id}")
+
+
+def _tried(work: Callable[[Settings], Finding], asked: Asked, settings: Settings) -> Finding:
+    if asked.dry:
+        return later(work.__name__, "not tried in check mode: it would make something for a moment")
+    return work(settings)
+
+
+def _plan(asked: Asked) -> tuple[Plan | None, Finding]:
+    """Return the plan of a launch as it would be made now, None where there is none yet."""
+    try:
+        plan = make_plan(asked.launch)
+    except NotPublished as error:
+        return None, later("launch plan", str(error))
+    except TrainingError as error:
+        return None, refused("launch plan", error)
+    return plan, ok("launch plan", f"{plan.run_spec['training']['name']}, with everything published that it needs")
+
+
+def _instances(asked: Asked) -> int:
+    """Return how many instances a run of the configuration has; the plan tells what is wrong with it."""
+    try:
+        given = [Path(asked.launch.config_file).expanduser()] if asked.launch.config_file else []
+        paths = [repository_config(asked.launch.config), *(path for path in given if path.is_file())]
+        return load_with_origins(paths)[0].run.instances
+    except TrainingError:
+        return 1
+
+
+def _zones(ec2: Any, asked: Asked, settings: Settings | None) -> Finding:
+    with aws.explained("find the zones of the region"):
+        if settings is not None:
+            found = ec2.describe_subnets(SubnetIds=list(settings.subnet_ids))["Subnets"]
+            ours = [str(subnet["AvailabilityZone"]) for subnet in found]
+        else:
+            kinds = [{"Name": "zone-type", "Values": ["availability-zone"]}, {"Name": "state", "Values": ["available"]}]
+            zones = ec2.describe_availability_zones(Filters=kinds)["AvailabilityZones"]
+            ours = sorted(str(zone["ZoneName"]) for zone in zones)[:ZONES]
+    return room.zones(ec2, asked.launch.instance_types, ours)
+
+
+def _public_access(ec2: Any, asked: Asked, settings: Settings | None) -> Finding:
+    vpc_id, subnets = (settings.vpc_id, settings.subnet_ids) if settings else (None, ())
+    return account.public_access(ec2, vpc_id, subnets, asked.region)
+
+
+def _request(
+    ec2: Any, asked: Asked, settings: Settings, plan: Plan | None, image_id: str | None, instances: int
+) -> list[Finding]:
+    if image_id is None:
+        return [note("request", "not tried: there is no image to start")]
+    if plan is not None:
+        order = LaunchOrder.from_params(plan.order(), asked.tags, request.USER_DATA)
+    else:
+        order = request.stand_in(settings, vars(asked.launch), asked.tags, instances)
+    return request.request(ec2, order, image_id)

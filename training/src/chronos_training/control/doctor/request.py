@@ -1,0 +1,119 @@
+"""The very request of a launch, as a dry run: EC2 checks rights, parameters and plan, and starts nothing."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from chronos_training.control.order import LaunchOrder
+from chronos_training.control.settings import Settings
+from chronos_training.control.starting import request_of, zones_of
+from chronos_training.core import aws, capacity, layout
+from chronos_training.core.capacity import Place
+from chronos_training.core.clock import utc_now
+from chronos_training.core.errors import TrainingError
+
+from .finding import Finding, note, ok, refused, stop
+
+# The user data is not made yet; EC2 looks at its size alone.
+USER_DATA = "#cloud-config\n".ljust(12_000, "#")
+MANY = 8
+
+
+def stand_in(settings: Settings, launch: Mapping[str, Any], tags: dict[str, str], instances: int) -> LaunchOrder:
+    """Return the order of a launch for which nothing is published yet: all that EC2 sees of it is as it will be."""
+    return LaunchOrder.from_params(
+        {
+            "run_id": layout.new_run_id(utc_now()),
+            "env": settings.env,
+            "project": launch["project"],
+            "region": settings.region,
+            "bucket": settings.bucket,
+            "instance_types": launch["instance_types"],
+            "instances": instances,
+            "subnet_ids": settings.subnet_ids,
+            "security_group_id": settings.security_group_id,
+            "instance_profile": settings.instance_profile,
+            "guard_role_arn": settings.guard_role_arn,
+            "guard_queue_arn": settings.guard_queue_arn,
+            "image_parameter": launch["image_parameter"],
+            "volume_gb": launch["volume_gb"],
+            "deadline_seconds": 0.0,
+            "run_spec_key": "",
+            "run_spec_body": "",
+            "training_config": {},
+            "owner": "",
+        },
+        tags,
+        USER_DATA,
+    )
+
+
+def request(ec2: Any, order: LaunchOrder, image_id: str) -> list[Finding]:
+    """Ask EC2 for each type in each zone whether it would start the order. Returns a finding for each type."""
+    try:
+        places = capacity.places(order.instance_types, zones_of(ec2, order.subnet_ids), order.instances)
+    except TrainingError as error:
+        return [refused("request", error)]
+    # What EC2 answers is the result; nothing is asked a second time.
+    once = aws.client("ec2", region=order.region, config=aws.ONCE)
+    with ThreadPoolExecutor(MANY) as pool:
+        said = list(pool.map(lambda place: _try(once, order, image_id, place), places))
+    answers = dict(zip(places, said, strict=True))
+    would = any(not sentence for sentence in said)
+    return [_of_a_type(kind, answers, would) for kind in dict.fromkeys(order.instance_types)]
+
+
+def _try(once: Any, order: LaunchOrder, image_id: str, place: Place) -> str:
+    """Return why EC2 would not start the order at `place`, or an empty string."""
+    asked = request_of(order, image_id, place.instance_type, place.subnet_id, uuid.uuid4().hex)
+    try:
+        with aws.explained(f"try the request for a {place}"):
+            try:
+                once.run_instances(**asked, DryRun=True)
+            except ClientError as error:
+                details = error.response.get("Error", {})
+                code, message = str(details.get("Code", "")), str(details.get("Message", ""))
+                if code == "DryRunOperation":
+                    return ""
+                return _meaning(place, code, message, order.region) or str(aws.explain(error, f"start a {place}"))
+    except TrainingError as error:
+        return str(error)
+    # No dry run is answered without an error; an EC2 that starts instances all the same would be the worst of all.
+    raise TrainingError(
+        f"EC2 did not take DryRun for what it is: look for instances of run {order.run_id}, and end them."
+    )
+
+
+def _meaning(place: Place, code: str, message: str, region: str) -> str:
+    """Return what a refusal means that depends on the account, or an empty string."""
+    if code == "InvalidParameterCombination" and "Free Tier" in message:
+        return (
+            f"this account is on the free plan, which refuses {place.instance_type}. Choose the paid plan: AWS console, "
+            "Billing and Cost Management, Upgrade plan."
+        )
+    if capacity.meaning(code, message, 400) is capacity.Meaning.NOT_IN_ZONE:
+        return "this zone does not offer the type"
+    if capacity.meaning(code, message, 400) is capacity.Meaning.QUOTA:
+        return " ".join(capacity.explain_quota(place, code, message, region))
+    return ""
+
+
+def _of_a_type(kind: str, answers: dict[Place, str], would: bool) -> Finding:
+    """Return the finding of one type; a refused one is only a note when another type would be started."""
+    mine = {place: why for place, why in answers.items() if place.instance_type == kind}
+    open_zones = sorted(place.zone for place, why in mine.items() if not why)
+    refused: dict[str, list[str]] = {}
+    for place, why in mine.items():
+        if why:
+            refused.setdefault(why.replace(place.zone, "…"), []).append(place.zone)
+    reasons = "; ".join(f"not in {', '.join(zones)}: {why}" for why, zones in refused.items())
+    if not reasons:
+        return ok("request", f"EC2 would start {kind} in {', '.join(open_zones)}")
+    if open_zones:
+        return note("request", f"EC2 would start {kind} in {', '.join(open_zones)}; {reasons}")
+    return note("request", f"{kind}: {reasons}") if would else stop("request", f"{kind}: {reasons}")
