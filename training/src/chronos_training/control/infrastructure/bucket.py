@@ -57,10 +57,10 @@ def wanted(env: str, bucket: str, tags: dict[str, str], lifecycle: Lifecycle) ->
         "encryption": "AES256",
         "lifecycle": [
             _rule("logs", f"{env}/logs/", lifecycle.abort_multipart_days, lifecycle.logs_expire_days),
-            _rule("runs", layout.runs_prefix(env), lifecycle.abort_multipart_days, lifecycle.runs_expire_days)
-            | {"Transitions": [{"Days": lifecycle.runs_standard_ia_days, "StorageClass": "STANDARD_IA"}]},
             # What a probe of the conditional writes leaves behind when it dies.
             _rule("probes", probe_prefix(env), lifecycle.abort_multipart_days, 1),
+            _rule("runs", layout.runs_prefix(env), lifecycle.abort_multipart_days, lifecycle.runs_expire_days)
+            | {"Transitions": [{"Days": lifecycle.runs_standard_ia_days, "StorageClass": "STANDARD_IA"}]},
         ],
         "tags": tags,
         "policy": tls_only(bucket),
