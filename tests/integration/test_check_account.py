@@ -145,7 +145,7 @@ def test_before_provisioning_what_can_be_seen_is(doctor):
         parameters.ensure_present(ssm, parameter_path(ENV), doctor.settings, TAGS, check_mode=False)
     waiting = {"environment", "lock", "schedule", "launch plan", "request"}
     assert {one.name for one in found if one.kind is Kind.LATER} == waiting
-    assert told(found, "lock")[1] == "after ansible-playbook playbooks/provision_infrastructure.yml"
+    assert told(found, "lock")[1] == "after make provision"
     assert told(found, "zones") == (Kind.OK, f"{GPU} is offered in us-east-1a, us-east-1b, us-east-1c")
 
 

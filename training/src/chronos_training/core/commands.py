@@ -15,6 +15,7 @@ from typing import Any
 
 # The Makefile's short form of each playbook.
 TARGETS = {
+    "check_account": "doctor",
     "provision_infrastructure": "provision",
     "publish_runtime": "runtime",
     "publish_dataset": "dataset",

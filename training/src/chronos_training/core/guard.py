@@ -127,8 +127,8 @@ def arm(
                 if time.monotonic() >= deadline:
                     raise TrainingError(
                         f"Could not arm the outside guard: EventBridge Scheduler may not assume its role {role_arn}.",
-                        hint="A role that was made within the last minute may need another; else run "
-                        "playbooks/provision_infrastructure.yml, which sets it right.",
+                        hint="A role that was made within the last minute may need another; else set it right with "
+                        f"{playbook(env, 'provision_infrastructure')}",
                     ) from error
             sleep(_PAUSE_SECONDS)
 

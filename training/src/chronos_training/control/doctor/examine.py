@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from chronos_training.config import load_with_origins, repository_config
-from chronos_training.control.commands import playbook
 from chronos_training.control.order import LaunchOrder
 from chronos_training.control.plan import Plan, make_plan
 from chronos_training.control.published import NotPublished
 from chronos_training.control.request import LaunchRequest
 from chronos_training.control.settings import NotProvisioned, Settings, resolve_settings
 from chronos_training.core import aws
+from chronos_training.core.commands import playbook
 from chronos_training.core.errors import TrainingError
 
 from . import account, image, own, request, rights, room

@@ -5,10 +5,10 @@ from __future__ import annotations
 import random
 from datetime import timedelta
 
-from chronos_training.control.commands import playbook
 from chronos_training.control.settings import Settings
 from chronos_training.core import aws, guard, layout
 from chronos_training.core.clock import utc_now
+from chronos_training.core.commands import playbook
 from chronos_training.core.errors import TrainingError
 from chronos_training.core.probe import check_conditions
 from chronos_training.core.wire import STATE_CONFIG
