@@ -15,6 +15,9 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 PLAY = .venv/bin/ansible-playbook -i inventories/$(ENV)
 
+# For what only shows: a reader who has seen enough (`make runs | head`) is no failure.
+QUIETLY = || test $$? -eq 141
+
 # Up to the start of the instance in one call, so that Ansible starts once.
 START_PLAYBOOKS = provision_infrastructure publish_runtime publish_dataset launch_training
 
@@ -95,7 +98,7 @@ launch: setup ## Start a run
 	@$(PLAY) playbooks/launch_training.yml $(ARGS)
 
 monitor: setup ## Follow the current run
-	@$(PLAY) playbooks/monitor_training.yml $(ARGS)
+	@$(PLAY) playbooks/monitor_training.yml $(ARGS) $(QUIETLY)
 
 kill: setup ## End the current run, keeping its partial results
 	@$(PLAY) playbooks/kill_training.yml $(ARGS)
@@ -107,10 +110,10 @@ fetch: setup ## Bring the newest run's results to results/, verified
 	@$(PLAY) playbooks/fetch_run.yml $(ARGS)
 
 runs: setup ## List the runs
-	@$(PLAY) playbooks/list_runs.yml $(ARGS)
+	@$(PLAY) playbooks/list_runs.yml $(ARGS) $(QUIETLY)
 
 audit: setup ## List who launched, killed, took over, fixed and published
-	@$(PLAY) playbooks/list_audit.yml $(ARGS)
+	@$(PLAY) playbooks/list_audit.yml $(ARGS) $(QUIETLY)
 
 ##@ The repository
 docs: setup ## The documentation as a site: site/index.html

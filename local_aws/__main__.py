@@ -13,6 +13,7 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 from chronos_training.core.commands import local_aws as typed
+from chronos_training.core.output import run
 from local_aws import control
 from local_aws.home import Home, LocalAwsError, Server, client_environment, current_home, point_at, write_atomically
 from local_aws.levels.choice import BEST, NAMES
@@ -166,4 +167,4 @@ def _spot_notice(home: Home, options: argparse.Namespace) -> int:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(run(main))

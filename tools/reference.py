@@ -13,6 +13,7 @@ from typing import Any
 import yaml
 
 from chronos_training.control.inputs import Role, kind, plain, read_roles
+from chronos_training.core.output import run
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = ROOT / "docs" / "reference"
@@ -145,4 +146,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    raise SystemExit(run(main))

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
 from typing import Any
 
 from ansible import constants as C
+from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.callback.default import CallbackModule as Default
 from ansible.plugins.loader import action_loader
 from ansible.utils.color import stringc
 
 from chronos_training.control import terminal
+from chronos_training.core.output import UNWRITABLE, Output, tell
 
 DOCUMENTATION = r"""
 name: training
@@ -20,6 +24,9 @@ description:
   - One line for each task that changed something; tasks of this project show their own lines while they work.
   - On a terminal, a task that watches something redraws its line; in a pipe or a file each line is there as soon as it is said.
   - When a task of this project fails with an C(exit_code), that is the exit code of the command (see C(training_run_info)).
+  - When the output cannot be written (a full disk, a reader who has gone) the command ends at once, with one sentence on
+    standard error and the exit code 1, or quietly with 141 if it was the reader who went. A task that changes AWS is finished
+    first, and nothing after it is begun. A command that ends machines (kill, verify with fix) goes on to its end without output.
   - With C(-v) it is the default output of Ansible.
 extends_documentation_fragment:
   - default_callback
@@ -27,6 +34,10 @@ extends_documentation_fragment:
 """
 
 OWN_PREFIX = "training_"
+# As shells report a program that was ended by SIGPIPE.
+READER_GONE = 141
+# They take long, and may be broken off anywhere: what they store counts only once it is whole.
+BREAKABLE = ("training_cleanup", "training_dataset", "training_model", "training_results", "training_runtime")
 
 
 class CallbackModule(Default):  # type: ignore[misc]
@@ -40,11 +51,17 @@ class CallbackModule(Default):  # type: ignore[misc]
         """Set up the output, in the main process and before any task."""
         super().__init__()
         self._exit_code: int | None = None
+        self._play: Any = None
+        self._task: Any = None
         terminal.remember()
         # Python would collect lines for a pipe, and whoever reads it would see nothing for minutes.
         reconfigure = getattr(sys.stdout, "reconfigure", None)
         if reconfigure is not None:
             reconfigure(line_buffering=True)
+        # Ansible waits for ever when a line of a task cannot be written: the thread that writes it dies of the error.
+        self._output = Output(sys.stdout, self._lose_output)
+        sys.stdout = self._output  # type: ignore[assignment]
+        signal.signal(signal.SIGUSR1, self._leave)
 
     @property
     def _calm(self) -> bool:
@@ -52,9 +69,9 @@ class CallbackModule(Default):  # type: ignore[misc]
 
     def v2_playbook_on_play_start(self, play: Any) -> None:
         """Show the play's name."""
+        self._play, self._task = play, None
         if not self._calm:
             return super().v2_playbook_on_play_start(play)
-        self._play = play
         self._counts = {"changed": 0, "failed": 0}
         mode = " (check mode: nothing is changed)" if play.check_mode else ""
         self._display.display(stringc(f"\n{play.get_name()}{mode}", "bright blue"))
@@ -62,6 +79,9 @@ class CallbackModule(Default):  # type: ignore[misc]
 
     def v2_playbook_on_task_start(self, task: Any, is_conditional: bool) -> None:
         """Show the heading of a task that will speak."""
+        if self._output.error is not None and not self._ends_machines():
+            self._leave()
+        self._task = task
         if not self._calm:
             return super().v2_playbook_on_task_start(task, is_conditional)
         if _speaks(task):
@@ -128,6 +148,30 @@ class CallbackModule(Default):  # type: ignore[misc]
         if self._exit_code and stats.failures:  # not when a rescue made good for it
             # Ansible knows one code for every failure. Leaving so is no error to it: it still cleans up after itself.
             raise SystemExit(self._exit_code)
+        if self._output.error is not None:
+            self._leave()
+
+    def _lose_output(self, error: OSError) -> None:
+        """Decide what becomes of the command, in whichever thread a line was to be written."""
+        if self._ends_machines():
+            tell(error, "This goes on without it: ending machines is worth more. Its exit code is not 0.")
+        elif _must_finish(self._task):
+            tell(error, f"{_name(self._task)!r} is finished first, and nothing after it is begun.")
+        else:
+            tell(error, "This command ends here." if self._task else "Nothing was done.")
+            os.kill(os.getpid(), signal.SIGUSR1)  # the main thread may be waiting for a task
+
+    def _leave(self, *_: Any) -> None:
+        """End the command; Ansible ends its tasks and cleans up."""
+        raise SystemExit(READER_GONE if isinstance(self._output.error, BrokenPipeError) else UNWRITABLE)
+
+    def _ends_machines(self) -> bool:
+        """Return whether the play is there to end machines."""
+        roles = {role.get_name() for role in self._play.get_roles()} if self._play else set()
+        if "training_cleanup_check" in roles:
+            variables = self._play.get_variable_manager().get_vars(play=self._play)
+            return bool(boolean(variables.get("training_cleanup_check_fix", False), strict=False))
+        return "training_kill" in roles
 
     def _recap(self, stats: Any) -> None:
         for host in sorted(stats.processed):
@@ -141,6 +185,13 @@ def _speaks(task: Any) -> bool:
     if not str(task.action).startswith(OWN_PREFIX):
         return False
     return bool(getattr(action_loader.get(task.action, class_only=True), "SPEAKS", False))
+
+
+def _must_finish(task: Any) -> bool:
+    """Return whether the task changes AWS and would leave a half-made thing."""
+    action = str(task.action) if task else ""
+    changes = action.startswith(("amazon.aws.", "community.aws.", OWN_PREFIX)) and not action.endswith("_info")
+    return changes and action not in BREAKABLE
 
 
 def _name(task: Any) -> str:

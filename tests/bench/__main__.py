@@ -12,12 +12,14 @@ import tempfile
 from datetime import datetime, timezone
 from pathlib import Path
 
+from chronos_training.core.output import run
 from local_aws.home import REPOSITORY_ROOT
 
 from . import boot, data, restore
 from .table import Section
 
 PAGE = REPOSITORY_ROOT / "docs/bench.md"
+
 PARTS = ("restore", "data", "boot")
 
 
@@ -51,4 +53,4 @@ def _page(sections: list[Section], load: str) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    raise SystemExit(run(main))

@@ -18,6 +18,8 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
+from chronos_training.core.output import run
+
 from .real_panels import prepared
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -218,4 +220,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    raise SystemExit(run(main))

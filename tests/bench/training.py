@@ -17,6 +17,8 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
+from chronos_training.core.output import run
+
 from .real_panels import prepared
 from .table import Row, Section, Target
 
@@ -300,4 +302,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    raise SystemExit(run(main))

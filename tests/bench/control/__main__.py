@@ -18,12 +18,14 @@ from pathlib import Path
 from typing import Any
 
 from chronos_training.core import layout
+from chronos_training.core.output import run
 from local_aws.home import REPOSITORY_ROOT
 from tests.bench.table import Row, Section, Target
 
 from .world import ENV, Counts, Timed, World
 
 PAGE = REPOSITORY_ROOT / "docs/bench-control.md"
+
 HERE = Path(__file__).parent
 PLAIN, STOCK = HERE / "plain.py", HERE / "stock_provision.yml"
 COMMANDS = """Whole commands, from the start of the process to its end, one after the other against an embedded AWS that answers
@@ -160,4 +162,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    raise SystemExit(run(main))

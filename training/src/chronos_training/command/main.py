@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from pathlib import Path
 from typing import NoReturn
 
 from chronos_training import __version__
 from chronos_training.core.errors import TrainingError
+from chronos_training.core.output import run
 from chronos_training.models.program import run_program
 from chronos_training.models.stopping import Stopped
 
@@ -95,9 +95,6 @@ def main(arguments: list[str] | None = None) -> int:
     except TrainingError as error:
         print(f"ERROR: {error}", file=sys.stderr)
         return 2
-    except BrokenPipeError:  # `| head` has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return 130
@@ -105,4 +102,4 @@ def main(arguments: list[str] | None = None) -> int:
 
 def program() -> NoReturn:
     """Be the program `chronos-training`."""
-    run_program(main)
+    run_program(lambda: run(main))

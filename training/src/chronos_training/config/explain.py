@@ -9,6 +9,7 @@ from pydantic.fields import FieldInfo
 
 from chronos_training.config.messages import allowed
 from chronos_training.config.schema import TrainingConfig
+from chronos_training.core.output import run
 
 HEAD = """# Configuration
 
@@ -35,4 +36,4 @@ def _row(key: str, field: FieldInfo) -> str:
 
 
 if __name__ == "__main__":
-    print(explain(), end="")
+    raise SystemExit(run(lambda: print(explain(), end="")))

@@ -17,6 +17,7 @@ from chronos_training.core import aws
 from chronos_training.core.clock import utc_now
 from chronos_training.core.cost import TABLE_FILE
 from chronos_training.core.errors import TrainingError
+from chronos_training.core.output import run
 
 from .price_list import ENDPOINT_REGION, look_up
 
@@ -91,4 +92,4 @@ def main(arguments: list[str] | None = None, file: Path = TABLE_FILE) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run(main))

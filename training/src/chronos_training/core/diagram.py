@@ -5,8 +5,7 @@ docs/state-machine.md is this program's output; a test compares the two.
 
 from __future__ import annotations
 
-import sys
-
+from .output import run
 from .states import COMPLETED, FAILED, FINAL, INTERRUPTED, KILLED, LOST, STARTING, STEPS, TIMED_OUT, TRANSITIONS
 
 MEANING = {
@@ -67,4 +66,4 @@ def _ordered(statuses: frozenset[str]) -> list[str]:
 
 
 if __name__ == "__main__":
-    sys.stdout.write(page())
+    raise SystemExit(run(lambda: print(page(), end="")))

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from chronos_training.core.errors import ConfigurationError, DataError, TrainingError
+from chronos_training.core.output import run
 from chronos_training.data.manifest import MANIFEST, build_manifest, write_manifest
 from chronos_training.data.partition import write_partitions
 from chronos_training.data.rules import ALLOWED, MEANING, Rules
@@ -109,4 +110,4 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run(main))
