@@ -65,7 +65,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from chronos_training.control import audit
+from chronos_training.control import audit, changes
 from chronos_training.control.cleanup_status import complete
 from chronos_training.control.end_leftovers import endable, fix
 from chronos_training.control.judge import Finding
@@ -109,7 +109,8 @@ def run(params: dict[str, Any], *, check_mode: bool, say: Callable[[str], None])
     else:
         last, reasons = first, {short(f): f.blocked or _passing(f) for f in first.orphans}
     if not check_mode:
-        result["cleanup_status"] = complete(aws.client("s3", region=settings.region), first, last, say)
+        with changes.not_counted():
+            result["cleanup_status"] = complete(aws.client("s3", region=settings.region), first, last, say)
     if reasons:
         raise _left_over(params, last, reasons)
     return {**result, "clean": True}

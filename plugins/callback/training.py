@@ -24,6 +24,7 @@ description:
   - One line for each task that changed something; tasks of this project show their own lines while they work.
   - On a terminal, a task that watches something redraws its line; in a pipe or a file each line is there as soon as it is said.
   - When a task of this project fails with an C(exit_code), that is the exit code of the command (see C(training_run_info)).
+  - A task that fails after it has changed something counts as changed too, and what it had done is listed.
   - When the output cannot be written (a full disk, a reader who has gone) the command ends at once, with one sentence on
     standard error and the exit code 1, or quietly with 141 if it was the reader who went. A task that changes AWS is finished
     first, and nothing after it is begun. A command that ends machines (kill, verify with fix) goes on to its end without output.
@@ -36,6 +37,8 @@ extends_documentation_fragment:
 OWN_PREFIX = "training_"
 # As shells report a program that was ended by SIGPIPE.
 READER_GONE = 141
+# How many of the changes before a failure are listed.
+MOST_DONE = 8
 # They take long, and may be broken off anywhere: what they store counts only once it is whole.
 BREAKABLE = ("training_cleanup", "training_dataset", "training_model", "training_results", "training_runtime")
 
@@ -51,6 +54,7 @@ class CallbackModule(Default):  # type: ignore[misc]
         """Set up the output, in the main process and before any task."""
         super().__init__()
         self._exit_code: int | None = None
+        self._half_made: list[str] = []  # hosts, once for each task that failed after it had changed something
         self._play: Any = None
         self._task: Any = None
         terminal.remember()
@@ -122,6 +126,8 @@ class CallbackModule(Default):  # type: ignore[misc]
         """Show the task and its message, nothing else: the message is written for people."""
         if not ignore_errors and _speaks(result.task):
             self._exit_code = result.result.get("exit_code")
+        if not ignore_errors and _changed(result.result):
+            self._half_made.append(result.host.get_name())
         if not self._calm:
             return super().v2_runner_on_failed(result, ignore_errors)
         data = result.result
@@ -132,6 +138,8 @@ class CallbackModule(Default):  # type: ignore[misc]
         for text in _messages(data):
             for line in text.splitlines():
                 self._display.display(stringc(f"    {line}", C.COLOR_ERROR))
+        for line in _done_before(data):
+            self._display.display(stringc(f"    {line}", C.COLOR_CHANGED))
         return None
 
     def v2_playbook_on_include(self, included_file: Any) -> None:
@@ -141,6 +149,8 @@ class CallbackModule(Default):  # type: ignore[misc]
 
     def v2_playbook_on_stats(self, stats: Any) -> None:
         """Close with the numbers that Ansible's recap gives, and with the exit code that the failed task wants."""
+        for host in self._half_made:  # Ansible counts no change of a task that failed
+            stats.increment("changed", host)
         if not self._calm:
             super().v2_playbook_on_stats(stats)
         else:
@@ -197,6 +207,20 @@ def _must_finish(task: Any) -> bool:
 def _name(task: Any) -> str:
     name = str(task.get_name())
     return name.split(" : ", 1)[-1]  # without the role's name, which the topic repeats
+
+
+def _changed(data: dict[str, Any]) -> bool:
+    """Return whether a failed task, or an item of it, has changed something."""
+    return bool(data.get("changed")) or any(item.get("changed") for item in data.get("results", []))
+
+
+def _done_before(data: dict[str, Any]) -> list[str]:
+    """Return, as lines, what a failed task had done by then."""
+    done = [change for one in (data, *data.get("results", [])) for change in one.get("done", [])]
+    if not done:
+        return []
+    more = f", and {len(done) - MOST_DONE} more" if len(done) > MOST_DONE else ""
+    return [f"Done before that: {', '.join(done[:MOST_DONE])}{more}. The same command may be given again."]
 
 
 def _messages(data: dict[str, Any]) -> list[str]:

@@ -134,7 +134,7 @@ def test_without_its_guard_a_launch_ends_what_it_started(
 
 def test_an_environment_without_the_group_is_told_what_to_do(world: LaunchWorld) -> None:
     world.scheduler.delete_schedule_group(Name=guard.group_name(ENV))
-    with pytest.raises(TrainingError, match=r"group chronos-training-local does not exist.*provision_infrastructure"):
+    with pytest.raises(TrainingError, match=r"group chronos-training-local does not exist.*make provision"):
         world.launch()
     assert world.lock() is None
 

@@ -147,7 +147,7 @@ def test_the_life_of_an_environment(aws: Any) -> None:
     assert status != 0 and "The policy chronos-training-local-operator allows something else" in output, output
     assert "ListUploads is missing" in output and "ReadSettings was changed" in output
     assert "The policy chronos-training-local-monitor allows something else than it should: TakeAll was added" in output
-    assert "Run provision_infrastructure.yml" in output and "Traceback" not in output
+    assert "Set it right: make provision" in output and "Traceback" not in output
     status, output = play(aws, "provision_infrastructure", "--check", "--diff")
     assert (status, changes(output)) == (0, 1), output
     assert policy_documents(aws)["chronos-training-local-monitor"]["Statement"][-1]["Sid"] == "TakeAll"

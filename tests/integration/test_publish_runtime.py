@@ -171,7 +171,8 @@ def test_check_mode_predicts_and_touches_nothing(s3, fresh_project, uploads):
 def test_a_missing_bucket(server, s3, project):
     request = runtime.Request(bucket="no-such-bucket", project=project, interpreter="current", target="this_machine")
     with pytest.raises(
-        TrainingError, match=r"the bucket no-such-bucket does not exist\. Run playbooks/provision_infrastructure\.yml"
+        TrainingError,
+        match=r"the bucket no-such-bucket does not exist \(NoSuchBucket\)\. Run this first: make provision",
     ):
         runtime.publish_runtime(request, check_mode=False, say=print)
     # Before the first provisioning a check says what would come.

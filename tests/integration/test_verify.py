@@ -111,7 +111,7 @@ def test_every_kind_is_found_by_name_and_ended_by_fix(world: World, kind: str) -
         world.cleanup()
     noun = "lock" if kind.endswith("lock") else kind
     assert f"{noun} {identity}" in str(raised.value)
-    assert "verify_cleanup.yml -e training_cleanup_check_fix=true" in raised.value.hint
+    assert "make verify ARGS='-e training_cleanup_check_fix=true'" in raised.value.hint
     assert identity[:20] in world.said
 
     preview = world.fix(check_mode=True, wait_seconds=0)
@@ -297,7 +297,7 @@ def test_the_playbook_and_its_exit_codes(world: World) -> None:
 def test_a_missing_bucket_and_a_missing_environment_are_said(world: World) -> None:
     world.s3.delete_bucket(Bucket=BUCKET)
     code, output = play(world)
-    assert code != 0 and "does not exist" in output and "provision_infrastructure.yml" in output, output
+    assert code != 0 and "does not exist" in output and "make provision" in output, output
     world.aws.client("ssm").delete_parameter(Name=f"/chronos-training/{ENV}/bucket")
     code, output = play(world)
     assert code != 0 and "Environment local is not provisioned in us-east-1" in output, output

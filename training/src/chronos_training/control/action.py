@@ -18,9 +18,9 @@ from ansible.utils.display import Display
 
 # Ansible reads this file before it forks for a task: boto3 is then loaded once, for every task after it.
 from chronos_training.core import aws, commands
-from chronos_training.core.errors import TrainingError
 
 from . import terminal
+from .module import call
 from .speaker import Speaker
 
 display = Display()
@@ -57,10 +57,7 @@ class InProcessAction(ActionBase):  # type: ignore[misc]
         module = _load(self._task.action)
         _, params = self.validate_argument_spec(argument_spec=module.ARGUMENT_SPEC)
         say = Speaker(_write, terminal.width)
-        try:
-            result |= {"changed": False, **module.run(params, check_mode=self._task.check_mode, say=say)}
-        except TrainingError as error:
-            result |= {"failed": True, "msg": str(error), **error.facts}
+        result |= call(module.run, params, check_mode=self._task.check_mode, say=say)
         return {**result, "messages": say.messages}
 
 

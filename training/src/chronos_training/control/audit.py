@@ -27,6 +27,7 @@ from chronos_training.core.errors import TrainingError
 from chronos_training.core.objects import read_json
 from chronos_training.core.wire import STATE_CONFIG
 
+from . import changes
 from .agent import git_commit
 from .owner import user
 
@@ -80,7 +81,7 @@ def record(log: Log, event: str, entry: Entry, result: str = SUCCEEDED) -> None:
     try:
         # One attempt with short time-outs: the command is done, and whoever waits for it wants its answer.
         s3 = aws.client("s3", region=log.region or None, config=STATE_CONFIG)
-        with aws.explained(f"write s3://{log.bucket}/{key}"):
+        with changes.not_counted(), aws.explained(f"write s3://{log.bucket}/{key}"):
             s3.put_object(
                 Bucket=log.bucket,
                 Key=key,

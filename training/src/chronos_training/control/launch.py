@@ -17,7 +17,7 @@ from chronos_training.core.states import STARTING
 from chronos_training.core.store import Observed, RunActive, StateStore, open_store
 from chronos_training.core.wire import STATE_CONFIG
 
-from . import audit
+from . import audit, changes
 from .abandon import abandon
 from .holder import refusal
 from .limits import GUARD_MINUTES
@@ -59,7 +59,8 @@ def launch(order: LaunchOrder, say: Say, *, consistency_seconds: float = CONSIST
             audit.Entry(settled.run_id, settled.sentence),
         )
     _refuse_strays(ec2, order)
-    check_conditions(aws.client("s3", region=order.region, config=STATE_CONFIG), order.bucket, order.env)
+    with changes.not_counted():
+        check_conditions(aws.client("s3", region=order.region, config=STATE_CONFIG), order.bucket, order.env)
     image_id, zones = _image(order), zones_of(ec2, order.subnet_ids)
     try:
         observed = _acquire(store, order)

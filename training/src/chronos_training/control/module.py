@@ -7,7 +7,21 @@ from typing import Any
 
 from chronos_training.core.errors import TrainingError
 
+from . import changes
+
 Run = Callable[..., dict[str, Any]]
+
+
+def call(run: Run, params: dict[str, Any], *, check_mode: bool, say: Callable[[str], None]) -> dict[str, Any]:
+    """Return the result of `run(params, check_mode=…, say=…)` as Ansible takes it.
+
+    A TrainingError becomes `failed` with its sentence, and with what was changed before it: `changed`, and `done` as a list.
+    """
+    with changes.recorded() as done:
+        try:
+            return {"changed": False, **run(params, check_mode=check_mode, say=say)}
+        except TrainingError as error:
+            return {"failed": True, "msg": str(error), "changed": bool(done), "done": done, **error.facts}
 
 
 def main(module_class: Any, argument_spec: dict[str, Any], run: Run) -> None:
@@ -18,8 +32,7 @@ def main(module_class: Any, argument_spec: dict[str, Any], run: Run) -> None:
     """
     module = module_class(argument_spec=argument_spec, supports_check_mode=True)
     messages: list[str] = []
-    try:
-        result = run(module.params, check_mode=module.check_mode, say=messages.append)
-    except TrainingError as error:
-        module.fail_json(msg=str(error), messages=messages, **error.facts)
-    module.exit_json(**{"changed": False, "messages": messages, **result})
+    result = {**call(run, module.params, check_mode=module.check_mode, say=messages.append), "messages": messages}
+    if result.pop("failed", False):
+        module.fail_json(**result)
+    module.exit_json(**result)

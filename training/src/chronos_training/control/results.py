@@ -15,6 +15,7 @@ from chronos_training.core.errors import DataError, TrainingError
 from chronos_training.core.hashing import sha256_file
 from chronos_training.core.objects import read_json
 
+from . import changes
 from .runs import checked_run_id, run_cost
 
 
@@ -78,6 +79,7 @@ def _fetch(s3: Any, bucket: str, key: str, path: Path, sha256: str | None) -> Pa
         raise DataError(f"s3://{bucket}/{key} is corrupt: its sha256 is {found}, the run stored {sha256}.")
     before = path.read_bytes() if sha256 is None and path.exists() else None
     partial.rename(path)
+    changes.note(f"fetched {path}")
     return None if before is not None and before == path.read_bytes() else path
 
 

@@ -22,6 +22,8 @@ from ansible.plugins.action import ActionBase
 from ansible.utils.vars import merge_hash
 from ansible.vars.clean import remove_internal_keys
 
+from . import changes
+
 COLLECTION = "amazon.aws."
 # Ansible's name for how it and the modules of collections write to each other.
 PROFILE = "legacy"
@@ -48,9 +50,16 @@ class StockAction(ActionBase):  # type: ignore[misc]
         namespace, collection, module = name.split(".")
         main = importlib.import_module(f"ansible_collections.{namespace}.{collection}.plugins.modules.{module}").main
         # A module says its result and ends the process.
-        with _arguments(params), contextlib.redirect_stdout(io.StringIO()) as said, contextlib.suppress(SystemExit):
+        with (
+            changes.recorded() as done,
+            _arguments(params),
+            contextlib.redirect_stdout(io.StringIO()) as said,
+            contextlib.suppress(SystemExit),
+        ):
             main()
         result: dict[str, Any] = self._parse_returned_data({"stdout": said.getvalue()}, PROFILE)
+        if result.get("failed") and done:
+            result |= {"changed": True, "done": done}
         remove_internal_keys(result)
         return result
 
