@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
@@ -58,9 +59,12 @@ def schedule(world: World, run_id: str = OLD_RUN, tags: list[dict[str, str]] | N
         world.scheduler.create_schedule_group(Name=group, Tags=tags or world.tags(""))
     except world.scheduler.exceptions.ConflictException:
         pass
-    request = guard.request_of(
-        ENV, run_id, "i-00000000000000000", utc_now() + timedelta(hours=1), "arn:aws:iam::1:role/r", "arn:aws:sqs:::q"
-    )
+    trust = {"Effect": "Allow", "Principal": {"Service": "scheduler.amazonaws.com"}, "Action": "sts:AssumeRole"}
+    policy, iam = {"Version": "2012-10-17", "Statement": [trust]}, world.aws.client("iam")
+    with contextlib.suppress(iam.exceptions.EntityAlreadyExistsException):
+        iam.create_role(RoleName="guard", AssumeRolePolicyDocument=json.dumps(policy))
+    role, end = iam.get_role(RoleName="guard")["Role"]["Arn"], utc_now() + timedelta(hours=1)
+    request = guard.request_of(ENV, run_id, "i-00000000000000000", end, role, "arn:aws:sqs:::q")
     world.scheduler.create_schedule(**request)
     return name
 
