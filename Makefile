@@ -75,8 +75,8 @@ lint: setup ## ansible-lint, yamllint, ruff, mypy, shellcheck
 	@sh tools/lint.sh
 
 ##@ An environment of AWS (ENV=local is embedded, and starts by itself)
-doctor: setup ## Look for what would stop a launch on this account, for free and in seconds
-	@$(PLAY) playbooks/check_account.yml $(ARGS)
+doctor: setup ## Look for what would stop a launch, for free; PROBE=yes tries an instance, for minutes and cents
+	@$(PLAY) playbooks/check_account.yml $(if $(filter yes,$(PROBE)),playbooks/probe_instance.yml) $(ARGS)
 
 provision: setup ## Create or update network, bucket and identity of ENV
 	@$(PLAY) playbooks/provision_infrastructure.yml $(ARGS)

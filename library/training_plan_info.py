@@ -34,6 +34,12 @@ options:
       - Id of a run that is launched again from its own run spec, instead of C(config) and C(config_file).
       - Same configuration, dataset digest, environment digest and weights to start from; refused when one of them is no longer
         in the bucket. The program that trains is the published one.
+  probe:
+    type: bool
+    default: false
+    description:
+      - Plan a probe instead, which trains nothing and records what its machine and image are. It needs no dataset, and of
+        what is published only the agent; C(config) and C(config_file) do not matter.
   git_commit: {type: str, default: unknown, description: Commit that the run is launched from.}
 author: Chronos Training
 """
@@ -65,6 +71,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from chronos_training.control.module import main
 from chronos_training.control.plan import make_plan
+from chronos_training.control.probe_plan import make_probe_plan
 from chronos_training.control.request import LaunchRequest
 
 ARGUMENT_SPEC: dict[str, Any] = {
@@ -83,13 +90,14 @@ ARGUMENT_SPEC: dict[str, Any] = {
     "watch_seconds": {"type": "float", "default": 20},
     "resume_run": {"type": "str"},
     "repeat_run": {"type": "str"},
+    "probe": {"type": "bool", "default": False},
     "git_commit": {"type": "str", "default": "unknown"},
 }
 
 
 def run(params: dict[str, Any], *, check_mode: bool, say: Callable[[str], None]) -> dict[str, Any]:
     """Return the plan; see RETURN."""
-    plan = make_plan(LaunchRequest.from_params(params))
+    plan = (make_probe_plan if params["probe"] else make_plan)(LaunchRequest.from_params(params))
     for line in plan.lines():
         say(line)
     return {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 import yaml
 
 from chronos_training.control.plan import Plan, make_plan
+from chronos_training.control.probe_plan import make_probe_plan
 from chronos_training.control.request import LaunchRequest
 from chronos_training.core.errors import ConfigurationError
 from chronos_training.data.prepare import prepare
@@ -55,14 +57,14 @@ def publish_weights(s3: Any, letter: str) -> None:
     put(s3, "runtime/models/little/current.json", model)
 
 
-def plan(own: Path | None = None, **fields: Any) -> Plan:
+def plan(own: Path | None = None, maker: Callable[[LaunchRequest], Plan] = make_plan, **fields: Any) -> Plan:
     values: dict[str, Any] = {
         "env": "local", "region": "us-east-1", "project": "Chronos-Training", "config": "birthdays_tiny_cpu",
         "config_file": str(own) if own else None, "instance_types": ("m5.large",), "device": "cpu", "volume_gb": 20,
         "image_parameter": "/x", "price_per_hour": 0.0, "heartbeat_seconds": 2, "log_seconds": 5, "watch_seconds": 20,
         "git_commit": "unknown",
     }  # fmt: skip
-    return make_plan(LaunchRequest(**values | fields))
+    return maker(LaunchRequest(**values | fields))
 
 
 @pytest.fixture
@@ -131,3 +133,12 @@ def test_what_would_be_another_run_is_refused(account: Any, first: Plan, tmp_pat
     resumed = {**first.run_spec, "resume": {"run_id": "20251231-000000"}}
     put(account, "local/runs/2026/01/01-000000/run_spec.json", resumed)
     assert "it went on from run 20251231-000000" in refused("20260101-000000")
+
+
+def test_a_probe_is_planned_without_data_and_cannot_be_repeated(account: Any) -> None:
+    probe = plan(maker=make_probe_plan)
+    assert probe.run_spec["dataset"] is None and probe.run_spec["runtime"]["python_env_sha256"] == "e" * 64
+    assert probe.deadline_seconds == 1800 and "at worst: $0.00" in "\n".join(probe.lines())
+    put(account, probe.run_spec_key, probe.run_spec_body.encode())
+    with pytest.raises(ConfigurationError, match=r"Run \d{8}-\d{6} was a probe, which trains nothing"):
+        plan(repeat_run=probe.run_id)

@@ -65,7 +65,7 @@ def check_ansible(playbooks: list[str], words: list[str]) -> None:
 def check_make(words: list[str]) -> None:
     given = dict(word.split("=", 1) for word in words if "=" in word)
     named = [word for word in words if "=" not in word]
-    assert set(given) <= {"ENV", "ARGS", "PYTHON"} and set(named) <= set(targets()), words
+    assert set(given) <= {"ENV", "ARGS", "PYTHON", "PROBE"} and set(named) <= set(targets()), words
     assert given.get("ENV", "local") in INVENTORIES
     if "ARGS" in given:
         # make pastes ARGS into a line of sh, which reads it once more.

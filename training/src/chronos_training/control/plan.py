@@ -33,7 +33,7 @@ from .earlier_run import checkpoints_of_run, model_of_run, without_latest
 from .expectation import Expectation, expectation
 from .limits import deadline_of, poweroff_minutes, with_limit
 from .owner import owner
-from .plan_text import plan_lines
+from .plan_text import plan_lines, probe_lines
 from .published import base_model, current_runtime, dataset_manifest
 from .repeat import check_repeat_alone, earlier_launch
 from .request import LaunchRequest
@@ -135,17 +135,23 @@ class Plan:
 
     def lines(self) -> list[str]:
         """Return the plan for people."""
-        return plan_lines(self)
+        return probe_lines(self) if self.run_spec.get("probe") else plan_lines(self)
 
 
-def make_plan(request: LaunchRequest) -> Plan:
-    """Return the checked plan. Raises ConfigurationError, DataError or TrainingError; creates nothing."""
+def settings_of(request: LaunchRequest) -> Settings:
+    """Return what provisioning made, the outside guard included. TrainingError when it is not there."""
     settings = resolve_settings(request.env, region=request.region)
     if not settings.guard_role_arn or not settings.guard_queue_arn:
         raise ConfigurationError(
             f"Environment {request.env} has no outside guard yet (SSM lacks its guard_ parameters).",
             hint=f"Run this first: {playbook(request.env, 'provision_infrastructure')}",
         )
+    return settings
+
+
+def make_plan(request: LaunchRequest) -> Plan:
+    """Return the checked plan. Raises ConfigurationError, DataError or TrainingError; creates nothing."""
+    settings = settings_of(request)
     s3 = aws.client("s3", region=settings.region)
     again = None
     if request.repeat_run:
@@ -183,7 +189,7 @@ def make_plan(request: LaunchRequest) -> Plan:
         kind: hourly_price(kind, request.volume_gb, request.price_per_hour, config.run.instances)
         for kind in request.instance_types
     }
-    price, deadline = prices[request.instance_types[0]], _deadline(config, prices)
+    deadline = _deadline(config, prices)
     changed, capped = differences(config), deadline < config.run.max_runtime_hours * 3600
     # A run that goes on from a checkpoint has less to do than any before.
     expected = None if resume else expectation(s3, settings.bucket, request.env, config, request.instance_types[0])
@@ -213,29 +219,40 @@ def make_plan(request: LaunchRequest) -> Plan:
         "base_model": {k: base.get(k) for k in _BASE_MODEL} if base else None,
         "resume": resume,
         "repeats": request.repeat_run,
-        "runtime": {
-            "python_env": {k: environment.get(k) for k in _ENVIRONMENT},
-            "package": {k: agent[k] for k in ("sha256", "key", "version")},
-            "python_env_sha256": environment["sha256"],
-            "package_sha256": agent["sha256"],
-        },
-        "instance": {
-            "types": list(request.instance_types),
-            "type": request.instance_types[0],
-            "count": config.run.instances,
-            "market": "on-demand",
-            "volume_gb": request.volume_gb,
-            "price_per_hour_usd": price.total,
-            "prices_per_hour_usd": {kind: one.parts() for kind, one in prices.items()},
-            "request_prices_usd": request_prices(request.price_per_hour),
-            "price_date": price.date,
-            "reference_type": REFERENCE_TYPE,
-            "reference_price_per_hour_usd": hourly_price(REFERENCE_TYPE, 100).total,
-        },
+        "runtime": runtime_section(environment, agent),
+        "instance": instance_section(request, config.run.instances, prices),
         "limits": {"deadline_seconds": deadline, "max_cost_usd": config.run.max_cost, "capped": capped},
     }
     body = json.dumps(spec, indent=2) + "\n"
     return Plan(run_id, settings, request, deadline, prices, zones, changed, origins, expected, spec, body, agent)
+
+
+def runtime_section(environment: Json | None, agent: Json) -> Json:
+    """Return what the run spec tells of the published environment, None without one, and of the agent."""
+    return {
+        "python_env": {k: environment.get(k) for k in _ENVIRONMENT} if environment else None,
+        "package": {k: agent[k] for k in ("sha256", "key", "version")},
+        "python_env_sha256": environment["sha256"] if environment else None,
+        "package_sha256": agent["sha256"],
+    }
+
+
+def instance_section(request: LaunchRequest, count: int, prices: dict[str, HourlyPrice]) -> Json:
+    """Return what the run spec tells of the instances and their prices."""
+    price = prices[request.instance_types[0]]
+    return {
+        "types": list(request.instance_types),
+        "type": request.instance_types[0],
+        "count": count,
+        "market": "on-demand",
+        "volume_gb": request.volume_gb,
+        "price_per_hour_usd": price.total,
+        "prices_per_hour_usd": {kind: one.parts() for kind, one in prices.items()},
+        "request_prices_usd": request_prices(request.price_per_hour),
+        "price_date": price.date,
+        "reference_type": REFERENCE_TYPE,
+        "reference_price_per_hour_usd": hourly_price(REFERENCE_TYPE, 100).total,
+    }
 
 
 def _deadline(config: TrainingConfig, prices: dict[str, HourlyPrice]) -> float:

@@ -45,6 +45,20 @@ def plan_lines(plan: Plan) -> list[str]:
     ]
 
 
+def probe_lines(plan: Plan) -> list[str]:
+    """Return the plan of a probe: where, with what, and what it may cost at most."""
+    environment, worst = plan.run_spec["runtime"]["python_env"], plan.price.cost(worst_seconds(plan.deadline_seconds))
+    return [
+        *_row("probe", f"{plan.run_id} in {plan.request.env}, {plan.settings.region}"),
+        *_row("bucket", plan.settings.bucket),
+        *(_environment(environment) if environment else _row("environment", "none is published: torch is left out")),
+        *_instances(plan),
+        *_limit(plan),
+        *_row("cost", f"at worst: {_money(worst)}, at the limit with its guards; a probe takes minutes"),
+        *_doubts(plan),
+    ]
+
+
 def _row(label: str, *texts: str) -> list[str]:
     """Return `label` with its texts beside it, wrapped at the edge of the terminal; an indented text stays whole."""
     lines = []

@@ -17,18 +17,25 @@ class NotPublished(ConfigurationError):
 
 def current_runtime(s3: Any, bucket: str, env: str, kind: str) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return the published environment of a kind, and the agent package. NotPublished when one is missing."""
-    found = []
+    which = "No training environment" if kind == "chronos" else f"No environment of kind {kind}"
     variables = {} if kind == "chronos" else {"training_runtime_kind": kind}
-    for key in (layout.env_current_key(kind), layout.RUNTIME_PACKAGE_CURRENT):
-        current = read_json(s3, bucket, key)
-        if current is None:
-            which = "No training environment" if kind == "chronos" else f"No environment of kind {kind}"
-            raise NotPublished(
-                f"{which} is published: s3://{bucket}/{key} does not exist.",
-                hint=f"Run this first: {playbook(env, 'publish_runtime', **variables)}",
-            )
-        found.append(current)
-    return found[0], found[1]
+    environment = _current(s3, bucket, env, layout.env_current_key(kind), which, **variables)
+    return environment, _current(s3, bucket, env, layout.RUNTIME_PACKAGE_CURRENT, which, **variables)
+
+
+def current_agent(s3: Any, bucket: str, env: str) -> dict[str, Any]:
+    """Return the published agent package. NotPublished when there is none."""
+    return _current(s3, bucket, env, layout.RUNTIME_PACKAGE_CURRENT, "No agent package")
+
+
+def _current(s3: Any, bucket: str, env: str, key: str, which: str, **variables: str) -> dict[str, Any]:
+    current: dict[str, Any] | None = read_json(s3, bucket, key)
+    if current is None:
+        raise NotPublished(
+            f"{which} is published: s3://{bucket}/{key} does not exist.",
+            hint=f"Run this first: {playbook(env, 'publish_runtime', **variables)}",
+        )
+    return current
 
 
 def dataset_manifest(s3: Any, bucket: str, env: str, name: str) -> Manifest:

@@ -75,6 +75,8 @@ def earlier_launch(s3: Any, bucket: str, env: str, run_id: str, device: str) -> 
             f"There is no run {run_id} in {env} to repeat: s3://{bucket}/{key} does not exist.",
             hint=f"The runs of {env}: {playbook(env, 'list_runs')}",
         )
+    if spec.get("probe"):
+        raise ConfigurationError(f"Run {run_id} was a probe, which trains nothing that could be repeated.")
     if spec.get("resume") is not None:
         raise ConfigurationError(
             f"Run {run_id} cannot be repeated by itself: it went on from run {spec['resume']['run_id']}.",

@@ -67,7 +67,9 @@ class PhaseRecords:
                 "ended_at": iso(utc_now()),
                 "seconds": round(time.monotonic() - clock, 3),
             }
-            self.put(record, {**about, **facts})
+            # A probe has nothing to check and nothing to fetch: of a phase that did nothing there is nothing to tell.
+            if status != COMPLETED or any(value is not None for value in facts.values()):
+                self.put(record, {**about, **facts})
 
     def put(self, record: str, content: dict[str, Any]) -> None:
         """Store `content` as `record`, after those that could not be stored before. Never raises."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -67,6 +68,9 @@ class Preparation:
         """
         place, run = self._place, self._run
         self.spec = self._patience(lambda: load_run_spec(self._s3, run, place.state / "run_spec.json"))
+        if self.spec.get("probe"):
+            self._start_probe()
+            return
         runtime, dataset = self.spec["runtime"]["python_env"], self.spec["dataset"]
         base = self.spec.get("base_model")
         needed = runtime["size"] + runtime["unpacked_size"] + dataset["bytes"]
@@ -107,7 +111,9 @@ class Preparation:
         log.info("environment: %s", versions)
 
     def sync_data(self) -> None:
-        """Fetch dataset, base model and earlier checkpoints, each file verified."""
+        """Fetch dataset, base model and earlier checkpoints, each file verified. A probe has none of them."""
+        if self.spec.get("probe"):
+            return
         place, run, dataset, manifest = self._place, self._run, self.spec["dataset"], self._manifest
         prefix = layout.dataset_prefix(dataset["name"])
         place.data.mkdir(parents=True, exist_ok=True)
@@ -151,6 +157,28 @@ class Preparation:
         """End whatever is left of the training program."""
         if self.trainer is not None:
             self.trainer.end()
+
+    def _start_probe(self) -> None:
+        """Have the machine's own Python wait to gather facts: nothing of a training is checked, for each lack is a fact.
+
+        The environment is brought when one was published; that it cannot be is the probe's to tell.
+        """
+        place = self._place
+        use_local_disk(place.work)
+        place.output.mkdir(parents=True, exist_ok=True)
+        runtime = self.spec["runtime"]["python_env"]
+        if runtime is not None:
+            try:
+                fetching = self._fetching("fetching the environment")
+                install_environment(self._s3, self._run.bucket, runtime, place.environment, self._say, fetching)
+            except Stopped:
+                raise
+            except TrainingError as error:
+                log.error("no environment: %s", error)
+        command = [sys.executable, "-m", "chronos_training.instance.probe"]
+        command += ["--output", str(place.output), "--environment", str(place.environment)]
+        variables = {**TRAINING_VARIABLES, "PYTHONPATH": str(place.base / "agent/app")}
+        self.trainer = Trainer(command, variables, place.logs / "training.log", place.state / "trainer.pid")
 
     def _start_trainer(self, python: Path, started_at: str, instance_type: str) -> dict[str, Any]:
         """Start the training program, which loads its libraries and waits for its data; return what it found."""
