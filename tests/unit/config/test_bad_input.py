@@ -49,9 +49,25 @@ CASES = [
     ("model: {initialization: zero}", "model.initialization", "must be one of: random, pretrained"),
     ("model: {initialization: pretrained}", "model.base", "names the published model to start from"),
     ("model: {base: tiny}", "model.base", "is for initialization pretrained only"),
-    ("training: {learning_rate: 0}", "training.learning_rate", "greater than 0 and at most 1"),
-    ("training: {learning_rate: .nan}", "training.learning_rate", "a number greater than 0"),
-    ("training: {learning_rate: yes}", "training.learning_rate", "true is not allowed: must be a number"),
+    (
+        "training: {learning_rate: 0}",
+        "training.learning_rate",
+        "of at least 1e-09 and at most 1: each step moves a weight",
+    ),
+    (
+        "training: {learning_rate: 1000}",
+        "training.learning_rate",
+        "at most 1: each step moves a weight by about this much",
+    ),
+    ("training: {learning_rate: .nan}", "training.learning_rate", "a number of at least 1e-09"),
+    ("training: {learning_rate: yes}", "training.learning_rate", '"yes" is not allowed: must be a number'),
+    # Of YAML 1.1, which PyYAML speaks, and not of 1.2.
+    ("training: {steps: 12:30:45}", "training.steps", '"12:30:45" is not allowed: must be a whole number'),
+    ("training: {steps: 1_000}", "training.steps", '"1_000" is not allowed: must be a whole number'),
+    ("training: {steps: 0b11}", "training.steps", '"0b11" is not allowed: must be a whole number'),
+    ("training: {steps: 1e3}", "training.steps", "1000.0 is not allowed: must be a whole number"),
+    ("training: {learning_rate: 1:30.5}", "training.learning_rate", '"1:30.5" is not allowed: must be a number'),
+    (f"{AUTO}autogluon: {{ensemble: on}}", "autogluon.ensemble", '"on" is not allowed: must be true or false'),
     ("training: {learning_rate: fast}", "training.learning_rate", '"fast" is not allowed: must be a number'),
     ("training: {steps: 10}", "training.warmup_steps", "fewer than steps (10)"),
     ("training: {lr_scheduler: cosin}", "training.lr_scheduler", "Did you mean 'cosine'?"),
@@ -60,8 +76,10 @@ CASES = [
     ("training: 5", "training", "must be a section with keys steps, batch_size"),
     ("training: []", "training", "must be a section"),
     ("evaluation: {windows: 0}", "evaluation.windows", "a whole number from 1 to 1,000"),
-    ("run: {max_runtime_hours: 0}", "run.max_runtime_hours", "greater than 0 and at most 12"),
-    ("run: {max_runtime_hours: 13}", "run.max_runtime_hours", "greater than 0 and at most 12"),
+    ("run: {max_runtime_hours: 0}", "run.max_runtime_hours", "of at least 0.01 and at most 12"),
+    ("run: {max_runtime_hours: 0.0001}", "run.max_runtime_hours", "starting, fetching and storing take minutes"),
+    ("run: {max_runtime_hours: 13}", "run.max_runtime_hours", "of at least 0.01 and at most 12"),
+    ("training: {method: lora}", "training.method", "random ones (model.initialization) know nothing"),
     ("run: {max_runtime_hour: 3}", "run.max_runtime_hour", "Did you mean 'run.max_runtime_hours'?"),
     ("dataset: {name: My Data}", "dataset.name", "lower-case letters"),
     ("dataset: {name: ../x}", "dataset.name", "lower-case letters"),
@@ -115,6 +133,7 @@ CASES = [
     (f"{AUTO}autogluon: {{chronos: [tuned]}}", "autogluon.chronos[0]", "a list of: zero_shot, fine_tuned"),
     (f"{AUTO}autogluon: {{chronos: []}}", "autogluon.chronos", "name zero_shot, fine_tuned or both"),
     (f"{AUTO}autogluon: {{time_limit_minutes: 0}}", "autogluon.time_limit_minutes", "greater than 0 and at most 720"),
+    (f"{AUTO}autogluon: {{time_limit_minutes: 0.006}}", "autogluon.time_limit_minutes", "must be at least 0.1"),
     (f"{AUTO}autogluon: {{eval_metric: WQLL}}", "autogluon.eval_metric", "must be one of: WQL, SQL"),
     (f"{AUTO}training: {{steps: 10, warmup_steps: 1}}", "training.steps", "family autogluon makes no use of it"),
     (f"{AUTO}training: {{method: lora}}", "training.method", "family autogluon makes no use of it"),
@@ -151,7 +170,9 @@ UNREADABLE = [
     ("c.yaml", "just text", "must be a mapping of keys to values, but is a text"),
     ("c.yaml", "1: x", "line 1: a key must be text"),
     ("c.yaml", "name: &a x\ndescription: *a\n", "line 2: YAML aliases"),
-    ("c.yaml", "name: !!python/object:os.system x", "not valid YAML"),
+    ("c.yaml", "name: !!python/object:os.system x", "tags (python/object:os.system) are not allowed"),
+    ("c.yaml", "training:\n  steps: !!int 12:30:45", "line 2: not valid YAML here: tags (int) are not allowed"),
+    ("c.yaml", "training: {steps: 090}", "Write 90."),
     ("c.yaml", b"name: \xff\xfe", "not UTF-8 text"),
     ("c.yaml", "[" * 5000, "not"),
     ("c.json", '{"name": "a",}', "not valid JSON"),
@@ -170,6 +191,13 @@ def test_unreadable_file_names_file_and_place(tmp_path: Path, name: str, content
         load_config([file])
     assert str(file) in str(caught.value)
     assert says in str(caught.value)
+
+
+def test_a_number_that_programs_read_differently(tmp_path: Path) -> None:
+    file = tmp_path / "octal.yaml"
+    file.write_text("training:\n  steps: 0100\n")
+    with pytest.raises(ConfigurationError, match=r"line 2: 0100 begins with a zero: .* Write 100, or 64 if that"):
+        load_config([file])
 
 
 def test_missing_file_and_folder(tmp_path: Path) -> None:

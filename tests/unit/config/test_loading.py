@@ -51,6 +51,13 @@ def test_a_learning_rate_reads_as_people_write_it(tmp_path: Path, text: str) -> 
     assert load_config([tmp_path / "c.yaml"]).training.learning_rate == pytest.approx(0.003)
 
 
+@pytest.mark.parametrize("text", ["no", "2024-01-31", "1_000", "12:30", "on"])
+def test_what_only_yaml_1_1_takes_for_something_else_is_text(tmp_path: Path, text: str) -> None:
+    (tmp_path / "c.yaml").write_text(f"dataset: {{targets: [{text}]}}\ndescription: {text}")
+    config = load_config([tmp_path / "c.yaml"])
+    assert (config.dataset.targets, config.description) == ([text], text)
+
+
 def test_the_limit_defaults_to_twelve_hours() -> None:
     assert TrainingConfig().run.max_runtime_hours == 12
 

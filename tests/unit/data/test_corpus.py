@@ -124,7 +124,7 @@ def test_the_command_as_a_process(tmp_path: Path) -> None:
         timeout=60,
     )
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr.count("\n") == 1
+    assert done.stderr.count("\n") == 2 and done.stderr.splitlines()[1].endswith("--empty x"), done.stderr
     assert "Column 'target': 1 values are not numbers; first: 'x' in row 1" in one_error(done.stderr)
 
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chronos_training.data.checks import check_panel
-from chronos_training.data.grid import places, stamps_at
+from chronos_training.data.grid import DAY, after, pandas_stamps, places, stamps_at
 from tests.unit.data.conftest import daily_panel
 
 WEEKDAYS = ["MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN"]
@@ -36,11 +36,23 @@ def test_numbers_rise_by_one_and_lead_back(freq: str, start: pd.Timestamp) -> No
 
 @pytest.mark.parametrize(
     ("freq", "stamp"),
-    [("B", "2024-06-01"), ("W-MON", "2024-06-04"), ("MS", "2024-06-02"), ("ME", "2024-02-28"), ("QS-JAN", "2024-02-01"),
+    [("B", "2024-06-01"), ("W-MON", "2024-06-04"), ("ME", "2024-02-28"), ("QS-JAN", "2024-02-01"),
      ("QE-DEC", "2024-04-30"), ("YS-JAN", "2024-02-01"), ("YE-DEC", "2024-12-30")],
 )  # fmt: skip
 def test_what_does_not_fit(freq: str, stamp: str) -> None:
     assert not places(np.array([stamp], dtype="datetime64[us]"), freq).fits[0]
+
+
+def test_another_day_of_the_month_is_another_phase() -> None:
+    stamps = np.array(["2024-02-15", "2024-03-15", "2024-06-02"], dtype="datetime64[us]")
+    place = places(stamps, "MS")
+    assert place.phase[0] == place.phase[1] == 14 * DAY != place.phase[2]
+    np.testing.assert_array_equal(
+        after(stamps[0], np.array([1, 2]), "MS").astype("M8[D]").astype(str), ["2024-03-15", "2024-04-15"]
+    )
+    np.testing.assert_array_equal(
+        pandas_stamps(stamps, "MS").astype("M8[D]").astype(str), ["2024-02-01", "2024-03-01", "2024-06-01"]
+    )
 
 
 def test_an_unknown_frequency_is_a_mistake_of_the_caller() -> None:

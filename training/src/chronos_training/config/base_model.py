@@ -16,6 +16,15 @@ SIZES = (
 )  # fmt: skip
 
 
+def _check_rank(config: TrainingConfig) -> None:
+    width = config.model.d_model
+    if config.training.method == "lora" and config.training.lora_rank >= width:
+        raise ConfigurationError(
+            f"training.lora_rank: {config.training.lora_rank} is no low rank for a model of width {width} (model.d_model): "
+            f"at most {width - 1}, and 8 to 64 as a rule."
+        )
+
+
 def adopt(config: TrainingConfig, published: dict[str, Any]) -> TrainingConfig:
     """Return `config` with the sizes of the model it starts from. ConfigurationError when the two do not fit.
 
@@ -36,6 +45,7 @@ def adopt(config: TrainingConfig, published: dict[str, Any]) -> TrainingConfig:
     except ValidationError as error:
         lines = " ".join(line for _, line in lines_of(error))
         raise ConfigurationError(f"The configuration does not fit model.base {name!r}: {lines}") from None
+    _check_rank(adopted)
     for key, have, most in (
         ("model.context_length", adopted.model.context_length, settings.get("context_length")),
         ("forecast.prediction_length", adopted.forecast.prediction_length, settings.get("longest_prediction")),

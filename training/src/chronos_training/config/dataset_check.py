@@ -23,6 +23,7 @@ def check_against_dataset(config: TrainingConfig, manifest: dict[str, Any]) -> N
                 f"it has: {', '.join(targets) or 'none'}.{nearest(target, targets)}"
             )
     problems += _covariate_problems(config, manifest, name)
+    problems += _batch_problems(config, manifest, name)
     # With short_series: drop, one series that is long enough will do.
     dropping = config.dataset.short_series == "drop"
     shortest = int(manifest.get("longest_series" if dropping else "shortest_series", 0))
@@ -57,6 +58,18 @@ def _covariate_problems(config: TrainingConfig, manifest: dict[str, Any], name: 
                     f"it has: {', '.join(usable) or 'none'}.{nearest(column, usable)}"
                 )
     return problems
+
+
+def _batch_problems(config: TrainingConfig, manifest: dict[str, Any], name: str) -> list[str]:
+    """A window ends at an observation of a target: there are no more different ones than those."""
+    rows = int(manifest.get("rows", 0)) * len(config.dataset.targets)
+    made = config.training.synthetic_share > 0 or config.training.mixup_share > 0
+    if config.model.family == "autogluon" or made or not rows or config.training.batch_size <= rows:
+        return []
+    return [
+        f"training.batch_size: {config.training.batch_size:,} windows in each step are more than dataset {name!r} has: at most "
+        f"{rows:,}, one for each observation."
+    ]
 
 
 def _length_problems(config: TrainingConfig, name: str, shortest: int) -> list[str]:

@@ -7,6 +7,7 @@ import json
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from chronos_training.config.bounds import WHY
 from chronos_training.config.messages import allowed
 from chronos_training.config.schema import TrainingConfig
 from chronos_training.core.output import run
@@ -31,7 +32,8 @@ def explain() -> str:
 
 def _row(key: str, field: FieldInfo) -> str:
     default = "" if field.default is None else json.dumps(field.default, ensure_ascii=False)
-    cells = (f"`{key}`", f"`{default}`" if default else "(empty)", allowed(field), field.description or "")
+    meaning = f"{field.description or ''}{f' Limits: {WHY[key]}.' if key in WHY else ''}"
+    cells = (f"`{key}`", f"`{default}`" if default else "(empty)", allowed(field), meaning)
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 
 

@@ -17,6 +17,8 @@ TAKEN_BY_AUTOGLUON = {
 # Of the rest it takes everything but these.
 LEFT_BY_AUTOGLUON = {"evaluation": {"batch_size"}}
 
+LEAST_MINUTES = 0.1
+
 
 def counts(family: str, section: str, key: str) -> bool:
     """Return whether a key of a section has a meaning for a family."""
@@ -43,6 +45,18 @@ def unused(config: TrainingConfig) -> Iterator[tuple[str, str]]:
                 )
             else:
                 yield f"{name}.{key}", f"it is for model.family autogluon, and model.family is {family}"
+
+
+def unmeant(config: TrainingConfig) -> Iterator[tuple[str, str]]:
+    """Give (dotted key, why not) for what a program may try and no person can mean; refused in what people write."""
+    if config.training.method == "lora" and config.model.initialization == "random":
+        yield (
+            "training.method",
+            "low-rank additions leave the weights as they are, and random ones (model.initialization) know nothing; take "
+            "full, or start from pretrained weights",
+        )
+    if config.model.family == "autogluon" and config.autogluon.time_limit_minutes < LEAST_MINUTES:
+        yield "autogluon.time_limit_minutes", f"must be at least {LEAST_MINUTES:g}: no model is fitted in less"
 
 
 def in_use(content: dict[str, Any]) -> dict[str, Any]:

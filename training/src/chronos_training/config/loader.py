@@ -7,7 +7,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from chronos_training.config.messages import lines_of, nearest
+from chronos_training.config.family_rules import unmeant
+from chronos_training.config.messages import lines_of, nearest, show
 from chronos_training.config.reading import read_file
 from chronos_training.config.schema import TrainingConfig
 from chronos_training.core.errors import ConfigurationError
@@ -52,6 +53,10 @@ def load_with_origins(paths: list[Path]) -> tuple[TrainingConfig, dict[str, Path
     if not problems:
         try:
             config = TrainingConfig.model_validate(merged)
+            for key, reason in unmeant(config):
+                section, name = key.split(".")
+                value, file = getattr(getattr(config, section), name), _origin(origin, (section, name))
+                raise ConfigurationError(f"{file}: {key}: {show(value)} is not allowed: {reason}.")
             return config, {".".join(str(part) for part in key): file for key, file in origin.items()}
         except ValidationError as error:
             problems = [f"{_origin(origin, path)}: {line}" for path, line in lines_of(error)]

@@ -11,8 +11,12 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
+from chronos_training.config.bounds import WHY
 from chronos_training.config.fields import EARLIER_RUN
 from chronos_training.config.schema import TrainingConfig
+
+# pydantic's words for a number beyond a limit.
+_BEYOND = {"greater_than", "greater_than_equal", "less_than", "less_than_equal"}
 
 
 def field_at(path: tuple[int | str, ...]) -> FieldInfo | None:
@@ -178,6 +182,8 @@ def _line(path: tuple[int | str, ...], kind: str, message: str, value: Any) -> s
     field = field_at(path)
     must = allowed(field) if field else message
     line = f"{key}: {show(value)} is not allowed: must be {must}"
+    if kind in _BEYOND and key in WHY:
+        line += f": {WHY[key]}"
     if kind == "value_error":
         return f"{key}: {show(value)} is not allowed: {message}."
     if kind == "literal_error" and field:

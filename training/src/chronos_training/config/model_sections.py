@@ -64,10 +64,14 @@ class ModelSection(Section):
     )
     low_limit: Real = Field(
         -15.0,
+        ge=-1000.0,
+        le=1000.0,
         description="Lowest value that chronos_t5 tells apart, in mean absolute values of the history; 0 for counts.",
     )
     high_limit: Real = Field(
         15.0,
+        ge=-1000.0,
+        le=1000.0,
         description="Highest value. Narrow limits make fine bins: series that stay near their level need 2 or 3 here, not 15.",
     )
     samples: Whole = Field(

@@ -19,7 +19,10 @@ class UnusableFile(Exception):
 
 
 class _Loader(yaml.SafeLoader):
-    """Safe YAML that refuses duplicate keys, merge keys, aliases and keys that are not text."""
+    """Safe YAML as its version 1.2 reads it (core schema), without duplicate keys, tags, aliases and keys that are not text.
+
+    PyYAML speaks version 1.1, to which 12:30:45 is a number (45,045), `no` is false and 2024-01-31 a date.
+    """
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen: dict[str, int] = {}
@@ -35,23 +38,44 @@ class _Loader(yaml.SafeLoader):
         return super().construct_mapping(node, deep=True)
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        event = self.peek_event()  # type: ignore[no-untyped-call]
+        line = event.start_mark.line + 1
         # An alias can make a document explode in size, and no configuration needs one.
-        if self.check_event(yaml.AliasEvent):
-            mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]
-            raise UnusableFile(f"line {mark.line + 1}: YAML aliases (*name) are not allowed here")
+        if isinstance(event, yaml.AliasEvent):
+            raise UnusableFile(f"line {line}: YAML aliases (*name) are not allowed here")
+        if getattr(event, "tag", None) is not None:
+            raise UnusableFile(
+                f"line {line}: not valid YAML here: tags ({event.tag.removeprefix('tag:yaml.org,2002:')}) are not allowed"
+            )
         node: yaml.Node | None = super().compose_node(parent, index)
         return node
 
+    def whole_number(self, node: yaml.ScalarNode) -> int:
+        text = node.value
+        if _LEADING_ZERO.match(text):
+            raise UnusableFile(
+                f"line {node.start_mark.line + 1}: {text} begins with a zero: some programs read that as "
+                f"{int(text, 10)}, others as a number to base 8. Write {int(text, 10)}"
+                + (f", or {int(text, 8)} if that is meant" if set(text) <= set("+-01234567") else "")
+            )
+        return int(text, 0)
 
-def _number_like_yaml12(loader: _Loader) -> None:
-    """Let `3e-3` be a number: YAML 1.1, which PyYAML speaks, wants `3.0e-3` and would give the text "3e-3"."""
-    loader.yaml_implicit_resolvers = {k: list(v) for k, v in yaml.SafeLoader.yaml_implicit_resolvers.items()}
-    pattern = re.compile(r"^[-+]?[0-9][0-9_]*(?:\.[0-9_]*)?[eE][-+]?[0-9]+$")
-    for first in "-+0123456789":
-        loader.yaml_implicit_resolvers.setdefault(first, []).insert(0, ("tag:yaml.org,2002:float", pattern))
 
-
-_number_like_yaml12(_Loader)  # type: ignore[arg-type]
+_LEADING_ZERO = re.compile(r"^[-+]?0[0-9]+$")
+# The core schema: https://yaml.org/spec/1.2.2/#1032-tag-resolution
+_CORE = {
+    "null": (r"~|null|Null|NULL|", ["~", "n", "N", ""]),
+    "bool": (r"true|True|TRUE|false|False|FALSE", list("tTfF")),
+    "int": (r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+", list("-+0123456789")),
+    "float": (
+        r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)",
+        list("-+.0123456789"),
+    ),
+}
+_Loader.yaml_implicit_resolvers = {}  # none of 1.1
+for _kind_of, (_pattern, _first) in _CORE.items():
+    _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_kind_of}", re.compile(f"^(?:{_pattern})$"), _first)
+_Loader.add_constructor("tag:yaml.org,2002:int", _Loader.whole_number)
 
 
 def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

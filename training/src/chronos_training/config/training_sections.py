@@ -22,13 +22,13 @@ class TrainingSection(Section):
         le=1024,
         description="Parts in which a process takes its share of the batch, when memory does not hold it at once.",
     )
-    learning_rate: Real = Field(6e-3, gt=0.0, le=1.0, description="Peak learning rate of AdamW.")
+    learning_rate: Real = Field(6e-3, ge=1e-9, le=1.0, description="Peak learning rate of AdamW.")
     lr_scheduler: Literal["cosine", "linear", "constant_with_warmup"] = Field(
         "cosine", description="Course of the learning rate after the warm-up."
     )
-    warmup_steps: Whole = Field(60, ge=0, description="Steps of linear warm-up; fewer than steps.")
+    warmup_steps: Whole = Field(60, ge=0, le=10_000_000, description="Steps of linear warm-up; fewer than steps.")
     weight_decay: Real = Field(0.01, ge=0.0, le=1.0, description="Weight decay of AdamW.")
-    max_grad_norm: Real = Field(1.0, gt=0.0, le=1000.0, description="Gradients are scaled down to this norm.")
+    max_grad_norm: Real = Field(1.0, ge=1e-4, le=1000.0, description="Gradients are scaled down to this norm.")
     precision: Literal["auto", "fp32", "fp16", "bf16"] = Field(
         "auto",
         description="Numbers of the forward pass. auto: bf16 where the GPU has it, else (T4, CPU) fp32. fp16 overflows in models of T5's kind.",
@@ -72,8 +72,12 @@ class TrainingSection(Section):
     seed: Whole = Field(
         0, ge=0, le=2**32 - 1, description="Seed of weights, windows and dropout; the same seed gives the same model."
     )
-    log_every_steps: Whole = Field(10, ge=1, description="Steps between two entries of the loss curve.")
-    checkpoint_every_steps: Whole = Field(300, ge=1, description="Steps between two checkpoints (and validations).")
+    log_every_steps: Whole = Field(
+        10, ge=1, le=10_000_000, description="Steps between two entries of the loss curve; the last step has one, too."
+    )
+    checkpoint_every_steps: Whole = Field(
+        300, ge=1, le=10_000_000, description="Steps between two checkpoints (and validations)."
+    )
     keep_checkpoints: Whole = Field(2, ge=1, le=100, description="Newest checkpoints that are kept, beside the best.")
     cpu_threads: Whole | None = Field(
         None,
@@ -140,13 +144,13 @@ class RunSection(Section):
 
     max_runtime_hours: Real = Field(
         12.0,
-        gt=0.0,
+        ge=0.01,
         le=12.0,
         description="The watcher ends the instance this many hours after its boot; the default is the most.",
     )
     max_cost: Real | None = Field(
         None,
-        gt=0.0,
+        ge=0.01,
         le=10_000.0,
         description="The most that the run may cost, in US dollars, by the launch's prices: instances with volumes and addresses, up to the last guard. Shortens max_runtime_hours; empty: no cap.",
     )

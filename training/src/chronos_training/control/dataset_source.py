@@ -11,8 +11,8 @@ from typing import Any
 from chronos_training.control.dataset import publish_dataset
 from chronos_training.control.publishing import tell_missing_bucket
 from chronos_training.control.settings import resolve_settings
-from chronos_training.core import aws
-from chronos_training.core.errors import ConfigurationError
+from chronos_training.core import aws, commands
+from chronos_training.core.errors import ConfigurationError, DataError
 
 NAME = re.compile(r"^[a-z0-9][a-z0-9._-]{0,62}$")  # as in the configuration's dataset.name
 
@@ -28,10 +28,11 @@ def prepare_and_publish(
     say: Callable[[str], None],
     targets: Sequence[str] = ("target",),
     rules: Mapping[str, Any] | None = None,
+    form: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Prepare the dataset `name` from `source` in a temporary folder and publish it; see `publish_dataset`.
 
-    `targets` and `rules` go to `prepare`. An empty `bucket` is looked up in the environment's parameters.
+    `targets`, `rules` and `form` go to `prepare`. An empty `bucket` is looked up in the environment's parameters.
     Raises ConfigurationError, DataError, TrainingError.
     """
     if not NAME.match(name):
@@ -39,11 +40,16 @@ def prepare_and_publish(
             f"The dataset's name {name!r} is not allowed: lower-case letters, digits, '.', '_' and '-', at most 63, "
             "beginning with a letter or digit."
         )
+    from chronos_training.data.formats import Format
     from chronos_training.data.prepare import prepare  # pandas: half a second that a bad name need not cost
     from chronos_training.data.rules import Rules
 
+    chosen, written = Rules.from_mapping(rules or {}), Format.from_mapping(form or {})
     with tempfile.TemporaryDirectory(prefix="chronos-dataset-") as folder:
-        manifest = prepare(source, name, Path(folder), targets=targets, rules=Rules.from_mapping(rules or {}))
+        try:
+            manifest = prepare(source, name, Path(folder), targets=targets, rules=chosen, form=written)
+        except DataError as error:
+            raise _as_variables(error, env, source, name, rules or {}, form or {}) from None
         say(f"{name}: {manifest['items']} series, {manifest['rows']:,} rows, frequency {manifest['freq']}")
         for note in manifest["notes"]:
             say(f"{name}: {note}")
@@ -58,3 +64,24 @@ def prepare_and_publish(
     else:
         say(f"{name}: already published, digest {result['digest'][:12]}")
     return result
+
+
+def _as_variables(
+    error: DataError, env: str, source: str, name: str, rules: Mapping[str, Any], form: Mapping[str, Any]
+) -> DataError:
+    """Return a refusal with the playbook's command that takes the file as it is, where the options for that are known."""
+    offer = error.facts.get("options")
+    if not offer:
+        return error
+    from chronos_training.data.formats import MEANING as FORMAT
+    from chronos_training.data.formats import Format
+
+    columns = dict(Format(columns=offer["columns"]).columns) if "columns" in offer else {}
+    formats = {**form, **{key: value for key, value in offer.items() if key in FORMAT and key != "columns"}}
+    formats |= {"columns": {**form.get("columns", {}), **columns}} if columns else {}
+    changed = {**rules, **{key: value for key, value in offer.items() if key not in FORMAT}}
+    variables: dict[str, Any] = {"training_dataset_name": name, "training_dataset_source": source}
+    variables |= {"training_dataset_columns": formats.pop("columns")} if formats.get("columns") else {}
+    variables |= {"training_dataset_format": formats} if formats else {}
+    variables |= {"training_dataset_rules": changed} if changed else {}
+    return DataError(error.message, hint=f"{error.hint} Here: {commands.playbook(env, 'publish_dataset', **variables)}")

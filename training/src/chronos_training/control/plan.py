@@ -22,8 +22,10 @@ from chronos_training.config import (
     repository_config,
 )
 from chronos_training.config.fingerprint import Fingerprint
+from chronos_training.config.size import GB, check_disk, check_memory, in_words, learning_bytes, remarks
 from chronos_training.core import aws, layout
-from chronos_training.core.clock import iso, utc_now
+from chronos_training.core.capacity import gpu_memory_gb, memory_gb, vcpus
+from chronos_training.core.clock import duration, iso, utc_now
 from chronos_training.core.commands import playbook
 from chronos_training.core.cost import REFERENCE_TYPE, HourlyPrice, dearest, hourly_price, request_prices
 from chronos_training.core.errors import ConfigurationError
@@ -31,7 +33,7 @@ from chronos_training.core.objects import read_bytes
 
 from .earlier_run import checkpoints_of_run, model_of_run, without_latest
 from .expectation import Expectation, expectation
-from .limits import deadline_of, poweroff_minutes, with_limit
+from .limits import LEAST_CAPPED_SECONDS, deadline_of, poweroff_minutes, with_limit
 from .owner import owner
 from .plan_text import plan_lines, probe_lines
 from .published import base_model, current_runtime, dataset_manifest
@@ -62,6 +64,7 @@ class Plan:
     run_spec: Json
     run_spec_body: str
     agent: Json
+    remarks: list[str]  # what the configuration says and can hardly mean
 
     @property
     def run_spec_key(self) -> str:
@@ -179,6 +182,7 @@ def make_plan(request: LaunchRequest) -> Plan:
         origins = {key: source for key, source in origins.items() if key not in taken}
     check_against_dataset(config, manifest.content)
     check_device(config, request.device)
+    _check_size(config, request)
     _check_build(request.env, request.device, environment)
     resume = None
     if request.resume_run:
@@ -224,7 +228,38 @@ def make_plan(request: LaunchRequest) -> Plan:
         "limits": {"deadline_seconds": deadline, "max_cost_usd": config.run.max_cost, "capped": capped},
     }
     body = json.dumps(spec, indent=2) + "\n"
-    return Plan(run_id, settings, request, deadline, prices, zones, changed, origins, expected, spec, body, agent)
+    said = [*remarks(config, manifest.content), *_remarks(config, request, deadline)]
+    return Plan(run_id, settings, request, deadline, prices, zones, changed, origins, expected, spec, body, agent, said)
+
+
+def _check_size(config: TrainingConfig, request: LaunchRequest) -> None:
+    """Raise ConfigurationError when memory or volume of a type that is tried cannot hold the model that learns."""
+    check_disk(config, request.volume_gb)
+    for kind in request.instance_types:
+        on_gpu = request.device == "cuda"
+        memory = gpu_memory_gb(kind) if on_gpu else memory_gb(kind)
+        if memory is not None:
+            check_memory(config, memory, f"a GPU of {kind}" if on_gpu else kind, shared=not on_gpu)
+
+
+def _remarks(config: TrainingConfig, request: LaunchRequest, deadline: float) -> list[str]:
+    said = []
+    if deadline < LEAST_CAPPED_SECONDS:
+        said.append(
+            f"A limit of {duration(deadline)} is short: starting, fetching and storing take some minutes of every run."
+        )
+    threads = config.training.cpu_threads
+    for kind in request.instance_types:
+        cores = vcpus(kind)
+        if threads and cores and request.device == "cpu" and threads > cores:
+            said.append(
+                f"training.cpu_threads is {threads}, and {kind} has {cores} vCPUs: they would wait for each other."
+            )
+        if (gpu_memory_gb(kind) if request.device == "cuda" else memory_gb(kind)) is None and learning_bytes(
+            config
+        ) > GB:
+            said.append(f"The model has {in_words(config)}; the memory of {kind} is not known here.")
+    return said
 
 
 def runtime_section(environment: Json | None, agent: Json) -> Json:

@@ -192,6 +192,7 @@ def _cost(plan: Plan) -> list[str]:
 def _doubts(plan: Plan) -> list[str]:
     """Return what may go wrong with time and money as they are planned: a limit that is too short, prices that may be wrong."""
     lines = [line for one in plan.precisions if one.warning for line in _row("warning", one.warning)]
+    lines += [line for one in plan.remarks for line in _row("warning", one)]
     if plan.expected is not None and plan.expected.total > plan.deadline_seconds:
         lines += _row("warning", "Runs like it took longer than this limit: it would be ended before it is done.")
     if plan.price.date == GIVEN:

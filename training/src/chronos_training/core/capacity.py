@@ -134,6 +134,29 @@ def vcpus(instance_type: str) -> int | None:
     return 4 * int(match.group(1) or 1) if match else None
 
 
+# GiB of memory for each vCPU, by the letters and generation before the dot; sizes of a family have the same ratio.
+_MEMORY_PER_VCPU = {"m": 4.0, "c": 2.0, "r": 8.0, "t": 4.0, "g4dn": 4.0, "g5": 4.0, "g6": 4.0, "g6e": 8.0, "gr6": 8.0}
+# GB of each GPU: T4, A10G, L4, L40S, V100, A100, H100.
+_GPU_MEMORY = {"g4dn": 16.0, "g5": 24.0, "g6": 24.0, "gr6": 24.0, "g6e": 48.0, "p3": 16.0, "p4d": 40.0, "p5": 80.0}
+
+
+def memory_gb(instance_type: str) -> float | None:
+    """Return the memory of a type in GB, or None where its name does not tell (small t types, metal, rare families)."""
+    family, _, size = instance_type.partition(".")
+    count, letters = vcpus(instance_type), re.match(r"[a-z]*", family)
+    ratio = _MEMORY_PER_VCPU.get(family) or _MEMORY_PER_VCPU.get(letters.group() if letters else "")
+    if ratio is None or count is None or (family.startswith("t") and size in {"nano", "micro", "small", "medium"}):
+        return None
+    if size == "medium":
+        count = 1  # of m, c and r, where there are such
+    return ratio * count * 1.073741824
+
+
+def gpu_memory_gb(instance_type: str) -> float | None:
+    """Return the memory of one GPU of a type in GB, or None where it is not known."""
+    return _GPU_MEMORY.get(instance_type.partition(".")[0])
+
+
 def explain_quota(place: Place, code: str, message: str, region: str) -> tuple[str, str]:
     """Return what a quota refusal of `place` means and what to ask AWS for: a sentence and a hint."""
     instance_type, count = place.instance_type, place.count

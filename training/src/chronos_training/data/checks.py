@@ -12,7 +12,7 @@ import pandas as pd
 
 from chronos_training.core.errors import ConfigurationError, DataError
 from chronos_training.data.columns import KEYS, typed
-from chronos_training.data.frequency import infer_freq, regular
+from chronos_training.data.frequency import infer_freq, on_one_day, regular
 from chronos_training.data.report import Report
 from chronos_training.data.rules import Rules
 
@@ -50,7 +50,7 @@ def check_panel(
         raise DataError("The dataset has no rows.")
     report = Report()
     table = _sorted(typed(frame, targets), rules, report)
-    table = _one_row_each(table, rules, report)
+    table = on_one_day(_one_row_each(table, rules, report), report)
     try:
         freq = infer_freq(table)
     except DataError as error:
@@ -94,6 +94,7 @@ def _sorted(table: pd.DataFrame, rules: Rules, report: Report) -> pd.DataFrame:
                 f"{len(rows):,} rows are earlier than the row of their item before them; first: item "
                 f"{table['item_id'].iloc[first]!r} at {table['timestamp'].iloc[first]}.",
                 "Sort the rows, or set rule unsorted to sort.",
+                unsorted="sort",
             )
         else:
             note = f"{len(rows):,} rows of {items.nunique():,} series were out of order and were sorted."
@@ -112,7 +113,8 @@ def _one_row_each(table: pd.DataFrame, rules: Rules, report: Report) -> pd.DataF
         report.refuse(
             f"{count:,} rows share item and timestamp with another row; first: item {first['item_id']!r} at "
             f"{first['timestamp']}.",
-            "Keep one row for each item and time, or set rule duplicates to first, last or mean.",
+            "Keep one row for each item and time, or set rule duplicates to first, last or mean (--duplicates mean).",
+            duplicates="mean",
         )
     else:
         how = {"first": "the first row kept", "last": "the last row kept", "mean": "averaged"}[rules.duplicates]
@@ -142,6 +144,7 @@ def _gaps(table: pd.DataFrame, added: Mask, rules: Rules, report: Report) -> Non
             f"{count:,} timestamps are missing in {items.nunique():,} series; first: item {first['item_id']!r} at "
             f"{first['timestamp']}.",
             "Give a row for each, or set rule gaps to fill.",
+            gaps="fill",
         )
     else:
         note = f"{count:,} missing timestamps were added with an empty target."
@@ -187,7 +190,9 @@ def _judge(check: str, hit: pd.Series, lengths: pd.Series, rule: str, report: Re
     names, count = list(hit[hit].index), int(hit.sum())
     place = f"first: item {names[0]!r} with {int(lengths[names[0]]):,} rows"
     if rule == "refuse":
-        report.refuse(f"{count:,} series are {what}; {place}.", f"Leave them out, or set rule {check} to drop.")
+        report.refuse(
+            f"{count:,} series are {what}; {place}.", f"Leave them out, or set rule {check} to drop.", **{check: "drop"}
+        )
         return none
     handled = "dropped" if rule == "drop" else "kept"
     report.found(check, names, int(lengths[hit].sum()), handled, f"{count:,} series are {what} ({handled}); {place}.")
@@ -206,6 +211,7 @@ def _missing(table: pd.DataFrame, added: Mask, targets: tuple[str, ...], rules: 
             f"{int(empty.sum()):,} rows have an empty target, those of filled gaps counted; first: item "
             f"{first['item_id']!r} at {first['timestamp']}.",
             "Give a value, or set rule missing to keep, interpolate or forward_fill.",
+            missing="keep",
         )
         return table
     if rules.missing == "keep":

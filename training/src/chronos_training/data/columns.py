@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 import numpy as np
@@ -10,8 +9,11 @@ import pandas as pd
 import pandera.pandas as pa
 
 from chronos_training.core.errors import DataError
+from chronos_training.data.dates import plain
+from chronos_training.data.formats import quoted
 from chronos_training.data.report import Report
 
+_WORDS = 3  # that a person may have for "no value"
 KEYS = ("item_id", "timestamp")
 # What pandas' nanosecond timestamps hold; a series that leaves it cannot be given a grid.
 EARLIEST, LATEST = pd.Timestamp("1678-01-01"), pd.Timestamp("2262-01-01")
@@ -29,6 +31,8 @@ def typed(frame: pd.DataFrame, targets: tuple[str, ...]) -> pd.DataFrame:
     raw.columns = raw.columns.map(str)
     if twice := sorted(set(raw.columns[raw.columns.duplicated()])):
         raise DataError(f"Column {', '.join(map(repr, twice))} is there more than once.", hint="Keep one of them.")
+    if "timestamp" in raw:
+        raw["timestamp"] = plain(raw["timestamp"])
     _check(raw, targets, labels)
     rest = [column for column in raw.columns if column not in {*KEYS, *targets}]
     return pd.DataFrame(
@@ -38,17 +42,10 @@ def typed(frame: pd.DataFrame, targets: tuple[str, ...]) -> pd.DataFrame:
 
 
 def as_stamps(values: pd.Series) -> pd.Series:
-    """Return `values` as naive UTC timestamps of microseconds; NaT for what is not a date between 1678 and 2261."""
+    """Return dates (see `dates.plain`) as naive UTC of microseconds; NaT for what is not a date between 1678 and 2261."""
     if pd.api.types.is_numeric_dtype(values):
         return pd.Series(pd.NaT, index=values.index, dtype="datetime64[us]")
-    parsed = pd.to_datetime(values, errors="coerce", utc=True, format="ISO8601")
-    if parsed.isna().any():
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # that no format was found is seen from what stays empty
-            other = pd.to_datetime(values, errors="coerce", utc=True)
-        if other.isna().sum() < parsed.isna().sum():
-            parsed = other
-    parsed = parsed.dt.tz_localize(None)
+    parsed = pd.to_datetime(values, errors="coerce", utc=True, format="ISO8601").dt.tz_localize(None)
     return parsed.where(parsed.between(EARLIEST, LATEST, inclusive="left")).astype("datetime64[us]")
 
 
@@ -124,7 +121,8 @@ def _check(raw: pd.DataFrame, targets: tuple[str, ...], labels: pd.Index) -> Non
             index = group["index"].dropna().astype(int)
             first = int(index.min()) if len(index) else 0
             sentence = _sentence(column, str(check), len(group), raw[column].iloc[first], _place(labels, first))
-            report.refuse(sentence, _remedy(str(check), column in targets))
+            offer = _offer(str(check), column, raw[column].iloc[index], column in targets)
+            report.refuse(sentence, _remedy(str(check), column, column in targets), **offer)
     report.stop()
 
 
@@ -159,15 +157,24 @@ def _sentence(column: str, check: str, count: int, first: Any, place: str) -> st
     }[check]
 
 
-def _remedy(check: str, is_target: bool) -> str:
+def _offer(check: str, column: str, wrong: pd.Series, is_target: bool) -> dict[str, str]:
+    """Return the option that takes a column in spite of its `wrong` values: words that may stand for none, or leaving it out."""
+    words = sorted({str(value).strip() for value in wrong})
+    if check == "text" and len(words) <= _WORDS and not any(c.isdigit() or c in ',"' for word in words for c in word):
+        return {"empty": ",".join(words)}
+    return {} if is_target or check not in ("text", "infinite") else {"leave_out": quoted(column)}
+
+
+def _remedy(check: str, column: str, is_target: bool) -> str:
     """Return what to do about it."""
     return {
         "item": "Name the series of every row, with text or a whole number.",
-        "epoch": "",
+        "epoch": "Or say how they are written, if they are dates: --dates %Y%m.",
         "zone": "Give all of them a zone, or none.",
         "date": f"Give {_DATES}, from 1678 to 2261.",
         "infinite": "Leave empty what is not known.",
-        "text": "Leave empty what is not known."
+        "text": "Leave empty what is not known, or say which texts mean that: --empty."
         if is_target
-        else "Only numbers are taken beside item_id and timestamp: leave the column out, or give it as numbers.",
+        else f"Only numbers are taken beside item_id and timestamp: leave the column out (--leave-out {quoted(column)}), or "
+        "give it as numbers.",
     }[check]

@@ -11,6 +11,10 @@ from chronos_training.data.grid import places, stamps_at
 from chronos_training.data.report import Report
 
 _STEPS = {"1min": "min", "15min": "15min", "30min": "30min", "1h": "h"}
+_SPANS = ((28, 31, "M"), (89, 92, "Q"), (365, 366, "Y"))
+# Days in which a value of each month may move about, as one of the last trading day does: up to a holiday at a weekend.
+_WINDOW = 6
+_HOLIDAYS = 0.1
 # A mistyped year opens a gap of centuries. Real gaps, as of a shop that sells a thing twice a month, stay far below.
 MOST_ADDED = 20
 
@@ -32,18 +36,57 @@ def infer_freq(frame: pd.DataFrame) -> str:
         return "B" if not (stamps.dt.dayofweek >= 5).any() else "D"
     if days == 7:
         return f"W-{('MON', 'TUE', 'WED', 'THU', 'FRI', 'SAT', 'SUN')[int(stamps.dt.dayofweek.mode().iloc[0])]}"
-    # Most, not all: a single wrong date is better told by its item than by a frequency that cannot be found.
-    for edge in ("S", "E"):
-        at_edge = stamps[stamps.dt.is_month_start if edge == "S" else stamps.dt.is_month_end]
-        if len(at_edge) * 2 <= len(stamps):
-            continue
-        for low, high, letter in ((28, 31, "M"), (89, 92, "Q"), (365, 366, "Y")):
-            if low <= days <= high:
-                return f"{letter}{edge}{'' if letter == 'M' else _anchor(at_edge.dt.month, letter, edge)}"
+    span = next((letter for low, high, letter in _SPANS if low <= days <= high), None)
+    if span is not None:
+        # Most, not all: a single wrong date is better told by its item than by a frequency that cannot be found.
+        for edge, at_edge in (
+            ("S", stamps.dt.is_month_start),
+            ("E", stamps.dt.is_month_end),
+            ("S", _usual_day(stamps)),
+        ):
+            if at_edge.sum() * 2 > len(stamps):
+                return f"{span}{edge}{'' if span == 'M' else _anchor(stamps[at_edge].dt.month, span, edge)}"
     raise DataError(
         f"The commonest distance of two rows is {common}; that is no frequency that can be forecast here.",
-        hint="Use minutes (1, 15, 30), hours, days, business days, weeks, or the start or end of months, quarters, years.",
+        hint="Use minutes (1, 15, 30), hours, days, business days, weeks, or one day of each month, quarter or year.",
     )
+
+
+def _usual_day(stamps: pd.Series) -> pd.Series:
+    """Return which timestamps are on the panel's commonest day of the month; none where not every month has that day."""
+    usual = int(stamps.dt.day.mode().iloc[0])
+    return stamps.dt.day.eq(usual) & (usual <= 28)
+
+
+def on_one_day(frame: pd.DataFrame, report: Report) -> pd.DataFrame:
+    """Return the sorted panel with values of each month that move about by a few days on one day of it, and say so.
+
+    The last business day becomes the last of its month, and the second Tuesday the first. Values of one day, and a panel
+    in which a series has two in a month, stay as they are.
+    """
+    stamps = frame["timestamp"]
+    same = frame["item_id"].eq(frame["item_id"].shift())
+    steps = stamps.diff()[same]
+    common = steps[steps > pd.Timedelta(0)].mode()
+    if common.empty or not any(low <= common.iloc[0] / pd.Timedelta(days=1) <= high for low, high, _ in _SPANS):
+        return frame
+    day, left = stamps.dt.day, stamps.dt.days_in_month - stamps.dt.day
+    month = stamps.to_numpy().astype("datetime64[M]")
+    twice = same.to_numpy() & np.append(False, month[1:] == month[:-1])
+    at_end = left.max() <= _WINDOW
+    if twice.any() or not (at_end or day.max() - day.min() <= _WINDOW):
+        return frame
+    moved = pd.Series((month + 1).astype("datetime64[D]") - 1 if at_end else month, index=frame.index)
+    off = stamps.dt.normalize().ne(moved)
+    weekend = off & moved.dt.dayofweek.ge(5)
+    # Mostly on one day: then the others are mistakes, unless that day was a weekend's; a few were a holiday's.
+    mostly = max(float(_usual_day(stamps).mean()), 1 - float(off.mean())) > 0.5
+    if mostly and not (weekend.any() and (off & ~weekend).mean() <= _HOLIDAYS):
+        return frame
+    edge = "last" if at_end else "first"
+    note = f"The values are of days {day.min()} to {day.max()} of a month, one in each; they stand at its {edge} day."
+    report.found("days of the month", frame["item_id"][off], int(off.sum()), f"at its {edge} day", note)
+    return frame.assign(timestamp=moved.astype("datetime64[us]"))
 
 
 def _anchor(months: pd.Series, letter: str, edge: str) -> str:

@@ -22,9 +22,11 @@ _THURSDAY = 3  # day 0 of the Unix calendar, counted from Monday
 
 @dataclass(frozen=True)
 class Places:
-    """Of each timestamp: its `number` on the grid, its `phase` beside it in µs (the time of day), and whether it `fits`.
+    """Of each timestamp: its `number` on the grid, its `phase` beside it in µs, and whether it `fits`.
 
-    Timestamps of one series with one phase that all fit lie on the grid; their numbers rise by 1.
+    The phase is the time of day; for the start of months, quarters and years with the days before it in the month: values
+    of each 15th have a phase of 14 days. Timestamps of one series with one phase that all fit lie on the grid; their
+    numbers rise by 1.
     """
 
     number: Ints
@@ -46,8 +48,10 @@ def places(stamps: Stamps, freq: str) -> Places:
         return Places(shifted // 7, phase, shifted % 7 == 0)
     size, offset, at_start = _calendar(freq)
     month = stamps.astype("datetime64[M]").astype(np.int64)
-    right_day = day == (_first_day(month) if at_start else _first_day(month + 1) - 1)
-    return Places((month - offset) // size, phase, right_day & ((month - offset) % size == 0))
+    right_month = (month - offset) % size == 0
+    if at_start:
+        return Places((month - offset) // size, micros - _first_day(month) * DAY, right_month)
+    return Places((month - offset) // size, phase, right_month & (day == _first_day(month + 1) - 1))
 
 
 def stamps_at(number: Ints, phase: Ints, freq: str) -> Stamps:
@@ -63,6 +67,21 @@ def stamps_at(number: Ints, phase: Ints, freq: str) -> Stamps:
         month = number * size + offset
         day = _first_day(month) if at_start else _first_day(month + 1) - 1
     return (day * DAY + phase).astype("datetime64[us]")
+
+
+def after(stamp: np.datetime64 | str, steps: Ints, freq: str) -> Stamps:
+    """Return the timestamps (datetime64[us]) that come `steps` after one that is on the grid of `freq`."""
+    start = places(np.array([stamp], dtype="datetime64[us]"), freq)
+    return stamps_at(start.number + steps, np.broadcast_to(start.phase, np.shape(steps)), freq)
+
+
+def pandas_stamps(stamps: Stamps, freq: str) -> Stamps:
+    """Return `stamps` as pandas' own grid of `freq` has them: to it, months begin on their first day at midnight."""
+    match = _CALENDAR.match(freq)
+    if match is None or match[2] != "S":
+        return stamps
+    number = places(stamps, freq).number
+    return stamps_at(number, np.zeros_like(number), freq)
 
 
 def _calendar(freq: str) -> tuple[int, int, bool]:

@@ -16,11 +16,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from chronos_training.core.errors import DataError
+from chronos_training.data.grid import places
 from chronos_training.data.manifest import read_manifest, verify_files
 from chronos_training.data.panel import Array, Panel
-
-# Frequencies of constant length; the others are places on a calendar.
-FIXED = {"min": "1min", "15min": "15min", "30min": "30min", "h": "1h", "D": "1D"}
 
 
 def load_panel(
@@ -61,7 +59,7 @@ def load_panel(
         known=tuple(known),
         manifest=manifest,
     )
-    _fill(folder, panel, keys, counted["max"].max(), work)
+    _fill(folder, panel, keys, work)
     return panel
 
 
@@ -89,9 +87,9 @@ def _mapped(path: Path, kind: Any, rows: int) -> Array:
     return np.memmap(path, dtype=kind, mode="w+", shape=(rows,))
 
 
-def _fill(folder: Path, panel: Panel, keys: list[str], last: pd.Timestamp, work: Path | None) -> None:
+def _fill(folder: Path, panel: Panel, keys: list[str], work: Path | None) -> None:
     """Put every value of every file at its place; DataError when two want the same place, or one has none."""
-    place = _Places(panel, last)
+    first = places(panel.starts, panel.freq)
     rows = int(panel.lengths.sum())
     seen = np.zeros(rows, bool) if work is None else _mapped(work / "seen.u1", np.bool_, rows)
     index = pd.Index(panel.item_ids)
@@ -99,8 +97,10 @@ def _fill(folder: Path, panel: Panel, keys: list[str], last: pd.Timestamp, work:
         path = folder / entry["path"]
         table = _table(path, entry["rows"], [*keys, *panel.columns])
         items = index.get_indexer(table.column(0).to_pandas())
-        at = place.of(items, table.column(1).to_numpy().astype("datetime64[us]"))
-        wrong = (at < 0) | (at >= panel.lengths[items])
+        found = places(table.column(1).to_numpy(), panel.freq)
+        at = found.number - first.number[items]
+        fits = found.fits & first.fits[items] & (found.phase == first.phase[items])
+        wrong = ~fits | (at < 0) | (at >= panel.lengths[items])
         at += panel.offsets[items]
         if not wrong.any():
             # `seen` twice: in an earlier file, or twice in this one.
@@ -111,33 +111,6 @@ def _fill(folder: Path, panel: Panel, keys: list[str], last: pd.Timestamp, work:
         for name, column in panel.columns.items():
             column[at] = table.column(name).to_numpy()
     # As many places as rows, and no place taken twice: all are taken.
-
-
-class _Places:
-    """Where a timestamp stands in its series."""
-
-    def __init__(self, panel: Panel, last: pd.Timestamp) -> None:
-        self._starts = panel.starts
-        weekly = panel.freq.startswith("W")
-        self._step = pd.Timedelta("7D" if weekly else FIXED[panel.freq]) if weekly or panel.freq in FIXED else None
-        if self._step is None:
-            grid = pd.date_range(panel.starts.min(), last, freq=panel.freq).to_numpy(dtype="datetime64[us]")
-            self._grid, self._first = grid, self._on_grid(panel.starts, grid)
-
-    def of(self, items: Array, stamps: Array) -> Array:
-        """Return the positions, -1 for a timestamp that is none of the frequency's."""
-        if self._step is None:
-            place = self._on_grid(stamps, self._grid)
-            first = self._first[items]
-            return np.where((place < 0) | (first < 0), -1, place - first)
-        apart, step = (stamps - self._starts[items]).astype(np.int64), self._step // pd.Timedelta("1us")
-        return np.where(apart % step == 0, apart // step, -1)
-
-    @staticmethod
-    def _on_grid(stamps: Array, grid: Array) -> Array:
-        place = np.searchsorted(grid, stamps)
-        inside = np.minimum(place, len(grid) - 1)
-        return np.where(grid[inside] == stamps, inside, -1) if len(grid) else np.full(len(stamps), -1)
 
 
 def _off_the_grid(folder: Path, panel: Panel, item: int) -> DataError:

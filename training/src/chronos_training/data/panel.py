@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from chronos_training.data.grid import after
+
 Array = np.ndarray
 
 
@@ -51,7 +53,7 @@ class Panel:
 
     def timestamps(self, item: int, begin: int, end: int) -> pd.DatetimeIndex:
         """Return the timestamps of the observations `begin` to `end` (exclusive) of series `item`."""
-        return pd.date_range(self.starts[item], periods=end, freq=self.freq)[begin:]
+        return pd.DatetimeIndex(after(self.starts[item], np.arange(begin, end), self.freq))
 
     def only(self, items: Array) -> Panel:
         """Return the panel of these series (positions); the columns stay where they are."""

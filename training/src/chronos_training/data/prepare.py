@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import shlex
 import shutil
 import sys
 from collections.abc import Sequence
@@ -15,6 +16,8 @@ from typing import Any
 
 from chronos_training.core.errors import ConfigurationError, DataError, TrainingError
 from chronos_training.core.output import run
+from chronos_training.data.formats import MEANING as FORMAT
+from chronos_training.data.formats import Format, as_words
 from chronos_training.data.manifest import MANIFEST, build_manifest, write_manifest
 from chronos_training.data.partition import write_partitions
 from chronos_training.data.rules import ALLOWED, MEANING, Rules
@@ -23,17 +26,23 @@ from chronos_training.data.summary import examine
 
 
 def prepare(
-    source: str, name: str, output: Path, *, targets: Sequence[str] = ("target",), rules: Rules | None = None
+    source: str,
+    name: str,
+    output: Path,
+    *,
+    targets: Sequence[str] = ("target",),
+    rules: Rules | None = None,
+    form: Format | None = None,
 ) -> dict[str, Any]:
     """Write the dataset `name` from `source` into `output` and return its manifest. DataError when it is unusable.
 
     `targets` are the columns to forecast; every other column beside item_id and timestamp is a covariate. `rules` say
-    what is done with what is not regular. `output` must be absent, empty, or a folder that an earlier call wrote. It is
+    what is done with what is not regular, `form` how the file is written. `output` must be absent, empty, or a folder that an earlier call wrote. It is
     replaced as the last step: a dataset that is refused leaves it as it was.
     """
     output = output.expanduser().resolve()
-    _ours(output)
-    panel, about = examine(source, targets, rules)
+    must_be_ours(output)
+    panel, about = examine(source, targets, rules, form)
     stage = output.parent / f".{output.name}-{os.getpid()}"
     try:
         stage.mkdir(parents=True)
@@ -50,7 +59,7 @@ def prepare(
     return manifest
 
 
-def _ours(output: Path) -> None:
+def must_be_ours(output: Path) -> None:
     """Refuse a file, and a folder with anything else than a dataset in it: what it holds would be lost."""
     if not output.exists():
         return
@@ -60,17 +69,34 @@ def _ours(output: Path) -> None:
         raise DataError(f"{output}: the output folder is not empty and holds no dataset.", hint="Name another folder.")
 
 
-def add_options(parser: argparse.ArgumentParser) -> None:
-    """Add --target and an option for each rule; `rules_of` reads them."""
-    parser.add_argument(
-        "--target", action="append", metavar="COLUMN", help="a column to forecast; may be given again (default: target)"
-    )
+def add_options(parser: argparse.ArgumentParser, *, target: bool = True) -> None:
+    """Add an option for each part of a format and each rule, and --target; `form_of` and `rules_of` read them."""
+    if target:
+        parser.add_argument(
+            "--target",
+            action="append",
+            metavar="COLUMN",
+            help="a column to forecast; may be given again (default: target)",
+        )
+    written = parser.add_argument_group("how the file is written, where it differs from item_id, timestamp, target")
+    for name, meaning in FORMAT.items():
+        flag = f"--{name.replace('_', '-')}"
+        if name == "wide":
+            written.add_argument(flag, action="store_true", help=meaning)
+        else:
+            written.add_argument(flag, metavar=name.upper(), help=meaning)
+    irregular = parser.add_argument_group("what is done with what is not regular")
     defaults = Rules()
     for rule, meaning in MEANING.items():
         choices = "{" + ",".join(ALLOWED[rule]) + "}" if rule in ALLOWED else "N"
         help_ = f"{meaning} (default: {getattr(defaults, rule)})"
         # The rules judge the values: their message knows the nearest allowed one.
-        parser.add_argument(f"--{rule}", metavar=choices, help=help_)
+        irregular.add_argument(f"--{rule}", metavar=choices, help=help_)
+
+
+def form_of(options: argparse.Namespace) -> Format:
+    """Return the format that the options of `add_options` name. ConfigurationError for a value that is not allowed."""
+    return Format.from_mapping({name: getattr(options, name) for name in FORMAT if getattr(options, name)})
 
 
 def rules_of(options: argparse.Namespace) -> Rules:
@@ -86,10 +112,32 @@ def rules_of(options: argparse.Namespace) -> Rules:
     return Rules.from_mapping(given)
 
 
+def again(error: TrainingError, command: str, words: Sequence[str]) -> str:
+    """Return the command as it was typed with the options that would take the file, on lines of their own; or nothing.
+
+    An error of an option that was given already replaces it.
+    """
+    lines = []
+    for key in ("options", "or"):
+        if offer := error.facts.get(key):
+            flags = {f"--{name.replace('_', '-')}": value for name, value in offer.items()}
+            kept: list[str] = []
+            rest = iter(words)
+            for word in rest:
+                flag = word.partition("=")[0]
+                if flag in flags:
+                    if "=" not in word and flags[flag] is not True:
+                        next(rest, None)
+                    continue
+                kept.append(word)
+            lines.append(f"{'try' if key == 'options' else 'or '}: {command} {shlex.join([*kept, *as_words(offer)])}")
+    return "\n".join(lines)
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Command line; returns the exit code: 0, or 2 with one message for unusable data or options."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    named = f"a CSV or Parquet file or a folder of them, or one of: {', '.join(NAMED)}"
+    named = f"a CSV, Excel or Parquet file or a folder of them, or one of: {', '.join(NAMED)}"
     parser.add_argument("--source", required=True, help=named)
     add_options(parser)
     parser.add_argument("--name", required=True, help="name of the dataset")
@@ -97,9 +145,13 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         targets = options.target or ["target"]
-        manifest = prepare(options.source, options.name, options.output, targets=targets, rules=rules_of(options))
+        rules, form = rules_of(options), form_of(options)
+        manifest = prepare(options.source, options.name, options.output, targets=targets, rules=rules, form=form)
     except TrainingError as error:
         print(f"ERROR: {error}", file=sys.stderr)
+        words = sys.argv[1:] if arguments is None else arguments
+        if command := again(error, "python -m chronos_training.data.prepare", words):
+            print(command, file=sys.stderr)
         return 2
     print(
         f"{manifest['name']}: {manifest['items']} series, {manifest['rows']:,} rows, {manifest['freq']}, {len(manifest['files'])} files"

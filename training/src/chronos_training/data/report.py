@@ -26,6 +26,7 @@ class Report:
     findings: list[dict[str, Any]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     problems: list[tuple[str, str]] = field(default_factory=list)
+    offers: list[dict[str, str]] = field(default_factory=list)
 
     def found(self, check: str, items: Iterable[str], rows: int, handled: str, note: str) -> None:
         """Keep a finding that was dealt with: the item ids it concerns, its rows, and how it was handled."""
@@ -35,11 +36,15 @@ class Report:
         )
         self.notes.append(note)
 
-    def refuse(self, sentence: str, hint: str = "") -> None:
-        """Keep a problem; `stop` raises it."""
+    def refuse(self, sentence: str, hint: str = "", **options: str) -> None:
+        """Keep a problem; `stop` raises it. `options` of the commands would take the data as they are."""
         self.problems.append((sentence, hint))
+        self.offers.append(options)
 
     def stop(self) -> None:
-        """Raise DataError with every problem so far, if there is one."""
+        """Raise DataError with every problem so far, if there is one; `facts["options"]` would do away with all of them."""
         if self.problems:
-            raise refusal(self.problems)
+            error = refusal(self.problems)
+            if all(self.offers):
+                error.facts["options"] = {name: value for offer in self.offers for name, value in offer.items()}
+            raise error

@@ -8,21 +8,26 @@ from typing import Any
 from chronos_training.core.errors import DataError
 from chronos_training.data.checks import CheckedPanel, check_panel, checked_targets
 from chronos_training.data.columns import KEYS
+from chronos_training.data.formats import Format
 from chronos_training.data.rules import Rules
 from chronos_training.data.sources import read_source
 
 
-def examine(source: str, targets: Sequence[str], rules: Rules | None) -> tuple[CheckedPanel, dict[str, Any]]:
+def examine(
+    source: str, targets: Sequence[str], rules: Rules | None, form: Format | None = None
+) -> tuple[CheckedPanel, dict[str, Any]]:
     """Return the checked panel of `source` and the manifest's keys that tell of it. Nothing is written.
 
     Raises DataError that begins with the file or the name, ConfigurationError for targets that are not allowed.
     """
     targets = checked_targets(targets)
-    origin = read_source(source, targets)
+    origin = read_source(source, targets, form)
     try:
         panel = check_panel(origin.frame, rules, targets=targets)
     except DataError as error:
-        raise DataError(f"{origin.description}: {error.message}", hint=error.hint) from None
+        told = DataError(f"{origin.description}: {error.message}", hint=error.hint)
+        told.facts |= error.facts
+        raise told from None
     about = {"source": origin.description, "licence": origin.licence, "notes": [*origin.notes, *panel.notes]}
     return panel, {**summarize(panel, targets), **about}
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from typing import Any
 
+from chronos_training.data.formats import Format
 from chronos_training.data.rules import Rules
 from chronos_training.data.summary import examine
 
@@ -16,13 +18,13 @@ _WORDS = {
 
 
 def validate(
-    source: str, targets: Sequence[str] = ("target",), rules: Rules | None = None
+    source: str, targets: Sequence[str] = ("target",), rules: Rules | None = None, form: Format | None = None
 ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """Return what the panel of `source` holds, with the manifest's keys, and its findings. Nothing is written.
 
     Raises DataError with every problem for which `prepare` would refuse it, ConfigurationError for bad targets.
     """
-    panel, about = examine(source, targets, rules)
+    panel, about = examine(source, targets, rules, form)
     return about, panel.findings
 
 
@@ -35,13 +37,16 @@ def render(summary: dict[str, Any], findings: Sequence[dict[str, Any]]) -> str:
     facts = {
         "series": f"{summary['items']:,}, {lengths}",
         "rows": f"{summary['rows']:,}",
-        "frequency": f"{freq} ({_WORDS.get(freq.split('-')[0], freq)})",
+        "frequency": f"{freq} ({_words(freq, summary['start'])})",
         "range": f"{_date(summary['start'])} to {_date(summary['end'])}",
         "target": ", ".join(summary["target_columns"]),
         "covariates": ", ".join(summary["covariates"]) or "none",
         "licence": summary["licence"],
     }
     lines = [summary["source"], *(f"  {name:<12}{text}" for name, text in facts.items()), ""]
+    # What was done while reading; each finding below has a note of its own, too.
+    for note in summary["notes"][: len(summary["notes"]) - len(findings)]:
+        lines += [*textwrap.wrap(note, 100, initial_indent="  ", subsequent_indent="  "), ""]
     if not findings:
         return "\n".join([*lines, "  Nothing to report: every series is complete and in order."])
     head = ("found", "series", "rows", "in", "handled")
@@ -54,6 +59,12 @@ def render(summary: dict[str, Any], findings: Sequence[dict[str, Any]]) -> str:
         cells = [text.rjust(widths[i]) if i in (1, 2) else text.ljust(widths[i]) for i, text in enumerate(row)]
         lines.append(("  " + "  ".join(cells)).rstrip())
     return "\n".join(lines)
+
+
+def _words(freq: str, start: str) -> str:
+    """Return a frequency in words; values of another day than the first have a frequency of the first."""
+    words, day = _WORDS.get(freq.split("-")[0], freq), int(start[8:10])
+    return words.replace("start", f"day {day}") if words.startswith("start") and day > 1 else words
 
 
 def _date(stamp: str) -> str:

@@ -133,7 +133,7 @@ def forecast_chart(
 def loss_chart(steps: list[int], losses: list[float], validation: Sequence[tuple[int, float]] = ()) -> Markup:
     """Return the loss curve: every logged point, their running mean as a line, and the validation losses (step, loss)."""
     if not steps:
-        return Markup('<p class="muted">This run had no step left to do.</p>')
+        return Markup('<p class="muted">The checkpoints that this run went on from have no loss.</p>')
     reach = max(len(losses) // 12, 1)
     smooth = [float(np.mean(losses[max(i - reach, 0) : i + reach + 1])) for i in range(len(losses))]
     # The first steps from random weights would flatten the rest of the curve; they may leave the frame.

@@ -271,6 +271,9 @@ class _Watcher(TrainerCallback):  # type: ignore[misc]  # transformers is untype
         self.stopped = ranks.any_of(self._stop.requested)
         if self.stopped:
             control.should_save = control.should_training_stop = True
+        # A loss is logged before its weights are stored or judged, and at the last step: one that is no number is
+        # noticed then, and a run of fewer steps than log_every_steps has a curve.
+        control.should_log |= control.should_save or control.should_evaluate or state.global_step == total
         return control
 
     def on_evaluate(self, args: Any, state: Any, control: Any, metrics: Any = None, **kwargs: Any) -> Any:

@@ -45,6 +45,7 @@ def write_report(
         left_out=max(0, len(rows) - MOST_ROWS),
         panels=forecast_panels(rows, scores, forecasts, panel, about["configuration"]["evaluation"]["report_series"]),
         loss=charts.loss_chart(curve.steps, curve.losses, curve.validation) if curve else None,
+        nothing_left=curve is not None and 0 < curve.resumed_from == curve.last_step,
         rate=charts.line_chart("Learning rate by step", curve.steps, [("median", curve.learning_rates)])
         if curve
         else None,

@@ -25,6 +25,7 @@ from chronos_training.data.usable import Finding, usable
 from chronos_training.models import (
     artifacts,
     card,
+    checkpoints,
     cost,
     loop,
     metadata,
@@ -59,6 +60,21 @@ def run(
     """
     with columns_folder(output) as work:
         _run(spec, data, output, work, progress, stop, base_model)
+
+
+def check(spec: RunSpec, data: Path, work: Path, output: Path, base_model: Path | None) -> None:
+    """Raise what `run` would be refused with, without writing anything to `output`; columns are mapped in `work`."""
+    use_device(spec)
+    panel, _ = read_panel(spec, data, work, say=log.debug)  # `run` tells it
+    if spec.config.model.family == "autogluon":
+        return
+    checkpoints.complete(output / "checkpoints", _mark(spec, panel), most=1)
+    if base_model is not None:
+        weights.make_model(family_of(spec.config.model.family), spec.config, base_model)
+
+
+def _mark(spec: RunSpec, panel: Panel) -> str:
+    return Fingerprint(spec.config, str(panel.manifest["digest"]), str(spec.base_model.get("digest", ""))).mark
 
 
 @contextlib.contextmanager
@@ -174,7 +190,7 @@ def _chronos(
         validate=validate,
         device=spec.device,
         folder=places.output / "checkpoints",
-        mark=Fingerprint(config, str(panel.manifest["digest"]), str(spec.base_model.get("digest", ""))).mark,
+        mark=_mark(spec, panel),
         progress=progress,
         stop=stop,
     )
@@ -217,17 +233,19 @@ def _forecaster(family: Family, model: Any, panel: Panel, config: TrainingConfig
     return lambda chunk: forecast_model(family, model, panel, chunk, config, stop.check)
 
 
-def read_panel(spec: RunSpec, data: Path, work: Path) -> tuple[Panel, list[Finding]]:
+def read_panel(
+    spec: RunSpec, data: Path, work: Path, say: Callable[..., None] = log.info
+) -> tuple[Panel, list[Finding]]:
     """Return the series that the run learns from, and what was found in them. ConfigurationError or DataError when the data are not what it expects."""
     config, columns = spec.config, spec.config.dataset
     panel = load_panel(data, columns.targets, past=columns.past_covariates, known=columns.known_covariates, work=work)
     check_against_dataset(config, panel.manifest)
     _check_digest(spec, panel)
-    log.info("%d series, %s rows, %s, %s to %s", len(panel), f"{panel.manifest['rows']:,}", panel.freq,
+    say("%d series, %s rows, %s, %s to %s", len(panel), f"{panel.manifest['rows']:,}", panel.freq,
              str(panel.manifest.get("start", "?"))[:10], str(panel.manifest.get("end", "?"))[:10])  # fmt: skip
     panel, findings = usable(panel, config)
     for finding in findings:
-        log.info("%s", finding.sentence)
+        say("%s", finding.sentence)
     return panel, findings
 
 

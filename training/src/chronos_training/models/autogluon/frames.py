@@ -10,6 +10,7 @@ import pandas as pd
 from autogluon.timeseries import TimeSeriesDataFrame
 
 from chronos_training.config.schema import TrainingConfig
+from chronos_training.data.grid import pandas_stamps
 from chronos_training.data.panel import Panel
 from chronos_training.models.windows import fill_missing
 
@@ -45,13 +46,13 @@ def _frame(
     panel: Panel, items: Sequence[int], names: Sequence[str], blocks: list[np.ndarray], begins: list[int]
 ) -> Any:
     stamps = [
-        panel.timestamps(item, begin, begin + block.shape[1])
+        pandas_stamps(panel.timestamps(item, begin, begin + block.shape[1]).to_numpy(), panel.freq)
         for item, begin, block in zip(items, begins, blocks, strict=True)
     ]
     index = pd.MultiIndex.from_arrays(
         [
             np.repeat(np.array([panel.item_ids[item] for item in items], dtype=object), [len(s) for s in stamps]),
-            np.concatenate([one.to_numpy() for one in stamps]),
+            np.concatenate(stamps),
         ],
         names=["item_id", "timestamp"],
     )

@@ -1,0 +1,99 @@
+"""How many numbers a model has and what learning them needs, by its configuration alone: before anything is paid."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from chronos_training.config.schema import TrainingConfig
+from chronos_training.core.errors import ConfigurationError
+
+GB = 1e9
+# Weight, gradient, and two moments of AdamW, 4 bytes each; activations come on top, by batch and context.
+BYTES_OF_LEARNING = 16
+BYTES_OF_WEIGHT = 4
+# A checkpoint has the weight and both moments.
+BYTES_OF_CHECKPOINT = 12
+
+
+def parameters(config: TrainingConfig) -> int:
+    """Return about how many parameters the model has; 0 for AutoGluon, which has many models.
+
+    Without biases and norms, which are a few thousandths. Of pretrained weights: by the adopted sizes.
+    """
+    size, levels = config.model, len(config.model_levels)
+    if size.family == "autogluon":
+        return 0
+    width, attention = size.d_model, 4 * size.d_model * size.num_heads * size.d_kv
+    feed_forward = 2 * size.d_model * size.d_ff
+    if size.family == "chronos_t5":
+        return size.num_layers * (3 * attention + 2 * feed_forward) + size.vocabulary * width
+
+    def patches(inputs: int, outputs: int) -> int:
+        """A residual block: through the hidden layer, and past it."""
+        return inputs * size.d_ff + size.d_ff * outputs + inputs * outputs
+
+    if size.family == "chronos_bolt":
+        ends = patches(2 * size.patch_size, width) + patches(width, levels * config.forecast.prediction_length)
+        return size.num_layers * (3 * attention + 2 * feed_forward) + ends
+    ends = patches(3 * size.patch_size, width) + patches(width, levels * size.patch_size)
+    return size.num_layers * (2 * attention + feed_forward) + ends
+
+
+def learning_bytes(config: TrainingConfig) -> int:
+    """Return the least memory that one process of the training needs for its parameters."""
+    each = BYTES_OF_LEARNING if config.training.method == "full" else BYTES_OF_WEIGHT
+    return parameters(config) * each
+
+
+def in_words(config: TrainingConfig) -> str:
+    """Return `148 k parameters, which need 2.4 MB to learn`."""
+    return f"{_count(parameters(config))} parameters, which need at least {_size(learning_bytes(config))} to learn"
+
+
+def check_memory(config: TrainingConfig, memory_gb: float, where: str, *, shared: bool) -> None:
+    """Raise ConfigurationError when `memory_gb` of `where` cannot hold what learns. `shared` by all processes of it."""
+    needed = learning_bytes(config) * (config.run.processes if shared else 1) / GB
+    if needed <= memory_gb:
+        return
+    many = f" in each of {config.run.processes} processes" if shared and config.run.processes > 1 else ""
+    raise ConfigurationError(
+        f"model.d_model: {config.model.d_model} with {config.model.num_layers} layers and d_ff {config.model.d_ff} has "
+        f"{_count(parameters(config))} parameters{many}, and learning them needs at least {needed:,.1f} GB; {where} has "
+        f"{memory_gb:,.0f} GB.",
+        hint="Make the model smaller (d_model, d_ff, num_layers), or take a machine with more memory.",
+    )
+
+
+def check_disk(config: TrainingConfig, volume_gb: float) -> None:
+    """Raise ConfigurationError when a volume cannot hold the checkpoints that are kept."""
+    kept = config.training.keep_checkpoints + 2  # the best, and the one that is being written
+    needed = kept * parameters(config) * BYTES_OF_CHECKPOINT / GB
+    if needed > volume_gb:
+        raise ConfigurationError(
+            f"training.keep_checkpoints: {config.training.keep_checkpoints} checkpoints of {_count(parameters(config))} "
+            f"parameters need {needed:,.0f} GB, with the best and the one being written; the volume has {volume_gb:,.0f} GB.",
+            hint="Keep fewer, or raise training_launch_volume_gb.",
+        )
+
+
+def remarks(config: TrainingConfig, manifest: dict[str, Any]) -> list[str]:
+    """Return sentences about what a configuration may say of a dataset and can hardly mean."""
+    told = []
+    longest = int(manifest.get("longest_series", 0))
+    if config.model.family != "autogluon" and config.model.context_length >= longest + config.model.patch_size:
+        told.append(
+            f"model.context_length {config.model.context_length:,} is longer than the longest series ({longest:,} "
+            "observations): the rest is padding in every window, and is computed all the same."
+        )
+    return told
+
+
+def _count(number: float) -> str:
+    for size, word in ((1e9, "billion"), (1e6, "million")):
+        if number >= size:
+            return f"{number / size:,.1f} {word}"
+    return f"{number:,.0f}"
+
+
+def _size(count: float) -> str:
+    return f"{count / 1e9:,.1f} GB" if count >= 1e9 else f"{count / 1e6:,.1f} MB"
