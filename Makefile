@@ -16,7 +16,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 PLAY = .venv/bin/ansible-playbook -i inventories/$(ENV)
 
 # For what only shows: a reader who has seen enough (`make runs | head`) is no failure.
-QUIETLY = || test $$? -eq 141
+QUIETLY = || { code=$$?; [ $$code -eq 141 ] || exit $$code; }
 
 # Up to the start of the instance in one call, so that Ansible starts once.
 START_PLAYBOOKS = provision_infrastructure publish_runtime publish_dataset launch_training

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from ansible import context
 from ansible.errors import AnsibleActionFail
 from ansible.inventory.group import Group
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
@@ -14,8 +15,10 @@ from ansible.utils.vars import load_extra_vars
 from ansible.vars.plugins import get_vars_from_path
 
 from chronos_training.control import inputs
+from chronos_training.core import commands
 
 display = Display()
+commands.typed_with(context.CLIARGS.get("inventory") or ())
 # The keys of an option that say which values are right.
 CHECKED = ("type", "elements", "choices", "options")
 
@@ -47,13 +50,22 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         told += inputs.wrong_choices(given, every.values()) or _wrong_types(given, every.values())
         told += inputs.missing(play, task_vars)
         if told:
-            raise AnsibleActionFail("\n".join([*told, "Nothing was done. Add -e help=true to see what can be set."]))
+            raise AnsibleActionFail("\n".join([*told, f"Nothing was done. {_what_can_be_set()}"]))
         return {**result, "changed": False, "help": False}
 
     def _inventory(self, task_vars: dict[str, Any]) -> dict[str, Any]:
         """Return what the inventory sets for all hosts, as it is written."""
         folder = task_vars.get("inventory_dir")
         return get_vars_from_path(self._loader, folder, [Group("all")], "all") if folder else {}
+
+
+def _what_can_be_set() -> str:
+    """Return how to see the options of the first playbook of this command."""
+    given = context.CLIARGS.get("args") or ()
+    name = Path(given[0]).stem if given else ""
+    if name not in commands.TARGETS:  # somebody's own
+        return "Add -e help=true to see what can be set."
+    return f"What can be set: {commands.playbook(None, name, help=True)}"
 
 
 def _wrong_types(given: dict[str, Any], roles: Any) -> list[str]:

@@ -44,7 +44,7 @@ def test_help_shows_the_options_and_does_nothing(aws: Any) -> None:
 def test_a_mistake_is_refused_before_anything_is_made(aws: Any, given: str, said: str) -> None:
     code, output = play(aws, "provision_infrastructure", "-e", given)
     assert code != 0 and said in output and "Traceback" not in output, output
-    assert "Nothing was done. Add -e help=true to see what can be set." in output
+    assert "Nothing was done. What can be set: make provision ARGS='-e help=true'" in output
     assert buckets(aws) == 0
 
 

@@ -107,7 +107,9 @@ def explain(roles: Iterable[Role], inventory: Mapping[str, Any]) -> list[str]:
     """Return the options of `roles` as lines for a terminal of 80 columns."""
     roles = list(roles)
     options = {name for role in roles for name in role.options}
-    lines = ["Options, each given as -e name=value, or in the inventory's group_vars. Nothing was done."]
+    lines = [
+        "Options, each given as -e name=value (make: ARGS='-e name=value'), or in the inventory's group_vars. Nothing was done."
+    ]
     taken: list[str] = []
     for role in roles:
         given = role.given()
