@@ -71,6 +71,7 @@ def make_probe_plan(request: LaunchRequest) -> Plan:
         zones=zones,
         differences=[],
         origins={},
+        remarks=[],
         expected=None,
         run_spec=spec,
         run_spec_body=body,

@@ -16,6 +16,7 @@ from typing import Any
 # The Makefile's short form of each playbook.
 TARGETS = {
     "check_account": "doctor",
+    "probe_instance": "doctor PROBE=yes",
     "provision_infrastructure": "provision",
     "publish_runtime": "runtime",
     "publish_dataset": "dataset",
