@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from chronos_training.control import starting
+from chronos_training.control import changes, starting
 from chronos_training.core.errors import TrainingError
 
 from .launch_world import RUN, LaunchWorld
@@ -84,8 +84,10 @@ def test_nothing_to_be_had_is_one_error_with_every_attempt_and_nothing_is_left(w
 
 def test_what_no_zone_supports_is_told_in_aws_words_and_waiting_is_not_advised(world: LaunchWorld) -> None:
     world.aws.fault("RunInstances", "Unsupported", NOT_SUPPORTED, times=None)
-    with pytest.raises(TrainingError) as error:
+    with changes.recorded() as done, pytest.raises(TrainingError) as error:
         world.launch()
+    # It took the lock, and archived the run; the probes of the bucket count as nothing.
+    assert any("system-state.json" in change for change in done) and not any("probe" in change for change in done)
     said = str(error.value)
     assert said.count("AWS does not support this here (Unsupported)") == 3
     assert f"AWS: Unsupported: {NOT_SUPPORTED}" in said

@@ -76,7 +76,7 @@ class Server:
 class StageWire:
     """`Wire` of one actor: every request waits for its cue, which may be a fault."""
 
-    url = "s3://bucket/local/system-state.json"
+    url, refusal = "s3://bucket/local/system-state.json", ""
 
     def __init__(self, server: Server, actor: Actor) -> None:
         self._server, self._actor = server, actor

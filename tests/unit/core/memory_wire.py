@@ -28,7 +28,7 @@ class MemoryWire:
     `before` is called ahead of each request, to let another writer in.
     """
 
-    url = "s3://bucket/key"
+    url, refusal = "s3://bucket/key", ""
 
     def __init__(
         self,

@@ -82,7 +82,10 @@ def test_a_404_on_the_first_delete_is_somebody_elses():
 
 def test_denied_is_said_at_once():
     wire = MemoryWire(MemoryObject(), {0: Answer.DENIED})
-    with pytest.raises(PermissionDenied, match="No permission to write s3://bucket/key"):
+    wire.refusal = "AccessDenied: by a policy"
+    with pytest.raises(
+        PermissionDenied, match=r"No permission to write s3://bucket/key \(AccessDenied: by a policy\)\."
+    ):
         ConditionalObject(wire, sleep=lambda seconds: None).write(b"1", None)
     assert wire.requests == 2  # the write, and one look whether it was the condition
 

@@ -221,6 +221,15 @@ def test_the_state_file_says_the_same_and_cannot_see_is_not_gone(server: Answeri
         wire.get()
 
 
+def test_a_write_that_is_denied_is_told_in_the_stores_own_words(server: Answering) -> None:
+    message = "User: arn:aws:iam::1:user/ann is not authorized to perform: s3:PutObject on resource: x"
+    server.status, server.body = 403, s3_error("AccessDenied", message)
+    server.headers = {"Content-Type": "application/xml"}
+    wire = S3Wire(client(server, "s3"), "bucket", "dev/system-state.json")
+    assert wire.put(b"{}", None)[0] is Answer.DENIED
+    assert wire.refusal == f"AccessDenied: {message}"
+
+
 def test_a_state_file_behind_a_closed_port_is_unseen_and_a_write_to_it_unresolved() -> None:
     closed = boto3.client("s3", endpoint_url="http://127.0.0.1:9", config=ONE_TRY, **KEYS)
     wire = S3Wire(closed, "bucket", "dev/system-state.json")

@@ -166,9 +166,11 @@ def explain_quota(place: Place, code: str, message: str, region: str) -> tuple[s
     needed = (vcpus(instance_type) or 0) * count
     what = f"a {instance_type}" if count == 1 else f"{count} {instance_type}"
     needs = f"{what} {'needs' if count == 1 else 'need'} {needed}" if needed else f"too few for {what}"
+    # Standard instances are the one kind that new accounts may start a few of.
+    new = "" if quota is _STANDARD else ", as on every new account"
     quota_in = f"The quota '{name}' of this account in {region}"
     if limit and limit.group(1) == "0":
-        sentence = f"{quota_in} is 0 vCPUs, as on every new account; {needs}."
+        sentence = f"{quota_in} is 0 vCPUs{new}; {needs}."
     elif limit:
         sentence = f"{quota_in} is {limit.group(1)} vCPUs, and what is free of it does not suffice; {needs}."
     else:

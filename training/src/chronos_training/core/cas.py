@@ -72,7 +72,7 @@ class ConditionalObject:
             if (current.etag if current else None) != etag:
                 raise Lost(current)
             if answer is Answer.DENIED:
-                raise PermissionDenied(f"No permission to write {self.url}.")
+                raise PermissionDenied(f"No permission to write {self.url}{self._said()}.")
             self._pause(attempt)
         raise self._unresolved("written")
 
@@ -93,7 +93,7 @@ class ConditionalObject:
             if current.etag != etag:
                 raise Lost(current)
             if answer is Answer.DENIED:
-                raise PermissionDenied(f"No permission to delete {self.url}.")
+                raise PermissionDenied(f"No permission to delete {self.url}{self._said()}.")
             self._pause(attempt)
         raise self._unresolved("deleted")
 
@@ -103,9 +103,12 @@ class ConditionalObject:
         except Unseen as error:
             raise self._unresolved("changed") from error
 
+    def _said(self) -> str:
+        return f" ({self._wire.refusal})" if self._wire.refusal else ""
+
     def _unresolved(self, what: str) -> Unresolved:
         return Unresolved(
-            f"{self.url} may or may not have been {what}: S3 did not answer.",
+            f"{self.url} may or may not have been {what}: S3 did not answer{self._said()}.",
             hint="Nothing else was changed. Repeat the command; it settles what it finds.",
         )
 

@@ -45,7 +45,7 @@ def check_conditions(s3: Any, bucket: str, env: str, *, even_amazon: bool = Fals
     try:
         created, etag = wire.put(b"first", None)
         if created is Answer.DENIED:
-            raise PermissionDenied(f"No permission to write {wire.url}.")
+            raise PermissionDenied(f"No permission to write {wire.url} ({wire.refusal}).")
         if created is not Answer.DONE:
             raise TrainingError(
                 f"Could not try whether {_where(s3)} keeps conditions: it answered {created.value} to a first write.",

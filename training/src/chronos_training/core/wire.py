@@ -18,6 +18,7 @@ from botocore.parsers import ResponseParserError
 
 from . import aws
 from .errors import Unreachable
+from .explanations import words
 from .objects import says_absent
 
 # botocore has two families: the connection could not be made (and nothing was sent), or it broke.
@@ -53,6 +54,7 @@ class Wire(Protocol):
     """Single-attempt access to one key."""
 
     url: str
+    refusal: str  # why the last put or delete was not done, in the store's own words; empty when it did not say
 
     def get(self) -> Version | None:
         """Return the present version, None when absent. Raises TrainingError, or Unseen when no answer came."""
@@ -76,7 +78,7 @@ class S3Wire:
         if s3.meta.config.retries.get("total_max_attempts") != 1:
             raise ValueError("the state store needs an S3 client without retries (wire.STATE_CONFIG)")
         self._s3, self._bucket, self._key = s3, bucket, key
-        self.url = f"s3://{bucket}/{key}"
+        self.url, self.refusal = f"s3://{bucket}/{key}", ""
 
     def get(self) -> Version | None:
         """See `Wire.get`."""
@@ -118,7 +120,9 @@ class S3Wire:
         return Answer.DONE
 
     def _answer(self, error: Exception, what: str) -> Answer:
+        self.refusal = str(error)
         if isinstance(error, botocore_errors.ClientError):
+            self.refusal = words(aws.error_code(error), str(error.response.get("Error", {}).get("Message", "")))
             status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
             # 501 is how some S3 look-alikes refuse conditions: not a passing fault.
             if aws.error_code(error) in {"NoSuchBucket", "NotImplemented"} or status in {301, 400, 401, 501}:
