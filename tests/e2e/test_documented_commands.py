@@ -203,10 +203,14 @@ def test_data_of_ones_own(person: Person) -> None:
     rows.to_csv(folder / "panel.csv", index=False)
     rows.to_parquet(folder / "sales.parquet")
     pd.concat([rows, rows.head(1)]).to_csv(folder / "sales.csv", index=False)
-    person.instead |= {f"sales.{kind}": str(folder / f"sales.{kind}") for kind in ("parquet", "csv")}
+    shop = dict(zip(rows.columns, ("store", "date", "sales"), strict=True))
+    rows.rename(columns=shop).to_csv(folder / "shop.csv", index=False, sep=";")
+    person.instead |= {name: str(folder / name) for name in ("sales.parquet", "sales.csv", "shop.csv")}
     sales = "make dataset ARGS='-e training_dataset_name=sales -e training_dataset_source=sales"
     person.types(f"{sales}.parquet'")
     person.types(f"{sales}.csv -e training_dataset_rules=duplicates=mean'")
+    columns = "training_dataset_columns=item_id=store,timestamp=date,target=sales"
+    person.types(f"make dataset ARGS='-e training_dataset_name=sales -e training_dataset_source=shop.csv -e {columns}'")
     _install(folder)
     (folder / "mine.yaml").write_text(yaml.safe_dump(OF_ONES_OWN))
     for line in [line for line in commands(USAGE) if line.startswith("chronos-training ")]:

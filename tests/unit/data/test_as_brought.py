@@ -59,6 +59,15 @@ def book(panel: pd.DataFrame, file: Path) -> None:
         pd.DataFrame({"read": ["me"]}).to_excel(writer, sheet_name="Notes", index=False)
 
 
+def indexed(panel: pd.DataFrame, file: Path) -> None:
+    """As pandas writes it, with an index; amounts as a sheet of calculation shows them."""
+    panel.assign(target=panel["target"].map("${:,.2f}".format)).to_csv(file)
+
+
+def yearly(panel: pd.DataFrame, file: Path) -> None:
+    pd.DataFrame({"year": range(1930, 2020), "gdp": panel["target"][:90]}).to_csv(file, index=False)
+
+
 def months(panel: pd.DataFrame, file: Path) -> None:
     first = pd.date_range("2015-01-01", periods=90, freq="MS").strftime("%d.%m.%Y")
     frame = panel[panel["item_id"] == "s0"].assign(timestamp=first)
@@ -73,6 +82,8 @@ BROUGHT: list[tuple[Any, str, str, int, str, int, str]] = [
     (shop, "shop.csv", "--columns item_id=product_title,timestamp=day,target=net_sales", 3, "D", 270, "vendor, tags"),
     (american, "us.csv", "--columns 'item_id=State,timestamp=Date,\"target=Units, sold\"' --dates %m/%d/%y", 3, "D", 270, ""),
     (book, "book.xlsx", "--sheet 'Balances, all' --columns item_id=Account,timestamp=Day,target=Balance", 3, "D", 270, "Owner"),
+    (indexed, "indexed.csv", "--leave-out 'column 1'", 3, "D", 270, "Left out as asked: column 1"),
+    (yearly, "years.csv", "--columns timestamp=year,target=gdp", 1, "YS-JAN", 90, "named 'years'"),
     (months, "months.txt", "--dates day-first", 1, "MS", 90, "named 'months'"),
 ]  # fmt: skip
 

@@ -23,6 +23,7 @@ _TIMES = {
 }
 _MONTHS = ("%B %Y", "%b %Y", "%Y %b", "%Y %B")
 _QUARTER = re.compile(r"^(\d{4})[- ]?Q([1-4])$")
+_FIRST = 100  # values that tell whether to look at all
 _YEARS = range(1678, 2262)
 
 
@@ -35,7 +36,10 @@ def plain(values: pd.Series, how: str = "") -> pd.Series:
     values = _whole_numbers(values)
     if pd.api.types.is_numeric_dtype(values) or values.dtype.kind in "mM":
         return values
-    texts = values[values.map(lambda value: isinstance(value, str))].str.strip()
+    only = pd.api.types.infer_dtype(values, skipna=False) == "string"
+    if only and not how and _reads(values.head(_FIRST)).all() and _reads(values).all():
+        return values  # ISO 8601, as most
+    texts = (values if only else values[values.map(lambda value: isinstance(value, str))]).str.strip()
     texts = texts[texts != ""]
     if texts.empty:
         return values
@@ -52,6 +56,13 @@ def plain(values: pd.Series, how: str = "") -> pd.Series:
     if len(matching := numbers.dropna(subset=[0])) * 2 > len(other):
         return _put(values, _ordered(other, matching, how))
     return _put(values, _named(other))
+
+
+def _reads(values: pd.Series) -> pd.Series:
+    digits = values.head(_FIRST).str.fullmatch(r"\s*-?\d+(?:\.\d+)?\s*").any()
+    if digits:
+        return pd.Series([False])
+    return pd.to_datetime(values, errors="coerce", utc=True, format="ISO8601").notna()
 
 
 def _whole_numbers(values: pd.Series) -> pd.Series:

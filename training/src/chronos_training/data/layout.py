@@ -107,6 +107,9 @@ def _offer(table: pd.DataFrame, targets: Sequence[str], form: Format, missing: S
     free = [column for column in kinds if column not in {*KEYS, *targets}]
     if "timestamp" in missing:
         stamps = [column for column in free if kinds[column] == "dates"]
+        stamps = stamps or [
+            column for column in free if head[column].astype(str).str.fullmatch(r"1[6-9]\d\d|20\d\d").all()
+        ]
         if not stamps:
             return {}
         found["timestamp"] = stamps[0]
@@ -192,6 +195,8 @@ def _one_series(table: pd.DataFrame, form: Format, name: str, notes: list[str]) 
 
 def _numbers(table: pd.DataFrame, columns: Sequence[str], form: Format, separator: str) -> pd.DataFrame:
     """Return the table with the texts of `columns` as numbers, where they are numbers."""
+    if separator == "," and not (form.decimal or form.empty):
+        table = table.assign(**{column: numbers.plainest(table[column]) for column in columns})
     columns = [c for c in columns if not (pd.api.types.is_numeric_dtype(table[c]) or table[c].dtype.kind in "mM")]
     texts = {column: numbers.texts_of(table[column], form.empty) for column in columns}
     like = [c for c, array in texts.items() if numbers.like_numbers(array) * 2 > len(array) - array.null_count]

@@ -32,6 +32,7 @@ EMPTY = (
     "#N/A N/A",
 )
 _LIKE = r"^[-+]?(?:[\d.,'’ \x{00a0}\x{202f}]*\d[\d.,]*(?:[eE][-+]?\d+)?|inf|Infinity)$"
+_CURRENCY = r"^([-+]?) ?[$€£¥] ?|\s?[$€£¥]$"
 _GAP = r"['’ \x{00a0}\x{202f}]"
 # Thousands in groups, where a point or a comma might as well stand before decimals: 1,234.
 _MAYBE_COMMA, _MAYBE_POINT = r"^[-+]?[1-9]\d{0,2},\d{3}$", r"^[-+]?[1-9]\d{0,2}\.\d{3}$"
@@ -41,9 +42,25 @@ _IS_POINT = rf"^[-+]?(?:\d{{1,3}}(?:(?:,|{_GAP})\d{{3}})+\.\d+|[1-9]\d{{0,2}}(?:
 
 def texts_of(values: pd.Series, empty: Iterable[str] = ()) -> pa.Array:
     """Return the texts of a column, null for other values and for words that stand for none."""
-    array = pa.array([value if isinstance(value, str) else None for value in values], pa.string())
-    array = pc.utf8_trim_whitespace(array)
+    try:
+        array = pa.array(values, pa.string(), from_pandas=True)
+    except pa.ArrowTypeError:  # not texts alone
+        array = pa.array([value if isinstance(value, str) else None for value in values], pa.string())
+    array = pc.replace_substring_regex(pc.utf8_trim_whitespace(array), _CURRENCY, r"\1")
     return pc.if_else(pc.is_in(array, pa.array([*EMPTY, *empty])), None, array)
+
+
+def plainest(values: pd.Series) -> pd.Series:
+    """Return a column of nothing but plain numbers and empty texts as float64, and any other as it is: most are plain."""
+    if values.dtype != object:
+        return values
+    try:
+        array = pa.array(values, pa.string())
+        numbers = pc.cast(pc.if_else(pc.equal(array, ""), None, array), pa.float64())
+    except (pa.ArrowInvalid, pa.ArrowTypeError):
+        return values
+    found = pd.Series(numbers.to_numpy(zero_copy_only=False), index=values.index)
+    return values if np.isinf(found).any() or found.isna().all() else found
 
 
 def like_numbers(texts: pa.Array) -> int:
@@ -112,8 +129,12 @@ def plain(values: pd.Series, texts: pa.Array, decimal: str) -> pd.Series:
         good = pc.match_substring_regex(written, r"^-?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?$|^-?(?:inf|Infinity)$")
         numbers = pc.cast(pc.if_else(good, written, None), pa.float64())
     found = pd.Series(numbers.to_numpy(zero_copy_only=False), index=values.index)
-    too_large = np.isinf(found) & ~values.astype(str).str.contains("inf", case=False)
-    found = found.mask(too_large)
+    too_large = np.isinf(found)
+    if too_large.any():
+        too_large &= ~values.astype(str).str.contains("inf", case=False)
+        found = found.mask(too_large)
+    if not found.isna().any():
+        return found
     left = values[(found.isna() & ~_empty(values, texts)) | too_large]
     if left.empty:
         return found

@@ -17,7 +17,7 @@ from chronos_training.core.errors import ConfigurationError, DataError
 from chronos_training.data.formats import Format, quoted
 from chronos_training.data.layout import laid_out, require, shown
 from chronos_training.data.named import BIRTHDAYS, NAMED
-from chronos_training.data.text_file import read_text_file
+from chronos_training.data.text_file import read_text_file, with_names
 
 __all__ = ["BIRTHDAYS", "NAMED", "Source", "read_source"]
 
@@ -163,13 +163,7 @@ def _workbook(file: Path, form: Format) -> tuple[pd.DataFrame, str]:
     frame = frame.replace("", None)
     names = ["" if pd.isna(name) else str(name).strip() for name in frame.iloc[0]]
     frame = frame.iloc[1:].dropna(how="all").reset_index(drop=True)
-    for place, name in enumerate(names):
-        if not name and frame[place].notna().any():
-            raise DataError(
-                f"column {place + 1} has no name in the first row.", hint="Let the first row hold the names."
-            )
-    frame = frame[[place for place, name in enumerate(names) if name]]
-    frame.columns = pd.Index([name for name in names if name], dtype=object)
+    frame = with_names(frame, names, form.leave_out)
     return frame.infer_objects(), ","
 
 

@@ -8,12 +8,13 @@ import gzip
 import io
 import re
 import zlib
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
 
 from chronos_training.core.errors import ConfigurationError, DataError
-from chronos_training.data.formats import SEPARATORS, Format
+from chronos_training.data.formats import SEPARATORS, Format, quoted
 
 _MARKS = (
     (codecs.BOM_UTF32_LE, "utf-32"), (codecs.BOM_UTF32_BE, "utf-32"),
@@ -34,14 +35,22 @@ def read_text_file(file: Path, form: Format) -> tuple[pd.DataFrame, str]:
     separator = form.separator or _separator(text)
     header = pd.read_csv(io.StringIO(text), sep=separator, header=None, nrows=1, dtype=str, keep_default_na=False)
     names = [str(name).strip() for name in header.iloc[0]]
-    frame = pd.read_csv(
-        io.StringIO(text), sep=separator, dtype=str, na_filter=False, header=0, names=_places(names), index_col=None
-    )  # fmt: skip
+    try:
+        frame = pd.read_csv(
+            io.StringIO(text), sep=separator, dtype=str, na_filter=False, header=0, names=_places(names), index_col=None
+        )  # fmt: skip
+    except pd.errors.ParserError:
+        if len(names) > 1:
+            raise
+        raise DataError(
+            f"the first line is no row of names, as those after it have more columns: {names[0][:40]!r}.",
+            hint="Delete what stands before the names.",
+        ) from None
     if len(names) == 1:
         frame = frame.reset_index(drop=True)  # no table: it will lack columns
     if not isinstance(frame.index, pd.RangeIndex):
         raise DataError(f"the rows have more fields than the header has names ({len(names)}).")
-    return _named(frame, names), separator
+    return with_names(frame, names, form.leave_out), separator
 
 
 def _bytes(file: Path) -> bytes:
@@ -121,12 +130,21 @@ def _places(names: list[str]) -> list[int]:
     return list(range(len(names)))
 
 
-def _named(frame: pd.DataFrame, names: list[str]) -> pd.DataFrame:
-    """Return the table with its own names; a column without name and value is what a separator at the end of each line makes."""
-    nameless = [place for place, name in enumerate(names) if not name]
-    for place in nameless:
-        if (frame[place].str.strip() != "").any():
-            raise DataError(f"column {place + 1} has no name.", hint="Name it or leave it out.")
-    frame = frame.drop(columns=nameless)
-    frame.columns = pd.Index([name for name in names if name], dtype=object)
+def with_names(frame: pd.DataFrame, names: list[str], leave_out: Sequence[str]) -> pd.DataFrame:
+    """Return a table, whose columns are numbered, with the `names` of its header.
+
+    A column without name and value goes: it is what a separator at the end of each line makes. One without a name alone is
+    refused, unless it is to be left out as `column 1`.
+    """
+    names = [name or f"column {place + 1}" for place, name in enumerate(names)]
+    for place, name in enumerate(names):
+        if name != f"column {place + 1}" or name in leave_out:
+            continue
+        if frame[place].map(lambda value: value is None or str(value).strip() in ("", "nan")).all():
+            frame = frame.drop(columns=place)
+            continue
+        error = DataError(f"{name} has no name.", hint=f"Name it, or leave it out: --leave-out '{name}'.")
+        error.facts["options"] = {"leave_out": ",".join([*map(quoted, leave_out), name])}
+        raise error
+    frame.columns = pd.Index([names[place] for place in frame.columns], dtype=object)
     return frame
