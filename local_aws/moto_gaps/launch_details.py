@@ -9,14 +9,17 @@ https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_RunInstances.html
 
 from __future__ import annotations
 
+import base64
 from typing import Any
 
+from moto.ec2.exceptions import EC2ClientError
 from moto.ec2.models import EC2Backend
 from moto.ec2.models.elastic_block_store import VolumeAttachment
 from moto.ec2.models.instances import Instance, Reservation
 from moto.ec2.responses.instances import InstanceResponse
 
 GP3_THROUGHPUT = 125  # MiB/s, what AWS gives when none is asked for
+LARGEST_USER_DATA = 16384  # bytes, before base64
 ROOT_SIZE = 8  # GiB, moto's own default
 
 
@@ -32,10 +35,13 @@ def close_gap() -> None:
             mapping["Ebs"]["DeleteOnTermination"] = ebs.get("DeleteOnTermination")  # None: not said
         return mappings
 
-    def run_with_everything(self: EC2Backend, *arguments: Any, **named: Any) -> Reservation:
+    def run_with_everything(
+        self: EC2Backend, image_id: str, count: int, user_data: Any, *arguments: Any, **named: Any
+    ) -> Reservation:
         tags = named.get("tags") or {}
         mappings = named.get("block_device_mappings") or []
-        reservation: Reservation = run_instances(self, *arguments, **named)
+        _refuse(self, image_id, user_data, mappings)
+        reservation: Reservation = run_instances(self, image_id, count, user_data, *arguments, **named)
         for index, instance in enumerate(reservation.instances):
             _complete_volumes(self, instance, mappings, tags.get("volume", {}))
             _complete_interfaces(instance, named.get("nics") or [], tags.get("network-interface", {}))
@@ -50,6 +56,20 @@ def close_gap() -> None:
     VolumeAttachment.delete_on_termination = property(delete_on_termination)  # shown by DescribeVolumes
     InstanceResponse._parse_block_device_mapping = parse_with_everything
     EC2Backend.run_instances = run_with_everything
+
+
+def _refuse(backend: EC2Backend, image_id: str, user_data: Any, mappings: list[dict[str, Any]]) -> None:
+    """Refuse user data that is too long, and a root volume smaller than the image's snapshot, as EC2 does."""
+    if len(base64.b64decode(str(user_data or ""))) > LARGEST_USER_DATA:
+        raise EC2ClientError("InvalidParameterValue", f"User data is limited to {LARGEST_USER_DATA} bytes")
+    image = backend.amis.get(image_id)
+    for root in image.block_device_mappings if image else []:
+        least, snapshot = root["Ebs"]["VolumeSize"], root["Ebs"]["SnapshotId"]
+        for mapping in mappings:
+            size = int(mapping["Ebs"].get("VolumeSize") or least)
+            if mapping["DeviceName"] == root["DeviceName"] and size < least:
+                message = f"Volume of size {size}GB is smaller than snapshot '{snapshot}', expect size >= {least}GB"
+                raise EC2ClientError("InvalidBlockDeviceMapping", message)
 
 
 def _complete_volumes(

@@ -1,7 +1,7 @@
 """The public SSM parameters of the Deep Learning AMI and of Ubuntu exist, and name images that exist.
 
-moto has parameters for Amazon Linux only. A launch asks SSM for the newest driver image and then EC2 for its root
-device, so both must be there.
+moto has parameters for Amazon Linux only, and every image's snapshot has 15 GB there. A launch asks SSM for the newest
+driver image and then EC2 for its root device and size, so both must be there.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ PARAMETERS = {
     "/aws/service/canonical/ubuntu/server/22.04/stable/current/amd64/hvm/ebs-gp2/ami-id": UBUNTU,
     "/aws/service/deeplearning/ami/x86_64/base-oss-nvidia-driver-gpu-ubuntu-22.04/latest/ami-id": DEEP_LEARNING,
 }
+# The size of the images' root snapshot: no root volume may be smaller.
+SNAPSHOT_GB = {UBUNTU: 8, DEEP_LEARNING: 75}
 PREFIXES = ("/aws/service/canonical", "/aws/service/deeplearning")
 PUBLISHED = datetime(2025, 6, 10)
 
@@ -60,6 +62,15 @@ IMAGES = [
 
 def close_gap() -> None:
     amis.AMIS.extend(IMAGES)
+    mappings_of = amis.Ami.block_device_mappings.fget
+
+    def mappings_of_their_size(self: amis.Ami) -> list[dict[str, Any]]:
+        mappings: list[dict[str, Any]] = mappings_of(self)
+        if self.id in SNAPSHOT_GB:
+            mappings[0]["Ebs"]["VolumeSize"] = SNAPSHOT_GB[self.id]
+        return mappings
+
+    amis.Ami.block_device_mappings = property(mappings_of_their_size)
     check_loading_status = ParameterDict._check_loading_status
 
     def load_ours_too(self: ParameterDict, key: str) -> None:

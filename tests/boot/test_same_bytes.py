@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 
 import pytest
@@ -19,7 +20,7 @@ def test_a_whole_life_at_level_namespace(life: Life) -> None:
     recorded = life.recorded
     assert "completed" in life.said["monitor"]
     assert "clean: nothing is running" in life.said["verify"]
-    assert recorded.user_data.startswith(b"#cloud-config\n")
+    assert gzip.decompress(recorded.user_data).startswith(b"#cloud-config\n")
     run_id = recorded.record.run_id
     # The real cloud-init's own words, in the log that the instance stored.
     console = recorded.operator.log(run_id, "console")

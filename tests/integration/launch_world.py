@@ -14,6 +14,7 @@ from chronos_training.core import aws as core_aws
 from chronos_training.core import guard, layout
 from chronos_training.core.record import RunRecord
 from chronos_training.core.store import Observed, open_store
+from local_aws.moto_gaps.public_parameters import UBUNTU
 from tests.policies import Place, make_roles
 
 ENV, PROJECT, REGION, ACCOUNT = "local", "Chronos-Training", "us-east-1", "123456789012"
@@ -63,7 +64,8 @@ class LaunchWorld:
             subnet_ids=tuple(self.subnets[zone] for zone in sorted(self.subnets)),
             security_group_id=groups[0]["GroupId"],
             instance_profile=INSTANCE_ROLE,
-            image_parameter="/aws/service/canonical/ubuntu/server/22.04/stable/current/amd64/hvm/ebs-gp2/ami-id",
+            image_id=UBUNTU,
+            root_device="/dev/sda1",
             volume_gb=10,
             deadline_seconds=3600.0,
             run_spec_key=layout.run_prefix(ENV, RUN) + "run_spec.json",

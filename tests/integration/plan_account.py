@@ -21,6 +21,7 @@ PARAMETERS = {
     "guard_role_arn": "arn:aws:iam::123456789012:role/g", "guard_queue_arn": "arn:aws:sqs:us-east-1:123456789012:q",
 }  # fmt: skip
 ZONES = ("us-east-1b", "us-east-1a")
+IMAGE = "/image"
 
 
 def pointer(kind: str) -> dict[str, Any]:
@@ -37,6 +38,7 @@ def make_account(s3: Any, folder: Path) -> None:
     ssm = boto3.client("ssm")
     for name, value in parameters.items():
         ssm.put_parameter(Name=f"/chronos-training/local/{name}", Value=value, Type="String", Overwrite=True)
+    name_image(boto3.client("ec2").describe_images(Owners=["amazon"])["Images"][0]["ImageId"])
     stamps = pd.date_range("2020-01-01", periods=200, freq="D")
     table = pd.DataFrame({"item_id": "a", "timestamp": stamps, "target": np.arange(200.0) % 7})
     table.to_csv(folder / "panel.csv", index=False)
@@ -51,6 +53,11 @@ def make_account(s3: Any, folder: Path) -> None:
     put(s3, "runtime/models/little/current.json", model)
 
 
+def name_image(image_id: str) -> None:
+    """Let the parameter IMAGE name this image."""
+    boto3.client("ssm").put_parameter(Name=IMAGE, Value=image_id, Type="String", Overwrite=True)
+
+
 def put(s3: Any, key: str, content: Any) -> None:
     s3.put_object(Bucket=BUCKET, Key=key, Body=content if isinstance(content, bytes) else json.dumps(content).encode())
 
@@ -61,7 +68,7 @@ def plan(folder: Path, config: str, sections: dict[str, Any], **changes: Any) ->
     mine.write_text(yaml.safe_dump(sections))
     values: dict[str, Any] = {
         "env": "local", "region": "us-east-1", "project": "Chronos-Training", "config": config, "config_file": str(mine),
-        "instance_types": ("m5.large",), "device": "cpu", "volume_gb": 20, "image_parameter": "/x", "price_per_hour": 0.0,
+        "instance_types": ("m5.large",), "device": "cpu", "volume_gb": 20, "image_parameter": IMAGE, "price_per_hour": 0.0,
         "heartbeat_seconds": 2, "log_seconds": 5, "watch_seconds": 20, "git_commit": "unknown", "resume_run": None,
     }  # fmt: skip
     return make_plan(LaunchRequest(**(values | changes)))

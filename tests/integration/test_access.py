@@ -85,6 +85,7 @@ def allowed(kind: str, account: Account) -> list[Call]:
         on(EVENT.replace("launch", "kill"), "put", IfNoneMatch="*"),
         *[on(key, "delete") for key in ("local/system-state.json", "local/.probe-1", "cached-datasets/a/b")],
         *[abort(key) for key in (f"{RUN}m", "local/logs/1/a", "cached-datasets/a/b", "runtime/a/b")],
+        ("ec2", "describe_images", {"ImageIds": ["ami-0a7d80731ae1b2435"]}),
         ("ec2", "describe_subnets", {}),
         account.launch(),
         account.schedule(),

@@ -25,6 +25,10 @@ NOT_HERE = (
     "Please retry your request by not specifying an Availability Zone or choosing us-east-1a, us-east-1b, us-east-1c."
 )
 NOT_SUPPORTED = "The requested configuration is currently not supported. Please check the documentation for supported configurations."
+FREE_PLAN = (
+    "The specified instance type is not eligible for Free Tier. For a list of Free Tier instance types, run "
+    "'describe-instance-types' with the filter 'free-tier-eligible=true'."
+)
 PROFILE = "Value (x) for parameter iamInstanceProfile.name is invalid. Invalid IAM Instance Profile name"
 
 
@@ -102,6 +106,17 @@ def test_a_quota_of_zero_is_explained_and_no_other_zone_is_tried(world: LaunchWo
     assert "'Running On-Demand G and VT instances' of this account in us-east-1 is 0 vCPUs" in str(error.value)
     assert f"VcpuLimitExceeded: {VCPU}" in str(error.value)
     assert "Ask AWS for 8 or more vCPUs" in str(error.value) and "2." not in str(error.value).split("Attempts")[1]
+    assert nothing_is_left(world)
+
+
+def test_an_account_on_the_free_plan_is_told_so_and_what_to_do(world: LaunchWorld) -> None:
+    world.aws.fault("RunInstances", "InvalidParameterCombination", FREE_PLAN, times=None)
+    with pytest.raises(TrainingError) as error:
+        world.launch(instance_types=("m5.large", "g4dn.2xlarge"))
+    assert "This account is on AWS's free plan" in str(error.value)
+    assert "Upgrade it to the paid plan" in str(error.value)
+    attempts = [line for line in world.lines if line.startswith("attempt ")]
+    assert [line.split()[2] for line in attempts] == ["m5.large", "g4dn.2xlarge"]  # not each of them in each zone
     assert nothing_is_left(world)
 
 

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import boto3
 import pytest
 
 from chronos_training.config import TrainingConfig
@@ -13,7 +14,7 @@ from chronos_training.control import plan_text
 from chronos_training.control.plan import Plan
 from chronos_training.core import layout
 from chronos_training.core.cost import HourlyPrice, price_table
-from chronos_training.core.errors import ConfigurationError
+from chronos_training.core.errors import ConfigurationError, TrainingError
 from tests.integration import plan_account
 from tests.integration.plan_account import BUCKET as BUCKET
 from tests.integration.plan_account import make_account, put
@@ -194,3 +195,30 @@ def test_the_run_spec_keeps_the_price_of_every_type(tmp_path):
     assert prices["x9.huge"]["total"] is None
     assert prices["m5.large"] == made.prices["m5.large"].parts()
     assert isinstance(made.prices["m5.large"], HourlyPrice) and prices["m5.large"]["total"] > 0
+
+
+def test_the_root_device_is_the_images_own(tmp_path):
+    for device in ("/dev/xvda", "/dev/sda1"):
+        named = boto3.client("ec2").describe_images(Filters=[{"Name": "root-device-name", "Values": [device]}])[
+            "Images"
+        ][0]
+        plan_account.name_image(named["ImageId"])
+        made = make(tmp_path)
+        assert (made.order()["image_id"], made.order()["root_device"]) == (named["ImageId"], device)
+        assert made.run_spec["instance"]["image"] == {"id": named["ImageId"], "name": named["Name"]}
+        assert named["ImageId"] in " ".join(lines_of(made, "image"))
+
+
+def test_a_volume_smaller_than_the_images_snapshot_is_refused_before_anything_is_created(tmp_path):
+    with pytest.raises(ConfigurationError) as error:
+        make(tmp_path, volume_gb=14)
+    assert "training_launch_volume_gb is 14, and the machine image ami-" in str(error.value)
+    assert "needs at least 15 GB for itself" in str(error.value)
+    assert "Set training_launch_volume_gb to 15 or more" in str(error.value)
+    assert make(tmp_path, volume_gb=15).run_spec["instance"]["volume_gb"] == 15
+
+
+def test_an_image_that_is_gone_is_a_sentence(tmp_path):
+    plan_account.name_image("ami-0123456789abcdef0")
+    with pytest.raises(TrainingError, match="look at the machine image ami-0123456789abcdef0, which /image names"):
+        make(tmp_path)

@@ -17,7 +17,7 @@ from chronos_training.control.request import LaunchRequest
 from chronos_training.core.errors import ConfigurationError
 from chronos_training.data.prepare import prepare
 
-from .plan_account import BUCKET, make_account, put
+from .plan_account import BUCKET, IMAGE, make_account, put
 
 SECTIONS = {"forecast": {"prediction_length": 7}, "model": {"context_length": 28}, "training": {"steps": 77}}
 
@@ -61,7 +61,7 @@ def plan(own: Path | None = None, maker: Callable[[LaunchRequest], Plan] = make_
     values: dict[str, Any] = {
         "env": "local", "region": "us-east-1", "project": "Chronos-Training", "config": "birthdays_tiny_cpu",
         "config_file": str(own) if own else None, "instance_types": ("m5.large",), "device": "cpu", "volume_gb": 20,
-        "image_parameter": "/x", "price_per_hour": 0.0, "heartbeat_seconds": 2, "log_seconds": 5, "watch_seconds": 20,
+        "image_parameter": IMAGE, "price_per_hour": 0.0, "heartbeat_seconds": 2, "log_seconds": 5, "watch_seconds": 20,
         "git_commit": "unknown",
     }  # fmt: skip
     return maker(LaunchRequest(**values | fields))

@@ -17,6 +17,7 @@ from typing import Any
 from chronos_training.core import layout
 from chronos_training.core.states import FINAL
 from local_aws.home import REPOSITORY_ROOT
+from local_aws.moto_gaps.public_parameters import UBUNTU
 from local_aws.testing import EmbeddedAws, wait_for
 from tests.policies import Place, make_roles
 from tests.protocol.crash_process import Order, as_line
@@ -24,7 +25,6 @@ from tests.protocol.crash_process import Order, as_line
 ENV, PROJECT, REGION = "local", "Chronos-Training", "us-east-1"
 BUCKET = "chronos-training-local-crashes"
 TAGS = {"Project": PROJECT, "Environment": ENV, "ManagedBy": "Ansible"}
-IMAGE_PARAMETER = "/aws/service/canonical/ubuntu/server/22.04/stable/current/amd64/hvm/ebs-gp2/ami-id"
 # How long EC2 may hide a new instance: five minutes there, here it lists at once. S3's times are whole seconds.
 WINDOW = 0.5
 PATIENCE = 60.0
@@ -159,7 +159,8 @@ class World:
             "subnet_ids": [self._subnet],
             "security_group_id": self._group,
             "instance_profile": f"chronos-training-{ENV}-instance",
-            "image_parameter": IMAGE_PARAMETER,
+            "image_id": UBUNTU,
+            "root_device": "/dev/sda1",
             "volume_gb": 8,
             "deadline_seconds": 3600,
             "run_spec_key": key,

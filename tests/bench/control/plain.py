@@ -79,6 +79,7 @@ def launch() -> None:
     refused(s3.delete_object, Key=probe, IfMatch=f'"{"0" * 32}"')
     s3.delete_object(Bucket=BUCKET, Key=probe)
     image = ssm.get_parameter(Name=ORDER["image_parameter"])["Parameter"]["Value"]
+    root = ec2.describe_images(ImageIds=[image])["Images"][0]["RootDeviceName"]
     subnets = ec2.describe_subnets(SubnetIds=found["subnet_ids"].split(","))["Subnets"]
     record = {"run_id": ORDER["run_id"], "status": "starting", "client_token": uuid.uuid4().hex}
     etag = s3.put_object(Bucket=BUCKET, Key=STATE, Body=json.dumps(record), IfNoneMatch="*")["ETag"]
@@ -98,6 +99,7 @@ def launch() -> None:
         NetworkInterfaces=[
             {"DeviceIndex": 0, "SubnetId": subnets[0]["SubnetId"], "Groups": [found["security_group_id"]]}
         ],
+        BlockDeviceMappings=[{"DeviceName": root, "Ebs": {"VolumeSize": 100, "VolumeType": "gp3"}}],
         TagSpecifications=[{"ResourceType": kind, "Tags": tags} for kind in ("instance", "volume")],
     )["Instances"][0]["InstanceId"]
     record["instance_id"] = instance

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
+from botocore.exceptions import ClientError
+
+from local_aws.moto_gaps.public_parameters import DEEP_LEARNING
 from local_aws.testing import EmbeddedAws
 
 TAGS = [{"Key": "Project", "Value": "Chronos-Training"}, {"Key": "RunId", "Value": "20250101-000000"}]
@@ -35,6 +39,24 @@ def test_tags_volumes_and_interfaces_of_a_launch(aws: EmbeddedAws) -> None:
     assert ec2.describe_volumes(Filters=by_run("volume"))["Volumes"] == []
     assert ec2.describe_network_interfaces(Filters=by_run("network-interface"))["NetworkInterfaces"] == []
     assert aws.instance(instance)["NetworkInterfaces"] == []
+
+
+def test_a_root_volume_smaller_than_the_images_snapshot_is_refused(aws: EmbeddedAws) -> None:
+    def with_volume(size: int) -> str:
+        mappings = [{"DeviceName": "/dev/sda1", "Ebs": {"VolumeSize": size}}]
+        return launch(aws, ImageId=DEEP_LEARNING, BlockDeviceMappings=mappings)
+
+    with pytest.raises(
+        ClientError, match=r"Volume of size 74GB is smaller than snapshot 'snap-.*', expect size >= 75GB"
+    ):
+        with_volume(74)
+    assert with_volume(75).startswith("i-")
+
+
+def test_user_data_is_limited_before_it_is_encoded(aws: EmbeddedAws) -> None:
+    assert launch(aws, user_data="#" * 16384).startswith("i-")
+    with pytest.raises(ClientError, match="User data is limited to 16384 bytes"):
+        launch(aws, user_data="#" * 16385)
 
 
 def test_a_data_volume_stays_unless_told_otherwise_and_the_root_volume_exists_beside_it(aws: EmbeddedAws) -> None:

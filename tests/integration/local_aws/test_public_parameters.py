@@ -11,12 +11,15 @@ UBUNTU = "/aws/service/canonical/ubuntu/server/22.04/stable/current/amd64/hvm/eb
 
 
 @pytest.mark.parametrize("region", ["us-east-1", "eu-central-1"])
-@pytest.mark.parametrize("name", [DEEP_LEARNING, UBUNTU])
-def test_the_parameter_names_an_image_with_a_known_root_device(aws: EmbeddedAws, name: str, region: str) -> None:
+@pytest.mark.parametrize(("name", "size"), [(DEEP_LEARNING, 75), (UBUNTU, 8)])
+def test_the_parameter_names_an_image_with_a_known_root_device(
+    aws: EmbeddedAws, name: str, size: int, region: str
+) -> None:
     parameter = aws.client("ssm", region=region).get_parameter(Name=name)["Parameter"]
     [image] = aws.client("ec2", region=region).describe_images(ImageIds=[parameter["Value"]])["Images"]
     assert image["Architecture"] == "x86_64"
-    assert image["RootDeviceName"] == "/dev/sda1"
+    assert image["RootDeviceName"] == image["BlockDeviceMappings"][0]["DeviceName"] == "/dev/sda1"
+    assert image["BlockDeviceMappings"][0]["Ebs"]["VolumeSize"] == size
     assert "22.04" in image["Name"]
 
 

@@ -31,6 +31,10 @@ VCPU = (
     "specified instance type belongs to. Please visit http://aws.amazon.com/contact-us/ec2-request to request an "
     "adjustment to this limit."
 )
+FREE_PLAN = (
+    "The specified instance type is not eligible for Free Tier. For a list of Free Tier instance types, run "
+    "'describe-instance-types' with the filter 'free-tier-eligible=true'."
+)
 PROFILE = (
     "Value (chronos-training-dev-instance) for parameter iamInstanceProfile.name is invalid. "
     "Invalid IAM Instance Profile name"
@@ -47,6 +51,8 @@ SUBNETS = {"subnet-a": "us-east-1a", "subnet-b": "us-east-1b", "subnet-c": "us-e
         ("VcpuLimitExceeded", VCPU.format(0), 400, Meaning.QUOTA),
         ("InstanceLimitExceeded", "", 400, Meaning.QUOTA),
         ("MaxSpotInstanceCountExceeded", "Max spot instance count exceeded", 400, Meaning.QUOTA),
+        ("InvalidParameterCombination", FREE_PLAN, 400, Meaning.FREE_PLAN),
+        ("InvalidParameterCombination", "Network interfaces and subnet IDs", 400, Meaning.FATAL),
         ("InvalidParameterValue", PROFILE, 400, Meaning.PROFILE_NOT_READY),
         ("InvalidParameterValue", "Value (x) for parameter groupId is invalid.", 400, Meaning.FATAL),
         ("RequestLimitExceeded", "", 503, Meaning.REPEAT),
@@ -95,6 +101,11 @@ def test_a_quota_rules_out_its_whole_family_and_nothing_else():
     left = after(*refused(0, left, Meaning.QUOTA))
     assert {place.instance_type for place in left} == {"p3.2xlarge", "m5.large"}
     assert after(*refused(0, places(["g5.xlarge"], SUBNETS), Meaning.QUOTA)) == []
+
+
+def test_the_free_plan_rules_out_the_type_and_nothing_else():
+    left = places(["m5.large", "g4dn.xlarge"], SUBNETS)
+    assert zones(after(*refused(0, left, Meaning.FREE_PLAN))) == ["g4dn.xlarge a", "g4dn.xlarge b", "g4dn.xlarge c"]
 
 
 def test_what_would_fail_everywhere_stops():

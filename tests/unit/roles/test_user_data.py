@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import base64
+import gzip
 import json
 import os
+import random
 import re
 import shutil
 import subprocess
 import tarfile
 from pathlib import Path
 
+import boto3
 import jsonschema
 import pytest
 import yaml
+from botocore.awsrequest import AWSResponse
 
+from chronos_training.control.order import LaunchOrder
+from chronos_training.control.starting import request_of
+from chronos_training.core.errors import TrainingError
 from local_aws.home import REPOSITORY_ROOT
 from tests.protocol import whole_run
 
@@ -39,9 +47,19 @@ RUN = {
 }
 
 
+# Bytes, compressed; EC2 takes 16,384. What is missing to that is room for what comes.
+ROOM = 12288
+
+
 @pytest.fixture(scope="module")
 def user_data() -> str:
     return whole_run.user_data(RUN)
+
+
+def order_with(user_data: str) -> LaunchOrder:
+    """Return a launch order with this user data."""
+    values = dict.fromkeys(LaunchOrder.__dataclass_fields__, "") | {"tags": {}, "instances": 1, "volume_gb": 100}
+    return LaunchOrder(**values | {"user_data": user_data})
 
 
 @pytest.fixture(scope="module")
@@ -73,9 +91,32 @@ def schema(tmp_path_factory) -> dict:
     return json.loads(CACHED.read_text())
 
 
-def test_ec2_takes_it(user_data):
+def test_ec2_takes_it_and_there_is_room_for_more(user_data):
     assert user_data.startswith("#cloud-config\n")
-    assert len(user_data.encode()) <= 16384
+    packed = order_with(user_data).packed_user_data
+    assert gzip.decompress(packed).decode() == user_data
+    assert packed == order_with(user_data).packed_user_data and packed[4:8] == bytes(4)  # no time of the packing in it
+    assert len(packed) <= ROOM
+
+
+def test_the_request_carries_it_compressed_and_as_base64(user_data):
+    """What botocore sends, and AWS documents: base64 of the bytes."""
+    ec2 = boto3.Session("key", "secret", region_name="eu-west-1").client("ec2")
+    sent = []
+
+    def answer(params, **_):
+        sent.append(params["body"]["UserData"])
+        return AWSResponse("", 200, {}, None), {"Instances": []}
+
+    ec2.meta.events.register("before-call.ec2.RunInstances", answer)
+    ec2.run_instances(**request_of(order_with(user_data), "m5.large", "subnet-1", "token"))
+    assert gzip.decompress(base64.b64decode(sent[0])).decode() == user_data
+
+
+def test_user_data_that_ec2_would_refuse_is_refused_before_anything_is_made():
+    noise = base64.b64encode(random.Random(0).randbytes(20000)).decode()
+    with pytest.raises(TrainingError, match=r"The user data has \d\d,\d{3} bytes compressed; EC2 takes 16,384"):
+        order_with(noise)
 
 
 def test_it_follows_cloud_inits_schema(user_data, schema):

@@ -100,6 +100,7 @@ def _launched_with(spec: dict[str, Any]) -> dict[str, Any]:
         "commit": spec.get("git_commit"),
         "device": spec.get("device"),
         "instance": ", ".join(instance.get("types", [])),
+        "machine image": (instance.get("image") or {}).get("name"),
         "volume, GB": instance.get("volume_gb"),
     }
 

@@ -38,7 +38,6 @@ def preview(order: LaunchOrder) -> None:
     if observed is not None and proof_of_death(observed, ec2, order.project) is None:
         raise TrainingError(refusal(observed, store.url, ec2, order.project))
     _refuse_strays(ec2, order, None if observed is None else observed.record.run_id)
-    _image(order)
 
 
 def launch(order: LaunchOrder, say: Say, *, consistency_seconds: float = CONSISTENCY_SECONDS) -> RunRecord:
@@ -61,7 +60,7 @@ def launch(order: LaunchOrder, say: Say, *, consistency_seconds: float = CONSIST
     _refuse_strays(ec2, order)
     with changes.not_counted():
         check_conditions(aws.client("s3", region=order.region, config=STATE_CONFIG), order.bucket, order.env)
-    image_id, zones = _image(order), zones_of(ec2, order.subnet_ids)
+    zones = zones_of(ec2, order.subnet_ids)
     try:
         observed = _acquire(store, order)
     except RunActive as active:  # somebody was faster
@@ -77,7 +76,7 @@ def launch(order: LaunchOrder, say: Say, *, consistency_seconds: float = CONSIST
             )
         # RunInstances is repeated by us, with the same token; botocore would also repeat "no capacity" in a full zone.
         once = aws.client("ec2", region=order.region, config=aws.ONCE)
-        observed = start_instances(once, store, observed, order, image_id, zones, say)
+        observed = start_instances(once, store, observed, order, zones, say)
         _arm_guard(observed.record, order, say)
     except BaseException as error:
         # Also on Ctrl-C. If this is cut short too, the intent is in the state and the next command settles it.
@@ -113,12 +112,6 @@ def _acquire(store: StateStore, order: LaunchOrder) -> Observed:
         training_config=order.training_config,
     )
     return store.acquire(record)
-
-
-def _image(order: LaunchOrder) -> str:
-    ssm = aws.client("ssm", region=order.region)
-    with aws.explained(f"find the machine image through {order.image_parameter}"):
-        return str(ssm.get_parameter(Name=order.image_parameter)["Parameter"]["Value"])
 
 
 def _arm_guard(record: RunRecord, order: LaunchOrder, say: Say) -> None:

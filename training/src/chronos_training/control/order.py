@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import gzip
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from chronos_training.core.errors import TrainingError
 
+LARGEST_USER_DATA = 16384  # bytes, before base64; EC2 takes no more
+
 
 @dataclass(frozen=True)
 class LaunchOrder:
-    """What RunInstances needs, as the plan module handed it over."""
+    """What RunInstances needs, as the plan module handed it over. TrainingError when EC2 would not take the user data."""
 
     run_id: str
     env: str
@@ -23,7 +27,8 @@ class LaunchOrder:
     subnet_ids: tuple[str, ...]
     security_group_id: str
     instance_profile: str
-    image_parameter: str
+    image_id: str
+    root_device: str  # of the image
     volume_gb: int
     deadline_seconds: float
     run_spec_key: str
@@ -33,6 +38,18 @@ class LaunchOrder:
     guard_role_arn: str
     guard_queue_arn: str
     user_data: str
+
+    def __post_init__(self) -> None:
+        """Refuse what EC2 would refuse before anything is made."""
+        if len(self.packed_user_data) > LARGEST_USER_DATA:
+            raise TrainingError(
+                f"The user data has {len(self.packed_user_data):,} bytes compressed; EC2 takes {LARGEST_USER_DATA:,}."
+            )
+
+    @cached_property
+    def packed_user_data(self) -> bytes:
+        """Return the user data compressed, as cloud-init takes it too; the same text gives the same bytes."""
+        return gzip.compress(self.user_data.encode(), mtime=0)
 
     @classmethod
     def from_params(cls, order: dict[str, Any], tags: dict[str, str], user_data: str) -> LaunchOrder:

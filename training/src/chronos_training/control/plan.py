@@ -33,6 +33,7 @@ from chronos_training.core.objects import read_bytes
 
 from .earlier_run import checkpoints_of_run, model_of_run, without_latest
 from .expectation import Expectation, expectation
+from .image import Image, check_volume, find_image
 from .limits import LEAST_CAPPED_SECONDS, deadline_of, poweroff_minutes, with_limit
 from .owner import owner
 from .plan_text import plan_lines, probe_lines
@@ -57,6 +58,7 @@ class Plan:
     request: LaunchRequest
     deadline_seconds: float
     prices: dict[str, HourlyPrice]  # of each type that is tried
+    image: Image
     zones: dict[str, str]  # subnet id -> zone, in the order in which they are tried
     differences: list[Difference]  # from the built-in defaults
     origins: dict[str, str]  # dotted key -> the source that set it last, as run_spec["config_sources"] names it
@@ -121,7 +123,8 @@ class Plan:
             "instance_profile": self.settings.instance_profile,
             "guard_role_arn": self.settings.guard_role_arn,
             "guard_queue_arn": self.settings.guard_queue_arn,
-            "image_parameter": self.request.image_parameter,
+            "image_id": self.image.image_id,
+            "root_device": self.image.root_device,
             "volume_gb": self.request.volume_gb,
             "deadline_seconds": self.deadline_seconds,
             "run_spec_key": self.run_spec_key,
@@ -198,6 +201,8 @@ def make_plan(request: LaunchRequest) -> Plan:
     # A run that goes on from a checkpoint has less to do than any before.
     expected = None if resume else expectation(s3, settings.bucket, request.env, config, request.instance_types[0])
     config = with_limit(config, deadline)
+    image = find_image(request.image_parameter, settings.region)
+    check_volume(image, request.volume_gb)
     zones = zones_of(aws.client("ec2", region=settings.region), settings.subnet_ids)
     now = utc_now()
     run_id = layout.new_run_id(now)
@@ -224,12 +229,14 @@ def make_plan(request: LaunchRequest) -> Plan:
         "resume": resume,
         "repeats": request.repeat_run,
         "runtime": runtime_section(environment, agent),
-        "instance": instance_section(request, config.run.instances, prices),
+        "instance": instance_section(request, config.run.instances, prices, image),
         "limits": {"deadline_seconds": deadline, "max_cost_usd": config.run.max_cost, "capped": capped},
     }
     body = json.dumps(spec, indent=2) + "\n"
     said = [*remarks(config, manifest.content), *_remarks(config, request, deadline)]
-    return Plan(run_id, settings, request, deadline, prices, zones, changed, origins, expected, spec, body, agent, said)
+    return Plan(
+        run_id, settings, request, deadline, prices, image, zones, changed, origins, expected, spec, body, agent, said
+    )
 
 
 def _check_size(config: TrainingConfig, request: LaunchRequest) -> None:
@@ -272,7 +279,7 @@ def runtime_section(environment: Json | None, agent: Json) -> Json:
     }
 
 
-def instance_section(request: LaunchRequest, count: int, prices: dict[str, HourlyPrice]) -> Json:
+def instance_section(request: LaunchRequest, count: int, prices: dict[str, HourlyPrice], image: Image) -> Json:
     """Return what the run spec tells of the instances and their prices."""
     price = prices[request.instance_types[0]]
     return {
@@ -280,6 +287,7 @@ def instance_section(request: LaunchRequest, count: int, prices: dict[str, Hourl
         "type": request.instance_types[0],
         "count": count,
         "market": "on-demand",
+        "image": {"id": image.image_id, "name": image.name},
         "volume_gb": request.volume_gb,
         "price_per_hour_usd": price.total,
         "prices_per_hour_usd": {kind: one.parts() for kind, one in prices.items()},

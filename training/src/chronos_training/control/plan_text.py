@@ -152,6 +152,7 @@ def _instances(plan: Plan) -> list[str]:
     zones = each + ", then ".join(dict.fromkeys(plan.zones.values()))
     rows = _row("instances" if plan.instances > 1 else "instance", *texts, zones)
     source = "" if plan.price.date == GIVEN else f"; table of {plan.price.date}"
+    rows += _row("image", f"{plan.image.name}, {plan.image.image_id}, {plan.image.root_gb} GB")
     return rows + _row("prices", f"with {plan.request.volume_gb} GB gp3 and a public address each{source}")
 
 

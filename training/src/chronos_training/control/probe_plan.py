@@ -14,6 +14,7 @@ from chronos_training.core.clock import iso, utc_now
 from chronos_training.core.cost import hourly_price
 from chronos_training.core.objects import read_json
 
+from .image import check_volume, find_image
 from .owner import owner
 from .plan import Plan, instance_section, runtime_section, settings_of
 from .published import current_agent
@@ -39,6 +40,8 @@ def make_probe_plan(request: LaunchRequest) -> Plan:
     run = config.run.model_copy(update={"max_runtime_hours": LIMIT_HOURS, "max_cost": None})
     config = config.model_copy(update={"name": NAME, "run": run})
     prices = {kind: hourly_price(kind, request.volume_gb, request.price_per_hour) for kind in request.instance_types}
+    image = find_image(request.image_parameter, settings.region)
+    check_volume(image, request.volume_gb)
     zones = zones_of(aws.client("ec2", region=settings.region), settings.subnet_ids)
     now, deadline = utc_now(), LIMIT_HOURS * 3600
     run_id = layout.new_run_id(now)
@@ -58,7 +61,7 @@ def make_probe_plan(request: LaunchRequest) -> Plan:
         "resume": None,
         "repeats": None,
         "runtime": runtime_section(environment, agent),
-        "instance": instance_section(request, 1, prices),
+        "instance": instance_section(request, 1, prices, image),
         "limits": {"deadline_seconds": deadline, "max_cost_usd": None, "capped": False},
     }
     body = json.dumps(spec, indent=2) + "\n"
@@ -68,6 +71,7 @@ def make_probe_plan(request: LaunchRequest) -> Plan:
         request=request,
         deadline_seconds=deadline,
         prices=prices,
+        image=image,
         zones=zones,
         differences=[],
         origins={},

@@ -49,7 +49,6 @@ def start_instances(
     store: StateStore,
     observed: Observed,
     order: LaunchOrder,
-    image_id: str,
     zones: dict[str, str],
     say: Say,
     *,
@@ -71,7 +70,7 @@ def start_instances(
                 f"{observed.record.kill_requested_by} killed run {order.run_id} before it had an instance."
             )
         outcome = _attempt(
-            ec2, request_of(order, image_id, place.instance_type, place.subnet_id, token), order.env, place, say, sleep
+            ec2, request_of(order, place.instance_type, place.subnet_id, token), order.env, place, say, sleep
         )
         if not isinstance(outcome, Refusal):
             leader = outcome[0]["InstanceId"]
@@ -163,6 +162,10 @@ def _given_up(refused: list[Refusal], order: LaunchOrder) -> TrainingError:
             f"AWS has seen this launch's client token with another request (attempts: {attempts}). {said}",
             hint="Nothing was started by this call. Launch again: a new launch has new tokens.",
         )
+    free = [refusal for refusal in refused if refusal.meaning is Meaning.FREE_PLAN]
+    if free:
+        sentence, hint = capacity.explain_free_plan(free[0].place.instance_type)
+        return TrainingError(f"No instance to be had. {sentence} Attempts: {attempts}. AWS: {said}", hint=hint)
     quotas = [refusal for refusal in refused if refusal.meaning is Meaning.QUOTA]
     if quotas:
         first = quotas[0]
@@ -174,17 +177,17 @@ def _given_up(refused: list[Refusal], order: LaunchOrder) -> TrainingError:
     )
 
 
-def request_of(order: LaunchOrder, image_id: str, instance_type: str, subnet_id: str, token: str) -> dict[str, Any]:
+def request_of(order: LaunchOrder, instance_type: str, subnet_id: str, token: str) -> dict[str, Any]:
     """Return the RunInstances request: tagged in the same call, self-terminating, IMDSv2 only, encrypted gp3, no key."""
     tags = [{"Key": k, "Value": v} for k, v in {**order.tags, "RunId": order.run_id}.items()]
     tags.append({"Key": "Name", "Value": f"chronos-training-{order.env}-{order.run_id}"})
     return {
-        "ImageId": image_id,
+        "ImageId": order.image_id,
         "InstanceType": instance_type,
         "MinCount": order.instances,
         "MaxCount": order.instances,
         "ClientToken": token,
-        "UserData": order.user_data,
+        "UserData": order.packed_user_data,
         "IamInstanceProfile": {"Name": order.instance_profile},
         "InstanceInitiatedShutdownBehavior": "terminate",
         "MetadataOptions": {"HttpTokens": "required", "HttpPutResponseHopLimit": 1, "HttpEndpoint": "enabled"},
@@ -199,7 +202,7 @@ def request_of(order: LaunchOrder, image_id: str, instance_type: str, subnet_id:
         ],
         "BlockDeviceMappings": [
             {
-                "DeviceName": "/dev/sda1",  # the root device of the Ubuntu images
+                "DeviceName": order.root_device,  # another name would be a second volume beside the root one
                 "Ebs": {
                     "VolumeSize": order.volume_gb,
                     "VolumeType": "gp3",

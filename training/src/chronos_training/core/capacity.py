@@ -7,6 +7,7 @@
 | Unsupported, of a configuration              | AWS does not say what is wrong       | other zones                            |
 | InsufficientFreeAddressesInSubnet            | the subnet is full                   | other zones                            |
 | VcpuLimitExceeded, InstanceLimitExceeded, …  | the account may not                  | a type that counts against another quota |
+| InvalidParameterCombination: … Free Tier     | the account is on the free plan      | another type                           |
 | InvalidParameterValue: … Instance Profile    | IAM has not spread a new profile yet | the same again, in a moment            |
 | RequestLimitExceeded, 5xx, no answer         | unknown, or not now                  | the same again, with the same token    |
 | IdempotentParameterMismatch                  | the token was used for another call  | stop                                   |
@@ -29,6 +30,7 @@ class Meaning(Enum):
     UNSUPPORTED = "AWS does not support this here"
     SUBNET_FULL = "the subnet has no free address"
     QUOTA = "the account's quota does not allow it"
+    FREE_PLAN = "the account is on the free plan, which does not allow the type"
     PROFILE_NOT_READY = "the instance profile is not known everywhere yet"
     REPEAT = "AWS did not answer, or is too busy"
     MISMATCH = "the client token was used for another request"
@@ -68,6 +70,9 @@ def meaning(code: str, message: str, http_status: int) -> Meaning:
     # invalid. Invalid IAM Instance Profile name".
     if code == "InvalidParameterValue" and "Invalid IAM Instance Profile" in message:
         return Meaning.PROFILE_NOT_READY
+    # Nor for this one: "The specified instance type is not eligible for Free Tier. For a list of …"
+    if code == "InvalidParameterCombination" and "not eligible for Free Tier" in message:
+        return Meaning.FREE_PLAN
     # The same code for two causes: "… (g4dn.2xlarge) is not supported in your requested Availability Zone (us-east-1a) …"
     # and "The requested configuration is currently not supported …".
     if code == "Unsupported" and "Availability Zone" not in message:
@@ -183,6 +188,15 @@ def explain_quota(place: Place, code: str, message: str, region: str) -> tuple[s
     )
 
 
+def explain_free_plan(instance_type: str) -> tuple[str, str]:
+    """Return what a refusal to an account on AWS's free plan means and what to do: a sentence and a hint."""
+    return (
+        f"This account is on AWS's free plan, which allows only small instance types and not {instance_type}.",
+        "Upgrade it to the paid plan: AWS console, Billing and Cost Management, Free Tier, Upgrade plan. What is left of its"
+        " credits stays and is used first. A type with a GPU needs a quota after that.",
+    )
+
+
 @dataclass(frozen=True)
 class Place:
     """One thing to try: `count` instances of a type in a subnet, all or none."""
@@ -239,6 +253,8 @@ def after(refusal: Refusal, left: list[Place]) -> list[Place]:
         # Every type of the family counts against the same quota, in every zone.
         used_up = quota_of(refusal.place.instance_type)
         return [place for place in left if quota_of(place.instance_type) != used_up]
+    if refusal.meaning is Meaning.FREE_PLAN:
+        return [place for place in left if place.instance_type != refusal.place.instance_type]
     if refusal.meaning not in OF_THE_ZONE:
         return []
     offered = zones_offered(refusal.message)

@@ -22,7 +22,7 @@ from .environment import install_environment
 from .local_disk import use_local_disk
 from .patience import Patience
 from .place import Place, Run
-from .preflight import check_environment, check_machine
+from .preflight import WORK_BYTES, check_environment, check_machine
 from .trainer import Stopped, Trainer, TrainingFailed
 from .transfer import Progress
 
@@ -75,7 +75,7 @@ class Preparation:
         base = self.spec.get("base_model")
         needed = runtime["size"] + runtime["unpacked_size"] + dataset["bytes"]
         needed += sum(file["size"] for part in (base, self.spec.get("resume")) if part for file in part["files"])
-        use_local_disk(place.work)
+        use_local_disk(place.work, needed + WORK_BYTES)
         left = run.deadline_seconds - (time.monotonic() - machine.booted_at(place.state))
         found = check_machine(self.spec["device"], runtime["torch"], needed, place.work, left)
         self.preflight["machine"] = {"gpu": None, **found, "needed_bytes": needed, "seconds_left": round(left, 1)}
@@ -164,9 +164,9 @@ class Preparation:
         The environment is brought when one was published; that it cannot be is the probe's to tell.
         """
         place = self._place
-        use_local_disk(place.work)
-        place.output.mkdir(parents=True, exist_ok=True)
         runtime = self.spec["runtime"]["python_env"]
+        use_local_disk(place.work, WORK_BYTES + (runtime["size"] + runtime["unpacked_size"] if runtime else 0))
+        place.output.mkdir(parents=True, exist_ok=True)
         if runtime is not None:
             try:
                 fetching = self._fetching("fetching the environment")

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from chronos_training.config import load_with_origins, repository_config
+from chronos_training.control.image import Image
 from chronos_training.control.order import LaunchOrder
 from chronos_training.control.plan import Plan, make_plan
 from chronos_training.control.published import NotPublished
@@ -55,7 +56,7 @@ def examine(asked: Asked) -> list[Finding]:
             return pool.submit(work, *arguments)
 
         planning = begin(_plan, asked) if settings else None
-        looking = begin(image.image, ec2, asked.region, asked.launch.image_parameter, asked.launch.volume_gb)
+        looking = begin(image.image, asked.region, asked.launch.image_parameter, asked.launch.volume_gb)
         count = begin(_instances, asked)
         parts: list[Future[Any]] = [
             begin(account.who, asked.account_id, asked.caller, asked.region),
@@ -151,12 +152,12 @@ def _public_access(ec2: Any, asked: Asked, settings: Settings | None) -> Finding
 
 
 def _request(
-    ec2: Any, asked: Asked, settings: Settings, plan: Plan | None, image_id: str | None, instances: int
+    ec2: Any, asked: Asked, settings: Settings, plan: Plan | None, found: Image | None, instances: int
 ) -> list[Finding]:
-    if image_id is None:
+    if found is None:
         return [note("request", "not tried: there is no image to start")]
     if plan is not None:
         order = LaunchOrder.from_params(plan.order(), asked.tags, request.USER_DATA)
     else:
-        order = request.stand_in(settings, vars(asked.launch), asked.tags, instances)
-    return request.request(ec2, order, image_id)
+        order = request.stand_in(settings, vars(asked.launch), asked.tags, found, instances)
+    return request.request(ec2, order)

@@ -2,50 +2,43 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from chronos_training.core import aws
-from chronos_training.core.errors import TrainingError
+from chronos_training.control.image import Image, find_image
+from chronos_training.core.errors import ConfigurationError, TrainingError
 
 from .finding import Finding, ok, stop, unseen
 
 
-def image(ec2: Any, region: str, parameter: str, volume_gb: int) -> tuple[str | None, Finding]:
-    """Return the id of the image that `parameter` names, None without one, and what there is to say about it."""
-    name, image_id = "image", None
+def image(region: str, parameter: str, volume_gb: int) -> tuple[Image | None, Finding]:
+    """Return the image that `parameter` names, None without one, and what there is to say about it."""
+    name = "image"
     try:
-        with aws.explained(f"find the machine image through {parameter}"):
-            image_id = str(aws.client("ssm", region=region).get_parameter(Name=parameter)["Parameter"]["Value"])
-        with aws.explained(f"look at the machine image {image_id}"):
-            found = ec2.describe_images(ImageIds=[image_id])["Images"]
+        found = find_image(parameter, region)
+    except ConfigurationError as error:
+        return None, stop(name, str(error))
     except TrainingError as error:
         if "ParameterNotFound" in str(error):
             return None, stop(
                 name, f"{region} has no SSM parameter {parameter}. Give another in training_launch_image_parameter."
             )
         if "InvalidAMIID" in str(error):
-            return image_id, stop(name, f"{parameter} names {image_id}, which {region} does not have.")
-        return image_id, unseen(name, error)
-    if not found:
-        return image_id, stop(name, f"{parameter} names {image_id}, which {region} does not have.")
-    return image_id, _judge(found[0], volume_gb)
+            return None, stop(name, f"{parameter} names an image that {region} does not have: {error}")
+        return None, unseen(name, error)
+    return found, _judge(found, volume_gb)
 
 
-def _judge(raw: dict[str, Any], volume_gb: int) -> Finding:
-    about = f"{raw['ImageId']}, {raw.get('Name', 'without a name')}"
-    if raw["State"] != "available":
-        return stop("image", f"{about} is {raw['State']}. Give another in training_launch_image_parameter.")
-    if raw["Architecture"] != "x86_64":
-        return stop("image", f"{about} is made for {raw['Architecture']}; what we publish is for x86_64.")
-    root = str(raw.get("RootDeviceName", ""))
-    mappings = {one.get("DeviceName"): one.get("Ebs", {}) for one in raw.get("BlockDeviceMappings", [])}
-    disk = mappings.get(root, {})
-    size, snapshot = disk.get("VolumeSize"), disk.get("SnapshotId", "its snapshot")
-    if size is None:
-        return stop("image", f"{about} has no EBS root volume ({root or 'no root device'}).")
-    if int(size) > volume_gb:
+def _judge(found: Image, volume_gb: int) -> Finding:
+    about = f"{found.image_id}, {found.name}"
+    if found.state != "available":
+        return stop("image", f"{about} is {found.state}. Give another in training_launch_image_parameter.")
+    if found.architecture != "x86_64":
+        return stop("image", f"{about} is made for {found.architecture}; what we publish is for x86_64.")
+    if found.root_gb > volume_gb:
         return stop(
             "image",
-            f"{about}: its snapshot {snapshot} has {size} GB, and training_launch_volume_gb is {volume_gb}. Set {size} or more.",
+            f"{about}: its snapshot {found.snapshot} has {found.root_gb} GB, and training_launch_volume_gb is {volume_gb}."
+            f" Set {found.root_gb} or more.",
         )
-    return ok("image", f"{about}; root {root}, {snapshot} of {size} GB in a volume of {volume_gb} GB")
+    return ok(
+        "image",
+        f"{about}; root {found.root_device}, {found.snapshot} of {found.root_gb} GB in a volume of {volume_gb} GB",
+    )

@@ -9,6 +9,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from chronos_training.control.image import Image
 from chronos_training.control.order import LaunchOrder
 from chronos_training.control.settings import Settings
 from chronos_training.control.starting import request_of, zones_of
@@ -19,12 +20,14 @@ from chronos_training.core.errors import TrainingError
 
 from .finding import Finding, note, ok, refused, stop
 
-# The user data is not made yet; EC2 looks at its size alone.
-USER_DATA = "#cloud-config\n".ljust(12_000, "#")
+# The real one is not made yet; EC2 looks at its size alone, and a launch looks at that itself.
+USER_DATA = "#cloud-config\n"
 MANY = 8
 
 
-def stand_in(settings: Settings, launch: Mapping[str, Any], tags: dict[str, str], instances: int) -> LaunchOrder:
+def stand_in(
+    settings: Settings, launch: Mapping[str, Any], tags: dict[str, str], image: Image, instances: int
+) -> LaunchOrder:
     """Return the order of a launch for which nothing is published yet: all that EC2 sees of it is as it will be."""
     return LaunchOrder.from_params(
         {
@@ -40,7 +43,8 @@ def stand_in(settings: Settings, launch: Mapping[str, Any], tags: dict[str, str]
             "instance_profile": settings.instance_profile,
             "guard_role_arn": settings.guard_role_arn,
             "guard_queue_arn": settings.guard_queue_arn,
-            "image_parameter": launch["image_parameter"],
+            "image_id": image.image_id,
+            "root_device": image.root_device,
             "volume_gb": launch["volume_gb"],
             "deadline_seconds": 0.0,
             "run_spec_key": "",
@@ -53,7 +57,7 @@ def stand_in(settings: Settings, launch: Mapping[str, Any], tags: dict[str, str]
     )
 
 
-def request(ec2: Any, order: LaunchOrder, image_id: str) -> list[Finding]:
+def request(ec2: Any, order: LaunchOrder) -> list[Finding]:
     """Ask EC2 for each type in each zone whether it would start the order. Returns a finding for each type."""
     try:
         places = capacity.places(order.instance_types, zones_of(ec2, order.subnet_ids), order.instances)
@@ -62,15 +66,15 @@ def request(ec2: Any, order: LaunchOrder, image_id: str) -> list[Finding]:
     # What EC2 answers is the result; nothing is asked a second time.
     once = aws.client("ec2", region=order.region, config=aws.ONCE)
     with ThreadPoolExecutor(MANY) as pool:
-        said = list(pool.map(lambda place: _try(once, order, image_id, place), places))
+        said = list(pool.map(lambda place: _try(once, order, place), places))
     answers = dict(zip(places, said, strict=True))
     would = any(not sentence for sentence in said)
     return [_of_a_type(kind, answers, would) for kind in dict.fromkeys(order.instance_types)]
 
 
-def _try(once: Any, order: LaunchOrder, image_id: str, place: Place) -> str:
+def _try(once: Any, order: LaunchOrder, place: Place) -> str:
     """Return why EC2 would not start the order at `place`, or an empty string."""
-    asked = request_of(order, image_id, place.instance_type, place.subnet_id, uuid.uuid4().hex)
+    asked = request_of(order, place.instance_type, place.subnet_id, uuid.uuid4().hex)
     try:
         with aws.explained(f"try the request for a {place}"):
             try:
@@ -91,11 +95,8 @@ def _try(once: Any, order: LaunchOrder, image_id: str, place: Place) -> str:
 
 def _meaning(place: Place, code: str, message: str, region: str) -> str:
     """Return what a refusal means that depends on the account, or an empty string."""
-    if code == "InvalidParameterCombination" and "Free Tier" in message:
-        return (
-            f"this account is on the free plan, which refuses {place.instance_type}. Choose the paid plan: AWS console, "
-            "Billing and Cost Management, Upgrade plan."
-        )
+    if capacity.meaning(code, message, 400) is capacity.Meaning.FREE_PLAN:
+        return " ".join(capacity.explain_free_plan(place.instance_type))
     if capacity.meaning(code, message, 400) is capacity.Meaning.NOT_IN_ZONE:
         return "this zone does not offer the type"
     if capacity.meaning(code, message, 400) is capacity.Meaning.QUOTA:
