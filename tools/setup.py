@@ -123,6 +123,19 @@ def check(python: Path) -> None:
     run("import what was installed", python, "-c", f"import {names}")
 
 
+def say(text: str) -> None:
+    """Print `text`. Who cannot be told is not served: the next call begins anew."""
+    try:
+        print(text, flush=True)
+    except OSError as error:
+        os.dup2(
+            os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno()
+        )  # what Python flushes at its exit would fail again
+        if isinstance(error, BrokenPipeError):  # `| head` has seen enough
+            sys.exit(141)
+        raise SetupError(f"the output could not be written: {error.strerror}.") from error
+
+
 def main() -> int:
     """Make .venv unless it is right. Returns the exit code."""
     import fcntl
@@ -147,10 +160,10 @@ def main() -> int:
         }
         begun = time.monotonic()
         for number, (name, step) in enumerate(steps.items(), start=1):
-            print(f"set-up {number}/{len(steps)}: {name}", flush=True)
+            say(f"set-up {number}/{len(steps)}: {name}")
             step(python)
         STAMP.write_text(stamp(version), encoding="utf-8")
-    print(f"set-up complete in {time.monotonic() - begun:.0f} s")
+    say(f"set-up complete in {time.monotonic() - begun:.0f} s")
     return 0
 
 

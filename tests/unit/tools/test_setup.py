@@ -108,3 +108,20 @@ def test_the_stamp_holds_for_this_lock_this_python_and_this_folder(checkout):
     lock = checkout / "poetry.lock"
     lock.write_text(lock.read_text() + "\n")
     assert subprocess.run(check).returncode == 1
+
+
+def test_output_that_cannot_be_written_ends_it_with_a_sentence(checkout):
+    env = {"PATH": str(checkout.parent / "bin"), "PYTHON": str(BASE_PYTHON)}
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run(
+            ["sh", str(checkout / "tools/setup.sh")],
+            env=env,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            executable=shutil.which("sh"),
+        )
+    assert (done.returncode, done.stderr) == (
+        1,
+        "Set-up stopped: the output could not be written: No space left on device.\n",
+    )
