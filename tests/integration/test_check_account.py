@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from chronos_training.control.doctor import account, image, own, room
+from chronos_training.control.doctor import account, image, own, rights, room
 from chronos_training.control.doctor.examine import Asked, examine, stopping
 from chronos_training.control.doctor.finding import Finding, Kind, lines
 from chronos_training.control.infrastructure import parameters
@@ -21,6 +21,7 @@ from chronos_training.control.verify import verify
 from chronos_training.core import aws as core_aws
 from chronos_training.core import guard
 from chronos_training.core.capacity import quota_of
+from chronos_training.core.errors import TrainingError
 from local_aws.testing import EmbeddedAws
 from tests.integration.launch_world import (
     ACCOUNT,
@@ -36,7 +37,9 @@ from tests.integration.launch_world import (
     LaunchWorld,
 )
 from tests.policies import Place, variables
-from tests.protocol.test_probe import SmallS3, small_s3  # noqa: F401
+from tests.protocol.test_probe import small_s3  # noqa: F401
+from tests.unit.docs.pages import ROOT
+from tests.unit.library.test_documentation import load
 
 IMAGE = "/aws/service/deeplearning/ami/x86_64/base-oss-nvidia-driver-gpu-ubuntu-22.04/latest/ami-id"
 GPU = "g4dn.2xlarge"
@@ -200,6 +203,32 @@ def test_the_free_plan_refuses_every_type(doctor):
 def test_an_account_older_than_the_plans_has_none(doctor):
     doctor.aws.fault("GetAccountPlanState", "ResourceNotFoundException")
     assert account.plan().text == "none, as in every account made before the plans of July 2025"
+
+
+def test_credentials_that_have_expired_are_said_before_anything_else(doctor):
+    doctor.aws.fault("GetCallerIdentity", "ExpiredToken", status=403)
+    module = load(ROOT / "library/training_account_info.py")
+    with pytest.raises(TrainingError, match="your AWS credentials have expired"):
+        module.run({"env": ENV, "region": REGION, "bucket": ""}, check_mode=False, say=print)
+
+
+def test_a_type_that_does_not_exist(doctor):
+    found = doctor.look("g4dn.2xlage")
+    assert told(found, "quota") == (Kind.UNSEEN, "EC2 in us-east-1 knows no instance type g4dn.2xlage")
+    assert "zones" in stopping(found)
+
+
+def test_an_assumed_role_is_simulated_as_its_role(doctor):
+    iam = doctor.aws.client("iam")
+    role = iam.create_role(RoleName="trainer", Path="/people/", AssumeRolePolicyDocument="{}")["Role"]["Arn"]
+    session = f"arn:aws:sts::{ACCOUNT}:assumed-role/trainer/ada"
+    assert rights._source(core_aws.client("iam", region=REGION), session) == role
+    doctor.aws.fault("GetRole", "AccessDenied", status=403)
+    assert rights._source(core_aws.client("iam", region=REGION), session) == f"arn:aws:iam::{ACCOUNT}:role/trainer"
+    policy = doctor.policies[0]
+    [found] = rights.rights(session, REGION, [policy], [policy["name"]], provisioned=True)
+    assert found.kind is Kind.STOP and "missing ssm:GetParametersByPath (ReadSettings)" in found.text
+    assert "aws iam attach-role-policy --role-name trainer" in found.text
 
 
 def test_an_image_that_is_missing_or_too_large(doctor):

@@ -89,7 +89,7 @@ def volume_key(ec2: Any, region: str) -> Finding:
     try:
         with aws.explained("find the default key of volumes"):
             key = str(ec2.get_ebs_default_kms_key_id()["KmsKeyId"])
-        if key == AWS_OWN_KEY or _is_amazons(key, region):
+        if key.endswith(AWS_OWN_KEY) or _is_amazons(key, region):
             return ok(name, "AWS's own, which needs no permission")
     except TrainingError as error:
         return unseen(name, error)

@@ -11,7 +11,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from chronos_training.core import aws
-from chronos_training.core.errors import TrainingError
+from chronos_training.core.errors import PermissionDenied, TrainingError
 
 from .finding import Finding, Kind, later, lower, note, ok, stop
 
@@ -88,9 +88,14 @@ def _source(iam: Any, caller: str) -> str:
     session = _SESSION.match(caller)
     if session is None:
         return caller
-    # The session's name has no path, and the role's ARN has one (those of SSO always).
-    with aws.explained(f"look at the role {session['role']}"):
-        return str(iam.get_role(RoleName=session["role"])["Role"]["Arn"])
+    # The session's name has no path, and the role's ARN may have one (those of SSO always).
+    try:
+        with aws.explained(f"look at the role {session['role']}"):
+            return str(iam.get_role(RoleName=session["role"])["Role"]["Arn"])
+    except PermissionDenied:
+        if session["role"].startswith("AWSReservedSSO_"):
+            raise
+        return f"arn:{session['partition']}:iam::{session['account']}:role/{session['role']}"
 
 
 def _refused(iam: Any, source: str, question: Question) -> list[str]:

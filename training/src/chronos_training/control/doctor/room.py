@@ -104,6 +104,8 @@ def _judge(
     used = sum(vcpus.get(str(one["InstanceType"]), 0) for one in held)
     ending = [one for one in held if one["State"]["Name"] == "shutting-down"]
     what = f"{count} x {least}" if count > 1 else least
+    if not needed:
+        return Finding("quota", Kind.UNSEEN, f"EC2 in {region} knows no instance type {least}")
     if granted is None:
         return Finding(
             "quota",
