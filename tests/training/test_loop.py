@@ -171,10 +171,11 @@ def test_a_lost_best_checkpoint_costs_the_choice_and_not_the_run(data: Path, tmp
     assert (again.chosen_step, again.last_step) == (8, 8)
 
 
-def test_mixed_precision_ends_with_the_training(data: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", FAMILIES)
+def test_mixed_precision_ends_with_the_training(data: Path, tmp_path: Path, name: str) -> None:
     """What is stored is what was scored: the wrapper that computes in few digits is gone when the model forecasts."""
-    config = tiny(training={"precision": "bf16"}, model={"dropout_rate": 0.0})
-    family = family_of("chronos2")
+    config = tiny(training={"precision": "bf16"}, model={"dropout_rate": 0.0, "family": name})
+    family = family_of(name)
     model, _ = train(data, tmp_path / "a", config)
     family.save(model, tmp_path / "m")
     again = family.load(tmp_path / "m", config)

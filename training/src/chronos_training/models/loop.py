@@ -89,6 +89,8 @@ def train(
     if not validation.is_exhausted(history, config.training.early_stopping_patience):
         with family.while_training(model, config):
             trainer.train(resume_from_checkpoint=str(resume) if resume else None)
+            # Mixed precision wraps the model's forward; from here on it computes as whoever loads it will.
+            trainer.accelerator.unwrap_model(trainer.model_wrapped, keep_fp32_wrapper=False)
         history = trainer.state.log_history
     seconds = time.monotonic() - begun
     ranks.wait_for_all()
@@ -96,8 +98,6 @@ def train(
         shutil.rmtree(partial, ignore_errors=True)
     if watcher.stopped:
         raise Stopped
-    # Mixed precision wraps the model's forward; from here on it computes as whoever loads it will.
-    trainer.accelerator.unwrap_model(trainer.model_wrapped, keep_fp32_wrapper=False)
     last = max(trainer.state.global_step, start)
     chosen = _choose(trainer, folder, history, last) if validate is not None else last
     logged = [entry for entry in history if "loss" in entry]
@@ -143,6 +143,13 @@ def precision_here(config: TrainingConfig, device: str) -> Precision:
     return precision(config, device, torch.cuda.get_device_capability()[0], torch.cuda.get_device_name())
 
 
+def connection(config: TrainingConfig, device: str) -> str | None:
+    """Return what the processes exchange gradients over; None when there is one."""
+    if config.run.ranks == 1:
+        return None
+    return "gloo" if device == "cpu" else "nccl"
+
+
 def _arguments(
     config: TrainingConfig, family: Family, folder: Path, device: str, numbers: str, validates: bool
 ) -> TrainingArguments:
@@ -178,11 +185,13 @@ def _arguments(
         # A worker process costs more than the windows, and on two cores it takes a core away.
         dataloader_num_workers=0,
         dataloader_pin_memory=device == "cuda",
+        # Else each copy of a batch waits until the GPU has done all that it was given before.
+        accelerator_config={"non_blocking": device == "cuda"},
         remove_unused_columns=False,
         disable_tqdm=True,
         report_to="none",
         use_cpu=device == "cpu",
-        ddp_backend=None if config.run.ranks == 1 else "gloo" if device == "cpu" else "nccl",
+        ddp_backend=connection(config, device),
         # Bolt's and Chronos-2's tables have rows, and Bolt's decoder parts, that a batch may not use.
         ddp_find_unused_parameters=True,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 from collections.abc import Collection
 
@@ -22,8 +23,8 @@ def any_of(flag: bool) -> bool:
     """Return whether one of the processes says yes; all of them have to ask at the same step."""
     if not together():
         return flag
-    answer = torch.tensor([int(flag)], device=_device())
-    dist.all_reduce(answer, op=dist.ReduceOp.MAX)
+    answer = torch.tensor([int(flag)])
+    dist.all_reduce(answer, op=dist.ReduceOp.MAX, group=_words())
     return bool(answer.item())
 
 
@@ -61,5 +62,7 @@ def part() -> None:
         dist.destroy_process_group()
 
 
-def _device() -> torch.device:
-    return torch.device("cuda" if dist.get_backend() == "nccl" else "cpu")
+@functools.cache
+def _words() -> dist.ProcessGroup | None:
+    """Return a connection between the CPUs: over NCCL's, each question would wait for all that the GPU has to do."""
+    return dist.new_group(backend="gloo") if dist.get_backend() == "nccl" else None

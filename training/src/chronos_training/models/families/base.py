@@ -81,6 +81,11 @@ def at_most(folder: Path, key: str, configured: int, most: int) -> None:
         raise ConfigurationError(f"{key} is {configured}, and the model in {folder} was made for at most {most}.")
 
 
+def core(model: Any) -> Any:
+    """Return upstream's model, which low-rank additions may lie around."""
+    return model.get_base_model() if hasattr(model, "get_base_model") else model
+
+
 def batches(items: Sequence[Any], size: int) -> list[Sequence[Any]]:
     """Return the items in runs of `size`."""
     return [items[begin : begin + size] for begin in range(0, len(items), size)]

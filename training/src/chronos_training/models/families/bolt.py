@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,8 @@ from chronos import ChronosBoltPipeline
 from chronos.chronos_bolt import ChronosBoltModelForForecasting
 
 from chronos_training.config.schema import TrainingConfig
-from chronos_training.models.families.base import Array, History, at_most, batches, loaded, must_agree
+from chronos_training.models.families.base import Array, History, at_most, batches, core, loaded, must_agree
+from chronos_training.models.families.bolt_loss import loss_model
 from chronos_training.models.families.t5_config import t5_config
 from chronos_training.models.windows import Window
 
@@ -38,10 +39,10 @@ class Bolt:
             "quantiles": config.model_levels,
             "use_reg_token": True,
         }
-        core = t5_config(
+        settings = t5_config(
             config, "ChronosBoltModelForForecasting", "ChronosBoltPipeline", chronos, initializer_factor=0.05
         )
-        return ChronosBoltModelForForecasting(core)
+        return ChronosBoltModelForForecasting(settings)
 
     def load(self, folder: Path, config: TrainingConfig) -> Any:
         """Return the model in a folder."""
@@ -60,8 +61,8 @@ class Bolt:
         }
 
     def while_training(self, model: Any, config: TrainingConfig) -> AbstractContextManager[None]:
-        """Nothing to leave out."""
-        return nullcontext()
+        """Compute the loss without asking the device anything."""
+        return loss_model(core(model))
 
     def save(self, model: Any, folder: Path) -> None:
         """Write upstream's directory."""

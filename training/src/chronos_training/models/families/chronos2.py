@@ -15,7 +15,7 @@ from chronos.chronos2 import Chronos2Model
 from chronos.chronos2.config import Chronos2CoreConfig
 
 from chronos_training.config.schema import TrainingConfig
-from chronos_training.models.families.base import Array, History, loaded, must_agree
+from chronos_training.models.families.base import Array, History, core, loaded, must_agree
 from chronos_training.models.families.chronos2_encoder import loss_encoder
 from chronos_training.models.windows import Window
 
@@ -30,7 +30,7 @@ class Chronos2:
     def build(self, config: TrainingConfig) -> Any:
         """Return a model with random weights."""
         size = config.model
-        core = Chronos2CoreConfig(
+        settings = Chronos2CoreConfig(
             d_model=size.d_model,
             d_kv=size.d_kv,
             d_ff=size.d_ff,
@@ -54,7 +54,7 @@ class Chronos2:
                 "time_encoding_scale": size.context_length,
             },
         )
-        return Chronos2Model(core)
+        return Chronos2Model(settings)
 
     def load(self, folder: Path, config: TrainingConfig) -> Any:
         """Return the model in a folder."""
@@ -68,17 +68,22 @@ class Chronos2:
         """Return context (rows, C) and future_target (rows, H); the rows of one window are one group."""
         columns = windows[0]["context"].shape[0]
         context = torch.from_numpy(np.concatenate([w["context"] for w in windows]))
-        batch = {"context": context, "num_output_patches": output_patches(config)}
+        patches = output_patches(config)
+        # Upstream fills the last patch up by itself, with zeros from the CPU, for which a GPU has to wait.
+        length = patches * config.model.patch_size
+        batch = {"context": context, "num_output_patches": patches}
         if columns == 1:
-            batch["future_target"] = torch.from_numpy(np.concatenate([w["future_target"] for w in windows]))
+            batch["future_target"] = torch.from_numpy(
+                _padded(np.concatenate([w["future_target"] for w in windows]), len(windows), length)
+            )
             batch["group_ids"] = torch.arange(len(windows))
             return batch
         futures, known = [], []
         for window in windows:
             # Upstream's order: targets, past covariates, known covariates. Only the targets have a loss.
             targets, ahead = window["future_target"], window["known"]
-            futures.append(_padded(targets, columns, at=0))
-            known.append(_padded(ahead, columns, at=columns - len(ahead)))
+            futures.append(_padded(targets, columns, length))
+            known.append(_padded(ahead, columns, length, at=columns - len(ahead)))
         batch["future_target"] = torch.from_numpy(np.concatenate(futures))
         batch["group_ids"] = torch.arange(len(windows)).repeat_interleave(columns)
         if len(windows[0]["known"]):
@@ -87,10 +92,9 @@ class Chronos2:
 
     def while_training(self, model: Any, config: TrainingConfig) -> AbstractContextManager[None]:
         """Leave out of the encoder what cannot reach the loss."""
-        core = model.get_base_model() if hasattr(model, "get_base_model") else model  # below low-rank additions
         data = config.dataset
         columns = len(data.targets) + len(data.past_covariates) + len(data.known_covariates)
-        return loss_encoder(core, output_patches(config), alone=columns == 1)
+        return loss_encoder(core(model), output_patches(config), alone=columns == 1)
 
     def save(self, model: Any, folder: Path) -> None:
         """Write upstream's directory."""
@@ -117,9 +121,10 @@ def output_patches(config: TrainingConfig) -> int:
     return math.ceil(config.forecast.prediction_length / config.model.patch_size)
 
 
-def _padded(values: Array, rows: int, *, at: int) -> Array:
-    out = np.full((rows, values.shape[1]), np.nan, dtype=np.float32)
-    out[at : at + len(values)] = values
+def _padded(values: Array, rows: int, length: int, *, at: int = 0) -> Array:
+    """Return (rows, length) with `values` from row `at` on, missing elsewhere."""
+    out = np.full((rows, length), np.nan, dtype=np.float32)
+    out[at : at + len(values), : values.shape[1]] = values
     return out
 
 

@@ -37,8 +37,10 @@ class LossEncoder(Chronos2Encoder):  # type: ignore[misc]
         length, kind = inputs_embeds.shape[1], inputs_embeds.dtype
         places = torch.arange(length, device=inputs_embeds.device).unsqueeze(0)
         time_mask = self._expand_and_invert_time_attention_mask(attention_mask, kind)
-        # The same angles in every block.
-        angles = self.block[0].layer[0].self_attention.rope_embed(inputs_embeds, places)
+        # The same angles in every block; in mixed precision, as upstream's, in the numbers of keys and queries.
+        cos, sin = self.block[0].layer[0].self_attention.rope_embed(inputs_embeds, places)
+        numbers = _products(inputs_embeds)
+        angles = (cos.to(numbers), sin.to(numbers))
         group_mask = None
         if not self.alone:
             group_mask = self._construct_and_invert_group_time_mask(group_ids, attention_mask, kind)
@@ -55,8 +57,8 @@ class LossEncoder(Chronos2Encoder):  # type: ignore[misc]
                 states = over_itself(over_group, states)
             else:
                 states = over_group(states, attention_mask=group_mask)[0]
-            states = feed_forward(states)
-        states = self.dropout(self.final_layer_norm(states))
+            states = states + feed_forward.dropout(feed_forward.mlp(_normed(feed_forward.layer_norm, states)))
+        states = self.dropout(_normed(self.final_layer_norm, states, states.dtype))
         return Chronos2EncoderOutput(last_hidden_state=functional.pad(states, (0, 0, length - self.positions, 0)))
 
 
@@ -77,7 +79,7 @@ def loss_encoder(model: Any, positions: int, *, alone: bool) -> Iterator[None]:
 def _over_time(layer: Any, states: Tensor, mask: Tensor, angles: tuple[Tensor, Tensor], kept: int) -> Tensor:
     """Attend from the last `kept` positions to all."""
     attention = layer.self_attention
-    normed = layer.layer_norm(states)
+    normed = _normed(layer.layer_norm, states)
     key, value = _heads(attention.k(normed), attention), _heads(attention.v(normed), attention)
     query = _heads(attention.q(normed[:, -kept:]), attention)
     key, query = _rotated(key, *angles), _rotated(query, *(angle[:, -kept:] for angle in angles))
@@ -91,7 +93,7 @@ def _over_time(layer: Any, states: Tensor, mask: Tensor, angles: tuple[Tensor, T
 def over_itself(layer: Any, states: Tensor) -> Tensor:
     """Return upstream's layer over `states` (series, positions, d_model), each series its own group: weight 1, or dropped."""
     attention = layer.self_attention
-    normed = layer.layer_norm(states)
+    normed = _normed(layer.layer_norm, states)
     value = attention.v(normed)
     if attention.training and attention.dropout:
         heads = value.unflatten(2, (attention.n_heads, -1))
@@ -100,6 +102,19 @@ def over_itself(layer: Any, states: Tensor) -> Tensor:
     one = normed[:1, :1].detach()
     nothing = (attention.q(one).sum() + attention.k(one).sum()) * 0.0
     return states + layer.dropout(attention.o(value)) + nothing
+
+
+def _products(states: Tensor) -> torch.dtype:
+    """Return in which numbers matrix products are computed."""
+    device = states.device.type
+    mixed = torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device)
+    return torch.get_autocast_dtype(device) if mixed else states.dtype
+
+
+def _normed(layer: Any, states: Tensor, kind: torch.dtype | None = None) -> Tensor:
+    """Return upstream's layer norm of `states`, in one kernel on a GPU, cast once for all products that take it."""
+    normed = functional.rms_norm(states, (states.shape[-1],), layer.weight, layer.variance_epsilon)
+    return normed.to(kind or _products(states))
 
 
 def _heads(states: Tensor, attention: Any) -> Tensor:

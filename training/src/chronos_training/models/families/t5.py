@@ -18,6 +18,7 @@ from chronos_training.config.schema import TrainingConfig
 from chronos_training.core.errors import ConfigurationError
 from chronos_training.models.families.base import Array, History, at_most, batches, loaded, must_agree
 from chronos_training.models.families.t5_config import t5_config
+from chronos_training.models.families.t5_masks import added_mask
 from chronos_training.models.windows import Window
 
 IGNORED = -100  # labels that T5's loss leaves out
@@ -63,14 +64,19 @@ class T5:
         return model
 
     def collate(self, config: TrainingConfig, windows: Sequence[Window]) -> dict[str, Any]:
-        """Return input_ids and attention_mask (batch, C + 1), labels (batch, H + 1); missing values are ignored."""
+        """Return input_ids (batch, C + 1), labels (batch, H + 1) and, where histories have gaps, attention_mask.
+
+        Missing values are ignored. The mask is what is added to the scores: of any other the model asks first whether it
+        hides anything, and a GPU has to finish all its work for the answer.
+        """
         tokenizer = self._tokenizer(config)
         context = torch.from_numpy(np.concatenate([w["context"] for w in windows]))
         future = torch.from_numpy(np.concatenate([w["future_target"] for w in windows]))
         tokens, mask, scale = tokenizer.context_input_transform(context)
         labels, seen = tokenizer.label_input_transform(future, scale)
         labels[~seen] = IGNORED
-        return {"input_ids": tokens, "attention_mask": mask, "labels": labels}
+        batch = {"input_ids": tokens, "labels": labels}
+        return batch if mask.all() else batch | {"attention_mask": added_mask(mask)}
 
     def while_training(self, model: Any, config: TrainingConfig) -> AbstractContextManager[None]:
         """Nothing to leave out."""
