@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
+import torch
 
 from chronos_training.config.schema import TrainingConfig
 from chronos_training.core.errors import ConfigurationError
@@ -84,6 +85,22 @@ def at_most(folder: Path, key: str, configured: int, most: int) -> None:
 def core(model: Any) -> Any:
     """Return upstream's model, which low-rank additions may lie around."""
     return model.get_base_model() if hasattr(model, "get_base_model") else model
+
+
+def left_padded(blocks: Sequence[Array]) -> torch.Tensor:
+    """Return blocks (rows, length) below each other, float32, filled up at the left with NaN to the longest."""
+    longest = max(block.shape[1] for block in blocks)
+    out = np.full((sum(len(block) for block in blocks), longest), np.nan, dtype=np.float32)
+    row = 0
+    for block in blocks:
+        out[row : row + len(block), longest - block.shape[1] :] = block
+        row += len(block)
+    return torch.from_numpy(out)
+
+
+def brought(tensor: torch.Tensor, device: torch.device) -> torch.Tensor:
+    """Return the tensor on the device, without waiting for what a GPU has still to do."""
+    return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor.to(device)
 
 
 def batches(items: Sequence[Any], size: int) -> list[Sequence[Any]]:

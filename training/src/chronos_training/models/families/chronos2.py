@@ -15,7 +15,16 @@ from chronos.chronos2 import Chronos2Model
 from chronos.chronos2.config import Chronos2CoreConfig
 
 from chronos_training.config.schema import TrainingConfig
-from chronos_training.models.families.base import Array, History, core, loaded, must_agree
+from chronos_training.models.families.base import (
+    Array,
+    History,
+    batches,
+    brought,
+    core,
+    left_padded,
+    loaded,
+    must_agree,
+)
 from chronos_training.models.families.chronos2_encoder import loss_encoder
 from chronos_training.models.windows import Window
 
@@ -104,16 +113,44 @@ class Chronos2:
         self, model: Any, histories: Sequence[History], config: TrainingConfig, check: Callable[[], None]
     ) -> Array:
         """Return quantiles (histories, targets, levels, horizon)."""
-        pipeline = Chronos2Pipeline(model.eval())
         horizon = config.forecast.prediction_length
         levels = [config.model_levels.index(level) for level in config.forecast.quantile_levels]
-        out = pipeline.predict(
+        model.eval()
+        if output_patches(config) <= model.chronos_config.max_output_patches:
+            return _in_one_pass(model, histories, config, levels, check)
+        # Longer than the model forecasts at once: upstream's heuristic.
+        out = Chronos2Pipeline(model).predict(
             [_task(history) for history in histories],
             prediction_length=horizon,
             batch_size=config.evaluation.batch_size,
             after_batch=check,
         )
         return np.stack([tensor.double().numpy()[:, levels] for tensor in out])
+
+
+@torch.inference_mode()
+def _in_one_pass(
+    model: Any, histories: Sequence[History], config: TrainingConfig, levels: Sequence[int], check: Callable[[], None]
+) -> Array:
+    """Forecast without what cannot reach a forecast; the numbers stay on the device until the last batch."""
+    horizon, patches = config.forecast.prediction_length, output_patches(config)
+    targets, known = len(histories[0].target), len(histories[0].known)
+    columns, length = targets + len(histories[0].past) + known, patches * config.model.patch_size
+    out = []
+    with loss_encoder(model, patches, alone=columns == 1):
+        # The size of a batch counts series, as upstream's.
+        for part in batches(histories, max(1, config.evaluation.batch_size // columns)):
+            blocks = [np.concatenate([one.target, one.past, one.known[:, : one.target.shape[1]]]) for one in part]
+            batch = {"context": left_padded(blocks), "group_ids": torch.arange(len(part)).repeat_interleave(columns)}
+            if known:
+                ahead = [_padded(one.known[:, -horizon:], columns, length, at=columns - known) for one in part]
+                batch["future_covariates"] = torch.from_numpy(np.concatenate(ahead))
+            batch = {key: brought(one, model.device) for key, one in batch.items()}
+            found = model(**batch, num_output_patches=patches).quantile_preds
+            found = found.unflatten(0, (len(part), columns))[:, :targets]
+            out.append(found[..., levels, :horizon])
+            check()
+    return torch.cat(out).double().cpu().numpy()
 
 
 def output_patches(config: TrainingConfig) -> int:

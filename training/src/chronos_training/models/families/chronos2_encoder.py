@@ -1,8 +1,8 @@
-"""Chronos-2's encoder for training: the same function of the same weights, without the parts that cannot reach the loss.
+"""Chronos-2's encoder: the same function of the same weights, without the parts that reach neither loss nor forecast.
 
-Two things are left out. The loss sees the last positions only (the horizon's patches), so that the last block needs keys
+Two things are left out. Both see the last positions only (the horizon's patches), so that the last block needs keys
 and values of all positions but everything else of those few. And a series that is alone in its group attends to itself
-with weight 1, so that the attention over the group is its projection. Forecasts and files are upstream's.
+with weight 1, so that the attention over the group is its projection. Files are upstream's.
 """
 
 from __future__ import annotations

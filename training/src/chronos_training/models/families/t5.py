@@ -16,9 +16,19 @@ from transformers import T5ForConditionalGeneration
 
 from chronos_training.config.schema import TrainingConfig
 from chronos_training.core.errors import ConfigurationError
-from chronos_training.models.families.base import Array, History, at_most, batches, loaded, must_agree
+from chronos_training.models.families.base import (
+    Array,
+    History,
+    at_most,
+    batches,
+    brought,
+    left_padded,
+    loaded,
+    must_agree,
+)
 from chronos_training.models.families.t5_config import t5_config
 from chronos_training.models.families.t5_masks import added_mask
+from chronos_training.models.families.t5_sampling import SETTINGS, sample
 from chronos_training.models.windows import Window
 
 IGNORED = -100  # labels that T5's loss leaves out
@@ -90,18 +100,17 @@ class T5:
         self, model: Any, histories: Sequence[History], config: TrainingConfig, check: Callable[[], None]
     ) -> Array:
         """Return quantiles (histories, 1, levels, horizon) of sample paths, drawn with the configured seed."""
-        chronos = ChronosConfig(**model.config.chronos_config)
-        pipeline = ChronosPipeline(chronos.create_tokenizer(), ChronosModel(chronos, model.eval()))
+        chronos, draw = ChronosConfig(**model.config.chronos_config), _as_upstream
+        if all(getattr(chronos, name) == value for name, value in SETTINGS.items()):
+            draw = _together
+        model.eval()
         out = []
         # Drawing must not move the generators that the training goes on with.
         with torch.random.fork_rng():
             torch.manual_seed(config.training.seed)
             for part in batches(histories, config.evaluation.batch_size):
-                samples = pipeline.predict(
-                    [torch.from_numpy(history.target[0]) for history in part],
-                    prediction_length=config.forecast.prediction_length,
-                    num_samples=config.model.samples,
-                )
+                context = left_padded([history.target for history in part])
+                samples = draw(model, chronos, context, config.forecast.prediction_length, config.model.samples)
                 drawn = np.quantile(samples.double().numpy(), config.forecast.quantile_levels, axis=1)
                 out.append(drawn.swapaxes(0, 1))
                 check()
@@ -111,6 +120,21 @@ class T5:
         if getattr(self, "_made_for", None) is not config:
             self._made_for, self._made = config, ChronosConfig(**_chronos_config(config)).create_tokenizer()
         return self._made
+
+
+def _together(model: Any, chronos: ChronosConfig, context: torch.Tensor, horizon: int, paths: int) -> torch.Tensor:
+    """Return sample paths (series, paths, horizon) after histories (series, length)."""
+    tokenizer = chronos.create_tokenizer()
+    tokens, seen, scale = tokenizer.context_input_transform(context)
+    mask = None if seen.all() else brought(added_mask(seen), model.device)
+    drawn = sample(model, brought(tokens, model.device), mask, horizon, paths)
+    return tokenizer.output_transform(drawn.cpu(), scale)  # type: ignore[no-any-return]
+
+
+def _as_upstream(model: Any, chronos: ChronosConfig, context: torch.Tensor, horizon: int, paths: int) -> torch.Tensor:
+    """Do the same for a model that draws in another way."""
+    pipeline = ChronosPipeline(chronos.create_tokenizer(), ChronosModel(chronos, model))
+    return pipeline.predict(context, prediction_length=horizon, num_samples=paths)  # type: ignore[no-any-return]
 
 
 def _order(weight: torch.Tensor) -> None:
