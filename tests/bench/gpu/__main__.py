@@ -10,6 +10,7 @@ import argparse
 import json
 import os
 import platform
+import signal
 import subprocess
 import sys
 import time
@@ -41,17 +42,25 @@ def measure(device: str, scale: cases.Scale, seconds: float, rows: cases.Cases =
     results: Json = {"date": str(datetime.now(timezone.utc).date()), "device": _device(device)}
     major = torch.cuda.get_device_capability()[0] if device == "cuda" else 8
 
+    def end(number: int, frame: Any) -> None:
+        raise TimeIsUp
+
+    signal.signal(signal.SIGALRM, end)
+
     def one(what: str, least: float, run: Callable[[], Json]) -> Json | str:
         # What a GPU does in a minute takes its time also to begin.
         if budget.left() < (least if device == "cuda" else 0.0):
             return f"{NOT}: time was up"
         since = time.monotonic()
+        signal.setitimer(signal.ITIMER_REAL, max(budget.left(), 0.1))
         try:
             found: Json | str = run()
         except TimeIsUp:
             found = f"{NOT}: time was up"
         except Exception as error:  # one part's failure is that part's result
             found = f"{NOT}: {type(error).__name__}: {' '.join(str(error).split())[:200]}"
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
         print(
             f"{seconds - budget.left():5.0f} s  {what}: {_short(found)} ({time.monotonic() - since:.1f} s)", flush=True
         )

@@ -123,7 +123,11 @@ def two_processes(scale: Scale, small: bool, device: str, seconds: float) -> Jso
         )
         for rank in range(2)
     ]
-    said = [_answer(one, seconds) for one in workers]
+    try:
+        said = [_answer(one, seconds) for one in workers]
+    finally:
+        for one in workers:
+            one.kill()
     took = time.monotonic() - begun
     config = _two(scale, instances=1)
     with tempfile.TemporaryDirectory() as folder:

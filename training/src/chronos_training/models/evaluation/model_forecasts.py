@@ -1,4 +1,4 @@
-"""The model's own forecasts of held-out windows, through upstream's pipeline."""
+"""The model's own forecasts of held-out windows."""
 
 from __future__ import annotations
 

@@ -56,7 +56,7 @@ class Family(Protocol):
     def predict(
         self, model: Any, histories: Sequence[History], config: TrainingConfig, check: Callable[[], None]
     ) -> Array:
-        """Return quantiles (histories, targets, levels, horizon) through upstream's pipeline; `check` between batches."""
+        """Return quantiles (histories, targets, levels, horizon), those of upstream's pipeline; `check` between batches."""
 
 
 def loaded(load: Callable[[], Any], folder: Path, what: str) -> Any:

@@ -84,7 +84,8 @@ class Bolt:
     ) -> Array:
         """Return quantiles (histories, 1, levels, horizon)."""
         if config.forecast.prediction_length <= model.eval().chronos_config.prediction_length:
-            return _in_one_pass(model, histories, config, check)
+            with torch.inference_mode():
+                return _in_one_pass(model, histories, config, check)
         # Longer than the model forecasts at once: upstream's heuristic.
         pipeline = ChronosBoltPipeline(model)
         out = []
@@ -99,7 +100,6 @@ class Bolt:
         return np.concatenate(out)[:, None]
 
 
-@torch.inference_mode()
 def _in_one_pass(model: Any, histories: Sequence[History], config: TrainingConfig, check: Callable[[], None]) -> Array:
     """Forecast; the numbers stay on the device until the last batch."""
     learnt, out = list(model.chronos_config.quantiles), []
@@ -110,4 +110,4 @@ def _in_one_pass(model: Any, histories: Sequence[History], config: TrainingConfi
             found = model(context=context).quantile_preds
             out.append(found[:, levels, : config.forecast.prediction_length])
             check()
-    return torch.cat(out).double().cpu().numpy()[:, None]
+    return np.asarray(torch.cat(out).double().cpu().numpy())[:, None]

@@ -117,7 +117,8 @@ class Chronos2:
         levels = [config.model_levels.index(level) for level in config.forecast.quantile_levels]
         model.eval()
         if output_patches(config) <= model.chronos_config.max_output_patches:
-            return _in_one_pass(model, histories, config, levels, check)
+            with torch.inference_mode():
+                return _in_one_pass(model, histories, config, levels, check)
         # Longer than the model forecasts at once: upstream's heuristic.
         out = Chronos2Pipeline(model).predict(
             [_task(history) for history in histories],
@@ -128,7 +129,6 @@ class Chronos2:
         return np.stack([tensor.double().numpy()[:, levels] for tensor in out])
 
 
-@torch.inference_mode()
 def _in_one_pass(
     model: Any, histories: Sequence[History], config: TrainingConfig, levels: Sequence[int], check: Callable[[], None]
 ) -> Array:
@@ -150,7 +150,7 @@ def _in_one_pass(
             found = found.unflatten(0, (len(part), columns))[:, :targets]
             out.append(found[..., levels, :horizon])
             check()
-    return torch.cat(out).double().cpu().numpy()
+    return np.asarray(torch.cat(out).double().cpu().numpy())
 
 
 def output_patches(config: TrainingConfig) -> int:

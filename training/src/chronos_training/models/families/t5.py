@@ -106,7 +106,7 @@ class T5:
         model.eval()
         out = []
         # Drawing must not move the generators that the training goes on with.
-        with torch.random.fork_rng():
+        with torch.random.fork_rng(), torch.inference_mode():
             torch.manual_seed(config.training.seed)
             for part in batches(histories, config.evaluation.batch_size):
                 context = left_padded([history.target for history in part])
@@ -128,13 +128,13 @@ def _together(model: Any, chronos: ChronosConfig, context: torch.Tensor, horizon
     tokens, seen, scale = tokenizer.context_input_transform(context)
     mask = None if seen.all() else brought(added_mask(seen), model.device)
     drawn = sample(model, brought(tokens, model.device), mask, horizon, paths)
-    return tokenizer.output_transform(drawn.cpu(), scale)  # type: ignore[no-any-return]
+    return tokenizer.output_transform(drawn.cpu(), scale)
 
 
 def _as_upstream(model: Any, chronos: ChronosConfig, context: torch.Tensor, horizon: int, paths: int) -> torch.Tensor:
     """Do the same for a model that draws in another way."""
     pipeline = ChronosPipeline(chronos.create_tokenizer(), ChronosModel(chronos, model))
-    return pipeline.predict(context, prediction_length=horizon, num_samples=paths)  # type: ignore[no-any-return]
+    return pipeline.predict(context, prediction_length=horizon, num_samples=paths)
 
 
 def _order(weight: torch.Tensor) -> None:

@@ -15,7 +15,6 @@ from torch.nn import functional
 SETTINGS = {"temperature": 1.0, "top_k": 50, "top_p": 1.0}  # upstream's, of all published models
 
 
-@torch.inference_mode()
 def sample(model: Any, tokens: Tensor, mask: Tensor | None, steps: int, paths: int) -> Tensor:
     """Return tokens (series, paths, steps) that follow `tokens` (series, length).
 
@@ -65,7 +64,7 @@ def _over_own_path(
     query = attention.q(normed).unflatten(2, shape).transpose(1, 2)
     keys, values = (past[:, :, : step + 1] for past in own)
     found = functional.scaled_dot_product_attention(query, keys, values, attn_mask=bias, scale=1.0)
-    return attention.o(found.transpose(1, 2).flatten(2))  # type: ignore[no-any-return]
+    return attention.o(found.transpose(1, 2).flatten(2))
 
 
 def _over_history(
@@ -75,4 +74,4 @@ def _over_history(
     attention = layer.EncDecAttention
     query = attention.q(layer.layer_norm(states)).view(-1, paths, *shape).transpose(1, 2)
     found = functional.scaled_dot_product_attention(query, keys, values, attn_mask=mask, scale=1.0)
-    return attention.o(found.transpose(1, 2).reshape(states.shape[0], 1, -1))  # type: ignore[no-any-return]
+    return attention.o(found.transpose(1, 2).reshape(states.shape[0], 1, -1))
