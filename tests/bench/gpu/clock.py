@@ -40,8 +40,12 @@ def finish(device: str) -> None:
         torch.cuda.synchronize()
 
 
+class Enough(Exception):
+    """The steps that are timed are done: what a training does at its end is left out."""
+
+
 class Steps:
-    """Takes the time at two steps of a training, each when the device is done with it."""
+    """Takes the time at two steps of a training, each when the device is done with it, and ends it after the second."""
 
     def __init__(self, first: int, last: int, device: str) -> None:
         """Between the end of step `first` and that of step `last`."""
@@ -49,10 +53,12 @@ class Steps:
         self._times: dict[int, float] = {}
 
     def at(self, step: int) -> None:
-        """Note the end of a step."""
+        """Note the end of a step. Raises Enough after the last."""
         if step in (self._first, self._last):
             finish(self._device)
             self._times[step] = time.monotonic()
+        if step == self._last:
+            raise Enough
 
     def per_second(self) -> float:
         """Return steps per second between the two."""

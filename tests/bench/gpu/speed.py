@@ -81,7 +81,9 @@ def flops_of(case: Case, scale: Scale) -> float:
     On the device `meta`: nothing is computed. With one series at a time, so that attention between strangers counts nowhere.
     """
     config = config_of(Case(case.family, case.size), scale)
-    own, model = family(case.family), model_of(config, "meta").train()
+    own = family(case.family)
+    with torch.device("meta"):
+        model = own.build(config).train()
     from chronos_training.models.windows import TrainingWindows
 
     batch = own.collate(config, [TrainingWindows(panel_of(scale, 2), config)[0]])

@@ -20,7 +20,18 @@ from chronos_training.models.stopping import StopRequest
 from chronos_training.models.windows import TrainingWindows
 
 from .cases import Case, Scale
-from .clock import CallbackWith, ProgressWith, Steps
+from .clock import CallbackWith, Enough, ProgressWith, Steps
+
+
+@contextlib.contextmanager
+def timed(model: Any) -> Iterator[None]:
+    """End with the last step that is timed, and take away what mixed precision has put around the model."""
+    try:
+        with contextlib.suppress(Enough):
+            yield
+    finally:
+        for name in ("forward", "_original_forward"):
+            vars(model).pop(name, None)
 
 
 @contextlib.contextmanager
@@ -37,7 +48,7 @@ def products(precision: str) -> Iterator[None]:
 def train_ours(model: Any, panel: Any, config: Any, case: Case, steps: Steps, device: str) -> None:
     """Train with our loop."""
     own = family(config.model.family)
-    with tempfile.TemporaryDirectory() as folder, products(case.precision):
+    with tempfile.TemporaryDirectory() as folder, products(case.precision), timed(model):
         loop.train(
             model, own, TrainingWindows(panel, config), config, device=device, folder=Path(folder), mark="m",
             progress=ProgressWith(steps.at), stop=StopRequest(),
@@ -46,7 +57,7 @@ def train_ours(model: Any, panel: Any, config: Any, case: Case, steps: Steps, de
 
 def train_upstream(model: Any, panel: Any, config: Any, case: Case, steps: Steps, device: str) -> None:
     """Train with Chronos2Pipeline.fit, or with the Trainer as upstream's script for T5 sets it up: Bolt and T5 have no fit."""
-    with tempfile.TemporaryDirectory() as folder, products(case.precision):
+    with tempfile.TemporaryDirectory() as folder, products(case.precision), timed(model):
         if config.model.family == "chronos2":
             _fit(model, panel, config, case, steps, Path(folder), device)
         else:
@@ -57,7 +68,7 @@ def _numbers(case: Case) -> dict[str, Any]:
     return {
         "bf16": case.precision == "bf16",
         "fp16": case.precision == "fp16",
-        "tf32": case.precision == "tf32" or None,
+        "tf32": True if case.precision == "tf32" else None,
     }
 
 
@@ -65,9 +76,8 @@ def _fit(model: Any, panel: Any, config: Any, case: Case, steps: Steps, folder: 
     from chronos import Chronos2Pipeline
 
     learnt = [panel.values(i, "target")[: -config.held_out_length].astype("float32") for i in range(len(panel))]
-    numbers = _numbers(case)
-    if device == "cpu" or numbers["tf32"] is None:
-        numbers["tf32"] = False
+    # As upstream's own defaults, which take tf32 beside bf16.
+    numbers = _numbers(case) | {"tf32": device == "cuda" and case.precision in ("tf32", "bf16")}
     Chronos2Pipeline(model).fit(
         learnt, prediction_length=config.forecast.prediction_length, context_length=config.model.context_length,
         min_past=config.model.context_length, num_steps=config.training.steps, batch_size=config.training.batch_size,
