@@ -14,7 +14,7 @@ from chronos_training.core.commands import TARGETS
 ROOT = Path(__file__).resolve().parents[3]
 MAKER = ROOT / "training/src/chronos_training/core/commands.py"
 TYPED = re.compile(
-    r"ansible-playbook (?!-)?\S|playbooks/\w+\.yml|-m local_aws \w"
+    r"ansible-playbook (?!-)?\S|playbooks/\w+\.yml|-m local_aws \w|chronos-training (?:train|evaluate|forecast|validate)"
     rf"|\b(?:{'|'.join(TARGETS)})\.yml"
     rf"|\bmake (?:{'|'.join(re.findall(r'^([a-z-]+):', (ROOT / 'Makefile').read_text(), re.MULTILINE))})\b(?! (?:the|it|a) )"
 )
