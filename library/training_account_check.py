@@ -127,7 +127,8 @@ def run(params: dict[str, Any], *, check_mode: bool, say: Callable[[str], None])
             f"A launch in {params['env']} would be stopped by: {', '.join(stops)}.",
             hint="Each line above that says STOP tells what to do.",
         )
-        error.facts = facts
+        # Whatever was made for a moment is gone: nothing was changed.
+        error.facts = {**facts, "changed": False, "done": []}
         raise error
     unseen = sum(one.kind is Kind.UNSEEN for one in findings)
     say(f"nothing that was seen would stop a launch{f'; {unseen} not seen' if unseen else ''}")

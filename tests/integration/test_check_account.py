@@ -15,6 +15,7 @@ from chronos_training.control.doctor.examine import Asked, examine, stopping
 from chronos_training.control.doctor.finding import Finding, Kind, lines
 from chronos_training.control.infrastructure import parameters
 from chronos_training.control.leftovers import Scope
+from chronos_training.control.module import call
 from chronos_training.control.request import LaunchRequest
 from chronos_training.control.settings import parameter_path, resolve_settings
 from chronos_training.control.verify import verify
@@ -44,6 +45,7 @@ from tests.unit.library.test_documentation import load
 IMAGE = "/aws/service/deeplearning/ami/x86_64/base-oss-nvidia-driver-gpu-ubuntu-22.04/latest/ami-id"
 GPU = "g4dn.2xlarge"
 G_QUOTA = "L-DB2E81BA"
+LAUNCH = ("config", "config_file", "instance_types", "device", "volume_gb", "image_parameter", "price_per_hour")
 
 
 class Doctor:
@@ -198,6 +200,18 @@ def test_the_free_plan_refuses_every_type(doctor):
     assert stopping(found) == ["account plan", "request"]
     assert "the free plan, which refuses every type that is large enough" in told(found, "account plan")[1]
     assert f"free plan, which allows only small instance types and not {GPU}" in told(found, "request")[1]
+
+
+def test_the_command_fails_with_what_would_stop_a_launch_and_has_changed_nothing(doctor):
+    doctor.aws.order(account_plan="FREE")
+    asked, said = doctor.asked(), []
+    launch = {name: getattr(asked.launch, name) for name in LAUNCH}
+    params = {**launch, "env": ENV, "region": REGION, "project": PROJECT, "account_id": ACCOUNT, "caller": asked.caller,
+              "tags": TAGS, "policies": asked.policies, "needed_policies": list(asked.needed_policies)}  # fmt: skip
+    result = call(load(ROOT / "library/training_account_check.py").run, params, check_mode=False, say=said.append)
+    assert (result["failed"], result["changed"], result["done"]) == (True, False, [])
+    assert result["msg"].startswith(f"A launch in {ENV} would be stopped by: account plan, request.")
+    assert any(line.split()[:3] == ["STOP", "account", "plan"] for line in said)
 
 
 def test_an_account_older_than_the_plans_has_none(doctor):
