@@ -50,6 +50,12 @@ options:
     description: What the table says in place of the id of something that does not exist. Empty leaves it out.
     type: str
     default: ""
+  patience_seconds:
+    description:
+      - How long what was read may disagree with what it must be before it is reported. AWS needs some seconds to tell a change
+        everywhere. In check mode nothing is waited for.
+    type: float
+    default: 0
 author:
   - Chronos Training developers
 """
@@ -110,7 +116,7 @@ from ansible.module_utils.basic import AnsibleModule
 # By this import Ansible recognises a Python module, and ships its own module library with it.
 from chronos_training.control.infrastructure.active import active_run
 from chronos_training.control.infrastructure.bucket import Lifecycle, wanted
-from chronos_training.control.infrastructure.checks import findings
+from chronos_training.control.infrastructure.checks import findings, read_back
 from chronos_training.control.infrastructure.names import Names
 from chronos_training.control.infrastructure.survey import Survey, survey
 from chronos_training.control.infrastructure.table import lifetimes, render, rows
@@ -128,20 +134,26 @@ ARGUMENT_SPEC = {
     "subnets": {"type": "int", "default": 0},
     "lifecycle": {"type": "dict", "default": {}},
     "absent": {"type": "str", "default": ""},
+    "patience_seconds": {"type": "float", "default": 0},
 }
 
 
 def run(params: dict[str, Any], *, check_mode: bool, say: Callable[[str], None]) -> dict[str, Any]:
     """Survey the environment and judge it. Reads only, so check mode is no different."""
     names = Names(params["env"], params["region"], params["bucket"], params["tags"])
-    seen = survey(names)
-    table = rows(seen, names, params["subnets"])
-    found: list[str] = []
-    if params["policy"]:
+
+    def look() -> tuple[Survey, list[str]]:
+        seen = survey(names)
+        if not params["policy"]:
+            return seen, []
         lifecycle = Lifecycle(**{key: int(value) for key, value in params["lifecycle"].items()})
         bucket = wanted(names.env, names.bucket, names.tags, lifecycle)
         people = {one["name"]: one["policy"] for one in params["people_policies"]}
-        found = findings(seen, names, bucket, params["policy"], params["guard_policy"], people)
+        return seen, findings(seen, names, bucket, params["policy"], params["guard_policy"], people)
+
+    # In check mode what is missing will not come.
+    seen, found = read_back(look, 0 if check_mode else params["patience_seconds"], say)
+    table = rows(seen, names, params["subnets"])
     return {
         "changed": False,
         "ids": _ids(seen),

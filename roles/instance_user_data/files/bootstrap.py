@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Fetch the agent package from S3, verify its sha256, unpack it. Needs nothing but the image's own Python (3.9+).
+"""Fetch the agent package from S3, verify its sha256, unpack it. Needs nothing but the image's own Python.
 
 Credentials come from the instance's role (IMDSv2); requests are signed here (AWS Signature Version 4), so that the image
 needs no AWS tool. Until the agent ships the logs, this does. `bootstrap.py look` is what the watcher's timer runs while
@@ -31,6 +31,7 @@ LOGS = {
 METADATA = os.environ.get("AWS_EC2_METADATA_SERVICE_ENDPOINT", "http://169.254.169.254").rstrip("/")
 # How long a network, a metadata service or a new role may take to come, and how long the watcher waits for all of it.
 PATIENCE, WATCHER_PATIENCE = 600, 900
+PYTHON = (3, 10)  # what the agent needs, by its boto3; this file starts with older ones too, to say so
 ERRORS = (OSError, ValueError, http.client.HTTPException, subprocess.SubprocessError)
 SECRET = re.compile(rb"\bA[KS]IA[A-Z0-9]{16}\b|(?i:(?:secret\w*key|token|signature)\W{1,6}(?:b')?)[\w/+=%-]{16,}")
 clock_error = 0.0  # seconds that S3's clock is ahead of this machine's
@@ -179,6 +180,15 @@ def booted_at():
 def fetch(run):
     started, pause = booted_at(), 1
     print("bootstrap: run %s on %s" % (run["run_id"], os.uname().release), flush=True)
+    if sys.version_info < PYTHON:
+        found = "%d.%d" % tuple(sys.version_info[:2])
+        print(
+            "bootstrap: the agent needs Python %d.%d or newer, and this image's python3 is %s;" % (*PYTHON, found),
+            end=" ",
+        )
+        print("name another image in training_launch_image_parameter. Ending the machine", flush=True)
+        ship_logs(run)
+        return 1
     threading.Thread(target=keep_shipping, args=(run,), daemon=True).start()
     while True:
         try:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from chronos_training.control.infrastructure import guard, people
+from chronos_training.control.infrastructure import checks, guard, people
 from chronos_training.control.infrastructure.active import active_run
 from chronos_training.control.infrastructure.bucket import Lifecycle, wanted
 from chronos_training.control.infrastructure.checks import findings
@@ -342,3 +342,21 @@ def test_the_table_says_what_is_missing_or_leaves_it_out() -> None:
     assert render(rows(Survey(), NAMES, 3), "") == "Nothing exists."
     whole = render(rows(right(), NAMES, 2), "missing")
     assert "missing" not in whole and "long-lived, holds data" in whole and "9 values" in whole
+
+
+def test_what_aws_does_not_tell_everywhere_yet_is_read_again_and_said():
+    told = [["The role has no policy.", "A parameter is missing."], ["A parameter is missing."], []]
+    said: list[str] = []
+    pauses: list[float] = []
+    seen, wrong = checks.read_back(lambda: (Survey(), told.pop(0)), 30, said.append, pauses.append)
+    assert wrong == [] and told == [] and seen == Survey()
+    assert said == [
+        "not yet as it was made: The role has no policy. (and 1 more) AWS may need some seconds; reading again",
+        "not yet as it was made: A parameter is missing. AWS may need some seconds; reading again",
+    ]
+    assert pauses == [checks.PAUSE_SECONDS] * 2
+
+
+def test_what_stays_wrong_is_reported_after_the_patience():
+    wrong = ["The role has no policy."]
+    assert checks.read_back(lambda: (Survey(), wrong), 0, print) == (Survey(), wrong)

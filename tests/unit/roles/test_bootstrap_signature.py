@@ -57,3 +57,24 @@ def test_virtual_hosted_on_aws_and_path_style_on_an_endpoint(fetch, monkeypatch)
     )
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:5000")
     assert fetch.object_url(RUN, "a/b") == "http://127.0.0.1:5000/chronos-training-dev-123456789012-eu-west-1/a/b"
+
+
+def test_a_python_that_is_too_old_for_the_agent_is_one_sentence_and_ends_the_machine(
+    fetch, monkeypatch, capsys, tmp_path
+):
+    """Nothing is fetched; start.sh ends the machine when this says 1."""
+    monkeypatch.setattr(fetch, "STATE", tmp_path)
+    monkeypatch.setattr(fetch.sys, "version_info", (3, 9, 18, "final", 0))
+    shipped = []
+    monkeypatch.setattr(fetch, "ship_logs", shipped.append)
+    monkeypatch.setattr(fetch, "fetch_agent", lambda run: pytest.fail("fetched"))
+    assert fetch.fetch({"run_id": "20260101-120000", **RUN}) == 1
+    said = "the agent needs Python 3.10 or newer, and this image's python3 is 3.9; name another image in"
+    assert said in capsys.readouterr().out and len(shipped) == 1
+
+
+def test_the_agent_and_its_boto3_need_just_that_python(fetch):
+    import tomllib
+
+    project = tomllib.loads((ROOT / "training/pyproject.toml").read_text())["project"]
+    assert project["requires-python"].startswith(f">={fetch.PYTHON[0]}.{fetch.PYTHON[1]},")

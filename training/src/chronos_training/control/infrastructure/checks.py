@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from chronos_training.control.infrastructure.bucket import Described
@@ -11,7 +12,28 @@ from chronos_training.control.infrastructure.policies import differences
 from chronos_training.control.infrastructure.survey import Raw, Survey, name_tags
 from chronos_training.core.commands import playbook
 
+PAUSE_SECONDS = 3.0
 HTTPS = ("tcp", 443, 443, ("0.0.0.0/0",))
+
+
+def read_back(
+    look: Callable[[], tuple[Survey, list[str]]],
+    patience_seconds: float,
+    say: Callable[[str], None],
+    sleep: Callable[[float], None] = time.sleep,
+) -> tuple[Survey, list[str]]:
+    """Return what `look` returns once it finds nothing wrong, or after `patience_seconds`.
+
+    IAM, SSM and EC2 spread a change over their servers: for some seconds one of them may still tell what was before.
+    """
+    deadline = time.monotonic() + patience_seconds
+    while True:
+        seen, wrong = look()
+        if not wrong or time.monotonic() >= deadline:
+            return seen, wrong
+        more = f" (and {len(wrong) - 1} more)" if len(wrong) > 1 else ""
+        say(f"not yet as it was made: {wrong[0]}{more} AWS may need some seconds; reading again")
+        sleep(PAUSE_SECONDS)
 
 
 def findings(
