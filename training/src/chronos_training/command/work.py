@@ -27,6 +27,7 @@ def train(options: argparse.Namespace) -> int:
     """Train, evaluate and report as an instance does; go on from the output folder's checkpoints when it has some."""
     config = config_of(options.config)
     must_be_a_folder(options.output, "a training")
+    must_take_options(options)  # before torch is loaded
     base: dict[str, Any] | None = None
     if config.model.initialization == "pretrained":
         if options.base_model is None:
@@ -81,6 +82,7 @@ def evaluate(options: argparse.Namespace) -> int:
     from chronos_training.models.spec import RunSpec
 
     must_be_a_folder(options.output, "an evaluation")
+    must_take_options(options)
     config = config_of(options.config)
     if config.model.family == "autogluon":
         from chronos_training.command.predictor import forecaster_of
@@ -132,7 +134,7 @@ def forecast(options: argparse.Namespace) -> int:
     for begin in range(0, len(groups), 256):
         some = groups[begin : begin + 256]
         for (item, series), table in zip(some, forecasts(some), strict=True):
-            stamps = after(series["timestamp"].to_numpy()[-1], np.arange(1, horizon + 1), panel.freq)
+            stamps = after(series["timestamp"].to_numpy()[-1], np.arange(1, horizon + 1), panel.freq).astype("M8[ns]")
             columns = {f"q{level:g}": table[:, i] for i, level in enumerate(levels)}
             parts.append(pd.DataFrame({"item_id": item, "timestamp": stamps, **columns}))
     out = pd.concat(parts, ignore_index=True)

@@ -76,12 +76,12 @@ def after(stamp: np.datetime64 | str, steps: Ints, freq: str) -> Stamps:
 
 
 def pandas_stamps(stamps: Stamps, freq: str) -> Stamps:
-    """Return `stamps` as pandas' own grid of `freq` has them: to it, months begin on their first day at midnight."""
+    """Return `stamps` (datetime64[ns]) as pandas' own grid of `freq` has them: to it, months begin on their first day at midnight."""
     match = _CALENDAR.match(freq)
     if match is None or match[2] != "S":
-        return stamps
+        return stamps.astype("datetime64[ns]")
     number = places(stamps, freq).number
-    return stamps_at(number, np.zeros_like(number), freq)
+    return stamps_at(number, np.zeros_like(number), freq).astype("datetime64[ns]")
 
 
 def _calendar(freq: str) -> tuple[int, int, bool]:

@@ -53,7 +53,8 @@ class Panel:
 
     def timestamps(self, item: int, begin: int, end: int) -> pd.DatetimeIndex:
         """Return the timestamps of the observations `begin` to `end` (exclusive) of series `item`."""
-        return pd.DatetimeIndex(after(self.starts[item], np.arange(begin, end), self.freq))
+        # Nanoseconds, as pandas' own ranges: libraries of models take no other.
+        return pd.DatetimeIndex(after(self.starts[item], np.arange(begin, end), self.freq)).as_unit("ns")
 
     def only(self, items: Array) -> Panel:
         """Return the panel of these series (positions); the columns stay where they are."""
