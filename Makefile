@@ -20,6 +20,8 @@ QUIETLY = || { code=$$?; [ $$code -eq 141 ] || exit $$code; }
 
 # Up to the start of the instance in one call, so that Ansible starts once.
 START_PLAYBOOKS = provision_infrastructure publish_runtime publish_dataset launch_training
+# After it each by itself: what one of them finds wrong keeps nothing from the others. The results first.
+END_PLAYBOOKS = monitor_training fetch_run verify_cleanup
 
 .PHONY: help setup train test test-training test-protocol test-boot test-qemu bench bench-control bench-training bench-gpu bench-gpu-prepare bench-panels lint doctor provision teardown runtime dataset model launch monitor kill verify fetch runs audit docs reference local-down lock clean
 
@@ -33,10 +35,10 @@ help: ## Show this
 setup: ## Make .venv with the locked packages; nothing to do the second time (PYTHON=python3.12 chooses one)
 	@PYTHON='$(PYTHON)' sh tools/setup.sh
 
-train: setup ## One run from nothing to report: provision, publish, launch, monitor, verify, fetch
+train: setup ## One run from nothing to report: provision, publish, launch, monitor, fetch, verify
 	@$(PLAY) $(START_PLAYBOOKS:%=playbooks/%.yml) $(ARGS)
-	@$(PLAY) playbooks/monitor_training.yml $(ARGS); code=$$?; \
-	$(PLAY) playbooks/verify_cleanup.yml playbooks/fetch_run.yml $(ARGS) && exit $$code
+	@failed=0; for playbook in $(END_PLAYBOOKS); do \
+	$(PLAY) playbooks/$$playbook.yml $(ARGS); code=$$?; [ $$failed -ne 0 ] || failed=$$code; done; exit $$failed
 
 ##@ Test
 test: setup ## Lint, then every test (unit, integration, training, molecule, end to end)

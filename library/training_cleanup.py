@@ -11,6 +11,7 @@ description:
     record of its own.
   - What the active run uses is shown and never touched.
   - Waits for what is on its way out, and looks again when a run has ended a moment ago, because EC2 shows changes late.
+    An instance that EC2 is ending (C(shutting-down)) is shown as going, and is not waited for.
   - Completes C(cleanup_status.json) of ended runs with the inventory after their end, unless in check mode.
 options:
   state:
@@ -26,7 +27,7 @@ options:
   project: {type: str, required: true, description: Value of the Project tag.}
   region: {type: str, description: AWS region of the environment; default is the one of the AWS environment.}
   regions: {type: list, elements: str, default: [], description: Regions to search; default is the environment's own.}
-  wait_seconds: {type: float, default: 120, description: How long to wait for what is on its way out.}
+  wait_seconds: {type: float, default: 900, description: How long to wait for what is on its way out.}
 author: Chronos Training
 """
 
@@ -55,11 +56,17 @@ orphans:
   elements: dict
   returned: success
   description: What was left over at first, each with kind, resource_id, state, run_id, detail, attached_to, region.
+going:
+  type: list
+  elements: dict
+  returned: success
+  description:
+    - What EC2 is ending, in the form of C(orphans). It has accepted that and bills no instance from then on, so nothing of it
+      is left over; one that takes it longer than 15 minutes is.
 ended: {type: list, elements: str, returned: state=fixed, description: What was (or would be) ended.}
 cleanup_status: {type: list, elements: str, returned: success, description: Keys of the records that were completed.}
 """
 
-import dataclasses
 from collections.abc import Callable
 from typing import Any
 
@@ -75,6 +82,7 @@ from chronos_training.control.settings import resolve_settings
 from chronos_training.control.verify import Verdict, short, table, verify
 from chronos_training.core import aws, commands
 from chronos_training.core.errors import TrainingError
+from chronos_training.core.inventory import as_dict
 
 ARGUMENT_SPEC: dict[str, Any] = {
     "state": {"type": "str", "choices": ["verified", "fixed"], "default": "verified"},
@@ -82,7 +90,7 @@ ARGUMENT_SPEC: dict[str, Any] = {
     "project": {"type": "str", "required": True},
     "region": {"type": "str"},
     "regions": {"type": "list", "elements": "str", "default": []},
-    "wait_seconds": {"type": "float", "default": 120},
+    "wait_seconds": {"type": "float", "default": 900},
 }
 
 
@@ -96,7 +104,8 @@ def run(params: dict[str, Any], *, check_mode: bool, say: Callable[[str], None])
         say(line)
     result: dict[str, Any] = {
         "changed": False,
-        "orphans": [dataclasses.asdict(f.resource) for f in first.orphans],
+        "orphans": [as_dict(f.resource) for f in first.orphans],
+        "going": [as_dict(f.resource) for f in first.going],
         "cleanup_status": [],
     }
     if first.active is not None:

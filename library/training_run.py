@@ -8,8 +8,10 @@ short_description: Launch or kill the training run of an environment
 description:
   - C(launched) takes the environment's lock, writes the intent, starts the run's instances and enters them in the state.
     It refuses while a run is active, and settles a run that is provably dead first.
+  - C(launched) starts beside an instance that EC2 is still ending, and waits for one whose run has not released its lock.
   - C(killed) asks the run to store its partial results, waits a bounded time, terminates every instance of the
-    environment, waits until EC2 confirms it, archives the state and releases the lock.
+    environment, takes its guard away when EC2 has accepted that, waits until EC2 confirms it (up to 15 minutes), archives
+    the state and releases the lock.
   - Both write an event into the environment's audit log, also when they fail.
 options:
   state: {type: str, choices: [launched, killed], required: true, description: What to do.}
@@ -20,7 +22,7 @@ options:
   region: {type: str, description: AWS region; default is the one of the AWS environment.}
   project: {type: str, description: Value of the Project tag.}
   grace_seconds: {type: float, default: 180, description: How long a killed run may take to store its partial results.}
-  force: {type: bool, default: false, description: Do not wait for partial results.}
+  force: {type: bool, default: false, description: "Do not wait for partial results, nor for the operating system."}
 author: Chronos Training
 """
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from chronos_training.core.commands import local_aws as typed
 from chronos_training.core.output import run
-from local_aws import control
+from local_aws import control, orders
 from local_aws.home import Home, LocalAwsError, Server, client_environment, current_home, point_at, write_atomically
 from local_aws.levels.choice import BEST, NAMES
 
@@ -42,6 +42,14 @@ def _parser() -> argparse.ArgumentParser:
 
     starting = command("start", _start, "Start the embedded AWS unless it runs; print its endpoint.")
     starting.add_argument("--level", choices=NAMES, default="", help="how real instances are (default: process)")
+    starting.add_argument(
+        "--set",
+        metavar="NAME=VALUE",
+        action="append",
+        default=[],
+        help="an order (local_aws/orders.py), also to one that runs already: end_seconds=420 ends instances as slowly as "
+        "EC2 ends those with a GPU; end_seconds=0 takes it back",
+    )
     command("stop", _stop, "End the embedded AWS and every instance in it.")
     status = command("status", _status, "Say whether it runs, where, and which instances are up. Exit code 3 if not.")
     status.add_argument("--json", action="store_true", help="machine-readable")
@@ -62,7 +70,10 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _start(home: Home, options: argparse.Namespace) -> int:
+    wanted = orders.with_settings(orders.read(home), options.set)
     server, new = control.start(home, options.level)
+    if options.set:
+        orders.give(home, wanted)
     said = "started" if new else "already running"
     print(f"Embedded AWS {said}; instances are of level {server.level}.", file=sys.stderr)
     print(server.endpoint)
@@ -83,6 +94,8 @@ def _status(home: Home, options: argparse.Namespace) -> int:
         print(f"Embedded AWS runs at {server.endpoint} (process {server.pid}, since {server.started_at}).")
         print(f"State folder: {home.path}")
         print(f"Level of instances: {server.level}{_wanted(server)}")
+        for name, value in orders.unusual(home).items():
+            print(f"Ordered: {name}={json.dumps(value)}")
         machines = said.get("machines")
         for machine in machines if isinstance(machines, list) else []:
             print(f"  {machine['instance_id']}  {machine['state']:<13}  {machine['guest']}")

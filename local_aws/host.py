@@ -16,6 +16,7 @@ from typing import Any
 from moto.ec2.models import ec2_backends
 from moto.ec2.models.instances import Instance
 
+from local_aws import orders
 from local_aws.home import Home
 from local_aws.levels.base import Level
 from local_aws.levels.doors import Serve
@@ -37,7 +38,7 @@ class _Entry:
     instance: Instance
     machine: Machine
     metadata: MetadataService
-    since: float = 0.0  # monotonic time at which the power button was pressed, 0 when it was not
+    off: bool = False  # the machine is off for good; EC2 takes its time to say so
     busy: bool = field(default=False)  # a thread is at work on it; the loop leaves it alone
 
 
@@ -55,6 +56,7 @@ class Host:
         self._serve = serve
         self._schedules = Schedules(lock)
         self._entries: dict[str, _Entry] = {}
+        self._ending: dict[str, float] = {}  # since when instances are shutting down, by AWS's clock
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="host", daemon=True)
 
@@ -124,7 +126,7 @@ class Host:
         """Instances without user data, and those that were ended before they booted, have nothing to wait for."""
         if instance.state == states.PENDING[0] and not instance.user_data:
             states.finish_boot(instance)
-        elif instance.state == states.SHUTTING_DOWN[0]:
+        elif instance.state == states.SHUTTING_DOWN[0] and self._is_over(instance):
             states.finish_terminate(instance)
         elif instance.state == states.STOPPING[0]:
             states.finish_stop(instance)
@@ -144,8 +146,19 @@ class Host:
             elif getattr(entry.instance, "local_aws_reboot", False):
                 entry.instance.local_aws_reboot = False
                 self._in_background(entry, self._reboot)
-        elif state in (states.SHUTTING_DOWN[0], states.STOPPING[0]):
+        elif state == states.SHUTTING_DOWN[0]:
+            over = self._is_over(entry.instance)
+            if not entry.off or over:
+                self._in_background(entry, self._end)
+        elif state == states.STOPPING[0]:
             self._in_background(entry, self._end)
+
+    def _is_over(self, instance: Instance) -> bool:
+        """Whether an instance has been shutting down for as long as was ordered; the first call is the beginning."""
+        order = orders.read(self.home)
+        now = time.time() + order.clock_ahead
+        since = self._ending.setdefault(instance.id, now)
+        return states.is_forced(instance) or not order.end_seconds or now - since >= order.end_seconds
 
     def _boot(self, entry: _Entry) -> None:
         try:
@@ -192,21 +205,28 @@ class Host:
             )
             if not terminate:
                 states.finish_stop(entry.instance, mine)
-        if terminate:
-            self._finish_terminate(entry, mine)
-        else:
+        if not terminate:
             entry.machine.say("stopped")
+            return
+        with self.lock:
+            states.begin_end(entry.instance, mine)
+        entry.off = True
+        if self._is_over(entry.instance):
+            self._finish_terminate(entry)
 
     def _end(self, entry: _Entry) -> None:
         """TerminateInstances or StopInstances: power button, grace, power cut."""
-        self._power_off(entry)
+        if not entry.off:
+            self._power_off(entry)
         if entry.instance.state == states.STOPPING[0]:
             entry.machine.say("stopped")
             with self.lock:
                 if entry.instance.state == states.STOPPING[0]:
                     states.finish_stop(entry.instance)
         if entry.instance.state == states.SHUTTING_DOWN[0]:
-            self._finish_terminate(entry, None)
+            entry.off = True
+            if self._is_over(entry.instance):
+                self._finish_terminate(entry)
 
     def _reboot(self, entry: _Entry) -> None:
         self._power_off(entry)
@@ -216,26 +236,32 @@ class Host:
 
     def _power_off(self, entry: _Entry) -> None:
         machine = entry.machine
-        machine.press_power_button()
         grace = machine.level.grace
         deadline = time.monotonic() + grace
-        while not machine.ended() and time.monotonic() < deadline:
+        if not states.is_skipped(entry.instance):
+            machine.press_power_button()
+        while not machine.ended() and time.monotonic() < deadline and not states.is_skipped(entry.instance):
             time.sleep(0.02)
-        if not machine.ended():
+        if states.is_skipped(entry.instance):
+            machine.say("power cut, as asked: SkipOsShutdown")
+        elif not machine.ended():
             machine.say(f"did not power off within {grace:.0f} s; power cut")
         machine.cut_power()
         self._kill_orphans()
 
-    def _finish_terminate(self, entry: _Entry, cause: tuple[str, str] | None) -> None:
+    def _finish_terminate(self, entry: _Entry) -> None:
         entry.machine.say("terminated")
         entry.metadata.close()
         with self.lock:
-            states.finish_terminate(entry.instance, cause)
+            states.finish_terminate(entry.instance)
+        self._ending.pop(entry.instance.id, None)
         self._entries.pop(entry.instance.id, None)
         keep_only_logs(entry.machine.folder)
 
     def _end_forgotten(self, existing: set[str]) -> None:
         """Machines whose instance vanished from moto, which happens by /moto-api/reset only."""
+        for instance_id in set(self._ending) - existing:
+            self._ending.pop(instance_id, None)
         for instance_id, entry in list(self._entries.items()):
             if instance_id not in existing and not entry.busy:
                 self._entries.pop(instance_id)

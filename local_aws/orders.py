@@ -1,14 +1,17 @@
-"""What tests order for machines and for the account, beside the faults of AWS itself (faults.py): `orders.json` in the home.
+"""What is ordered of machines and of the account, beside the faults of AWS's API (faults.py): `orders.json` in the home.
 
-It is read again whenever it matters, so that an order can be given and taken back while machines run.
+It is read again whenever it matters, so that an order can be given and taken back while machines run: by tests, and by
+`python -m local_aws start --set end_seconds=420`.
 """
 
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field, fields
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field, fields, replace
+from typing import Any
 
-from local_aws.home import Home, write_atomically
+from local_aws.home import Home, LocalAwsError, write_atomically
 
 FILE = "orders.json"
 
@@ -21,6 +24,9 @@ class Orders:
     metadata_down: bool = False  # the metadata service closes every connection without an answer
     clock_ahead: float = 0.0  # seconds that AWS's clock is ahead of machines' (levels with a network of their own)
     line_bytes_per_second: float | None = None  # what all answers together are sent at
+    # Seconds, by AWS's clock, that an instance stays `shutting-down` from EC2's acceptance of its end, or its own power-off:
+    # a GPU instance of the real EC2 needs 300 to 480.
+    end_seconds: float = 0.0
     account_plan: str = "PAID"  # or FREE, which refuses all but the smallest types
     quotas: dict[str, float] = field(
         default_factory=dict
@@ -34,9 +40,45 @@ def read(home: Home) -> Orders:
         given = json.loads((home.path / FILE).read_text())
     except FileNotFoundError:
         return Orders()
-    return Orders(**{one.name: given[one.name] for one in fields(Orders)})
+    values = {one.name: given[one.name] for one in fields(Orders) if one.name in given}
+    return Orders(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})
 
 
 def give(home: Home, orders: Orders) -> None:
     """Replace the present orders."""
     write_atomically(home.path / FILE, json.dumps(asdict(orders)))
+
+
+def unusual(home: Home) -> dict[str, Any]:
+    """The present orders that change anything, by name."""
+    present, usual = asdict(read(home)), asdict(Orders())
+    return {name: value for name, value in present.items() if value != usual[name]}
+
+
+def with_settings(orders: Orders, settings: Iterable[str]) -> Orders:
+    """Return `orders` with settings like `end_seconds=420`, values as in JSON. LocalAwsError for what is none."""
+    kinds = {one.name: str(one.type) for one in fields(Orders)}
+    for setting in settings:
+        name, _, text = setting.partition("=")
+        if name not in kinds:
+            raise LocalAwsError(f"There is no order {name!r}; there are {', '.join(kinds)}.")
+        orders = replace(orders, **{name: _value(name, text, kinds[name])})
+    return orders
+
+
+_KINDS = {"bool": (bool,), "int": (int,), "float": (int, float), "str": (str,), "dict": (dict,), "tuple": (list,)}
+_IN_WORDS = {"bool": "true or false", "int": "a whole number", "float": "a number", "str": "a text", "dict": "a JSON object",
+             "tuple": "a JSON list"}  # fmt: skip
+
+
+def _value(name: str, text: str, kind: str) -> Any:
+    try:
+        value = json.loads(text)
+    except ValueError:
+        value = text
+    base = kind.removesuffix(" | None").partition("[")[0]
+    if value is None and kind.endswith("None"):
+        return value
+    if not isinstance(value, _KINDS[base]) or (isinstance(value, bool) and base != "bool"):
+        raise LocalAwsError(f"{name}={text}: this order takes {_IN_WORDS[base]}.")
+    return value

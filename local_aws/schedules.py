@@ -25,6 +25,7 @@ from local_aws.iam.decisions import decide_and_note
 from local_aws.iam.ec2_needs import existing
 from local_aws.iam.policies import Need
 from local_aws.iam.principals import Principal, find_role, role_session, service_may_assume
+from local_aws.moto_gaps.instance_states import note_how
 
 log = logging.getLogger("local_aws.schedules")
 
@@ -115,11 +116,13 @@ def _call_target(account: str, region: str, schedule: Schedule) -> None:
     session = _assume(account, region, schedule)
     if target["Arn"] != TERMINATE_INSTANCES:
         raise TargetError("ValidationException", f"The embedded AWS does not know the target {target['Arn']}.")
-    instance_ids = json.loads(target.get("Input") or "{}").get("InstanceIds") or []
+    asked = json.loads(target.get("Input") or "{}")
+    instance_ids = asked.get("InstanceIds") or []
     if not instance_ids:
         raise TargetError("MissingParameter", "The request must contain the parameter InstanceId")
     for need in existing("TerminateInstances", region, account, instance_ids):
         _require(session, need, "UnauthorizedOperation")
+    note_how(ec2_backends[account][region], instance_ids, asked)
     ec2_backends[account][region].terminate_instances(instance_ids)
 
 

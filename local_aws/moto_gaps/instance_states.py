@@ -5,6 +5,10 @@ that nothing of the instance runs any more, and the takeover of a run's lock wai
 says it while processes still write would hide the worst bug this project can have. So the API calls only set the
 transient state, and the host calls the `finish_*` functions when the guest has come up or is really gone.
 Network interfaces and volumes go at that moment too.
+
+TerminateInstances may also say how: SkipOsShutdown cuts the power without pressing the button, Force ends an instance that
+is stuck in `shutting-down`. moto knows neither.
+https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/instance-terminate-methods.html
 """
 
 from __future__ import annotations
@@ -13,7 +17,9 @@ import copy
 from typing import Any
 
 from moto.core.utils import utcnow
+from moto.ec2.models import EC2Backend
 from moto.ec2.models.instances import Instance, InstanceState, StateReason
+from moto.ec2.responses.instances import InstanceResponse
 
 PENDING, RUNNING, SHUTTING_DOWN, TERMINATED, STOPPING, STOPPED = (
     ("pending", 0),
@@ -66,12 +72,50 @@ def close_gap() -> None:
     def network_interfaces(self: Instance) -> list[Any]:
         return [] if self.state == TERMINATED[0] else list(self.nics.values())
 
+    terminate_instances = InstanceResponse.terminate_instances
+
+    def terminate_as_asked(self: InstanceResponse) -> Any:
+        if not _is_true(self._get_param("DryRun")):
+            said = {name: self._get_param(name) for name in ("SkipOsShutdown", "Force")}
+            note_how(self.ec2_backend, self._get_param("InstanceIds", []), said)
+        return terminate_instances(self)
+
+    InstanceResponse.terminate_instances = terminate_as_asked
     Instance.__init__ = init
     Instance.network_interfaces = property(network_interfaces)
     Instance.start = start
     Instance.stop = stop
     Instance.terminate = terminate
     Instance.reboot = reboot
+
+
+def note_how(backend: EC2Backend, instance_ids: list[str], said: dict[str, Any]) -> None:
+    """Let the host know how these instances are to be ended. To be called before they are."""
+    for instance in backend.all_instances():
+        if instance.id in instance_ids:
+            instance.local_aws_skip_os = is_skipped(instance) or _is_true(said.get("SkipOsShutdown"))
+            instance.local_aws_forced = is_forced(instance) or _is_true(said.get("Force"))
+
+
+def is_skipped(instance: Instance) -> bool:
+    """Whether its operating system is not asked before its power is cut."""
+    return bool(getattr(instance, "local_aws_skip_os", False))
+
+
+def is_forced(instance: Instance) -> bool:
+    """Whether it is not to take its time any more."""
+    return bool(getattr(instance, "local_aws_forced", False))
+
+
+def _is_true(value: Any) -> bool:
+    return str(value).lower() == "true"
+
+
+def begin_end(instance: Instance, cause: tuple[str, str] | None) -> None:
+    """running → shutting-down, of a machine that is off. `cause` as in `finish_stop`."""
+    _set(instance, SHUTTING_DOWN)
+    if cause:
+        _blame(instance, cause)
 
 
 def finish_boot(instance: Instance) -> None:
@@ -89,13 +133,11 @@ def finish_stop(instance: Instance, cause: tuple[str, str] | None = None) -> Non
         _blame(instance, cause)
 
 
-def finish_terminate(instance: Instance, cause: tuple[str, str] | None = None) -> None:
+def finish_terminate(instance: Instance) -> None:
     """→ terminated: volumes and network interfaces with DeleteOnTermination vanish, addresses are given back."""
     reason, state_reason = instance._reason, instance.state_reason
     _stock_terminate(instance)
     instance._reason, instance.state_reason = reason, state_reason
-    if cause:
-        _blame(instance, cause)
 
 
 def _set(instance: Instance, state: tuple[str, int]) -> None:

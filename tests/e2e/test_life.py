@@ -34,6 +34,7 @@ def finished(account, tmp_path_factory):
     seen["graph"] = account.command("ansible-inventory", "--graph").succeeded().output
     seen["verify_during"] = account.play("verify_cleanup").succeeded().output
     seen["monitor"] = account.play("monitor_training", training_monitor_interval=1).succeeded().output
+    eventually(lambda: account.live_instances() == [], "the end of the instance")
     seen["verify"] = account.play("verify_cleanup").succeeded().output
     folder = tmp_path_factory.mktemp("results")
     seen["fetch"] = account.play("fetch_run", training_results_folder=str(folder)).succeeded().output

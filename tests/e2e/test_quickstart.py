@@ -11,7 +11,7 @@ import pytest
 
 from tests.unit.docs.pages import commands, section
 
-from .operator import BIN, ROOT, Operator
+from .operator import BIN, ROOT, Operator, eventually
 
 pytestmark = pytest.mark.slow
 
@@ -28,7 +28,7 @@ def administrator(account):
 
 def test_the_quickstart_word_for_word(administrator):
     assert [line.split()[1] for line in LINES] == [
-        "provision", "runtime", "dataset", "launch", "monitor", "verify", "fetch",
+        "provision", "runtime", "dataset", "launch", "monitor", "fetch", "verify",
     ]  # fmt: skip
     environment = {**os.environ, **administrator.aws.env, "LC_ALL": "C.UTF-8", "PATH": f"{BIN}:{os.environ['PATH']}"}
     said = {}
@@ -44,6 +44,6 @@ def test_the_quickstart_word_for_word(administrator):
     report = ROOT / "results/local" / run_id / "report.html"
     try:
         assert report.is_file() and f"results/local/{run_id}/report.html" in said["fetch"]
-        assert administrator.live_instances() == []
+        eventually(lambda: administrator.live_instances() == [], "the end of the instance")
     finally:
         shutil.rmtree(report.parent, ignore_errors=True)

@@ -10,7 +10,7 @@ import pytest
 from chronos_training.control.monitor import Monitor
 from chronos_training.control.takeover import take_over
 from chronos_training.core.errors import TrainingError
-from chronos_training.core.instances import terminate_and_confirm
+from chronos_training.core.instances import wait_until_terminated
 from chronos_training.core.states import COMPLETED, RUNNING
 
 from .lock_world import BUCKET, ENV, OLD_RUN, PROJECT, REGION, RUN, World
@@ -102,12 +102,12 @@ def test_a_new_version_in_the_way_is_never_deleted(world: World, monkeypatch: py
     world.terminate(instance)
 
     def meanwhile(*arguments: Any, **named: Any) -> None:
-        terminate_and_confirm(*arguments, **named)
+        wait_until_terminated(*arguments, **named)
         observed = world.store.read()
         assert observed is not None and world.store.remove(observed)
         world.hold("20260303-030303")
 
-    monkeypatch.setattr("chronos_training.control.takeover.terminate_and_confirm", meanwhile)
+    monkeypatch.setattr("chronos_training.control.takeover.wait_until_terminated", meanwhile)
     world.lock()
     assert world.aws.state(late) == "terminated"
     observed = world.store.read()

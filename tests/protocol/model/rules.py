@@ -216,8 +216,12 @@ class Rules:
 
     def launch(self, me: str, run: str, tokens: tuple[str, ...]) -> Program:
         try:
-            if not (yield from self.settle(me)) or (yield ("list", None)):
+            if not (yield from self.settle(me)):
                 return "refused"
+            known = yield ("list", None)
+            if any(state == "live" for _, state, _ in known):  # what EC2 is ending is launched beside
+                return "refused"
+            del known
             if not self.safe.intent_first:
                 return (yield from self.careless_launch(me, run, tokens[0]))
             seen = yield from self.acquire(me, run, tokens[0])

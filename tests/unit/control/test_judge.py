@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from chronos_training.control.judge import SETTLING_SECONDS, Finding, judge
-from chronos_training.control.leftovers import LOCK, UPLOAD, Sight
+from chronos_training.control.leftovers import LOCK, SCHEDULE, UPLOAD, Sight
+from chronos_training.core.instances import TERMINATION_SECONDS
 from chronos_training.core.inventory import Resource
 from chronos_training.core.record import RunRecord
 from chronos_training.core.states import COMPLETED, RUNNING
@@ -24,10 +27,9 @@ def thing(
 
 
 def look(*resources: Resource, lock: Observed | None = None, death: str | None = None, ended: dict[str, float] | None = None,
-         terminated: tuple[str, ...] = ()) -> list[Finding]:  # fmt: skip
-    return judge(
-        Sight(list(resources), lock, "s3://b/dev/system-state.json", death, ended or {}, frozenset(terminated))
-    )
+         terminated: tuple[str, ...] = (), going: dict[str, float | None] | None = None) -> list[Finding]:  # fmt: skip
+    url = "s3://b/dev/system-state.json"
+    return judge(Sight(list(resources), lock, url, death, ended or {}, frozenset(terminated), going or {}))
 
 
 def only(*arguments: Resource, **named: object) -> Finding:
@@ -64,20 +66,59 @@ def test_a_run_that_is_letting_go_is_waited_for_and_not_touched() -> None:
 
 def test_a_machine_that_has_just_ended_its_run_is_on_its_way_out() -> None:
     assert only(thing("instance", state="running"), ended={OLD: 5.0}).passing
-    assert not only(thing("instance", state="running"), ended={OLD: SETTLING_SECONDS}).passing
+    assert only(thing("instance", state="running"), ended={OLD: TERMINATION_SECONDS - 1}).passing
+    assert not only(thing("instance", state="running"), ended={OLD: TERMINATION_SECONDS}).passing
+    assert only(thing(SCHEDULE), ended={OLD: 5.0}).passing  # its machine takes it away last of all
+    assert not only(thing(SCHEDULE), ended={OLD: SETTLING_SECONDS}).passing
     assert not only(thing("instance", state="running")).passing
     assert not only(thing("snapshot"), ended={OLD: 5.0}).passing  # nothing takes a snapshot away
 
 
 def test_what_hangs_on_an_instance_shares_its_fate() -> None:
-    going = thing("instance", state="shutting-down", identity="i-9")
-    assert all(f.passing for f in look(going, thing("volume", attached_to="i-9", state="in-use")))
     mine = look(thing("instance", RUN, identity="i-1"), thing("volume", "", attached_to="i-1"), lock=holder())
     assert all(f.owner == RUN for f in mine)
     strange = look(thing("instance", RUN, identity="i-1"), thing("volume", OLD, attached_to="i-1"), lock=holder())
     assert "attached to i-1 of the active run" in next(f for f in strange if f.resource.kind == "volume").blocked
     assert only(thing("volume", attached_to="i-9"), terminated=("i-9",)).passing
     assert "not provably ours" in only(thing("volume", attached_to="i-7")).blocked
+
+
+GPU = thing("instance", state="shutting-down", identity="i-9")
+
+
+def test_what_ec2_is_ending_is_no_orphan() -> None:
+    for run_id, lock in ((OLD, None), ("", None), (OLD, holder())):
+        finding = next(f for f in look(replace(GPU, run_id=run_id), lock=lock) if f.resource.kind == "instance")
+        assert (finding.going, finding.owner, finding.passing, finding.blocked) == (True, "", False, "")
+
+
+def test_an_instance_that_ec2_is_ending_for_too_long_is_named_and_may_be_ended() -> None:
+    late = TERMINATION_SECONDS + 60
+    assert only(GPU, going={"i-9": late - 120}).going
+    stuck = only(GPU, going={"i-9": late})
+    assert not stuck.going and not stuck.blocked and "shutting-down for 16 min 00 s" in stuck.name
+    # EC2 does not say since when: then the end of its run tells.
+    assert only(GPU, going={"i-9": None}, ended={OLD: 60.0}).going
+    assert not only(GPU, going={"i-9": None}, ended={OLD: late}).going
+
+
+def test_what_goes_with_an_instance_is_going_and_what_stays_is_left_over() -> None:
+    held = [thing(kind, run_id, attached_to="i-9") for kind in ("volume", "network interface") for run_id in (OLD, "")]
+    assert all(f.going for f in look(GPU, *held))
+    staying = next(f for f in look(GPU, replace(held[0], stays=True)) if f.resource.kind == "volume")
+    assert (staying.going, staying.passing, staying.blocked) == (False, True, "")
+
+
+def test_a_run_whose_instances_ec2_is_ending_is_not_at_work() -> None:
+    """Its guard, a person or AWS itself has ended it. Its lock goes on proof: EC2's word that they are terminated."""
+    mine = replace(GPU, run_id=RUN, resource_id="i-1")
+    lock, instance = sorted(look(mine, lock=holder()), key=lambda f: f.resource.kind, reverse=True)
+    assert lock.resource.kind == LOCK and lock.passing and "EC2 is ending i-1" in lock.name
+    assert "only EC2's word that it is terminated" in lock.blocked and instance.going
+    # As long as one of several lives, its run is at work; so it is while the one that it names is not listed.
+    both = look(mine, thing("instance", RUN, "running", identity="i-2"), lock=holder())
+    assert all(f.owner == RUN for f in both)
+    assert all(f.owner == RUN for f in look(replace(mine, resource_id="i-3"), lock=holder()))
 
 
 def test_an_upload_by_a_person_counts_only_if_older_than_the_run() -> None:

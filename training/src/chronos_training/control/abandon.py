@@ -7,7 +7,7 @@ from typing import Any
 
 from chronos_training.core.commands import playbook
 from chronos_training.core.errors import TrainingError
-from chronos_training.core.instances import find_instances, terminate_and_confirm
+from chronos_training.core.instances import find_instances, terminate
 from chronos_training.core.states import FAILED, FINAL, KILLED
 from chronos_training.core.store import Observed, StateStore
 
@@ -41,7 +41,8 @@ def abandon(
         _leave_to_the_next_command(store, ours, order, say)
         return
     alive = [instance for instance in instances if instance.state != "terminated"]
-    terminate_and_confirm(ec2, alive, order.project, order.env)
+    terminate(ec2, alive)
+    # Its end is accepted; that it is over, the release of the lock waits for.
     take_away(order.region, order.env, [(order.run_id, order.instances)], say)
     killed = ours is not None and ours.record.kill_requested_at is not None
     release(
@@ -53,6 +54,7 @@ def abandon(
         {order.run_id},
         KILLED if killed else FAILED,
         f"The launch failed: {str(error) or type(error).__name__}",
+        say,
         consistency_seconds=consistency_seconds,
     )
 

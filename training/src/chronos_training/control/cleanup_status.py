@@ -10,6 +10,7 @@ from chronos_training.core.errors import PermissionDenied
 from chronos_training.core.inventory import Resource
 from chronos_training.core.objects import read_json
 
+from .judge import Finding
 from .leftovers import LOCK
 from .runs import run_ids
 from .verify import Say, Verdict
@@ -46,17 +47,18 @@ def complete(s3: Any, first: Verdict, last: Verdict, say: Say) -> list[str]:
 
 def _completed(status: dict[str, Any] | None, run_id: str, first: Verdict, last: Verdict) -> dict[str, Any]:
     status = status or {"schema_version": 1, "run_id": run_id, "written_by": "verify_cleanup", "before": None}
-    left = _of(run_id, last)
+    left, going = _of(run_id, last.orphans), _of(run_id, last.going)
+    before = _of(run_id, first.orphans + first.going)
     status |= {
-        "status": "orphans" if left else "clean",
-        "before": status.get("before") or inventory.as_inventory(_of(run_id, first)),
-        "after": {**inventory.as_inventory(left), "regions": list(last.scope.regions)},
+        "status": "orphans" if left else "terminating" if going else "clean",
+        "before": status.get("before") or inventory.as_inventory(before),
+        "after": {**inventory.as_inventory(left + going), "regions": list(last.scope.regions)},
     }
     return status
 
 
-def _of(run_id: str, verdict: Verdict) -> list[Resource]:
-    return [f.resource for f in verdict.orphans if f.resource.run_id == run_id]
+def _of(run_id: str, findings: list[Finding]) -> list[Resource]:
+    return [f.resource for f in findings if f.resource.run_id == run_id]
 
 
 def _write(s3: Any, bucket: str, key: str, status: dict[str, Any]) -> None:

@@ -9,14 +9,16 @@ from botocore.exceptions import ClientError
 
 from chronos_training.core import aws, guard
 from chronos_training.core.errors import TrainingError
-from chronos_training.core.instances import find_instances, terminate_and_confirm
+from chronos_training.core.instances import find_instances, terminate, wait_until_terminated
 from chronos_training.core.inventory import Resource
 from chronos_training.core.store import open_store
 
+from .guards import take_away_of_ended
 from .judge import Finding
 from .leftovers import LOCK, Scope
 from .takeover import released_by, take_over
 from .verify import Say, Verdict, short, verify
+from .waiting import Waiting
 
 # A Spot request first, or it would start its instance anew; the lock last, so that nobody launches into the sweep.
 _ORDER = ("Spot request", "instance", "schedule", "multipart upload", "snapshot", "volume", "network interface",
@@ -60,6 +62,9 @@ def _end(scope: Scope, resource: Resource, say: Say) -> bool:
     """End one thing. False when it was gone already. TrainingError when AWS does not do it."""
     if resource.kind == LOCK:
         return _release(scope, say)
+    if resource.kind == "instance":
+        _end_instance(scope, resource, say)
+        return True
     with aws.explained(f"end {resource.kind} {resource.resource_id}"):
         try:
             if resource.kind in _OF_EC2:
@@ -88,11 +93,13 @@ def _release(scope: Scope, say: Say) -> bool:
     return True
 
 
-def _instance(scope: Scope, resource: Resource) -> None:
+def _end_instance(scope: Scope, resource: Resource, say: Say) -> None:
     ec2 = aws.client("ec2", region=resource.region)
     # By tag once more, not by the remembered id: what lost its tags meanwhile is not ours to end.
-    ours = find_instances(ec2, scope.project, scope.env)
-    terminate_and_confirm(ec2, [i for i in ours if i.instance_id == resource.resource_id], scope.project, scope.env)
+    ours = [i for i in find_instances(ec2, scope.project, scope.env) if i.instance_id == resource.resource_id]
+    terminate(ec2, ours)
+    take_away_of_ended(ec2, resource.region, scope.env, scope.project, say)
+    wait_until_terminated(ec2, ours, scope.project, scope.env, show=Waiting(say))
 
 
 def _schedule(scope: Scope, resource: Resource) -> None:
@@ -107,7 +114,6 @@ def _upload(scope: Scope, resource: Resource) -> None:
 
 
 _OF_THE_SCOPE: dict[str, Callable[[Scope, Resource], None]] = {
-    "instance": _instance,
     "schedule": _schedule,
     "multipart upload": _upload,
 }

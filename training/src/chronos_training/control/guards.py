@@ -1,18 +1,21 @@
-"""Takes the outside guards of dead runs away."""
+"""Takes the outside guards away from what has ended, or is ending for good."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from typing import Any
 
 from chronos_training.core import aws, guard
 from chronos_training.core.errors import TrainingError
+from chronos_training.core.instances import GOING, find_instances
 from chronos_training.core.layout import RUN_ID
 
 Guarded = tuple[str | None, int]  # a run, and how many instances it may have had
+Say = Callable[[str], None]
 
 
-def take_away(region: str, env: str, runs: Iterable[Guarded], say: Callable[[str], None] = lambda line: None) -> None:
-    """Delete the schedules of `runs`, whose instances are proven to be gone.
+def take_away(region: str, env: str, runs: Iterable[Guarded], say: Say = lambda line: None) -> None:
+    """Delete the schedules of `runs`, whose instances are proven to be gone or going.
 
     One that cannot be deleted stays, which is said and fails nothing: it can only fire on an instance that is gone, and
     verify_cleanup names it. A lock that stayed because of it would stop everybody.
@@ -22,17 +25,30 @@ def take_away(region: str, env: str, runs: Iterable[Guarded], say: Callable[[str
         if run_id and RUN_ID.match(run_id):
             most[run_id] = max(instances, most.get(run_id, 1))
     for run_id, instances in sorted(most.items()):
-        try:
-            for number in range(instances):
-                guard.disarm(aws.client("scheduler", region=region), env, run_id, number)
-        except TrainingError as error:
-            say(f"the outside guard of run {run_id} stays until it fires: {error.message}")
+        for number in range(instances):
+            _disarm(region, env, run_id, number, say)
 
 
-def guarded(region: str, env: str) -> list[Guarded]:
-    """Return the runs that have a guard. Empty when that cannot be seen: it must not keep a kill from its end."""
+def take_away_of_ended(ec2: Any, region: str, env: str, project: str, say: Say) -> None:
+    """Delete every schedule of `env` whose instances EC2 has ended, or has accepted to end: it has nothing left to do.
+
+    To be called as soon as EC2 has accepted a termination. Whoever dies after that leaves an instance that ends without
+    a guard; before it, one that still has its guard. Never raises TrainingError: see `take_away`.
+    """
     try:
-        found = guard.list_guards(aws.client("scheduler", region=region), env)
-    except TrainingError:
-        return []
-    return [(one.run_id, one.number + 1) for one in found]
+        armed = guard.list_guards(aws.client("scheduler", region=region), env)
+        states = {i.instance_id: i.state for i in find_instances(ec2, project, env, live=False)} if armed else {}
+    except TrainingError as error:
+        say(f"which outside guards are left was not seen: {error.message}")
+        return
+    for one in armed:
+        # An instance that EC2 does not list may be one that it does not list yet.
+        if RUN_ID.match(one.run_id) and one.instance_ids and all(states.get(i) in GOING for i in one.instance_ids):
+            _disarm(region, env, one.run_id, one.number, say)
+
+
+def _disarm(region: str, env: str, run_id: str, number: int, say: Say) -> None:
+    try:
+        guard.disarm(aws.client("scheduler", region=region), env, run_id, number)
+    except TrainingError as error:
+        say(f"the outside guard of run {run_id} stays until it fires: {error.message}")

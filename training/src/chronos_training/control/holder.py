@@ -54,12 +54,17 @@ def next_step(observed: Observed, state: str | None) -> str:
         return f"The run is dead; {settle}"
     if state == LEADERLESS:
         return f"Its leader is gone, and its other instances end by themselves within minutes; to end them now: {kill}"
+    if state == "shutting-down":
+        return (
+            "EC2 is ending its instance, which takes a GPU instance 5 to 8 minutes; "
+            f"a launch waits for that and settles the run, or without launching: {fix(env)}"
+        )
     if record.status in FINAL:
         if observed.age_seconds > CONSISTENCY_SECONDS:
             return f"It never released its lock; end it: {fix(env)}"
         return f"It is about to release its lock; wait for that: {monitor}"
-    if state in {"shutting-down", "stopping"}:
-        return f"Its instance is on its way out; once it is terminated, {settle}"
+    if state == "stopping":
+        return f"Its instance is being stopped, and does not work any more; end the run: {kill}"
     if state == "stopped":
         return f"Its instance was stopped and does not work; end the run: {kill}"
     if state in {None, NOT_LISTED}:

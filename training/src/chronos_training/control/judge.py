@@ -1,18 +1,19 @@
-"""Whose is it? Sorts what exists into what an active run uses, what is on its way out, and what is left over. Pure."""
+"""Whose is it? Sorts what exists into what an active run uses, what EC2 is ending, and what is left over. Pure."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
 from chronos_training.core.clock import duration
+from chronos_training.core.instances import TERMINATION_SECONDS
 from chronos_training.core.inventory import Resource
 from chronos_training.core.states import FINAL
 
 from .leftovers import LOCK, SCHEDULE, UPLOAD, Sight
 
-# After its last words in S3 a run's machine needs this long to shut down; EC2 takes its volume and interface away with it.
+# After its last words in S3 a run takes its guard away and powers its machine off. What the machine held goes with it.
 SETTLING_SECONDS = 90.0
-_GOING = {"shutting-down", "terminating", "deleting", "detaching", "stopping"}
+_ON_THE_WAY_OUT = {"terminating", "deleting", "detaching", "stopping"}
 _GOES_WITH_ITS_RUN = {"instance", "volume", "network interface", "Spot request", SCHEDULE}
 
 
@@ -20,6 +21,7 @@ _GOES_WITH_ITS_RUN = {"instance", "volume", "network interface", "Spot request",
 class Finding:
     """One thing and its judgement. `owner` is the active run that uses it, empty for what is left over.
 
+    `going`: EC2 has accepted its end, nothing takes that back, and it bills no instance from then on: nothing is left over.
     `passing`: about to go by itself, worth waiting for. `blocked`: why it must not be ended from here, empty if it may.
     """
 
@@ -27,6 +29,7 @@ class Finding:
     owner: str = ""
     passing: bool = False
     blocked: str = ""
+    going: bool = False
 
     @property
     def name(self) -> str:
@@ -48,6 +51,8 @@ def judge(sight: Sight) -> list[Finding]:
         mine = holder is not None and resource.run_id == holder.run_id
         if mine and alive and lock is None:
             findings.append(Finding(resource, owner=resource.run_id))
+        elif resource.kind == "instance" and resource.state == "shutting-down":
+            findings.append(_ending(resource, sight))
         elif mine and alive and lock is not None:
             findings.append(Finding(resource, passing=True, blocked=lock.blocked))
         elif resource.kind == UPLOAD and holder is not None and alive and not resource.run_id:
@@ -71,12 +76,32 @@ def _lock(sight: Sight) -> Finding | None:
         detail = f"its run ended as {record.status} {duration(age)} ago and has not released it"
         resource = Resource(LOCK, sight.lock_url, record.status, record.run_id, detail)
         return Finding(resource, passing=True, blocked="its machine still lives and may be about to release it")
+    states = {r.resource_id: r.state for r in sight.resources if r.kind == "instance" and r.run_id == record.run_id}
+    known = set(states) | sight.terminated
+    if states and set(record.instances) <= known and all(state == "shutting-down" for state in states.values()):
+        detail = f"EC2 is ending {', '.join(sorted(states))}"
+        resource = Resource(LOCK, sight.lock_url, record.status, record.run_id, detail)
+        return Finding(
+            resource, passing=True, blocked="only EC2's word that it is terminated proves that its run is dead"
+        )
     return None
 
 
+def _ending(resource: Resource, sight: Sight) -> Finding:
+    """Return the judgement of an instance that EC2 is ending: going, or left over when that takes too long."""
+    since = sight.going.get(resource.resource_id)
+    if since is None:  # EC2 gives no time where a machine powered itself off; that was after its run's last word
+        since = sight.ended.get(resource.run_id)
+    if since is None or since <= TERMINATION_SECONDS:
+        return Finding(resource, going=True)
+    return Finding(replace(resource, state=f"{resource.state} for {duration(since)}"))
+
+
 def _leftover(resource: Resource, sight: Sight, active: str) -> Finding:
-    just_ended = sight.ended.get(resource.run_id, SETTLING_SECONDS) < SETTLING_SECONDS
-    passing = resource.state in _GOING or (just_ended and resource.kind in _GOES_WITH_ITS_RUN)
+    # A machine may hang on its way to the power-off, and is ended by its own guards then.
+    patience = TERMINATION_SECONDS if resource.kind == "instance" else SETTLING_SECONDS
+    just_ended = sight.ended.get(resource.run_id, patience) < patience
+    passing = resource.state in _ON_THE_WAY_OUT or (just_ended and resource.kind in _GOES_WITH_ITS_RUN)
     blocked = ""
     if active and not resource.run_id:
         blocked = f"it carries no RunId, and run {active} may be using it; repeat this when that run has ended"
@@ -95,6 +120,11 @@ def _with_attachments(findings: list[Finding], terminated: frozenset[str]) -> li
             judged.append(replace(finding, passing=True))
         elif holder in instances:
             fate = instances[holder]
+            if fate.going:  # what stays can be ended when its instance is gone
+                judged.append(
+                    Finding(finding.resource, going=not finding.resource.stays, passing=finding.resource.stays)
+                )
+                continue
             owner = fate.owner if not finding.resource.run_id else ""
             blocked = (
                 finding.blocked or (fate.owner and f"it is attached to {holder} of the active run") or fate.blocked

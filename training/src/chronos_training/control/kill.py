@@ -1,4 +1,9 @@
-"""Kill: ask the run to sync and stop, wait a bounded time, then terminate and prove it (R3, C16)."""
+"""Kill: ask the run to sync and stop, wait a bounded time, then terminate and prove it (R3, C16).
+
+What costs money ends first: EC2 accepts the termination, and bills nothing from then on. The guards go at that moment. The
+lock goes when EC2 says `terminated`, which takes a GPU instance some minutes; whoever breaks off the wait for it leaves a
+lock that the next launch, kill or verify settles.
+"""
 
 from __future__ import annotations
 
@@ -11,14 +16,22 @@ from chronos_training.core import aws, inventory
 from chronos_training.core.clock import duration
 from chronos_training.core.commands import playbook
 from chronos_training.core.errors import TrainingError
-from chronos_training.core.instances import find_instances, terminate_and_confirm
+from chronos_training.core.instances import (
+    GOING,
+    TERMINATION_SECONDS,
+    Instance,
+    find_instances,
+    terminate,
+    wait_until_terminated,
+)
 from chronos_training.core.states import FINAL, KILLED
 from chronos_training.core.store import Fenced, Observed, StateStore, open_store
 
-from .guards import guarded, take_away
+from .guards import take_away_of_ended
 from .owner import owner
 from .release import release
 from .settle import CONSISTENCY_SECONDS
+from .waiting import ACCEPTED, Waiting
 
 Say = Callable[[str], None]
 POLL_SECONDS = 1.0
@@ -26,7 +39,10 @@ POLL_SECONDS = 1.0
 
 @dataclass(frozen=True)
 class KillOrder:
-    """What to end. `grace_seconds` is how long the instance may take to store its partial results; `force` skips it."""
+    """What to end. `grace_seconds` is how long the instance may take to store its partial results; `force` skips it.
+
+    With `force` the instance is switched off without asking its operating system either.
+    """
 
     env: str
     project: str
@@ -38,7 +54,7 @@ class KillOrder:
 
 @dataclass(frozen=True)
 class Killed:
-    """What was ended. `run_id` is None when there was no run; `instances` are the ids that were terminated."""
+    """What was ended. `run_id` is None when there was no run; `instances` are the ids that were terminated by this kill."""
 
     run_id: str | None
     status: str | None
@@ -48,7 +64,7 @@ class Killed:
 def targets(order: KillOrder) -> Killed:
     """Return what `kill` would end, without touching it."""
     observed = open_store(order.bucket, order.env, region=order.region).read()
-    found = find_instances(aws.client("ec2", region=order.region), order.project, order.env)
+    found = _alive(aws.client("ec2", region=order.region), order)
     run_id, status = (observed.record.run_id, observed.record.status) if observed else (None, None)
     return Killed(run_id, status, [i.instance_id for i in found])
 
@@ -62,7 +78,6 @@ def kill(order: KillOrder, say: Say, *, consistency_seconds: float = CONSISTENCY
     store = open_store(order.bucket, order.env, region=order.region)
     observed = store.read()
     run_id = observed.record.run_id if observed else None
-    wanted = observed.record.instances_wanted if observed else 1
     if observed is not None and observed.record.status not in FINAL:
         # Recorded also with `force`: the instance may get to end the run itself, and then says that it was killed.
         asked = _ask(store, observed)
@@ -71,19 +86,25 @@ def kill(order: KillOrder, say: Say, *, consistency_seconds: float = CONSISTENCY
         elif asked is not None and not asked.record.claimed_at:
             # The age before the request: that wrote the state anew.
             _wait_until_listed(ec2, order, store, asked, consistency_seconds - observed.age_seconds, say)
-    ended = find_instances(ec2, order.project, order.env)
+    ended = _alive(ec2, order)
     if ended:
         say(f"terminating {', '.join(i.instance_id for i in ended)}")
-        terminate_and_confirm(ec2, ended, order.project, order.env)
-        say("terminated, confirmed by EC2")
+        terminate(ec2, ended, skip_os_shutdown=order.force)
     # All there are: a run may have released its lock and died before it came to its guard.
-    mine = [(run_id, wanted), *((i.run_id, 1) for i in ended)]
-    take_away(order.region, order.env, [*mine, *guarded(order.region, order.env)], say)
+    take_away_of_ended(ec2, order.region, order.env, order.project, say)
+    if ended:
+        wait_until_terminated(ec2, ended, order.project, order.env, show=Waiting(say))
+        say("terminated, confirmed by EC2")
     # Also a run that was launched while this looked: its instance was among those that were ended.
     run_ids = {i.run_id for i in ended if i.run_id} | ({run_id} if run_id else set())
     status = _release(s3, ec2, order, store, run_ids, consistency_seconds, say)
-    _prove_nothing_left(ec2, order)
+    _prove_nothing_left(ec2, order, say)
     return Killed(run_id, status, [i.instance_id for i in ended])
+
+
+def _alive(ec2: Any, order: KillOrder) -> list[Instance]:
+    """Return what is to be ended. What EC2 is ending already needs no more than time, unless that goes on for too long."""
+    return [i for i in find_instances(ec2, order.project, order.env) if i.state not in GOING or i.stuck]
 
 
 def _ask(store: StateStore, observed: Observed) -> Observed | None:
@@ -153,6 +174,7 @@ def _release(
         run_ids,
         KILLED,
         f"Killed by {owner()}.",
+        say,
         consistency_seconds=consistency_seconds,
     )
     if record is None or record.status not in FINAL:
@@ -161,17 +183,23 @@ def _release(
     return record.status
 
 
-def _prove_nothing_left(ec2: Any, order: KillOrder, timeout: float = 120.0) -> None:
-    """Wait until EC2 lists no instance, volume or interface of the environment any more."""
-    deadline = time.monotonic() + timeout
+def _prove_nothing_left(ec2: Any, order: KillOrder, say: Say) -> None:
+    """Wait until EC2 lists no instance, volume or interface of the environment any more, but what it was ending before."""
+    began, show = time.monotonic(), Waiting(say)
     while True:
-        left = inventory.list_resources(ec2, order.project, order.env, kinds=inventory.INSTANCE_KINDS)
+        found = inventory.list_resources(ec2, order.project, order.env, kinds=inventory.INSTANCE_KINDS)
+        going = {r.resource_id: r for r in found if r.kind == "instance" and r.state in GOING}
+        left = [r for r in found if r.resource_id not in going and (r.attached_to not in going or r.stays)]
         if not left:
+            for identity, one in sorted(going.items()):
+                say(f"going: instance {identity} ({one.state}, run {one.run_id or 'none'}): {ACCEPTED}")
             return
-        if time.monotonic() > deadline:
-            names = ", ".join(f"{r.kind} {r.resource_id} ({r.state})" for r in left)
+        waited = time.monotonic() - began
+        names = ", ".join(f"{r.kind} {r.resource_id} ({r.state})" for r in left)
+        if waited > TERMINATION_SECONDS:
             raise TrainingError(
-                f"Still there after {duration(timeout)}: {names}.",
-                hint=f"Look again: {playbook(order.env, 'verify_cleanup')}",
+                f"Still there after {duration(waited)}: {names}.",
+                hint=f"See what it is, and whether it may be ended: {playbook(order.env, 'verify_cleanup')}",
             )
+        show(f"waiting for EC2 to remove {names}", waited)
         time.sleep(POLL_SECONDS)

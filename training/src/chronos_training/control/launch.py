@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import uuid
 from collections.abc import Callable
 from typing import Any
@@ -10,7 +11,7 @@ from chronos_training.core import aws, guard
 from chronos_training.core.clock import iso, parse_iso, utc_now
 from chronos_training.core.commands import playbook
 from chronos_training.core.errors import TrainingError
-from chronos_training.core.instances import find_instances
+from chronos_training.core.instances import GOING, TERMINATION_SECONDS, Instance, find_instances
 from chronos_training.core.probe import check_conditions
 from chronos_training.core.record import RunRecord
 from chronos_training.core.states import STARTING
@@ -22,20 +23,26 @@ from .abandon import abandon
 from .holder import refusal
 from .limits import GUARD_MINUTES
 from .order import LaunchOrder
-from .settle import CONSISTENCY_SECONDS, proof_of_death, settle
+from .settle import CONSISTENCY_SECONDS, Settled, ending_instances, proof_of_death, settle
 from .starting import start_instances, zones_of
+from .waiting import Waiting
 
 __all__ = ["LaunchOrder", "launch", "preview"]
 
 Say = Callable[[str], None]
+POLL_SECONDS = 2.0
 
 
 def preview(order: LaunchOrder) -> None:
     """Raise TrainingError when a launch would be refused now. Changes nothing, settles nothing."""
     store = open_store(order.bucket, order.env, region=order.region)
     observed, ec2 = store.read(), aws.client("ec2", region=order.region)
-    # A dead run is no refusal: the launch would settle it.
-    if observed is not None and proof_of_death(observed, ec2, order.project) is None:
+    # A dead run is no refusal: the launch would settle it. Nor is one that EC2 is ending: the launch would wait for that.
+    if (
+        observed is not None
+        and proof_of_death(observed, ec2, order.project) is None
+        and ending_instances(observed, ec2, order.project) is None
+    ):
         raise TrainingError(refusal(observed, store.url, ec2, order.project))
     _refuse_strays(ec2, order, None if observed is None else observed.record.run_id)
 
@@ -47,9 +54,7 @@ def launch(order: LaunchOrder, say: Say, *, consistency_seconds: float = CONSIST
     """
     s3, ec2 = aws.client("s3", region=order.region), aws.client("ec2", region=order.region)
     store = open_store(order.bucket, order.env, region=order.region)
-    holder, settled = settle(s3, order.bucket, store, ec2, order.project, consistency_seconds=consistency_seconds)
-    if holder is not None:
-        raise TrainingError(refusal(holder, store.url, ec2, order.project))
+    settled = _free_the_lock(s3, ec2, store, order, say, consistency_seconds)
     if settled is not None:
         say(settled.sentence)
         audit.record(
@@ -57,7 +62,8 @@ def launch(order: LaunchOrder, say: Say, *, consistency_seconds: float = CONSIST
             audit.TAKEOVER,
             audit.Entry(settled.run_id, settled.sentence),
         )
-    _refuse_strays(ec2, order)
+    for instance in _refuse_strays(ec2, order):
+        say(f"going: {_words(instance)}; this run starts beside it")
     with changes.not_counted():
         check_conditions(aws.client("s3", region=order.region, config=STATE_CONFIG), order.bucket, order.env)
     zones = zones_of(ec2, order.subnet_ids)
@@ -85,16 +91,43 @@ def launch(order: LaunchOrder, say: Say, *, consistency_seconds: float = CONSIST
     return observed.record
 
 
-def _refuse_strays(ec2: Any, order: LaunchOrder, settled: str | None = None) -> None:
-    """Raise TrainingError when instances live without a run. Those of run `settled` do not count: the launch ends them."""
+def _free_the_lock(
+    s3: Any, ec2: Any, store: StateStore, order: LaunchOrder, say: Say, consistency_seconds: float
+) -> Settled | None:
+    """Return what was settled, None when the lock was free. TrainingError when a run holds it and may be at work.
+
+    A run whose instances EC2 is ending may still write, and may still release its lock by itself. It is waited for.
+    """
+    began, show = time.monotonic(), Waiting(say)
+    while True:
+        holder, settled = settle(s3, order.bucket, store, ec2, order.project, consistency_seconds=consistency_seconds)
+        if holder is None:
+            return settled
+        ending, waited = ending_instances(holder, ec2, order.project), time.monotonic() - began
+        if ending is None or waited > TERMINATION_SECONDS:
+            raise TrainingError(refusal(holder, store.url, ec2, order.project))
+        if ending:  # else the last of them ended between the two looks
+            show(f"waiting for EC2 to end {', '.join(ending)} of run {holder.record.run_id}, to take its lock", waited)
+            time.sleep(POLL_SECONDS)
+
+
+def _refuse_strays(ec2: Any, order: LaunchOrder, settled: str | None = None) -> list[Instance]:
+    """Return the instances that EC2 is ending: no reason to wait. They have no lock, and so can write nothing that counts.
+
+    Raises TrainingError when others live without a run. Those of run `settled` do not count: the launch ends them.
+    """
     found = find_instances(ec2, order.project, order.env)
-    strays = [instance for instance in found if settled is None or instance.run_id != settled]
+    strays = [i for i in found if i.state not in GOING and (settled is None or i.run_id != settled)]
     if strays:
-        names = ", ".join(f"{i.instance_id} ({i.state}, run {i.run_id or 'none'})" for i in strays)
         raise TrainingError(
-            f"Instances of {order.env} live without a run: {names}.",
+            f"Instances of {order.env} live without a run: {', '.join(map(_words, strays))}.",
             hint=f"Nothing was changed. Look at them, then end them: {playbook(order.env, 'kill_training')}",
         )
+    return [i for i in found if i.state in GOING]
+
+
+def _words(instance: Instance) -> str:
+    return f"{instance.instance_id} ({instance.state}, run {instance.run_id or 'none'})"
 
 
 def _acquire(store: StateStore, order: LaunchOrder) -> Observed:

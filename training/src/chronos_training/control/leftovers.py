@@ -12,7 +12,7 @@ from botocore.exceptions import ClientError
 
 from chronos_training.core import aws, guard, inventory, layout
 from chronos_training.core.clock import iso
-from chronos_training.core.instances import find_instances
+from chronos_training.core.instances import GOING, Instance, find_instances
 from chronos_training.core.inventory import Resource
 from chronos_training.core.objects import age_seconds
 from chronos_training.core.store import Observed, open_store
@@ -38,7 +38,8 @@ class Scope:
 class Sight:
     """One look. `death` is why the lock's run is dead; `ended` maps runs to the seconds since they were archived.
 
-    `terminated` are the ids of instances of ours that are gone but still listed.
+    `terminated` are the ids of instances of ours that are gone but still listed; `going` has for those that EC2 is ending
+    the seconds since it accepted that, None where it does not say since when.
     """
 
     resources: list[Resource]
@@ -47,6 +48,7 @@ class Sight:
     death: str | None
     ended: dict[str, float]
     terminated: frozenset[str]
+    going: dict[str, float | None]
 
 
 def look(scope: Scope) -> Sight:
@@ -57,12 +59,14 @@ def look(scope: Scope) -> Sight:
         parts = [pool.submit(_in_region, scope, region) for region in scope.regions]
         parts.append(pool.submit(_uploads, scope))
         resources = [resource for part in parts for resource in part.result()]
-        gone = [i for found in pool.map(lambda region: _terminated(scope, region), scope.regions) for i in found]
+        ending = [i for found in pool.map(lambda region: _ending(scope, region), scope.regions) for i in found]
     store = open_store(scope.bucket, scope.env, region=scope.region)
     observed = store.read()
     ec2 = aws.client("ec2", region=scope.region)
     death = death_of(observed, ec2, scope.project) if observed is not None else None
-    return Sight(resources, observed, store.url, death, _ended(scope, resources, observed), frozenset(gone))
+    gone = frozenset(i.instance_id for i in ending if i.state == "terminated")
+    going = {i.instance_id: i.going_seconds for i in ending if i.instance_id not in gone}
+    return Sight(resources, observed, store.url, death, _ended(scope, resources, observed), gone, going)
 
 
 def _in_region(scope: Scope, region: str) -> list[Resource]:
@@ -70,10 +74,9 @@ def _in_region(scope: Scope, region: str) -> list[Resource]:
     return found + list(_schedules(scope, region))
 
 
-def _terminated(scope: Scope, region: str) -> list[str]:
+def _ending(scope: Scope, region: str) -> list[Instance]:
     ec2 = aws.client("ec2", region=region)
-    known = find_instances(ec2, scope.project, scope.env, live=False)
-    return [i.instance_id for i in known if i.state == "terminated"]
+    return [i for i in find_instances(ec2, scope.project, scope.env, live=False) if i.state in GOING]
 
 
 def _schedules(scope: Scope, region: str) -> Iterable[Resource]:

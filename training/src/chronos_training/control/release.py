@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import Any
 
-from chronos_training.core.instances import find_instances, terminate_and_confirm
+from chronos_training.core.instances import find_instances, terminate, wait_until_terminated
 from chronos_training.core.record import RunRecord
 from chronos_training.core.store import Observed, RunActive, StateStore
 
 from .settle import close
+from .waiting import Waiting
 
 POLL_SECONDS = 1.0
 
@@ -24,6 +25,7 @@ def release(
     run_ids: Collection[str],
     status: str,
     reason: str,
+    say: Callable[[str], None],
     *,
     consistency_seconds: float,
 ) -> RunRecord | None:
@@ -37,7 +39,7 @@ def release(
         current = store.read()
         if current is None or current.record.run_id not in run_ids:
             return None
-        if _end_what_it_names(ec2, project, current, consistency_seconds):
+        if _end_what_it_names(ec2, project, current, say, consistency_seconds):
             continue
         try:
             return close(s3, bucket, store, current, status, reason)
@@ -45,13 +47,16 @@ def release(
             time.sleep(POLL_SECONDS)
 
 
-def _end_what_it_names(ec2: Any, project: str, current: Observed, consistency_seconds: float) -> bool:
+def _end_what_it_names(
+    ec2: Any, project: str, current: Observed, say: Callable[[str], None], consistency_seconds: float
+) -> bool:
     """End the instances of the run that still live. True when something was found or may turn up: look again."""
     record = current.record
     listed = find_instances(ec2, project, record.env, record.run_id, live=False)
     alive = [instance for instance in listed if instance.state != "terminated"]
     if alive:
-        terminate_and_confirm(ec2, alive, project, record.env)
+        terminate(ec2, alive)
+        wait_until_terminated(ec2, alive, project, record.env, show=Waiting(say))
         return True
     unlisted = not set(record.instances) <= {i.instance_id for i in listed}
     if unlisted and current.age_seconds < consistency_seconds:

@@ -7,7 +7,7 @@ from typing import Any
 
 from chronos_training.core import aws, layout
 from chronos_training.core.clock import duration, iso, utc_now
-from chronos_training.core.instances import find_instances
+from chronos_training.core.instances import GOING, find_instances
 from chronos_training.core.objects import read_bytes
 from chronos_training.core.record import RunRecord
 from chronos_training.core.states import COMPLETED, FINAL, LOST
@@ -42,6 +42,19 @@ def proof_of_death(
     if observed.age_seconds > consistency_seconds:
         return f"EC2 lists no instance of it, and it gave no sign of life for {duration(observed.age_seconds)}"
     return None
+
+
+def ending_instances(observed: Observed, ec2: Any, project: str) -> list[str] | None:
+    """Return the instances of a run that EC2 is still ending, when it has no other any more: the proof of its death is near.
+
+    None when one may still be at work, or may not be listed yet.
+    """
+    record = observed.record
+    states = {i.instance_id: i.state for i in find_instances(ec2, project, record.env, record.run_id, live=False)}
+    named = set(record.instances)
+    if not named or not named <= set(states) or any(state not in GOING for state in states.values()):
+        return None
+    return sorted(identity for identity, state in states.items() if state != "terminated")
 
 
 def archive(s3: Any, bucket: str, record: RunRecord) -> None:

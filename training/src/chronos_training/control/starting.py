@@ -20,14 +20,18 @@ from chronos_training.core.clock import iso, utc_now
 from chronos_training.core.commands import playbook
 from chronos_training.core.errors import TrainingError
 from chronos_training.core.explanations import words
+from chronos_training.core.instances import TERMINATION_SECONDS, Instance, find_instances
 from chronos_training.core.record import RunRecord
 from chronos_training.core.store import Observed, StateStore
 
 from .order import LaunchOrder
+from .waiting import Waiting
 
 Say = Callable[[str], None]
 # IAM tells EC2 of a new instance profile within seconds; AWS's own tools wait about as long.
 PROFILE_PATIENCE_SECONDS = 30.0
+POLL_SECONDS = 5.0
+HEARTBEAT_SECONDS = 60.0
 # For a busy or silent EC2. The same token each time: whatever arrived of the earlier calls, it is started once.
 ANSWER_PATIENCE_SECONDS = 60.0
 
@@ -65,10 +69,7 @@ def start_instances(
         number = len(refused) + 1
         token = uuid.uuid4().hex if refused else observed.record.client_token
         observed = store.update(observed, _intent(number, place.instance_type, token))
-        if observed.record.kill_requested_at is not None:
-            raise TrainingError(
-                f"{observed.record.kill_requested_by} killed run {order.run_id} before it had an instance."
-            )
+        _end_if_killed(observed, order)
         outcome = _attempt(
             ec2, request_of(order, place.instance_type, place.subnet_id, token), order.env, place, say, sleep
         )
@@ -82,8 +83,59 @@ def start_instances(
             return _attach(ec2, store, observed, ids)
         refused.append(outcome)
         say(f"attempt {number}: {outcome}")
+        if outcome.meaning is Meaning.QUOTA:
+            room, observed = _wait_for_room(store, observed, order, place, say, sleep)
+            # Once more also where its end came between the refusal and the look.
+            first = [one.place for one in refused].count(place) == 1
+            if room or (first and _of_the_quota(order, place, "terminated")):
+                left.insert(0, place)
+                continue
         left = capacity.after(outcome, left)
     raise _given_up(refused, order)
+
+
+def _wait_for_room(
+    store: StateStore, observed: Observed, order: LaunchOrder, place: Place, say: Say, sleep: Callable[[float], None]
+) -> tuple[bool, Observed]:
+    """Wait until EC2 has ended what only therefore still counts against the quota of `place`; False when nothing does.
+
+    A GPU instance counts for minutes after its run, and many a quota has room for one run only.
+    """
+    began, beat, show = time.monotonic(), time.monotonic(), Waiting(say)
+    room = False
+    while ending := _of_the_quota(order, place, "shutting-down"):
+        waited = time.monotonic() - began
+        if waited > TERMINATION_SECONDS or all(i.stuck for i in ending):
+            return False, observed
+        if not room:
+            say(f"{_names(ending)} still counts against this quota until it is terminated; waiting for that")
+        room = True
+        show(f"waiting for EC2 to end {_names(ending)}", waited)
+        if time.monotonic() - beat > HEARTBEAT_SECONDS:  # nobody shall take this launch for dead
+            observed, beat = store.update(observed, _beat), time.monotonic()
+            _end_if_killed(observed, order)
+        sleep(POLL_SECONDS)
+    return room, observed
+
+
+def _of_the_quota(order: LaunchOrder, place: Place, state: str) -> list[Instance]:
+    """Return the instances in `state` that count, or counted, against the quota of `place`. It is the account's: of any environment."""
+    found = find_instances(aws.client("ec2", region=order.region), order.project, None, live=False)
+    quota = capacity.quota_of(place.instance_type)
+    return [i for i in found if i.state == state and capacity.quota_of(i.instance_type) == quota]
+
+
+def _names(ending: list[Instance]) -> str:
+    return ", ".join(f"{i.instance_id} ({i.instance_type}, {i.state}, run {i.run_id or 'none'})" for i in ending)
+
+
+def _end_if_killed(observed: Observed, order: LaunchOrder) -> None:
+    if observed.record.kill_requested_at is not None:
+        raise TrainingError(f"{observed.record.kill_requested_by} killed run {order.run_id} before it had an instance.")
+
+
+def _beat(record: RunRecord) -> RunRecord:
+    return record.evolve(heartbeat_at=iso(utc_now()))
 
 
 def _attach(ec2: Any, store: StateStore, observed: Observed, ids: list[str]) -> Observed:
@@ -170,6 +222,10 @@ def _given_up(refused: list[Refusal], order: LaunchOrder) -> TrainingError:
     if quotas:
         first = quotas[0]
         sentence, hint = capacity.explain_quota(first.place, first.code, first.message, order.region)
+        ending = _of_the_quota(order, first.place, "shutting-down")
+        if ending:
+            sentence += f" {_names(ending)} still counts against it until terminated."
+            hint = f"Launch again when that is over, or: {hint[0].lower()}{hint[1:]}"
         return TrainingError(f"No instance to be had. {sentence} Attempts: {attempts}. AWS: {said}", hint=hint)
     return TrainingError(
         f"No instance to be had: every zone and type was refused. Attempts: {attempts}. AWS: {said}",

@@ -7,13 +7,15 @@ from typing import Any
 
 from chronos_training.core.clock import duration
 from chronos_training.core.errors import TrainingError
-from chronos_training.core.instances import find_instances, terminate_and_confirm
+from chronos_training.core.instances import find_instances, terminate, wait_until_terminated
 from chronos_training.core.record import RunRecord
 from chronos_training.core.states import FINAL, LOST
 from chronos_training.core.store import Observed, RunActive, StateStore
 
+from .guards import take_away_of_ended
 from .holder import refusal
 from .settle import CONSISTENCY_SECONDS, close, proof_of_death
+from .waiting import Waiting
 
 Say = Callable[[str], None]
 
@@ -73,7 +75,9 @@ def take_over(
     left = find_instances(ec2, project, record.env, record.run_id)
     if left:
         say(f"terminating {', '.join(i.instance_id for i in left)}")
-        terminate_and_confirm(ec2, left, project, record.env)
+        terminate(ec2, left)
+        take_away_of_ended(ec2, s3.meta.region_name, record.env, project, say)
+        wait_until_terminated(ec2, left, project, record.env, show=Waiting(say))
     try:
         # The proof is about the version seen: an instance that claimed the run since is no part of it.
         final = close(s3, bucket, store, observed, LOST, f"The run was lost: {reason}.")

@@ -13,6 +13,7 @@ from .holder import describe, instance_state
 from .judge import SETTLING_SECONDS, Finding, judge
 from .leftovers import LOCK, Scope, Sight, look
 from .runs import newest_ended_age
+from .waiting import ACCEPTED, Waiting
 
 Say = Callable[[str], None]
 POLL_SECONDS = 2.0
@@ -35,7 +36,12 @@ class Verdict:
     @property
     def orphans(self) -> list[Finding]:
         """Return what is left over."""
-        return [f for f in self.findings if not f.owner]
+        return [f for f in self.findings if not f.owner and not f.going]
+
+    @property
+    def going(self) -> list[Finding]:
+        """Return what EC2 is ending."""
+        return [f for f in self.findings if f.going]
 
     @property
     def clean(self) -> bool:
@@ -46,23 +52,26 @@ class Verdict:
 def verify(scope: Scope, wait_seconds: float, say: Say) -> Verdict:
     """Return what exists under our tags. Waits up to `wait_seconds` for what is about to go by itself.
 
+    What EC2 is ending is not waited for: a GPU instance takes minutes, and cannot come back.
+
     Looks at least twice, some seconds apart, when a run has ended or something has changed a moment ago.
     """
-    began = time.monotonic()
-    told = False
+    began, show, looks = time.monotonic(), Waiting(say, note=""), 0
     while True:
-        sight = look(scope)
+        sight, looks = look(scope), looks + 1
         verdict = _verdict(scope, sight)
         waited = time.monotonic() - began
         # Whoever ends a run releases its lock a moment later: somebody may be at it right now.
         patience = {LOCK} if waited < RELOOK_SECONDS else set()
         passing = [f for f in verdict.orphans if f.passing or f.resource.kind in patience]
         if passing and waited < wait_seconds:
-            going = [short(f) for f in passing if f.passing]
-            if going and not told:
-                say(f"waiting up to {wait_seconds:.0f} s for what is on its way out: {', '.join(going)}")
-                told = True
-        elif waited >= min(RELOOK_SECONDS, wait_seconds) or verdict.orphans or not _changed_recently(scope, sight):
+            awaited = [f.name for f in passing if f.passing]
+            if awaited:
+                show(f"waiting for what is on its way out: {', '.join(awaited)}", waited)
+            time.sleep(POLL_SECONDS)
+            continue
+        settled = (looks > 1 and waited >= RELOOK_SECONDS) or waited >= wait_seconds
+        if settled or verdict.orphans or not _changed_recently(scope, sight):
             return verdict
         time.sleep(POLL_SECONDS)
 
@@ -96,6 +105,7 @@ def table(verdict: Verdict) -> list[str]:
         widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
         lines += ["  ".join(f"{c:{w}}" for c, w in zip(row, widths, strict=True)).rstrip() for row in rows]
     lines += [f.name for f in verdict.orphans if f.resource.kind == LOCK]
+    lines += [f"going: {f.name}: {ACCEPTED}" for f in verdict.going if f.resource.kind == "instance"]
     if verdict.clean:
         state = "nothing is running"
         if verdict.active is not None:
@@ -107,7 +117,8 @@ def table(verdict: Verdict) -> list[str]:
 
 def _row(finding: Finding) -> list[str]:
     found = finding.resource
-    whose = f"run {found.run_id}{'' if finding.owner else ', ended'}" if found.run_id else "no run"
+    ended = ", going" if finding.going else "" if finding.owner else ", ended"
+    whose = f"run {found.run_id}{ended}" if found.run_id else "no run"
     # S3's upload ids are longer than a line; the key in the detail tells more.
     identity = found.resource_id if len(found.resource_id) <= ID_WIDTH else f"{found.resource_id[: ID_WIDTH - 1]}…"
     return [found.kind, identity, found.state, found.region, whose, found.detail]

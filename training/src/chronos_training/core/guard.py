@@ -1,7 +1,7 @@
 """The outside guard: a one-time EventBridge schedule that terminates a run's instance at the deadline (R11).
 
 It needs nothing of the instance and nothing of the launching machine. It is armed once the instance is in the state, and
-taken away when the instance is about to shut down or EC2 says that it is terminated; it deletes itself after it fired.
+taken away when the instance is about to shut down or EC2 has accepted its end; it deletes itself after it fired.
 Each instance of a run has a schedule of its own: EC2 refuses a request with one id that it no longer knows, and ends
 none of the others. Names follow from environment, run and the instance's number alone.
 """
@@ -78,6 +78,8 @@ def request_of(
         "Target": {
             "Arn": TARGET,
             "RoleArn": role_arn,
+            # No SkipOsShutdown (of EC2 since 2025): EC2 cuts short by itself an operating system that hangs, and bills nothing
+            # meanwhile. A scheduler that does not know the parameter would end nothing at all, and be found out too late.
             "Input": json.dumps({"InstanceIds": [instance_id]}),
             "RetryPolicy": dict(RETRY_POLICY),
             # ActionAfterCompletion deletes the schedule also after failed retries: only this queue then still tells.

@@ -13,7 +13,10 @@ from .instances import tag_filters
 
 @dataclass(frozen=True)
 class Resource:
-    """One resource of ours that must not outlive its run. `attached_to` is the instance that holds it, if one does."""
+    """One resource of ours that must not outlive its run. `attached_to` is the instance that holds it, if one does.
+
+    `stays`: EC2 does not take it away with that instance.
+    """
 
     kind: str
     resource_id: str
@@ -22,6 +25,7 @@ class Resource:
     detail: str
     attached_to: str = ""
     region: str = ""
+    stays: bool = False
 
 
 def _tag(raw: dict[str, Any], key: str) -> str:
@@ -41,9 +45,10 @@ def _instances(ec2: Any, filters: list[dict[str, Any]]) -> Iterable[Resource]:
 def _volumes(ec2: Any, filters: list[dict[str, Any]]) -> Iterable[Resource]:
     for page in ec2.get_paginator("describe_volumes").paginate(Filters=filters):
         for raw in page["Volumes"]:
-            holder = next((str(a["InstanceId"]) for a in raw.get("Attachments", []) if a.get("InstanceId")), "")
+            held: dict[str, Any] = next((a for a in raw.get("Attachments", []) if a.get("InstanceId")), {})
+            holder, stays = str(held.get("InstanceId", "")), bool(held) and not held.get("DeleteOnTermination")
             detail = f"{raw['Size']} GB"
-            yield Resource("volume", raw["VolumeId"], raw["State"], _tag(raw, "RunId"), detail, holder)
+            yield Resource("volume", raw["VolumeId"], raw["State"], _tag(raw, "RunId"), detail, holder, stays=stays)
 
 
 def _interfaces(ec2: Any, filters: list[dict[str, Any]]) -> Iterable[Resource]:
@@ -53,7 +58,8 @@ def _interfaces(ec2: Any, filters: list[dict[str, Any]]) -> Iterable[Resource]:
             attachment = raw.get("Attachment") or {}
             holder = str(attachment.get("InstanceId") or attachment.get("AttachmentId") or "")
             identity = raw["NetworkInterfaceId"]
-            yield Resource("network interface", identity, raw["Status"], _tag(raw, "RunId"), "", holder)
+            stays = bool(holder) and not attachment.get("DeleteOnTermination")
+            yield Resource("network interface", identity, raw["Status"], _tag(raw, "RunId"), "", holder, stays=stays)
 
 
 def _snapshots(ec2: Any, filters: list[dict[str, Any]]) -> Iterable[Resource]:
@@ -66,7 +72,8 @@ def _addresses(ec2: Any, filters: list[dict[str, Any]]) -> Iterable[Resource]:
     for raw in ec2.describe_addresses(Filters=filters)["Addresses"]:
         state = "associated" if raw.get("AssociationId") else "unused"
         holder = str(raw.get("InstanceId") or raw.get("NetworkInterfaceId") or "") if state == "associated" else ""
-        yield Resource("address", raw["AllocationId"], state, _tag(raw, "RunId"), raw.get("PublicIp", ""), holder)
+        run_id, where = _tag(raw, "RunId"), str(raw.get("PublicIp", ""))
+        yield Resource("address", raw["AllocationId"], state, run_id, where, holder, stays=bool(holder))
 
 
 def _spot_requests(ec2: Any, filters: list[dict[str, Any]]) -> Iterable[Resource]:
@@ -105,4 +112,9 @@ def list_resources(
 
 def as_inventory(resources: list[Resource]) -> dict[str, Any]:
     """Return the JSON form of an inventory: when it was taken and what was there."""
-    return {"taken_at": iso(utc_now()), "resources": [asdict(resource) for resource in resources]}
+    return {"taken_at": iso(utc_now()), "resources": [as_dict(resource) for resource in resources]}
+
+
+def as_dict(resource: Resource) -> dict[str, Any]:
+    """Return the JSON form of one resource."""
+    return {name: value for name, value in asdict(resource).items() if name != "stays"}

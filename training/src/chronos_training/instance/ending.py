@@ -24,7 +24,7 @@ from chronos_training.core.wire import STATE_CONFIG, S3Wire
 
 from . import machine, requests
 from .masking import mask_text
-from .members import GONE_SECONDS, end_members
+from .members import end_members
 from .patience import CONFIG, OUTAGE_SECONDS, Patience
 from .place import Place, Run
 from .results_sync import Results
@@ -147,15 +147,14 @@ def end_run(
         archive = final.record.to_json()
         archived = attempt("archive the state", lambda: _put_bytes(s3, run, "system-state.json", archive))
         if archived:
-            # Before the lock: whoever launches right after would find them, and be refused.
-            seconds = max(5.0, min(GONE_SECONDS, attempt.left()))
-            gone = run.instances == 1 or attempt(
-                "end the other instances", lambda: end_members(run, final, seconds), vital=False
+            # Before the lock: whoever launches right after would find them alive, and be refused.
+            going = run.instances == 1 or attempt(
+                "end the other instances", lambda: end_members(run, final), vital=False
             )
             released = attempt("release the lock", lambda: store.remove(final)) is not None
             if released:
                 # Last of all, with only the power-off to come: until here a crash leaves a guarded instance.
-                attempt("take the outside guard away", lambda: _take_guards_away(run, bool(gone)), vital=False)
+                attempt("take the outside guard away", lambda: _take_guards_away(run, bool(going)), vital=False)
     if attempt.problems:
         raise attempt.problems[0]
 
@@ -272,9 +271,9 @@ def _put_bytes(s3: Any, run: Run, name: str, body: bytes) -> bool:
     return True
 
 
-def _take_guards_away(run: Run, members_are_gone: bool) -> None:
+def _take_guards_away(run: Run, members_are_going: bool) -> None:
     scheduler = aws.client("scheduler", region=run.region)
-    for number in range(run.instances if members_are_gone else 1):
+    for number in range(run.instances if members_are_going else 1):
         guard.disarm(scheduler, run.env, run.run_id, number)
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from chronos_training.core import aws
 from chronos_training.core.errors import TrainingError
-from chronos_training.core.instances import find_instances, terminate_and_confirm
+from chronos_training.core.instances import find_instances, terminate
 from chronos_training.core.store import Observed, StateStore
 
 from .place import Run
@@ -21,8 +21,6 @@ LOOK_SECONDS = 10.0
 # The launch enters all instances in the state right after EC2 has started them.
 NAMED_SECONDS = 300.0
 NAMED_POLL_SECONDS = 2.0
-# From a machine that is told to go down to EC2's word that it is gone.
-GONE_SECONDS = 90.0
 GONE = {"shutting-down", "terminated", "stopping", "stopped"}
 
 
@@ -100,10 +98,13 @@ def free_port() -> int:
         return int(listener.getsockname()[1])
 
 
-def end_members(run: Run, observed: Observed, seconds: float) -> bool:
-    """Terminate every other instance of the run and wait until EC2 says so. TrainingError when one still lives."""
+def end_members(run: Run, observed: Observed) -> bool:
+    """Have every other instance of the run terminated, and return when EC2 has accepted that. TrainingError when not.
+
+    It is not waited for: a GPU instance takes minutes, this one would be paid for, and nothing stops their end any more.
+    """
     ec2 = aws.client("ec2", region=run.region)
     alive = find_instances(ec2, run.project, run.env, run.run_id)
     others = [instance for instance in alive if instance.instance_id != observed.record.instance_id]
-    terminate_and_confirm(ec2, others, run.project, run.env, timeout_seconds=seconds)
+    terminate(ec2, others)
     return True
