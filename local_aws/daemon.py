@@ -80,6 +80,7 @@ def _serve(home: Home) -> None:
     from local_aws.moto_gaps import machines_apart
     from local_aws.request_counts import CountingApplication
     from local_aws.skew import SkewedApplication
+    from local_aws.strict.gate import StrictApplication
 
     lock = threading.RLock()
     level = named(os.environ.get(LEVEL_VARIABLE, DEFAULT))
@@ -111,7 +112,8 @@ def _serve(home: Home) -> None:
             "machines": host.describe(),
         }
 
-    guarded = GuardedApplication(FreeTierApplication(build_application(home, lock), home), lock)
+    strict = StrictApplication(build_application(home, lock), lock)
+    guarded = GuardedApplication(FreeTierApplication(strict, home), lock)
     application = _HealthApplication(LimitedApplication(CountingApplication(FaultyApplication(guarded)), home), health)
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

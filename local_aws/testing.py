@@ -153,13 +153,25 @@ class EmbeddedAws:
         self._ask("DELETE", DECISIONS_PATH)
 
     def new_user(self, name: str, **policies: Any) -> dict[str, str]:
-        """Make an IAM user with these inline policies (name=document); return its keys as `client` takes them."""
+        """Make an IAM user with these policies (name=document); return its keys as `client` takes them.
+
+        Managed policies, because IAM takes no more than 2,048 characters of a user's own.
+        """
         iam = self.client("iam")
         iam.create_user(UserName=name)
         for policy, document in policies.items():
-            iam.put_user_policy(UserName=name, PolicyName=policy, PolicyDocument=json.dumps(document))
+            made = iam.create_policy(PolicyName=f"{name}-{policy}", PolicyDocument=json.dumps(document))["Policy"]
+            iam.attach_user_policy(UserName=name, PolicyArn=made["Arn"])
         keys = iam.create_access_key(UserName=name)["AccessKey"]
         return {part: keys[part] for part in ("AccessKeyId", "SecretAccessKey")}
+
+    def change_policy(self, arn: str, document: Any) -> None:
+        """Let a managed policy say this from now on. IAM keeps five versions; here the newest alone is kept."""
+        iam = self.client("iam")
+        iam.create_policy_version(PolicyArn=arn, PolicyDocument=json.dumps(document), SetAsDefault=True)
+        for version in iam.list_policy_versions(PolicyArn=arn)["Versions"]:
+            if not version["IsDefaultVersion"]:
+                iam.delete_policy_version(PolicyArn=arn, VersionId=version["VersionId"])
 
     def stop(self) -> None:
         control.stop(self._home)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -76,10 +75,7 @@ class Account:
 
     def change(self, policy: Json) -> None:
         """Let the newest user have this policy instead."""
-        document = json.dumps(policy)
-        self.aws.client("iam").put_user_policy(
-            UserName=f"user{self._users}", PolicyName="only", PolicyDocument=document
-        )
+        self.aws.change_policy(f"arn:aws:iam::{ACCOUNT}:policy/user{self._users}-only", policy)
 
     def store(self, calls: list[Call]) -> None:
         """Store what the calls read: an absent key is a 403 to whoever may list only below a prefix."""

@@ -49,9 +49,9 @@ class World:
         # Whatever else provisioning records; these tests do not launch.
         settings |= {
             "scheduler_role_arn": "arn:aws:iam::123456789012:role/r",
-            "guard_role_arn": "arn:aws:iam::1:role/r",
+            "guard_role_arn": "arn:aws:iam::123456789012:role/r",
         }
-        settings |= {"guard_queue_arn": "arn:aws:sqs:us-east-1:1:q"}
+        settings |= {"guard_queue_arn": "arn:aws:sqs:us-east-1:123456789012:q"}
         for name, value in settings.items():
             aws.client("ssm").put_parameter(Name=f"/chronos-training/{ENV}/{name}", Value=value, Type="String")
         self.lines: list[str] = []

@@ -39,6 +39,8 @@ def test_help_shows_the_options_and_does_nothing(aws: Any) -> None:
         ("training_netwrk_cidr=10.0.0.0/16", "Did you mean training_network_cidr?"),
         ("training_context_env=devel", "training_context_env is one of local, dev, stage, prod; 'devel' is not."),
         ("training_storage_logs_expire_days=soon", "cannot be converted to an int"),
+        ("training_bucket=Team_Forecasts", 'training_bucket is "Team_Forecasts": S3 takes 3 to 63 lower-case'),
+        ("training_cost_center='R&D; Ops <x>'", 'training_cost_center is "R&D; Ops <x>": a tag\'s value has'),
     ],
 )
 def test_a_mistake_is_refused_before_anything_is_made(aws: Any, given: str, said: str) -> None:
@@ -55,8 +57,10 @@ def test_a_mistake_in_the_inventory_is_named_too(aws: Any, tmp_path: Path) -> No
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(file.read_text())
     with (tmp_path / "group_vars/all/run.yml").open("a") as file:
-        file.write("training_monitor_intervall: 5\n")
-    code, output = play(aws, "list_runs", "-i", str(tmp_path))
+        file.write("training_monitor_intervall: 5\ntraining_storage_logs_expire_days: 0100\n")
+    code, output = play(aws, "provision_infrastructure", "-i", str(tmp_path))
+    assert code != 0 and buckets(aws) == 0, output
+    assert "training_storage_logs_expire_days is 0100, which YAML reads as 64" in output
     assert code != 0, output
     assert "training_monitor_intervall (in the inventory) is not a variable of this project." in output
     assert "Did you mean training_monitor_interval?" in output

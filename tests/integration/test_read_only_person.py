@@ -39,15 +39,13 @@ def world(aws: Any, monkeypatch: pytest.MonkeyPatch) -> World:
     state = {"status": "completed", "created_at": "2026-01-01T01:00:00Z", "heartbeat_at": "2026-01-01T01:10:00Z"}
     world.put_json(OLD_RUN, "system-state.json", json.dumps({**state, "run_id": OLD_RUN}).encode())
     world.put_json(OLD_RUN, "models/mine/config.json", b"{}")
+    policy = people_policy("monitor", Place(BUCKET, ENV, region=REGION))
+    world.keys = aws.new_user("watcher", monitor=policy)  # type: ignore[attr-defined]
     return world
 
 
 def play(world: World, playbook: str, **variables: Any) -> tuple[int, str]:
     """Run a playbook as the person who only watches; return its exit code and what it printed."""
-    name = "watcher"
-    if not any(user["UserName"] == name for user in world.aws.client("iam").list_users()["Users"]):
-        policy = people_policy("monitor", Place(BUCKET, ENV, region=REGION))
-        world.keys = world.aws.new_user(name, monitor=policy)  # type: ignore[attr-defined]
     keys = world.keys  # type: ignore[attr-defined]
     env = {**os.environ, **world.aws.env, "LC_ALL": "C.UTF-8", "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg")}
     for prefix in ("AWS_", "LOCAL_AWS_"):

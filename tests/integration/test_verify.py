@@ -64,7 +64,7 @@ def schedule(world: World, run_id: str = OLD_RUN, tags: list[dict[str, str]] | N
     with contextlib.suppress(iam.exceptions.EntityAlreadyExistsException):
         iam.create_role(RoleName="guard", AssumeRolePolicyDocument=json.dumps(policy))
     role, end = iam.get_role(RoleName="guard")["Role"]["Arn"], utc_now() + timedelta(hours=1)
-    request = guard.request_of(ENV, run_id, "i-00000000000000000", end, role, "arn:aws:sqs:::q")
+    request = guard.request_of(ENV, run_id, "i-00000000000000000", end, role, "arn:aws:sqs:us-east-1:123456789012:q")
     world.scheduler.create_schedule(**request)
     return name
 

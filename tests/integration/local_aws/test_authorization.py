@@ -70,7 +70,9 @@ def test_a_refusal_names_caller_action_and_resource(aws: EmbeddedAws) -> None:
 
 
 def test_users_have_inline_attached_and_group_policies(aws: EmbeddedAws) -> None:
-    iam, keys = aws.client("iam"), aws.new_user("ada", inline=allow("ec2:DescribeInstances"))
+    iam, keys = aws.client("iam"), aws.new_user("ada")
+    inline = json.dumps(allow("ec2:DescribeInstances"))
+    iam.put_user_policy(UserName="ada", PolicyName="inline", PolicyDocument=inline)
     ec2, s3, ssm = (aws.client(name, credentials=keys) for name in ("ec2", "s3", "ssm"))
     assert (code(ec2.describe_instances), code(s3.list_buckets)) == ("", "AccessDenied")
     managed = iam.create_policy(PolicyName="m", PolicyDocument=json.dumps(allow("s3:ListAllMyBuckets")))["Policy"][

@@ -15,7 +15,7 @@ import yaml
 PREFIX = "training_"
 # Above this a name is taken for a misspelling of another, not for something else.
 ALIKE = 0.8
-_WORD = re.compile(rf"\b{PREFIX}\w+")
+WORD = re.compile(rf"\b{PREFIX}\w+")
 _MARKUP = re.compile(r"\b[BCIMOV]\(([^)]*)\)")
 _WIDTH = 78
 
@@ -51,7 +51,7 @@ def read_role(folder: Path) -> Role:
         spec.get("short_description", ""),
         tuple(_paragraphs(spec.get("description"))),
         options,
-        frozenset(_WORD.findall(str(defaults))),
+        frozenset(WORD.findall(str(defaults))),
     )
 
 
@@ -64,7 +64,7 @@ def known_names(roles: Iterable[Role], inventory: Mapping[str, Any]) -> frozense
     """Return every name that may be set: options, what their defaults refer to, and what the inventory builds on."""
     roles = list(roles)
     options = {name for role in roles for name in role.options}
-    return frozenset(options.union(*(role.refers for role in roles), _WORD.findall(str(list(inventory.values())))))
+    return frozenset(options.union(*(role.refers for role in roles), WORD.findall(str(list(inventory.values())))))
 
 
 def unknown_names(given: Iterable[str], known: frozenset[str], where: str) -> list[str]:
@@ -169,7 +169,7 @@ def _paragraphs(text: Any) -> list[str]:
 
 
 def _is_taken(default: Any) -> bool:
-    return _is_template(default) and (bool(_WORD.search(str(default))) or str(default).startswith("{{ help"))
+    return _is_template(default) and (bool(WORD.search(str(default))) or str(default).startswith("{{ help"))
 
 
 def _is_template(value: Any) -> bool:

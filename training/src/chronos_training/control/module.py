@@ -19,9 +19,34 @@ def call(run: Run, params: dict[str, Any], *, check_mode: bool, say: Callable[[s
     """
     with changes.recorded() as done:
         try:
-            return {"changed": False, **run(params, check_mode=check_mode, say=say)}
+            return {"changed": False, **run(plain(params), check_mode=check_mode, say=say)}
         except TrainingError as error:
             return {"failed": True, "msg": str(error), "changed": bool(done), "done": done, **error.facts}
+
+
+def plain(params: dict[str, Any]) -> dict[str, Any]:
+    """Return a module's parameters as boto3 takes them: builtin types only, and tags as text.
+
+    Ansible hands over types of its own that remember where a value was written. A tag that YAML read as a number is text
+    to AWS.
+    """
+    values: dict[str, Any] = _plain(params)
+    if isinstance(values.get("tags"), dict):
+        values["tags"] = {key: str(value) for key, value in values["tags"].items()}
+    return values
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {_plain(key): _plain(one) for key, one in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(one) for one in value]
+    if isinstance(value, str):
+        return str.__str__(value)
+    for kind in (int, float):
+        if isinstance(value, kind) and not isinstance(value, bool):
+            return kind(value)
+    return value
 
 
 def main(module_class: Any, argument_spec: dict[str, Any], run: Run) -> None:

@@ -7,12 +7,12 @@ would not show a public bucket being closed. Here the same table of aspects serv
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
 from typing import Any
 
 from chronos_training.core import aws, layout
-from chronos_training.core.errors import PermissionDenied, TrainingError
+from chronos_training.core.errors import ConfigurationError, PermissionDenied, TrainingError
 from chronos_training.core.objects import delete_objects
 from chronos_training.core.probe import probe_prefix
 
@@ -32,21 +32,36 @@ class Lifecycle:
     abort_multipart_days: int = 7
 
     def __post_init__(self) -> None:
-        """Refuse what S3 would refuse, with the name of the variable. TrainingError."""
-        if self.runs_standard_ia_days < EARLIEST_STANDARD_IA_DAYS:
-            raise TrainingError(
-                f"training_storage_runs_standard_ia_days is {self.runs_standard_ia_days}: S3 moves nothing to STANDARD_IA before "
-                f"{EARLIEST_STANDARD_IA_DAYS} days.",
-                hint=f"Set {EARLIEST_STANDARD_IA_DAYS} or more.",
+        """Refuse what S3 would refuse, with the name of the variable. ConfigurationError."""
+        told = self.problems(vars(self))
+        if told:
+            raise ConfigurationError(" ".join(told))
+
+    @staticmethod
+    def problems(days: Mapping[str, int]) -> list[str]:
+        """Return a sentence for each of the days, by their names here, that S3 would refuse."""
+        told = [
+            f"training_storage_{name} is {value}: S3 counts whole days from 1 up; for example {default}."
+            for name, default in _DEFAULT_DAYS.items()
+            if (value := days[name]) < 1 or value > _MOST_DAYS
+        ]
+        move, expire = days["runs_standard_ia_days"], days["runs_expire_days"]
+        if move < EARLIEST_STANDARD_IA_DAYS:
+            told.append(
+                f"training_storage_runs_standard_ia_days is {move}: S3 moves nothing to STANDARD_IA before "
+                f"{EARLIEST_STANDARD_IA_DAYS} days; for example {EARLIEST_STANDARD_IA_DAYS}."
             )
-        if self.runs_expire_days <= self.runs_standard_ia_days:
-            raise TrainingError(
-                f"training_storage_runs_expire_days is {self.runs_expire_days}, not after "
-                f"training_storage_runs_standard_ia_days ({self.runs_standard_ia_days}).",
-                hint="Objects must expire later than they move to STANDARD_IA.",
+        if expire <= move:
+            told.append(
+                f"training_storage_runs_expire_days is {expire}, not after training_storage_runs_standard_ia_days ({move}): "
+                f"objects must expire later than they move to STANDARD_IA; for example {max(move, 30) + 60}."
             )
-        if min(self.logs_expire_days, self.abort_multipart_days) < 1:
-            raise TrainingError("training_storage_logs_expire_days and _abort_multipart_days must be 1 or more.")
+        return told
+
+
+_DEFAULT_DAYS = {field.name: field.default for field in fields(Lifecycle)}
+# S3 takes a positive 32-bit integer.
+_MOST_DAYS = 2**31 - 1
 
 
 def wanted(env: str, bucket: str, tags: dict[str, str], lifecycle: Lifecycle) -> Described:
@@ -94,17 +109,24 @@ def _rule(name: str, prefix: str, abort_days: int, expire_days: int) -> dict[str
     }
 
 
-def describe(s3: Any, bucket: str) -> Described | None:
-    """Return the bucket's aspects as they are, or None when it does not exist. TrainingError when it is another's."""
+def region_of(s3: Any, bucket: str) -> str | None:
+    """Return the bucket's region, or None when it does not exist. TrainingError when it is another's."""
     with aws.explained(f"look at the bucket {bucket}"):
         try:
-            s3.head_bucket(Bucket=bucket)
+            return str(s3.head_bucket(Bucket=bucket).get("BucketRegion") or s3.meta.region_name)
         except s3.exceptions.ClientError as error:
             if aws.error_code(error) in ("404", "NoSuchBucket"):
                 return None
             if aws.error_code(error) == "403":
                 raise _closed(s3, bucket) from error
             raise
+
+
+def describe(s3: Any, bucket: str) -> Described | None:
+    """Return the bucket's aspects as they are, or None when it does not exist. TrainingError when it is another's."""
+    if region_of(s3, bucket) is None:
+        return None
+    with aws.explained(f"look at the bucket {bucket}"):
         return {name: aspect.read(s3, bucket) for name, aspect in ASPECTS.items()}
 
 

@@ -1,0 +1,176 @@
+"""Every value of an inventory is compared with AWS's own rules, and everything wrong is told at once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from chronos_training.control import aws_rules, inputs, values
+
+ROOT = Path(__file__).parents[3]
+ROLES = inputs.read_roles(ROOT / "roles")
+OPTIONS = {name: option for role in ROLES.values() for name, option in role.options.items()}
+TAGS = {"Project": "P", "Environment": "dev", "CostCenter": "c", "ManagedBy": "Ansible"}
+WRITTEN = {"training_tags": {**TAGS, "CostCenter": "{{ training_cost_center }}"}, "training_cost_center": "c"}
+RIGHT: dict[str, Any] = {
+    "training_context_env": "dev",
+    "training_context_region": "us-east-1",
+    "training_context_bucket_override": "",
+    "training_network_region": "us-east-1",
+    "training_network_env": "dev",
+    "training_access_project": "P",
+    "training_access_env": "dev",
+    "training_access_tags": TAGS,
+    "training_network_cidr": "10.40.0.0/16",
+    "training_network_subnet_cidrs": ["10.40.0.0/20", "10.40.16.0/20"],
+    "training_network_zones": [],
+    "training_storage_logs_expire_days": 14,
+    "training_storage_runs_standard_ia_days": 30,
+    "training_storage_runs_expire_days": 90,
+    "training_storage_abort_multipart_days": 7,
+    "training_launch_instance_types": ["g4dn.2xlarge", "m7i-flex.large", "u-6tb1.metal"],
+    "training_launch_volume_gb": 100,
+    "training_launch_price_per_hour": "",
+    "training_launch_image_parameter": "/aws/service/a/b-1/latest/ami-id",
+}
+# Who says what is right of the other options, before anything is made.
+ELSEWHERE = {
+    "bool": "Ansible: true or false",
+    "choices": "Ansible: one of the choices",
+    "path": "what reads the file says that it is not there",
+    "training_dataset_name": "control/dataset_source.py NAME",
+    "training_dataset_rules": "data/rules.py",
+    "training_dataset_source": "control/dataset_source.py",
+    "training_dataset_targets": "the columns of the source",
+    "training_launch_config": "the names in training/configs",
+    "training_launch_repeat_run": "control/repeat.py",
+    "training_launch_resume_run": "control/earlier_run.py",
+    "training_model_name": "control/models.py NAME",
+    "training_model_revision": "the hub",
+    "training_model_source": "control/models.py",
+    "training_monitor_run_id": "core/layout.py",
+    "training_results_run_id": "core/layout.py",
+    "training_runs_compare": "core/layout.py",
+    "training_runtime_interpreter": "control/interpreter.py",
+}
+
+
+def told(**changed: Any) -> list[str]:
+    return values.wrong_values(values.Given(ROLES.values(), {**RIGHT, **changed}, WRITTEN))
+
+
+def test_right_values_are_let_through():
+    assert told() == []
+
+
+@pytest.mark.parametrize("env", ["local", "dev", "stage", "prod"])
+def test_the_inventories_are_right(env):
+    files = sorted((ROOT / "inventories" / env / "group_vars/all").glob("*.yml"))
+    given = {name: value for file in files for name, value in yaml.safe_load(file.read_text()).items()}
+    assert aws_rules.environment(given["training_env"]) == "" and aws_rules.region(given["training_region"]) == ""
+    assert told(**{name: value for name, value in given.items() if name in RIGHT}) == []
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        (
+            {"training_context_bucket_override": "Team_Forecasts"},
+            'training_bucket is "Team_Forecasts": S3 takes 3 to 63',
+        ),
+        ({"training_context_bucket_override": "10.20.30.40"}, "no address; for example team-forecasts"),
+        ({"training_context_bucket_override": "xn--a"}, "AWS keeps names for itself that begin with xn--"),
+        ({"training_context_bucket_override": "mine-s3alias"}, "AWS keeps names for itself that end with -s3alias"),
+        (
+            {"training_access_tags": {**TAGS, "CostCenter": "R&D; Ops <x>"}},
+            'training_cost_center is "R&D; Ops <x>": a tag',
+        ),
+        ({"training_access_tags": {**TAGS, "CostCenter": ""}}, "has 1 to 256 letters"),
+        ({"training_access_tags": {**TAGS, "CostCenter": "x" * 257}}, "has 1 to 256 letters"),
+        ({"training_access_tags": {**TAGS, "CostCenter": True}}, "YAML reads it as true, and text is meant"),
+        ({"training_access_tags": {**TAGS, "aws:x": "y"}}, "does not begin with aws:"),
+        ({"training_access_tags": {**TAGS, "k" * 129: "y"}}, "a tag's name has 1 to 128"),
+        ({"training_access_tags": {**TAGS, "costcenter": "y"}}, "CostCenter and costcenter are one name to IAM"),
+        ({"training_access_tags": TAGS | {f"k{n}": "v" for n in range(45)}}, "49 tags are too many"),
+        ({"training_access_tags": {"Project": "P"}}, "training_tags has no CostCenter"),
+        ({"training_access_tags": {**TAGS, "Project": "Q"}}, "it must be what training_project is, P"),
+        ({"training_access_project": "a<b"}, 'training_project is "a<b": a tag'),
+        (
+            {"training_context_region": "us-esat-1"},
+            'training_region is "us-esat-1": it is no region of AWS; for example us-',
+        ),
+        ({"training_context_region": "Frankfurt"}, "no region of AWS"),
+        ({"training_context_env": "Dev"}, 'training_env is "Dev": it has lower-case letters'),
+        ({"training_context_env": "e" * 29}, "the names of schedules are made of it"),
+        ({"training_network_cidr": "10.0.0.5/16"}, "not where a range of its size begins; for example 10.0.0.0/16"),
+        ({"training_network_cidr": "10.0.0.0/8"}, "from /16 to /28"),
+        ({"training_network_cidr": "ten"}, "it is no range of IPv4 addresses"),
+        ({"training_network_cidr": "127.0.0.0/16"}, "no network may have these addresses"),
+        ({"training_network_subnet_cidrs": ["10.40.0.0/20"]}, "it takes two at least"),
+        (
+            {"training_network_subnet_cidrs": ["10.40.0.0/20", "10.41.0.0/20"]},
+            "must lie in training_network_cidr, 10.40.0.0/16",
+        ),
+        ({"training_network_subnet_cidrs": ["10.40.0.0/20", "10.40.0.0/24"]}, "it overlaps 10.40.0.0/20"),
+        ({"training_network_zones": ["us-east-1a", "eu-west-1a"]}, "a zone of us-east-1 is that and a letter"),
+        ({"training_network_zones": ["us-east-1a", "us-east-1a"]}, "has 1 zones for 2 ranges"),
+        (
+            {"training_storage_logs_expire_days": 0},
+            "training_storage_logs_expire_days is 0: S3 counts whole days from 1 up",
+        ),
+        ({"training_storage_runs_standard_ia_days": 7}, "nothing to STANDARD_IA before 30 days"),
+        ({"training_storage_runs_expire_days": 30}, "not after training_storage_runs_standard_ia_days (30)"),
+        (
+            {"training_launch_instance_types": ["g4dn"]},
+            'training_launch_instance_types is "g4dn": an instance type is a family',
+        ),
+        ({"training_launch_volume_gb": 0}, "a gp3 volume has 1 to 65,536 GB"),
+        ({"training_launch_price_per_hour": -1}, "it is a number from 0 up"),
+        ({"training_launch_price_per_hour": "free"}, "US dollars per hour"),
+        ({"training_launch_image_parameter": "ami-123"}, "the path of an SSM parameter"),
+        ({"training_launch_heartbeat_seconds": float("nan")}, "a number above 0; for example 30"),
+        ({"training_cleanup_check_regions": ["moon"]}, 'training_cleanup_check_regions is "moon": it is no region'),
+    ],
+)
+def test_a_wrong_value_is_told_with_its_rule_and_an_example(changed, said):
+    assert any(said in sentence for sentence in told(**changed)), told(**changed)
+
+
+def test_everything_wrong_is_told_at_once():
+    wrong = told(
+        training_context_bucket_override="A", training_network_cidr="x", training_storage_logs_expire_days=0,
+        training_access_tags={**TAGS, "CostCenter": "<"},
+    )  # fmt: skip
+    assert len(wrong) == 4
+
+
+def test_a_number_is_text_where_text_is_meant():
+    assert told(training_access_tags={**TAGS, "CostCenter": 4711}) == []
+    given = values.Given(ROLES.values(), {}, WRITTEN)
+    assert values.no_text(given, {"training_access_project": 4711}) == []
+    said = ["training_project is 1.5: YAML reads it as 1.5, and text is meant: write it in quotes."]
+    assert values.no_text(given, {"training_access_project": 1.5}) == said
+
+
+def test_a_region_that_boto3_does_not_know_yet_is_let_through():
+    assert aws_rules.region("eu-southwest-9") == ""
+
+
+def test_every_option_of_every_role_has_a_rule_or_somebody_who_checks_it():
+    def is_checked(name: str, option: Any) -> bool:
+        kinds = {str(option.get("type")), *(["choices"] if option.get("choices") else [])}
+        network = name.startswith(("training_network_", "training_storage_")) and name in RIGHT
+        return bool(
+            values.rule_of(name) or name in values.EACH or name.endswith("_tags") or kinds & set(ELSEWHERE) or network
+        )
+
+    def is_set_by_a_person(name: str) -> bool:
+        return any(name in role.given() for role in ROLES.values())
+
+    unchecked = [name for name, option in OPTIONS.items() if is_set_by_a_person(name) and not is_checked(name, option)]
+    assert sorted(set(unchecked) - set(ELSEWHERE)) == [
+        "instance_user_data_run"
+    ]  # made by the launch, never by a person
