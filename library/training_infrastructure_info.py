@@ -88,6 +88,16 @@ bucket_exists:
   description: Whether the bucket exists.
   type: bool
   returned: success
+people:
+  description: Names of the policies for people that exist.
+  type: list
+  elements: str
+  returned: success
+kept:
+  description: Those of them that a teardown leaves, because whoever runs it may be working with them.
+  type: list
+  elements: str
+  returned: success
 lifetimes:
   description: How long each kind of resource lives, as aligned text, for a person.
   type: str
@@ -162,6 +172,8 @@ def run(params: dict[str, Any], *, check_mode: bool, say: Callable[[str], None])
         "lifetimes": lifetimes(names.env),
         "delete_bucket": playbook(names.env, "teardown_infrastructure", training_teardown_delete_bucket=names.bucket),
         "bucket_exists": seen.bucket is not None,
+        "people": sorted(seen.people),
+        "kept": [name for name, one in seen.people.items() if name == names.administrator and one.attachments],
         "resources": [asdict(row) for row in table],
         "table": render(table, params["absent"]),
     }

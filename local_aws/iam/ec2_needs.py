@@ -39,17 +39,43 @@ _ON_EXISTING = {
     "StopInstances": ("instance", "InstanceId"),
     "TerminateInstances": ("instance", "InstanceId"),
 }
+# Operations on things that exist, whose kinds their ids tell.
+_ON_SEVERAL = {
+    "AssociateRouteTable": ("RouteTableId", "SubnetId"),
+    "AttachInternetGateway": ("InternetGatewayId", "VpcId"),
+    "CreateRoute": ("RouteTableId",),
+    "DeleteInternetGateway": ("InternetGatewayId",),
+    "DeleteRouteTable": ("RouteTableId",),
+    "DeleteVpcEndpoints": ("VpcEndpointId",),
+    "DetachInternetGateway": ("InternetGatewayId", "VpcId"),
+    "ModifySubnetAttribute": ("SubnetId",),
+    "ModifyVpcAttribute": ("VpcId",),
+    "RevokeSecurityGroupEgress": ("GroupId",),
+    "RevokeSecurityGroupIngress": ("GroupId",),
+}
+# Operations that make something: its kind, and the parameters with what exists of it already.
+_MAKING = {
+    "CreateInternetGateway": ("internet-gateway", ()),
+    "CreateRouteTable": ("route-table", ("VpcId",)),
+    "CreateSecurityGroup": ("security-group", ("VpcId",)),
+    "CreateSubnet": ("subnet", ("VpcId",)),
+    "CreateVpc": ("vpc", ()),
+    "CreateVpcEndpoint": ("vpc-endpoint", ("VpcId", "RouteTableId")),
+}
 _OF_THE_ACCOUNT = ("GetEbsDefaultKmsKeyId", "GetEbsEncryptionByDefault")
 _KIND_BY_PREFIX = {
     "eipalloc": "elastic-ip",
     "eni": "network-interface",
     "i": "instance",
+    "igw": "internet-gateway",
+    "rtb": "route-table",
     "sg": "security-group",
     "sir": "spot-instances-request",
     "snap": "snapshot",
     "subnet": "subnet",
     "vol": "volume",
     "vpc": "vpc",
+    "vpce": "vpc-endpoint",
 }
 _WITHOUT_ACCOUNT = {"image", "snapshot"}
 
@@ -68,10 +94,48 @@ def needs_of(call: Call, account: str) -> list[Need] | None:
             Need(action, _arn(call.region, account, _kind(i), i), _existing(call.region, account, i) | asked)
             for i in ids
         ]
+    if call.action in _ON_SEVERAL:
+        ids = [one for name in _ON_SEVERAL[call.action] for one in _listed(call.parameters, name)]
+        return _on(action, call.region, account, ids)
+    if call.action == "DisassociateRouteTable":
+        return _on(action, call.region, account, _associated(call.region, account, call.parameters["AssociationId"]))
+    if call.action in _MAKING:
+        return _making(call, account)
     if call.action in _ON_EXISTING:
         _, parameter = _ON_EXISTING[call.action]
         return existing(call.action, call.region, account, _listed(call.parameters, parameter))
     return None
+
+
+def _on(action: str, region: str, account: str, ids: list[str]) -> list[Need]:
+    return [Need(action, _arn(region, account, _kind(one), one), _existing(region, account, one)) for one in ids]
+
+
+def _associated(region: str, account: str, association: str) -> list[str]:
+    """Return the route table of an association, and its subnet."""
+    tables = _backend(region, account).route_tables.values()
+    return [
+        one
+        for table in tables
+        if association in table.associations
+        for one in (table.id, table.associations[association])
+    ]
+
+
+def _making(call: Call, account: str) -> list[Need]:
+    """What is made is allowed by the tags of the request, what it is made in by its own. Tags need CreateTags as well.
+
+    https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/supported-iam-actions-tagging.html
+    """
+    kind, inside = _MAKING[call.action]
+    given, action = call.parameters, f"ec2:{call.action}"
+    asked = _tags({k: v for p in _prefixes(given, "TagSpecification") for k, v in _pairs(given, f"{p}.Tag").items()})
+    made = _arn(call.region, account, kind, "*")
+    needs = [Need(action, made, asked | {"ec2:region": call.region})]
+    needs += _on(action, call.region, account, [one for name in inside for one in _listed(given, name)])
+    if asked:
+        needs.append(Need("ec2:CreateTags", made, asked | {"ec2:createaction": call.action, "ec2:region": call.region}))
+    return needs
 
 
 def existing(operation: str, region: str, account: str, ids: list[str]) -> list[Need]:

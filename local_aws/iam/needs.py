@@ -63,6 +63,9 @@ def _iam(call: Call, account: str) -> list[Need] | None:
             resource = f"arn:aws:iam::{account}:{kind}{given.get('Path', '/')}{given[parameter]}"
             break
     needs = [Need(f"iam:{call.action}", resource, context)]
+    # Tags given with what is made need the action that tags as well.
+    if call.action.startswith("Create") and any(name.startswith("Tags.") for name in given):
+        needs.append(Need(f"iam:Tag{call.action.removeprefix('Create')}", resource))
     if call.action == "AddRoleToInstanceProfile":
         passed = {"iam:passedtoservice": "ec2.amazonaws.com"}
         needs.append(Need("iam:PassRole", f"arn:aws:iam::{account}:role/{given['RoleName']}", passed))
@@ -100,7 +103,10 @@ def _ssm(call: Call, account: str) -> list[Need] | None:
         return [Need("ssm:DescribeParameters", "*")]
     else:
         return None
-    return [Need(f"ssm:{call.action}", parameter(name), context) for name in names]
+    needs = [Need(f"ssm:{call.action}", parameter(name), context) for name in names]
+    if call.action == "PutParameter" and "Tags" in given:
+        needs += [Need("ssm:AddTagsToResource", parameter(name)) for name in names]
+    return needs
 
 
 def _scheduler(call: Call, account: str) -> list[Need] | None:
@@ -109,7 +115,12 @@ def _scheduler(call: Call, account: str) -> list[Need] | None:
     if action in ("ListSchedules", "ListScheduleGroups"):
         return [Need(f"scheduler:{action}", "*")]
     if action in ("CreateScheduleGroup", "GetScheduleGroup", "DeleteScheduleGroup"):
-        return [Need(f"scheduler:{action}", f"{prefix}:schedule-group/{given['Name']}")]
+        needs = [Need(f"scheduler:{action}", f"{prefix}:schedule-group/{given['Name']}")]
+        if action == "DeleteScheduleGroup":  # its schedules go with it
+            needs.append(Need("scheduler:DeleteSchedule", f"{prefix}:schedule/{given['Name']}/*"))
+        if "Tags" in given:
+            needs.append(Need("scheduler:TagResource", f"{prefix}:schedule-group/{given['Name']}"))
+        return needs
     if action in ("ListTagsForResource", "TagResource", "UntagResource"):
         return [Need(f"scheduler:{action}", given["ResourceArn"])]
     if action not in ("CreateSchedule", "UpdateSchedule", "GetSchedule", "DeleteSchedule"):
@@ -127,7 +138,10 @@ def _sqs(call: Call, account: str) -> list[Need] | None:
         return None
     name = call.parameters.get("QueueName") or call.parameters.get("QueueUrl", "").rsplit("/", 1)[-1]
     resource = f"arn:aws:sqs:{call.region}:{account}:{name}" if name else "*"
-    return [Need(f"sqs:{call.action.removesuffix('Batch')}", resource)]
+    needs = [Need(f"sqs:{call.action.removesuffix('Batch')}", resource)]
+    if call.action == "CreateQueue" and "tags" in call.parameters:
+        needs.append(Need("sqs:TagQueue", resource))
+    return needs
 
 
 def roles_in_profile(account: str, profile: str) -> list[str]:

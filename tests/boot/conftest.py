@@ -45,7 +45,7 @@ def life(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Life]:
     operator = Operator(EmbeddedAws(tmp_path_factory.mktemp("namespace") / "home", "namespace"))
     try:
         operator.play("provision_infrastructure").succeeded()
-        operator.become("operator")
+        operator.become("operator", "publisher")
         operator.play("publish_runtime", "publish_dataset").succeeded()
         config = tmp_path_factory.mktemp("config") / "short.yaml"
         config.write_text(yaml.safe_dump(SHORT))
@@ -67,7 +67,7 @@ def nspawn_account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Operato
     operator = Operator(EmbeddedAws(tmp_path_factory.mktemp("nspawn") / "home", "nspawn"))
     try:
         operator.play("provision_infrastructure").succeeded()
-        operator.become("operator")
+        operator.become("operator", "publisher")
         operator.play("publish_runtime", "publish_dataset").succeeded()
         yield operator
     finally:

@@ -18,8 +18,8 @@ def account(tmp_path_factory):
     server = EmbeddedAws(tmp_path_factory.mktemp("account") / "home")
     operator = Operator(server)
     operator.play("provision_infrastructure").succeeded()
-    # Everything else is done with the operator's policy alone; what it does not allow fails here or in a test.
-    operator.become("operator")
+    # Everything else is done with the policy of its task alone; what that does not allow fails here or in a test.
+    operator.become("operator", "publisher")
     operator.play("publish_runtime", "publish_dataset").succeeded()
     yield operator
     server.stop()

@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+from chronos_training.control.infrastructure.names import TASKS
+
 ROOT = Path(__file__).resolve().parents[2]
 BIN = Path(sys.executable).parent
 T = TypeVar("T")
@@ -45,36 +47,48 @@ class Operator:
 
     def __init__(self, aws: Any) -> None:
         self.aws = aws
-        self._keys: dict[str, str] = {}
+        self._keys: dict[str, dict[str, str]] = {}  # of each task
         self.roles: Path | None = None  # a folder of roles that stand in for the project's
         self.bucket = "chronos-training-local-123456789012-us-east-1"
         self.s3, self.ec2 = aws.client("s3"), aws.client("ec2")
 
-    def become(self, kind: str) -> None:
-        """From now on run commands as a user who has only the policy of `kind` (operator, monitor) that was provisioned."""
-        keys = self.aws.new_user(kind)
-        policy = f"arn:aws:iam::123456789012:policy/chronos-training-local-{kind}"
-        self.aws.client("iam").attach_user_policy(UserName=kind, PolicyArn=policy)
-        self._keys = {
-            f"{prefix}{name}": keys[part]
-            for prefix in ("AWS_", "LOCAL_AWS_")
-            for name, part in (("ACCESS_KEY_ID", "AccessKeyId"), ("SECRET_ACCESS_KEY", "SecretAccessKey"))
-        }
+    def become(self, *tasks: str) -> None:
+        """From now on run each command as a user who has only the policy that was provisioned for it.
 
-    def _environment(self) -> dict[str, str]:
-        environment = {**os.environ, **self.aws.env, **self._keys, "LC_ALL": "C.UTF-8"}
+        `tasks`: of chronos_training.control.infrastructure.names.TASKS; the first that names a playbook runs it.
+        """
+        for task in tasks:
+            keys = self.aws.new_user(task)
+            policy = f"arn:aws:iam::123456789012:policy/chronos-training-local-{task}"
+            self.aws.client("iam").attach_user_policy(UserName=task, PolicyArn=policy)
+            self._keys[task] = {
+                f"{prefix}{name}": keys[part]
+                for prefix in ("AWS_", "LOCAL_AWS_")
+                for name, part in (("ACCESS_KEY_ID", "AccessKeyId"), ("SECRET_ACCESS_KEY", "SecretAccessKey"))
+            }
+
+    def _environment(self, words: tuple[str, ...] = ()) -> dict[str, str]:
+        environment = {**os.environ, **self.aws.env, **self._keys_for(words), "LC_ALL": "C.UTF-8"}
         environment["PATH"] = f"{BIN}:{os.environ['PATH']}"
         environment["ANSIBLE_CONFIG"] = str(ROOT / "ansible.cfg")
         if self.roles is not None:
             environment["ANSIBLE_ROLES_PATH"] = f"{self.roles}:{ROOT / 'roles'}"
         return environment
 
+    def _keys_for(self, words: tuple[str, ...]) -> dict[str, str]:
+        """Return the keys of who may run the playbooks among `words`; those of the first task when nobody may."""
+        playbooks = {Path(word).stem for word in words if word.startswith("playbooks/")}
+        for task, keys in self._keys.items():
+            if playbooks <= set(TASKS[task]):
+                return keys
+        return next(iter(self._keys.values()), {})
+
     def command(self, *words: str, timeout: float = 300) -> Finished:
         """Run a program of the virtual environment from the repository's root."""
         done = subprocess.run(
             [str(BIN / words[0]), *words[1:]],
             cwd=ROOT,
-            env=self._environment(),
+            env=self._environment(words),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -93,7 +107,7 @@ class Operator:
         process = subprocess.Popen(
             [str(BIN / words[0]), *words[1:]],
             cwd=ROOT,
-            env={**self._environment(), "TERM": "dumb"},
+            env={**self._environment(words), "TERM": "dumb"},
             stdin=theirs,
             stdout=theirs,
             stderr=theirs,

@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from chronos_training.control.infrastructure.names import TASKS
 from tests.policies import Place, people_policy
 
 ROOT = Path(__file__).parents[2]
@@ -26,7 +27,7 @@ TAG_FILTERS = [
 INSTANCE_NAME = "chronos-training-local-instance"
 GUARD_ROLE_NAME, GUARD_GROUP = "chronos-training-local-scheduler", "chronos-training-local"
 QUEUE_NAME = "chronos-training-local-guard-dlq"
-PEOPLE = {f"chronos-training-local-{kind}": kind for kind in ("operator", "monitor")}
+PEOPLE = {f"chronos-training-local-{task}": task for task in TASKS}
 
 pytestmark = pytest.mark.timeout(420)
 
@@ -95,7 +96,7 @@ def test_a_preview_of_an_empty_account_says_what_would_be_made_and_makes_nothing
     # role; the policies for people; parameters.
     assert changes(output) == 13
     table = [line.strip() for line in output.splitlines() if "would be created" in line]
-    assert len(table) == 17 and any(line.startswith("S3 gateway endpoint") for line in table)
+    assert len(table) == 19 and any(line.startswith("S3 gateway endpoint") for line in table)
     # The preview shows the properties that a person wants to see before they are real.
     assert "BlockPublicPolicy: true" in output and "ec2:TerminateInstances" in output
     assert "sqs:SendMessage" in output and "SqsManagedSseEnabled" in output

@@ -23,11 +23,19 @@ POLICIES = {
     "instance": instance_policy(PLACE),
     "scheduler": guard_policy(PLACE),
     "operator": people_policy("operator", PLACE),
+    "publisher": people_policy("publisher", PLACE),
+    "administrator": people_policy("administrator", PLACE),
     "monitor": people_policy("monitor", PLACE),
 }
 # AWS's own parameters belong to no account; the reference only knows those of an account.
 # https://docs.aws.amazon.com/systems-manager/latest/userguide/parameter-store-public-parameters.html
 OF_NO_ACCOUNT = {"Action": "ssm:GetParameter", "Resource": f"arn:aws:ssm:{PLACE.region}::parameter/aws/service/*"}
+
+# What parliament says all the same, and why it is meant.
+MEANT = {
+    "KeepTheBucket": "RESOURCE_POLICY_PRIVILEGE_ESCALATION",  # whoever makes the bucket writes its policy
+    "MakeTheGateway": "RESOURCE_MISMATCH",  # the VPC that it is attached to stands in ChangeOwnNetwork
+}
 
 
 def findings(statements: list[dict[str, Any]]) -> list[str]:
@@ -47,7 +55,10 @@ def test_every_statement_fits_the_reference(name):
         found = findings([statement])
         if is_launch(statement):  # one kind of resource each, with its own conditions; together below
             found = [line for line in found if not line.startswith("RESOURCE_MISMATCH")]
-        assert found == [], statement["Sid"]
+        if "ec2:Describe*" in statement["Action"]:  # most take no resource, and none changes anything
+            found = [line for line in found if not line.startswith("RESOURCE_STAR")]
+        meant = MEANT.get(statement["Sid"], "nothing")
+        assert [line for line in found if not line.startswith(meant)] == [], statement["Sid"]
 
 
 def test_the_launch_statements_together_name_every_resource_of_a_launch():

@@ -19,6 +19,17 @@ PARAMETERS = (
     "guard_queue_arn",
 )
 
+# The policies for people (roles/training_access/vars/main), and the playbooks that each of them is enough for. What a
+# playbook needs of AWS is the statements of one of the policies that name it.
+TASKS = {
+    "operator": (
+        "launch_training", "monitor_training", "kill_training", "verify_cleanup", "fetch_run", "list_runs", "list_audit",
+    ),
+    "publisher": ("publish_runtime", "publish_dataset", "publish_model"),
+    "administrator": ("provision_infrastructure", "teardown_infrastructure"),
+    "monitor": ("monitor_training", "verify_cleanup", "list_runs", "list_audit"),
+}  # fmt: skip
+
 
 @dataclass(frozen=True)
 class Names:
@@ -41,8 +52,13 @@ class Names:
 
     @property
     def people(self) -> tuple[str, ...]:
-        """Names of the managed policies for people: who runs trainings, and who only watches."""
-        return (f"chronos-training-{self.env}-operator", f"chronos-training-{self.env}-monitor")
+        """Names of the managed policies for people, one for each of TASKS."""
+        return tuple(f"chronos-training-{self.env}-{task}" for task in TASKS)
+
+    @property
+    def administrator(self) -> str:
+        """Name of the policy with which the environment itself is made and removed."""
+        return f"chronos-training-{self.env}-administrator"
 
     @property
     def guard_role(self) -> str:

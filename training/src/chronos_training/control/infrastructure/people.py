@@ -13,10 +13,11 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True)
 class Policy:
-    """A managed policy: the document of the version in force, and its tags."""
+    """A managed policy: the document of the version in force, its tags, and how many users, groups and roles have it."""
 
     document: Json
     tags: dict[str, str] = field(default_factory=dict)
+    attachments: int = 0
 
 
 def describe(iam: Any, sts: Any, names: Iterable[str]) -> dict[str, Policy]:
@@ -30,10 +31,10 @@ def describe(iam: Any, sts: Any, names: Iterable[str]) -> dict[str, Policy]:
         for name in names:
             arn = f"arn:aws:iam::{account}:policy/{name}"
             try:
-                version = iam.get_policy(PolicyArn=arn)["Policy"]["DefaultVersionId"]
+                policy = iam.get_policy(PolicyArn=arn)["Policy"]
             except iam.exceptions.NoSuchEntityException:
                 continue
-            document = iam.get_policy_version(PolicyArn=arn, VersionId=version)["PolicyVersion"]["Document"]
+            version = iam.get_policy_version(PolicyArn=arn, VersionId=policy["DefaultVersionId"])["PolicyVersion"]
             tags = {tag["Key"]: tag["Value"] for tag in iam.list_policy_tags(PolicyArn=arn)["Tags"]}
-            found[name] = Policy(document, tags)
+            found[name] = Policy(version["Document"], tags, policy.get("AttachmentCount", 0))
         return found
