@@ -38,8 +38,8 @@ def edit_by_hand(aws: Any) -> None:
     iam.attach_user_policy(UserName="ada", PolicyArn=f"arn:aws:iam::{ACCOUNT}:policy/chronos-training-local-operator")
 
 
-# Whom a policy is attached to decides which of the three is asked.
-ONE_OF_THREE = {"iam:DetachGroupPolicy", "iam:DetachRolePolicy"}
+# Whom a policy is attached to decides which of the three is asked; a new version is made only of a text that no version has.
+ONE_OF_THREE = {"iam:DetachGroupPolicy", "iam:DetachRolePolicy", "iam:CreatePolicyVersion"}
 
 
 def test_it_is_enough_for_the_life_of_an_environment_and_holds_nothing_idle(aws: Any) -> None:
@@ -63,7 +63,7 @@ def test_it_is_enough_for_the_life_of_an_environment_and_holds_nothing_idle(aws:
         for action in (statement["Action"] if isinstance(statement["Action"], list) else [statement["Action"]])
         if action not in ONE_OF_THREE and not any(_is(action, sid, statement["Sid"], asked) for sid, asked in used)
     ]
-    assert idle == []
+    assert idle == [], "\n".join(idle)
 
 
 def _is(action: str, by: str, sid: str, asked: str) -> bool:

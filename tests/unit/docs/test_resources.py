@@ -21,7 +21,9 @@ def test_the_page_has_every_resource_of_an_environment():
     missing = [name for name in named if name.rstrip("*").lower() not in page]
     # The names of the other policies are written short.
     short = ["publisher", "administrator", "monitor"]
-    assert missing == [f"chronos-training-<env>-{task}" for task in short] and all(f"`-{task}`" in page for task in short)
+    assert missing == [f"chronos-training-<env>-{task}" for task in short] and all(
+        f"`-{task}`" in page for task in short
+    )
 
 
 def test_every_resource_has_class_owner_and_dependencies():

@@ -16,7 +16,8 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # it imports pkg_resources
     import parliament
 
-from tests.policies import Place, guard_policy, instance_policy, people_policy
+from chronos_training.control.infrastructure.names import TASKS
+from tests.policies import ROLES, Place, guard_policy, instance_policy, people_policy
 
 PLACE = Place(bucket="chronos-training-stage-123456789012-us-east-1", env="stage")
 POLICIES = {
@@ -88,3 +89,10 @@ def test_a_mistake_would_be_found(wrong, issue):
     }
     assert findings([right]) == []
     assert issue in findings([{**right, **wrong}])[0]
+
+
+def test_every_playbook_has_a_policy_that_is_enough_for_it():
+    # check_account is for whoever wants to know what is missing, whatever that is.
+    playbooks = {path.stem for path in (ROLES.parent / "playbooks").glob("*.yml")} - {"check_account"}
+    assert playbooks == {name for names in TASKS.values() for name in names}
+    assert set(TASKS) <= set(POLICIES)

@@ -32,6 +32,7 @@ BY_NAME: dict[str, rules.Rule] = {
     "training_launch_watch_seconds": rules.above_zero(20),
     "training_monitor_interval": rules.above_zero(30),
     "training_network_cidr": rules.vpc_range,
+    "training_probe_wait": rules.at_least(0, 900),
     "training_runs_limit": rules.at_least(1, 20),
 }
 # Of a list, every value.

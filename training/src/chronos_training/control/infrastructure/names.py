@@ -23,7 +23,8 @@ PARAMETERS = (
 # playbook needs of AWS is the statements of one of the policies that name it.
 TASKS = {
     "operator": (
-        "launch_training", "monitor_training", "kill_training", "verify_cleanup", "fetch_run", "list_runs", "list_audit",
+        "launch_training", "probe_instance", "monitor_training", "kill_training", "verify_cleanup", "fetch_run", "list_runs",
+        "list_audit",
     ),
     "publisher": ("publish_runtime", "publish_dataset", "publish_model"),
     "administrator": ("provision_infrastructure", "teardown_infrastructure"),
