@@ -117,8 +117,8 @@ def _associated(region: str, account: str, association: str) -> list[str]:
     return [
         one
         for table in tables
-        if association in table.associations
-        for one in (table.id, table.associations[association])
+        if association in table._associations
+        for one in (table.id, table._associations[association])
     ]
 
 

@@ -41,6 +41,8 @@ ELSEWHERE = {
     "bool": "Ansible: true or false",
     "choices": "Ansible: one of the choices",
     "path": "what reads the file says that it is not there",
+    "training_dataset_columns": "data/columns.py",
+    "training_dataset_format": "data/",
     "training_dataset_name": "control/dataset_source.py NAME",
     "training_dataset_rules": "data/rules.py",
     "training_dataset_source": "control/dataset_source.py",
