@@ -23,6 +23,7 @@ BY_END: dict[str, rules.Rule] = {
 BY_NAME: dict[str, rules.Rule] = {
     "training_audit_limit": rules.at_least(1, 20),
     "training_cleanup_check_wait_seconds": rules.at_least(0, 120),
+    "training_infrastructure_check_patience_seconds": rules.at_least(0, 30),
     "training_kill_grace_seconds": rules.at_least(0, 180),
     "training_launch_heartbeat_seconds": rules.above_zero(30),
     "training_launch_image_parameter": rules.image_parameter,
