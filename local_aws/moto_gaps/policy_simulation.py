@@ -1,7 +1,7 @@
 """SimulatePrincipalPolicy: what a user or role may, by the same decisions that every request here meets.
 
-moto does not have it. As on AWS, each action is judged on each resource, with the context that the request gives; the
-policies of resources, and sessions' own, are not part of it.
+moto does not have it. As on AWS, an action has no wildcard, each action is judged on each resource, with the context that
+the request gives; the policies of resources, and sessions' own, are not part of it.
 https://docs.aws.amazon.com/IAM/latest/APIReference/API_SimulatePrincipalPolicy.html
 """
 
@@ -23,9 +23,12 @@ def close_gap() -> None:
         context = {
             entry["ContextKeyName"].lower(): _value(entry) for entry in self._get_param("ContextEntries", []) or []
         }
+        actions = self._get_param("ActionNames", [])
+        if any("*" in action for action in actions):
+            raise ValidationError(f"Invalid Action Name: {', '.join(a for a in actions if '*' in a)}")
         results = [
             _judge(who, Need(action, resource, {**who.context, **context}))
-            for action in self._get_param("ActionNames", [])
+            for action in actions
             for resource in self._get_param("ResourceArns", []) or ["*"]
         ]
         return ActionResult({"EvaluationResults": results, "IsTruncated": False})

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from fnmatch import fnmatchcase
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -122,7 +123,7 @@ def questions(policy: Json, region: str) -> list[Question]:
     return [
         Question(
             str(statement.get("Sid", "")),
-            tuple(_listed(statement["Action"])),
+            tuple(name for action in _listed(statement["Action"]) for name in _askable(action, region)),
             tuple(_concrete(resource, region) for resource in _listed(statement["Resource"])),
             tuple(_context(statement.get("Condition", {}))),
         )
@@ -133,6 +134,16 @@ def questions(policy: Json, region: str) -> list[Question]:
 
 def _listed(value: Any) -> list[str]:
     return [str(one) for one in value] if isinstance(value, list) else [str(value)]
+
+
+def _askable(action: str, region: str) -> Iterator[str]:
+    """Yield `action`, or every operation that its wildcard is about: IAM's simulation takes no wildcards in actions."""
+    if "*" not in action:
+        yield action
+        return
+    prefix, _, pattern = action.partition(":")
+    operations = aws.client(prefix, region=region).meta.service_model.operation_names
+    yield from (f"{prefix}:{name}" for name in operations if fnmatchcase(name, pattern))
 
 
 def _concrete(resource: str, region: str) -> str:
