@@ -7,8 +7,8 @@ DOCUMENTATION = r"""
 module: training_runtime
 short_description: Publish the Python environment and the agent package to the environment's bucket
 description:
-  - Builds the training environment from C(training/poetry.lock) (interpreter, packages, compiled modules), packs it and
-    uploads it under its sha256, together with the agent package.
+  - Builds the training environment from C(training/poetry.lock) (interpreter, packages, compiled modules), packs it as an
+    image and uploads it under its sha256, together with the agent package.
   - Nothing is built or uploaded when the bucket already holds what the lock, the interpreter and the sources say.
   - The pointers C(current.json) are written last, so an interrupted publication changes nothing for the next run.
 options:
@@ -57,6 +57,12 @@ options:
     type: str
     choices: [chronos, autogluon]
     default: chronos
+  archive:
+    description:
+      - Publish the environment as an archive too, for instances that cannot mount an image. Where no image can be made, the
+        archive is published anyway.
+    type: bool
+    default: false
 author:
   - Chronos Training developers
 """
@@ -88,8 +94,10 @@ environment:
   sample:
     schema_version: 1
     sha256: 9c1f0e
-    key: runtime/python-env/9c1f0e/env.tar.zst
+    key: runtime/python-env/9c1f0e/env.sqfs
     size: 343163897
+    image: {sha256: 9c1f0e, size: 343163897, key: runtime/python-env/9c1f0e/env.sqfs}
+    archive: null
     unpacked_size: 1270000000
     build_id: d35c8f
     kind: chronos
@@ -139,6 +147,7 @@ ARGUMENT_SPEC = {
     "interpreter": {"type": "str", "default": ""},
     "torch": {"type": "str", "choices": ["cuda", "cpu"], "default": "cuda"},
     "kind": {"type": "str", "choices": ["chronos", "autogluon"], "default": "chronos"},
+    "archive": {"type": "bool", "default": False},
 }
 
 
@@ -152,6 +161,7 @@ def run(params: dict[str, Any], *, check_mode: bool, say: Callable[[str], None])
         target=params["target"],
         torch=params["torch"],
         kind=params["kind"],
+        archive=params["archive"],
     )
     result = publish_runtime(request, check_mode=check_mode, say=say)
     if result["changed"] and not check_mode:

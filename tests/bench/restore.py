@@ -32,7 +32,9 @@ The page cache is as the restore leaves it. "Warm local" is a second import out 
 def measure(folder: Path, rounds: int) -> Section:
     """Take every way in turn, `rounds` times."""
     say = _progress
-    built = environment.build(build_target(default_project(), chosen="current", target="this_machine"), CACHE, say)
+    built = environment.build(
+        build_target(default_project(), chosen="current", target="this_machine"), CACHE, say, archive=True
+    )
     wheels, uv = _wheels(built.about["packages"]), _uv()
     seconds: dict[str, list[float]] = {}
     with storage(folder) as (s3, _, _):
@@ -73,7 +75,7 @@ def _timed(way: Callable[[Path], Path], path: Path) -> list[tuple[str, float]]:
 
 
 def _section(ways: dict[str, Any], seconds: dict[str, list[float]], built: environment.Built) -> Section:
-    size = built.about["archive"]["unpacked_size"] / 1e9
+    size = built.unpacked_size / 1e9
     section = Section(f"Restore of an environment of {size:.2f} GB", ABOUT)
     for name in ways:
         for what in ("restored", "first import", "second import"):
@@ -100,7 +102,9 @@ def _publish(s3: Any, built: environment.Built) -> dict[str, Any]:
         return {"key": path.name, "sha256": digest, "size": path.stat().st_size}
 
     image = put(built.image) if built.image and squashfs.can_pack() else None
-    return {**put(built.archive), "image": image, "packages": built.about["packages"]}
+    assert built.archive is not None
+    archive = put(built.archive)
+    return {**archive, "archive": archive, "image": image, "packages": built.about["packages"]}
 
 
 def _restored(s3: Any, published: dict[str, Any], path: Path) -> Path:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
+import shutil
 import subprocess
 import threading
 from pathlib import Path
@@ -48,7 +49,8 @@ def put(s3, path: Path, name: str) -> dict:
 def published(s3, root, tmp_path):
     """The run spec's `python_env`, both forms published."""
     pack_folder(root, tmp_path / "env.tar.zst")
-    entry = {**put(s3, tmp_path / "env.tar.zst", "env.tar.zst"), "image": None, "packages": PACKAGES}
+    archive = put(s3, tmp_path / "env.tar.zst", "env.tar.zst")
+    entry = {**archive, "archive": archive, "image": None, "packages": PACKAGES}
     if squashfs.can_pack():
         squashfs.pack_image(root, tmp_path / "env.sqfs")
         entry["image"] = put(s3, tmp_path / "env.sqfs", "env.sqfs")
@@ -112,7 +114,7 @@ def test_a_corrupt_one_is_refused_by_name_and_both_hashes(s3, published, target,
         pytest.skip("needs root, loop devices and mksquashfs")
     if entry == "archive":
         published = {**published, "image": None}
-    one = published["image"] if entry == "image" else published
+    one = published[entry]
     s3.put_object(Bucket=BUCKET, Key=one["key"], Body=b"bad")
     bad = hashlib.sha256(b"bad").hexdigest()
     with pytest.raises(TrainingError) as error:
@@ -129,7 +131,37 @@ def test_an_image_that_cannot_be_mounted_is_replaced_by_the_archive(s3, publishe
     with caplog.at_level(logging.INFO):
         assert starts(install(s3, published, target))
     assert not os.path.ismount(target)
-    assert "the image is not mounted (mount: " in caplog.text
+    assert "no image is mounted (mount: " in caplog.text
+
+
+def without_mounts(monkeypatch) -> None:
+    monkeypatch.setattr(mounting, "reason_not_to_mount", lambda: "the kernel has no squashfs")
+
+
+@pytest.mark.skipif(not squashfs.can_pack() or shutil.which("unsquashfs") is None, reason="needs squashfs-tools")
+def test_an_image_that_cannot_be_mounted_is_unpacked_where_no_archive_is_published(s3, published, target, monkeypatch):
+    without_mounts(monkeypatch)
+    assert starts(install(s3, {**published, **published["image"], "archive": None}, target))
+    assert sorted(path.name for path in target.parent.iterdir()) == ["environment"]
+
+
+def test_neither_mount_nor_unsquashfs_nor_archive_is_a_sentence_with_what_to_publish(
+    s3, published, target, monkeypatch
+):
+    without_mounts(monkeypatch)
+    monkeypatch.setattr(shutil, "which", lambda name: None)
+    image = published["archive"]  # never fetched
+    with pytest.raises(TrainingError) as error:
+        install(s3, {**published, "image": image, "archive": None}, target)
+    assert "cannot be mounted here (the kernel has no squashfs), there is no unsquashfs to unpack it" in str(
+        error.value
+    )
+    assert "make runtime" in str(error.value) and "training_runtime_archive=true" in str(error.value)
+
+
+def test_a_run_spec_of_before_there_were_two_forms_names_the_archive_first(s3, published, target):
+    old = {key: value for key, value in published.items() if key != "archive"} | {"image": None}
+    assert starts(install(s3, old, target))
 
 
 def test_an_instance_that_is_a_folder_never_mounts(s3, published, target, monkeypatch, caplog):

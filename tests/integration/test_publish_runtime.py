@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 import zstandard
 
-from chronos_training.control import environment, publishing, runtime
+from chronos_training.control import environment, publishing, runtime, squashfs
 from chronos_training.core.errors import TrainingError
 
 from .runtime_project import add_torch, make_project, make_wheel
@@ -67,8 +67,10 @@ def uploads(monkeypatch):
     return Recorder(monkeypatch)
 
 
-def publish(project, *, check_mode=False, say=lambda line: None):
-    request = runtime.Request(bucket=BUCKET, project=project, interpreter="current", target="this_machine")
+def publish(project, *, check_mode=False, say=lambda line: None, archive=True):
+    request = runtime.Request(
+        bucket=BUCKET, project=project, interpreter="current", target="this_machine", archive=archive
+    )
     return runtime.publish_runtime(request, check_mode=check_mode, say=say)
 
 
@@ -82,16 +84,20 @@ def test_what_is_published_runs_elsewhere(s3, project, tmp_path):
     current = pointer(s3, "runtime/python-env/current.json")
     assert current == result["environment"]
     assert current["packages"] == {"greeting": "1.2"}
-    assert current["key"] == f"runtime/python-env/{current['sha256']}/env.tar.zst"
+    archive = current["archive"]
+    assert archive["key"] == f"runtime/python-env/{archive['sha256']}/env.tar.zst"
     beside = {
         e["Key"].rsplit("/", 1)[1]
         for e in s3.list_objects_v2(Bucket=BUCKET)["Contents"]
         if current["sha256"] in e["Key"]
     }
-    assert beside == {"env.tar.zst", "pyproject.toml", "poetry.lock", "venv-metadata.json"}
+    first = "env.sqfs" if squashfs.can_pack() else "env.tar.zst"
+    assert current["key"] == f"runtime/python-env/{current['sha256']}/{first}"
+    assert beside == {first, "pyproject.toml", "poetry.lock", "venv-metadata.json"}
+    assert current["unpacked_size"] > current["size"] > 1000
 
-    body = s3.get_object(Bucket=BUCKET, Key=current["key"])["Body"].read()
-    assert (hashlib.sha256(body).hexdigest(), len(body)) == (current["sha256"], current["size"])
+    body = s3.get_object(Bucket=BUCKET, Key=archive["key"])["Body"].read()
+    assert (hashlib.sha256(body).hexdigest(), len(body)) == (archive["sha256"], archive["size"])
     elsewhere = tmp_path / "else where"
     with zstandard.ZstdDecompressor().stream_reader(body) as plain, tarfile.open(fileobj=plain, mode="r|") as tar:
         tar.extractall(elsewhere)
@@ -117,7 +123,7 @@ def test_what_is_published_runs_elsewhere(s3, project, tmp_path):
 def test_unchanged_nothing_is_built_or_uploaded(s3, project, uploads, monkeypatch):
     publish(project)
     uploads.keys.clear()
-    monkeypatch.setattr(environment, "build", lambda *_: pytest.fail("built again"))
+    monkeypatch.setattr(environment, "build", lambda *_, **__: pytest.fail("built again"))
     said = []
     result = publish(project, say=said.append)
     assert not result["changed"]
@@ -142,8 +148,36 @@ def test_the_pointer_is_written_last_and_an_interrupted_upload_goes_on(s3, proje
     assert env_keys[-1] == "runtime/python-env/current.json"
 
 
+@pytest.mark.skipif(not squashfs.can_pack(), reason="needs mksquashfs")
+def test_only_the_image_is_built_and_uploaded_and_the_archive_on_request(s3, fresh_project, uploads):
+    said = []
+    first = publish(fresh_project, archive=False, say=said.append)["environment"]
+    assert first["archive"] is None and first["image"]["key"] == first["key"]
+    assert not any(key.endswith("env.tar.zst") for key in uploads.keys)
+    assert not any("archive" in line for line in said)
+    assert not list(fresh_project.glob(".cache/runtime/*/env.tar.zst"))
+    uploads.keys.clear()
+    both = publish(fresh_project)["environment"]
+    assert (both["sha256"], both["image"]) == (first["sha256"], first["image"])
+    assert [key for key in uploads.keys if key.endswith(("env.sqfs", "env.tar.zst"))] == [both["archive"]["key"]]
+    # Asked for no more, it stays what it is: it is in the bucket, and somebody may need it.
+    assert not publish(fresh_project, archive=False)["changed"]
+
+
+def test_without_mksquashfs_the_archive_is_what_is_published_and_the_image_comes_later(s3, fresh_project, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(squashfs, "can_pack", lambda: False)
+        said = []
+        first = publish(fresh_project, archive=False, say=said.append)["environment"]
+    assert first["image"] is None and first["key"] == first["archive"]["key"]
+    assert any("no image to mount, mksquashfs is not installed" in line for line in said)
+    if squashfs.can_pack():
+        later = publish(fresh_project, archive=False)["environment"]
+        assert later["image"]["key"] == later["key"] and later["archive"] == first["archive"]
+
+
 def test_a_published_archive_that_vanished_is_uploaded_again(s3, project):
-    key = publish(project)["environment"]["key"]
+    key = publish(project)["environment"]["archive"]["key"]
     s3.delete_object(Bucket=BUCKET, Key=key)
     assert publish(project)["changed"]
     assert s3.head_object(Bucket=BUCKET, Key=key)["ContentLength"] > 0
@@ -192,20 +226,20 @@ def test_an_interrupted_build_is_made_anew(fresh_project, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(environment, "pack_folder", interrupt)
         with pytest.raises(KeyboardInterrupt):
-            environment.build(target, cache, print)
+            environment.build(target, cache, print, archive=True)
     assert environment.find(target, cache) is None
-    built = environment.build(target, cache, print)
+    built = environment.build(target, cache, print, archive=True)
     assert built.archive.stat().st_size == built.about["archive"]["size"]
     assert sorted(path.name for path in (cache / "runtime").iterdir()) == [target.build_id, "lock"]
 
 
 def test_a_build_whose_archive_was_cut_is_made_anew(fresh_project):
     target, cache = target_of(fresh_project), fresh_project / ".cache"
-    built = environment.build(target, cache, print)
+    built = environment.build(target, cache, print, archive=True)
     with built.archive.open("r+b") as archive:
         archive.truncate(1000)
     assert environment.find(target, cache) is None
-    assert environment.build(target, cache, print).archive.stat().st_size > 1000
+    assert environment.build(target, cache, print, archive=True).archive.stat().st_size > 1000
 
 
 def test_another_lock_is_another_build_and_the_newest_three_are_kept(fresh_project):

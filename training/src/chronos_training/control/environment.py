@@ -37,6 +37,7 @@ from .packing import pack_folder
 
 # Raise it when what a build contains changes although its inputs do not.
 FORMAT = 2
+_FORMS = {"image": "env.sqfs", "archive": "env.tar.zst"}
 KEPT_BUILDS = 3  # of two kinds
 # Never imported in a run: test programs and headers for C++ extensions (200 MB of torch), the tests of big packages.
 _TRIMMED = (
@@ -105,16 +106,22 @@ class Target:
 
 @dataclass(frozen=True)
 class Built:
-    """A complete build: `root` is the environment itself, `archive` and `image` the same packed in two ways.
+    """A complete build: `root` is the environment itself; `image` and `archive` are the same packed, each None where it is not.
 
-    `about` is venv-metadata.json; `image` is None where mksquashfs was missing.
+    `about` is venv-metadata.json.
     """
 
     root: Path
-    archive: Path
     image: Path | None
+    archive: Path | None
     metadata: Path
     about: dict[str, Any]
+
+    @property
+    def unpacked_size(self) -> int:
+        """Return the bytes of all files."""
+        files = (Path(folder, name) for folder, _, names in os.walk(self.root) for name in names)
+        return sum(file.stat().st_size for file in files if not file.is_symlink())
 
 
 def _digest(path: Path) -> str:
@@ -130,30 +137,35 @@ def find(target: Target, cache: Path) -> Built | None:
     """Return the complete build of `target` below `cache`, or None."""
     folder = cache / "runtime" / target.build_id
     metadata = folder / "venv-metadata.json"
-    archive, image = folder / "env.tar.zst", folder / "env.sqfs"
     try:
         about = json.loads(metadata.read_text(encoding="utf-8"))
-        whole = archive.stat().st_size == about["archive"]["size"] and (folder / "root/bin").is_dir()
-        if about.get("image"):
-            whole = whole and image.stat().st_size == about["image"]["size"]
-    except (OSError, ValueError, KeyError):
+        packed = {form: folder / name if about.get(form) else None for form, name in _FORMS.items()}
+        whole = (folder / "root/bin").is_dir() and any(packed.values())
+        whole = whole and all(path.stat().st_size == about[form]["size"] for form, path in packed.items() if path)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
-    return Built(folder / "root", archive, image if about.get("image") else None, metadata, about) if whole else None
+    return Built(folder / "root", packed["image"], packed["archive"], metadata, about) if whole else None
 
 
-def build(target: Target, cache: Path, say: Say) -> Built:
-    """Return the build of `target`, made now unless it is there. TrainingError when a package cannot be had."""
+def build(target: Target, cache: Path, say: Say, *, archive: bool = False) -> Built:
+    """Return the build of `target`, made now unless it is there. TrainingError when a package cannot be had.
+
+    It is packed as an image, and as an archive where no image can be made here, or with `archive`.
+    """
     store = cache / "runtime"
     store.mkdir(parents=True, exist_ok=True)
     with _alone(store, say):
         found = find(target, cache)
         if found:
             os.utime(found.root.parent)  # the most recently used builds are the ones that are kept
-            return found if found.image or not squashfs.can_pack() else _with_image(target, found, cache, say)
+            about = _packed(found.root.parent, found.about, archive, say)
+            if about != found.about:
+                _write_metadata(found.root.parent, about)
+            return find(target, cache) or found
         _remove_leftovers(store)
         partial = store / f".building-{target.build_id}"
         try:
-            _build(target, partial, cache, say)
+            _build(target, partial, cache, say, archive)
         except OSError as error:
             raise TrainingError(
                 f"The environment could not be built: {error.strerror or error} ({error.filename})."
@@ -166,13 +178,6 @@ def build(target: Target, cache: Path, say: Say) -> Built:
     if built is None:
         raise TrainingError(f"The build in {final} vanished: another process removed it.", hint="Publish again.")
     return built
-
-
-def _with_image(target: Target, built: Built, cache: Path, say: Say) -> Built:
-    """Add the image to a build that was made before mksquashfs was there."""
-    about = {**built.about, "image": _pack_image(built.root, built.root.parent / "env.sqfs", say)}
-    _write_metadata(built.root.parent, about)
-    return find(target, cache) or built
 
 
 @contextmanager
@@ -198,7 +203,7 @@ def _forget_old(store: Path) -> None:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _build(target: Target, folder: Path, cache: Path, say: Say) -> None:
+def _build(target: Target, folder: Path, cache: Path, say: Say, archive: bool) -> None:
     root = folder / "root"
     markers = this_machine() if target.for_this_machine else linux_x86_64(target.interpreter.version)
     locked = pins(target.training / "poetry.lock", extras=target.extras, environment=markers)
@@ -220,12 +225,6 @@ def _build(target: Target, folder: Path, cache: Path, say: Say) -> None:
         needed = target.interpreter.glibc
     else:
         needed = glibc.check(root, INSTANCE_GLIBC)
-    # Side by side: each of them leaves cores idle part of the time.
-    with ThreadPoolExecutor(1) as pool:
-        image = pool.submit(_pack_image, root, folder / "env.sqfs", say)
-        with _timed("archive", say) as note:
-            packed = pack_folder(root, folder / "env.tar.zst")
-            note(f"{packed.files:,} files, {packed.unpacked_size / 1e6:,.0f} MB packed to {packed.size / 1e6:,.0f} MB")
     about = {
         "schema_version": 1,
         "build_id": target.build_id,
@@ -235,10 +234,8 @@ def _build(target: Target, folder: Path, cache: Path, say: Say) -> None:
         "torch": torch_build(packages),
         "created_at": datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
         "packages": installed,
-        "archive": {"sha256": packed.sha256, "size": packed.size, "unpacked_size": packed.unpacked_size},
-        "image": image.result(),
     }
-    _write_metadata(folder, about)  # last: without it the folder is not a build
+    _write_metadata(folder, _packed(folder, about, archive, say))  # last: without it the folder is not a build
 
 
 def _write_metadata(folder: Path, about: dict[str, Any]) -> None:
@@ -247,17 +244,39 @@ def _write_metadata(folder: Path, about: dict[str, Any]) -> None:
     partial.rename(folder / "venv-metadata.json")
 
 
+def _packed(folder: Path, about: dict[str, Any], archive: bool, say: Say) -> dict[str, Any]:
+    """Pack `folder`/root in the forms that are missing; return `about` with sha256 and size of each, None where there is none."""
+    root, forms = folder / "root", {form: about.get(form) for form in _FORMS}
+    # Side by side: each of them leaves cores idle part of the time.
+    with ThreadPoolExecutor(1) as pool:
+        image = None if forms["image"] else pool.submit(_pack_image, root, folder / _FORMS["image"], say)
+        if archive and not forms["archive"]:
+            forms["archive"] = _pack_archive(root, folder / _FORMS["archive"], say)
+        if image:
+            forms["image"] = image.result()
+    if not any(forms.values()):
+        forms["archive"] = _pack_archive(root, folder / _FORMS["archive"], say)
+    return {**about, **forms}
+
+
+def _pack_archive(root: Path, archive: Path, say: Say) -> dict[str, Any]:
+    with _timed("archive", say) as note:
+        packed = pack_folder(root, archive)
+        note(f"{packed.files:,} files, {packed.unpacked_size / 1e6:,.0f} MB packed to {packed.size / 1e6:,.0f} MB")
+    return {"sha256": packed.sha256, "size": packed.size}
+
+
 def _pack_image(root: Path, image: Path, say: Say) -> dict[str, Any] | None:
     """Return the image's sha256 and size, or None, with one line that says why there is none."""
     if not squashfs.can_pack():
-        say(f"environment: no image to mount, {squashfs.MISSING}; instances unpack the archive")
+        say(f"environment: no image to mount, {squashfs.MISSING}; instances unpack an archive")
         return None
     try:
         with _timed("image", say) as note:
             about = squashfs.pack_image(root, image)
             note(f"{about['size'] / 1e6:,.0f} MB")
     except OSError as error:
-        say(f"environment: no image to mount ({error}); instances unpack the archive")
+        say(f"environment: no image to mount ({error}); instances unpack an archive")
         return None
     return about
 

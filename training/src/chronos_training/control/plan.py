@@ -44,8 +44,8 @@ from .settings import Settings, resolve_settings
 from .starting import zones_of
 
 Json = dict[str, Any]
-# What the instance is told of the environment; `image` is None where none was published.
-_ENVIRONMENT = ("sha256", "key", "size", "unpacked_size", "image", "python", "torch", "packages")
+# What the instance is told of the environment; of `image` and `archive` one may be None.
+_ENVIRONMENT = ("sha256", "key", "size", "unpacked_size", "image", "archive", "python", "torch", "packages")
 _BASE_MODEL = ("name", "family", "digest", "prefix", "revision", "run_id", "files")
 
 
@@ -272,7 +272,7 @@ def _remarks(config: TrainingConfig, request: LaunchRequest, deadline: float) ->
 def runtime_section(environment: Json | None, agent: Json) -> Json:
     """Return what the run spec tells of the published environment, None without one, and of the agent."""
     return {
-        "python_env": {k: environment.get(k) for k in _ENVIRONMENT} if environment else None,
+        "python_env": {k: environment[k] for k in _ENVIRONMENT if k in environment} if environment else None,
         "package": {k: agent[k] for k in ("sha256", "key", "version")},
         "python_env_sha256": environment["sha256"] if environment else None,
         "package_sha256": agent["sha256"],

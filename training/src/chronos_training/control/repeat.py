@@ -88,7 +88,7 @@ def earlier_launch(s3: Any, bucket: str, env: str, run_id: str, device: str) -> 
             hint=f"Set training_launch_device={spec['device']}, with a fitting training_launch_instance_types.",
         )
     environment = spec["runtime"]["python_env"]
-    for archive in filter(None, (environment, environment.get("image"))):
+    for archive in filter(None, (environment, environment.get("image"), environment.get("archive"))):
         if not _there(s3, bucket, archive["key"], archive["size"]):
             raise _gone(
                 run_id,

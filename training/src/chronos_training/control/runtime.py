@@ -29,7 +29,8 @@ class Request:
 
     `interpreter` is `current` (a copy of this machine's Python, for target `this_machine` only) or the folder of a
     relocatable one. `project` is the checkout: training/ below it has the lock, .cache/ the builds. `torch` is the build
-    of torch for instances: cuda or cpu. `kind` is what it trains: chronos, or autogluon too.
+    of torch for instances: cuda or cpu. `kind` is what it trains: chronos, or autogluon too. `archive` has it published as an
+    archive too, for instances that cannot mount an image.
     """
 
     bucket: str
@@ -39,6 +40,7 @@ class Request:
     target: str = "linux-x86_64"
     torch: str = "cuda"
     kind: str = "chronos"
+    archive: bool = False
 
 
 def default_project() -> Path:
@@ -119,8 +121,9 @@ def _current(s3: Any, bucket: str, key: str, check_mode: bool) -> dict[str, Any]
         raise
     # A pointer in another form counts as none: it is written anew.
     if found and {"key", "size", "sha256"} <= set(found):
-        named = [found, found["image"]] if found.get("image") else [found]
-        whole = all(publishing.is_there(s3, bucket, one["key"], one["size"], one["sha256"]) for one in named)
+        named = [found, *filter(None, (found.get("image"), found.get("archive")))]
+        objects = {(one["key"], one["size"], one["sha256"]) for one in named}
+        whole = all(publishing.is_there(s3, bucket, *one) for one in objects)
         return found if whole else None
     return None
 
@@ -133,28 +136,39 @@ def _summary(pointer: dict[str, Any] | None) -> dict[str, Any]:
 def _publish_environment(
     s3: Any, request: Request, target: environment.Target, current: dict[str, Any] | None, check_mode: bool, say: Say
 ) -> dict[str, Any]:
+    same = current if current and current.get("build_id") == target.build_id and "archive" in current else None
     # A publication from a machine without mksquashfs is completed by one that has it.
-    if current and current.get("build_id") == target.build_id and (current.get("image") or not squashfs.can_pack()):
+    if same and (same["image"] or not squashfs.can_pack()) and (same["archive"] or not request.archive):
+        current = same
         say(f"environment: already published ({_size(current)}, Python {current['python']}, torch {current['torch']})")
         return current
     cache = request.project / ".cache"
-    built = environment.find(target, cache) if check_mode else environment.build(target, cache, say)
+    if check_mode:
+        built = environment.find(target, cache)
+    else:
+        built = environment.build(target, cache, say, archive=request.archive)
     if built is None:
         say("environment: would be built and published")
         return {"build_id": target.build_id}
-    about, archive = built.about, built.about["archive"]
-    prefix = layout.env_prefix(archive["sha256"])
+    about = built.about
+    wanted = {"image": built.image, "archive": built.archive if request.archive or not built.image else None}
+    forms = {form: _form_pointer(about[form], path) if path else None for form, path in wanted.items()}
+    if same and not forms["archive"]:
+        forms["archive"] = same["archive"]  # is in the bucket
+    first = forms["image"] or forms["archive"]
+    assert first is not None
+    prefix = layout.env_prefix(first["sha256"])
     names = ("build_id", "python", "platform", "torch", "created_at", "packages")
-    pointer = {"schema_version": 1, **archive, "key": prefix + "env.tar.zst", "image": _image_pointer(about)}
+    pointer = {"schema_version": 1, **first, "unpacked_size": built.unpacked_size, **forms}
     # Of the target: a build that was made before there were two kinds does not say.
     pointer |= {"kind": target.kind, **{name: about[name] for name in names}}
     if check_mode:
         say(f"environment: would be uploaded ({_size(pointer)})")
         return pointer
-    _upload(s3, request.bucket, pointer["key"], built.archive, archive["sha256"], say)
-    if built.image:
-        image = pointer["image"]
-        _upload(s3, request.bucket, image["key"], built.image, image["sha256"], say)
+    for form, path in wanted.items():
+        to = forms[form]
+        if path and to:
+            _upload(s3, request.bucket, to["key"], path, to["sha256"], say)
     for path in (target.training / "pyproject.toml", target.training / "poetry.lock", built.metadata):
         content = path.read_bytes()
         publishing.put(s3, request.bucket, prefix + path.name, content, hashlib.sha256(content).hexdigest())
@@ -162,10 +176,10 @@ def _publish_environment(
     return pointer
 
 
-def _image_pointer(about: dict[str, Any]) -> dict[str, Any] | None:
-    """Return key, sha256 and size of the image: below its own digest, as two versions of mksquashfs may differ."""
-    image = about.get("image")
-    return {**image, "key": layout.env_prefix(image["sha256"]) + "env.sqfs"} if image else None
+def _form_pointer(about: dict[str, Any], path: Path) -> dict[str, Any]:
+    """Return sha256, size and key of a packed environment: below its own digest, as two versions of a program may differ."""
+    digest = about["sha256"]
+    return {"sha256": digest, "size": about["size"], "key": layout.env_prefix(digest) + path.name}
 
 
 def _publish_package(

@@ -82,7 +82,7 @@ def env_current_key(kind: str) -> str:
 
 
 def env_prefix(digest: str) -> str:
-    """Return the prefix of a published Python environment; `digest` is the archive's sha256 in hex."""
+    """Return the prefix of a published Python environment; `digest` is the sha256 of what is packed, in hex."""
     return f"{RUNTIME_ENV_PREFIX}{digest}/"
 
 

@@ -1,4 +1,8 @@
-"""The prebuilt Python environment: fetched by digest and verified, then mounted, or unpacked and renamed into place (R12)."""
+"""The prebuilt Python environment: fetched by digest and verified, then mounted, or unpacked and renamed into place (R12).
+
+It is published as an image, as an archive, or both. An image is mounted where that can be done. Elsewhere the archive is
+unpacked; without one the image is, by unsquashfs, which Ubuntu brings.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from chronos_training.core.commands import playbook
 from chronos_training.core.errors import TrainingError
 
 from . import mounting, transfer
@@ -30,15 +35,18 @@ def install_environment(
 ) -> Path:
     """Bring the environment to `target` (the fixed path it runs from) and return its Python.
 
-    `published` is the run spec's `python_env`: key, sha256 and size of the archive, the same of the `image` or None, and
-    the versions of its `packages`. The image is mounted where that can be done; else the archive is unpacked. Raises
-    TrainingError naming the object: one whose sha256 differs is neither mounted nor unpacked, and a half-unpacked folder
-    never gets the final name.
+    `published` is the run spec's `python_env`: key, sha256 and size of the `image` and of the `archive`, each None where
+    it is not published, and the versions of its `packages`. Raises TrainingError naming the object: one whose sha256 differs
+    is neither mounted nor unpacked, and a half-unpacked folder never gets the final name.
     """
     if not (os.path.ismount(target) or target.exists()):
         target.parent.mkdir(parents=True, exist_ok=True)
-        if not _mounted(s3, bucket, published.get("image"), target, say, progress):
-            _unpacked(s3, bucket, published, target, say, progress)
+        # Before there were two forms to choose from, what was named first was the archive.
+        image, archive = published.get("image"), published.get("archive", published)
+        reason = _reason_not_mounted(s3, bucket, image, target, say, progress)
+        if reason:
+            log.info("environment: no image is mounted (%s)", reason)
+            _unpacked(s3, bucket, image, archive, target, say, progress, reason)
     python = target / "bin/python3"
     if not os.access(python, os.X_OK):
         raise TrainingError(f"The environment s3://{bucket}/{published['key']} holds no bin/python3.", hint=AGAIN)
@@ -46,12 +54,14 @@ def install_environment(
     return python
 
 
-def _mounted(
+def _reason_not_mounted(
     s3: Any, bucket: str, image: dict[str, Any] | None, target: Path, say: Callable[[str], None], progress: Progress
-) -> bool:
-    """Fetch and mount the image; False, and the reason in the log, where that cannot be done."""
-    reason = mounting.reason_not_to_mount() if image else "none was published"
-    if image and not reason:
+) -> str:
+    """Fetch and mount the image; return why that cannot be done here, empty when it is mounted."""
+    if not image:
+        return "none was published"
+    reason = mounting.reason_not_to_mount()
+    if not reason:
         path = target.with_name("environment.sqfs")
         say("fetching the environment's image")
         _fetch(s3, bucket, image, path, progress)
@@ -60,25 +70,42 @@ def _mounted(
         if not reason:
             log.info("environment: image mounted read-only at %s", target)
             mounting.read_ahead(target)
-            return True
+            return ""
         target.rmdir()
         path.unlink()
-    log.info("environment: the image is not mounted (%s); the archive is unpacked", reason)
-    return False
+    return reason
 
 
 def _unpacked(
-    s3: Any, bucket: str, published: dict[str, Any], target: Path, say: Callable[[str], None], progress: Progress
+    s3: Any,
+    bucket: str,
+    image: dict[str, Any] | None,
+    archive: dict[str, Any] | None,
+    target: Path,
+    say: Callable[[str], None],
+    progress: Progress,
+    reason: str,
 ) -> None:
-    archive, partial = target.with_name("environment.tar.zst"), target.with_name("environment.partial")
+    """Fetch one of the two and unpack it; `reason` is why the image is not mounted."""
+    if not archive and not (image and shutil.which("unsquashfs")):
+        raise TrainingError(
+            f"The environment's image cannot be mounted here ({reason}), there is no unsquashfs to unpack it, and no archive"
+            " of it is published.",
+            hint=f"Publish an archive too: {playbook(None, 'publish_runtime', training_runtime_archive=True)}",
+        )
+    wanted = archive or image
+    assert wanted is not None
+    path, partial = target.with_name("environment.packed"), target.with_name("environment.partial")
     say("fetching the environment")
-    _fetch(s3, bucket, published, archive, progress)
+    _fetch(s3, bucket, wanted, path, progress)
     say("unpacking the environment")
     shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir()
-    _unpack(archive, partial)
+    if archive:
+        _unpack_archive(path, partial)
+    else:
+        _unpack_image(path, partial)
     partial.rename(target)
-    archive.unlink()
+    path.unlink()
 
 
 def _fetch(s3: Any, bucket: str, published: dict[str, Any], path: Path, progress: Progress) -> None:
@@ -92,7 +119,20 @@ def _fetch(s3: Any, bucket: str, published: dict[str, Any], path: Path, progress
         ) from error
 
 
-def _unpack(archive: Path, target: Path) -> None:
+def _unpack_image(image: Path, target: Path) -> None:
+    done = subprocess.run(
+        ["unsquashfs", "-no-progress", "-no-xattrs", "-dest", str(target), str(image)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode != 0:
+        said = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
+        raise TrainingError(f"The environment's image could not be unpacked: {said}")
+
+
+def _unpack_archive(archive: Path, target: Path) -> None:
+    target.mkdir()
     # Two programs in a pipe, so that decompression and writing use a core each.
     zstd = subprocess.Popen(["zstd", "-dcq", str(archive)], stdout=subprocess.PIPE)
     tar = subprocess.run(["tar", "-xf", "-", "-C", str(target)], stdin=zstd.stdout, check=False)
