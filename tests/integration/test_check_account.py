@@ -82,8 +82,7 @@ class Doctor:
 
     def be_ada(self, policy: dict[str, Any]) -> None:
         """Be a person with this policy alone."""
-        document = json.dumps({"Version": "2012-10-17", **policy})
-        self.aws.client("iam").put_user_policy(UserName="ada", PolicyName="all", PolicyDocument=document)
+        self.aws.change_policy("arn:aws:iam::123456789012:policy/ada-all", {"Version": "2012-10-17", **policy})
         self.patch.setenv("AWS_ACCESS_KEY_ID", self.keys["AccessKeyId"])
         self.patch.setenv("AWS_SECRET_ACCESS_KEY", self.keys["SecretAccessKey"])
         self.patch.setattr(core_aws, "_session", None)

@@ -123,7 +123,8 @@ def test_one_look_that_sees_nothing_is_not_a_failed_run(world: World) -> None:
 def test_credentials_that_may_not_look_are_not_a_failed_run(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     world.hold(status=RUNNING, instance_id="i-1", **TRAINING)
     become(world, monkeypatch, "monitor")
-    world.aws.client("iam").delete_user_policy(UserName="monitor", PolicyName="policy")
+    arn = "arn:aws:iam::123456789012:policy/monitor-policy"
+    world.aws.client("iam").detach_user_policy(UserName="monitor", PolicyArn=arn)
     with pytest.raises(CannotSee, match=r"may not s3:GetObject.*This says nothing about the run") as caught:
         watching(world).follow(run_id=None, interval=0.1)
     assert caught.value.facts == {"exit_code": UNSEEN_CODE}

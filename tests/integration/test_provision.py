@@ -43,7 +43,7 @@ CHECK_ALONE = """
     - {role: training_identity, when: false}
     - {role: training_guard, when: false}
     - {role: training_access, when: false}
-    - role: training_infrastructure_check
+    - {role: training_infrastructure_check, training_infrastructure_check_patience_seconds: 0}
 """
 
 

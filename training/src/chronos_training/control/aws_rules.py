@@ -48,7 +48,7 @@ _ENVIRONMENT = re.compile(r"[a-z][a-z0-9-]*")
 
 def shape(service: str, name: str) -> dict[str, Any]:
     """Return a shape of a service's model as botocore has it: its `pattern`, `min` and `max`."""
-    loader = aws.session()._session.get_component("data_loader")
+    loader = aws.model_loader()
     found: dict[str, Any] = loader.load_service_model(service, "service-2")["shapes"][name]
     return found
 
@@ -133,7 +133,7 @@ def region(value: Any) -> str:
 
 @functools.cache
 def _regions() -> tuple[str, ...]:
-    endpoints = aws.session()._session.get_component("data_loader").load_data("endpoints")
+    endpoints = aws.model_loader().load_data("endpoints")
     resolver = EndpointResolver(endpoints)
     listed = (resolver.get_available_endpoints("ec2", partition) for partition in resolver.get_available_partitions())
     return tuple(sorted(name for names in listed for name in names))

@@ -11,6 +11,7 @@ import boto3
 from boto3.exceptions import Boto3Error
 from botocore import exceptions as botocore_errors
 from botocore.config import Config
+from botocore.loaders import create_loader
 from botocore.parsers import ResponseParserError
 
 from .errors import TrainingError, Unreachable
@@ -60,13 +61,22 @@ def session() -> boto3.session.Session:
     return _session
 
 
+def model_loader() -> Any:
+    """Return botocore's loader of service models: the session's own, or a new one where the profile allows no session."""
+    try:
+        with _session_lock:
+            return session()._session.get_component("data_loader")
+    except botocore_errors.BotoCoreError:  # told in a sentence by whoever makes a client
+        return create_loader()
+
+
 def read_models(*services: str) -> None:
     """Read the descriptions of `services` now: clients of this process, and of those forked from it, then need not.
 
     Never raises: what is wrong, such as a profile that does not exist, is told by the first client, in a sentence.
     """
+    loader = model_loader()
     with suppress(botocore_errors.BotoCoreError), _session_lock:
-        loader = session()._session.get_component("data_loader")
         for name in ("endpoints", "partitions", "_retry"):
             loader.load_data(name)
         for service in services:

@@ -20,7 +20,7 @@ from chronos_training.core.commands import playbook
 from chronos_training.core.errors import TrainingError
 
 from . import account, image, own, request, rights, room
-from .finding import Finding, Kind, later, note, ok, refused, unseen
+from .finding import Finding, Kind, later, note, ok, refused
 
 THREADS = 12
 # As many zones as provisioning makes subnets in, where nobody has said which.
@@ -49,8 +49,10 @@ def examine(asked: Asked) -> list[Finding]:
     with ThreadPoolExecutor(THREADS) as pool:
 
         def waiting(name: str) -> Finding:
-            # What needs the settings is as unseen as they are, or comes with them.
-            return replace(provisioned, name=name)
+            # What needs the settings comes with them.
+            if provisioned.kind is Kind.LATER:
+                return replace(provisioned, name=name)
+            return Finding(name, Kind.UNSEEN, "without the environment's settings")
 
         def begin(work: Callable[..., Any], *arguments: Any) -> Future[Any]:
             return pool.submit(work, *arguments)
@@ -103,7 +105,7 @@ def _settings(asked: Asked) -> tuple[Settings | None, Finding]:
     except NotProvisioned:
         return None, later("environment", f"after {playbook(asked.env, 'provision_infrastructure')}")
     except TrainingError as error:
-        return None, unseen("environment", error)
+        return None, refused("environment", error)
     return settings, ok("environment", f"{asked.env} is provisioned: {settings.bucket}, {settings.vpc_id}")
 
 
