@@ -22,7 +22,7 @@ ROOT = Path(__file__).parents[2]
 PLAYBOOKS = sorted(path.stem for path in (ROOT / "playbooks").glob("*.yml"))
 ACCOUNT = "123456789012"
 
-pytestmark = pytest.mark.timeout(420)
+pytestmark = pytest.mark.timeout(900)
 
 
 def start(aws: Any, playbook: str, *arguments: str, keys: dict[str, str] | None = None) -> subprocess.Popen[str]:

@@ -18,7 +18,7 @@ from .test_monitor_terminal import begin, training
 
 BIN = Path(sys.executable).parent
 LOST = "ERROR: The output could not be written: No space left on device."
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(600)
 
 # The first network is made slowly, and after it a line is said.
 TWO_CHANGES = """

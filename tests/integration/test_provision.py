@@ -29,7 +29,7 @@ GUARD_ROLE_NAME, GUARD_GROUP = "chronos-training-local-scheduler", "chronos-trai
 QUEUE_NAME = "chronos-training-local-guard-dlq"
 PEOPLE = {f"chronos-training-local-{task}": task for task in TASKS}
 
-pytestmark = pytest.mark.timeout(420)
+pytestmark = pytest.mark.timeout(900)
 
 
 # The check after deployment without what mends before it: the other roles lend it their variables only.
