@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import time
 
 import pytest
@@ -74,3 +75,26 @@ def test_after_a_restart_of_the_machine_nothing_is_waited_for(machine):
     (state / "booted_at").unlink()  # /run is empty again, the agent is on the disk
     watcher.main()
     assert switched_off == [True]
+
+
+def test_a_pipeline_that_starts_during_the_look_has_not_died(machine, monkeypatch):
+    """On several instances the look asks for the launch index, which takes its time."""
+    state, switched_off = machine
+    file = watcher.Place.here().base / "run.json"
+    run = json.loads(file.read_text()) | {"instances": 2}
+    file.write_text(json.dumps(run))
+
+    pipeline = subprocess.Popen(["sleep", "60"])
+
+    def launch_index(folder):
+        (state / "pipeline.pid").write_text(str(pipeline.pid))
+        return 1
+
+    monkeypatch.setattr(watcher.machine, "launch_index", launch_index)
+    try:
+        watcher.main()
+        assert switched_off == []
+        assert pipeline.poll() is None
+    finally:
+        pipeline.kill()
+        pipeline.wait()

@@ -146,8 +146,10 @@ def main() -> int:
         machine.power_off()
         return 0
     run = place.run()
+    # Read before the look: a pipeline that starts while this one looks must not be taken for one that died.
+    pipeline = _pid(place, "pipeline")
     here = look_here(place, run)
-    if _pid(place, "pipeline") is None and here.elapsed < START_PATIENCE_SECONDS and not here.restarted:
+    if pipeline is None and here.elapsed < START_PATIENCE_SECONDS and not here.restarted:
         return 0
     wrong_clock.correct_when_refused()
     decision = decide(here, run.deadline_seconds, run.watch_seconds)
