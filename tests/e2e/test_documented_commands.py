@@ -154,7 +154,7 @@ def test_the_operators_calendar(person: Person) -> None:
     assert "ResultsByTime" in person.types(costs)
     for words in ("fix=true --check", "fix=true", "regions=us-east-1,eu-west-1"):
         assert "clean" in person.types(f"make verify ENV=dev ARGS='-e training_cleanup_check_{words}'")
-    assert "2 runs" in person.types("make runs ENV=dev")
+    assert "3 runs" in person.types("make runs ENV=dev")  # the probe is one of them
     audit = "ansible-playbook playbooks/list_audit.yml -i inventories/dev -e training_audit_limit=50"
     assert "launch" in person.types(audit)
     assert "bucket" in person.types("make teardown ENV=dev")
