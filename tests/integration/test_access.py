@@ -105,7 +105,6 @@ def allowed(kind: str, account: Account) -> list[Call]:
         ("ec2", "describe_subnets", {}),
         ("ec2", "get_ebs_default_kms_key_id", {}),
         ("ec2", "get_ebs_encryption_by_default", {}),
-        ("freetier", "get_account_plan_state", {}),
         ("service-quotas", "get_service_quota", {"ServiceCode": "ec2", "QuotaCode": "L-DB2E81BA"}),
         ("service-quotas", "get_aws_default_service_quota", {"ServiceCode": "ec2", "QuotaCode": "L-DB2E81BA"}),
         account.launch(),
