@@ -78,7 +78,10 @@ def _try(once: Any, order: LaunchOrder, place: Place) -> str:
     try:
         with aws.explained(f"try the request for a {place}"):
             try:
-                once.run_instances(**asked, DryRun=True)
+                started = once.run_instances(**asked, DryRun=True)["Instances"]
+                # A dry run is always answered by an error. An EC2 that starts instances all the same has started some
+                # that no lock, no guard and no user data of ours would end.
+                once.terminate_instances(InstanceIds=[one["InstanceId"] for one in started])
             except ClientError as error:
                 details = error.response.get("Error", {})
                 code, message = str(details.get("Code", "")), str(details.get("Message", ""))
@@ -87,10 +90,8 @@ def _try(once: Any, order: LaunchOrder, place: Place) -> str:
                 return _meaning(place, code, message, order.region) or str(aws.explain(error, f"start a {place}"))
     except TrainingError as error:
         return str(error)
-    # No dry run is answered without an error; an EC2 that starts instances all the same would be the worst of all.
-    raise TrainingError(
-        f"EC2 did not take DryRun for what it is: look for instances of run {order.run_id}, and end them."
-    )
+    names = ", ".join(one["InstanceId"] for one in started)
+    return f"this EC2 does not know dry runs: it started {names}, which was ended at once"
 
 
 def _meaning(place: Place, code: str, message: str, region: str) -> str:

@@ -1,0 +1,26 @@
+"""The dry run of a launch's request, against an EC2 that takes it for a launch."""
+
+from __future__ import annotations
+
+import boto3
+from botocore.stub import ANY, Stubber
+
+from chronos_training.control.doctor import request
+from chronos_training.control.order import LaunchOrder
+from chronos_training.core.capacity import Place
+
+
+def test_what_an_ec2_without_dry_runs_started_is_ended_at_once():
+    ec2 = boto3.Session("key", "secret", region_name="us-east-1").client("ec2")
+    values = dict.fromkeys(LaunchOrder.__dataclass_fields__, "x") | {"tags": {}, "instances": 1, "volume_gb": 100}
+    order = LaunchOrder(**values)
+    place = Place("m5.large", "subnet-1", "us-east-1a")
+    asked = request.request_of(order, place.instance_type, place.subnet_id, "token")
+    with Stubber(ec2) as stub:
+        stub.add_response(
+            "run_instances", {"Instances": [{"InstanceId": "i-1"}]}, {**dict.fromkeys(asked, ANY), "DryRun": True}
+        )
+        stub.add_response("terminate_instances", {}, {"InstanceIds": ["i-1"]})
+        said = request._try(ec2, order, place)
+        stub.assert_no_pending_responses()
+    assert "started i-1, which was ended at once" in said
