@@ -74,3 +74,9 @@ def test_nothing_left_is_said() -> None:
 def test_a_good_panel_is_left_alone() -> None:
     whole = panel().only(np.array([0]))
     assert usable(whole, config()) == (whole, [])
+
+
+def test_rounding_does_not_make_a_series_vary() -> None:
+    values = [np.random.default_rng(0).normal(size=60), np.where(np.arange(60) % 11 == 0, 0.1 + 0.2, 0.3)]
+    _, findings = usable(panel_of(values), config())
+    assert [(f.check, f.first) for f in findings] == [("constant", ["b"])]

@@ -195,6 +195,7 @@ VALUES = [
     Case("dates as target", parquet(lambda f: f.assign(target=f["timestamp"])), ("Column 'target': 270 values are not numbers",)),
     Case("lists as target", parquet(lambda f: f.assign(target=[[1.0, 2.0]] * len(f))), ("Column 'target': 270 values are not numbers",)),
     Case("infinite", table(cell("target", 8, float("inf"))), ("Column 'target': 1 values are infinite; first: row 9",)),
+    Case("beyond float32", table(lambda f: f.assign(target=f["target"].where(f.index != 7, -1e39), price=1e300)), ("Column 'target': 1 values are beyond ±3.4e38", "first: -1e+39 in row 8", "Column 'price': 270 values are beyond")),
     Case("too large for a float", table(cell("target", 8, "1e999")), ("Column 'target': 1 values are not numbers; first: '1e999' in row 9",)),
     Case("infinite covariate", parquet(lambda f: f.assign(price=-np.inf)), ("Column 'price': 270 values are infinite",)),
     Case("text among a covariate's numbers", table(lambda f: cell("price", 4, "north")(f.assign(price=1))), ("Column 'price': 1 values are not numbers; first: 'north' in row 5", "Only numbers are taken", "--leave-out price")),

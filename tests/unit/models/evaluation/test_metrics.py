@@ -74,6 +74,16 @@ def test_scale_of_a_constant_or_short_history() -> None:
     assert seasonal_scale(np.array([1.0, NAN, 4.0, 3.0]), 2) == 3.0
 
 
+@pytest.mark.parametrize("season", [1, 7])
+@pytest.mark.parametrize("size", [0.3, -4e9, 1e-20])
+def test_rounding_is_no_variation(season: int, size: float) -> None:
+    """0.1 + 0.2 is not 0.3; a scale of 5e-18 made a MASE of eight thousand million."""
+    tariff = np.where(np.arange(80) % 11 == 0, (0.1 + 0.2) / 0.3 * size, size)
+    assert tariff.std() > 0 and np.isnan(seasonal_scale(tariff, season))
+    tariff[40] += 1e-9 * size
+    assert seasonal_scale(tariff, season) == pytest.approx(2e-9 * abs(size) / (80 - season), rel=1e-3)
+
+
 def test_coverage_counts_at_or_below() -> None:
     scores = scored([[1, 2, 3, 4]], [[[1, 1, 1, 1], [3, 3, 3, 3]]], [0.1, 0.9])
     assert scores.aggregate()["coverage"] == [0.25, 0.75]

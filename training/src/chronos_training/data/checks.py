@@ -14,6 +14,7 @@ from chronos_training.core.errors import ConfigurationError, DataError
 from chronos_training.data.columns import KEYS, typed
 from chronos_training.data.frequency import infer_freq, on_one_day, regular
 from chronos_training.data.report import Report
+from chronos_training.data.resolution import RESOLUTION
 from chronos_training.data.rules import Rules
 
 Mask = npt.NDArray[np.bool_]
@@ -163,7 +164,9 @@ def _series(
         "short", lengths < rules.shortest, lengths, rules.short, report, f"shorter than {rules.shortest:,} rows"
     )
     # With one value there is nothing that could have changed.
-    same = ((values.min() == values.max()) & (counts > 1)).all(axis=1) & ~drop
+    lowest, highest = values.min(), values.max()
+    rounding = RESOLUTION * np.maximum(lowest.abs(), highest.abs())
+    same = ((highest - lowest <= rounding) & (counts > 1)).all(axis=1) & ~drop
     drop |= _judge("constant", same, lengths, rules.constant, report, "constant: their targets never change")
     for target in targets:
         empty = (counts[target] == 0) & ~drop

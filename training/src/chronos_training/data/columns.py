@@ -15,6 +15,7 @@ from chronos_training.data.report import Report
 
 _WORDS = 3  # that a person may have for "no value"
 KEYS = ("item_id", "timestamp")
+LARGEST = float(np.finfo(np.float32).max)  # models compute with float32
 # What pandas' nanosecond timestamps hold; a series that leaves it cannot be given a grid.
 EARLIEST, LATEST = pd.Timestamp("1678-01-01"), pd.Timestamp("2262-01-01")
 _ZONE = r":\d\d.*(?:Z|[+-]\d\d:?\d\d)$"
@@ -24,7 +25,7 @@ def typed(frame: pd.DataFrame, targets: tuple[str, ...]) -> pd.DataFrame:
     """Return item_id as text, timestamp as naive UTC of microseconds, then `targets`, then the rest, as float64.
 
     Raises DataError that lists every fault with its column, count and first row: missing or doubled columns, empty
-    item ids, unreadable timestamps, values that are not numbers or are infinite.
+    item ids, unreadable timestamps, values that are not numbers, infinite or beyond float32.
     """
     labels = frame.index
     raw = frame.reset_index(drop=True)
@@ -78,12 +79,17 @@ def _schema(columns: list[str], targets: tuple[str, ...]) -> pa.DataFrameSchema:
     numbers = [
         pa.Check(lambda s: as_numbers(s).notna(), error="text"),
         pa.Check(lambda s: ~np.isinf(as_numbers(s)), error="infinite"),
+        pa.Check(lambda s: ~_is_beyond(as_numbers(s)), error="large"),
     ]
     values = [*targets, *(column for column in columns if column not in {*KEYS, *targets})]
     return pa.DataFrameSchema(
         {"item_id": pa.Column(nullable=True, checks=named), "timestamp": pa.Column(nullable=True, checks=dates)}
         | {column: pa.Column(nullable=True, checks=numbers) for column in values}
     )
+
+
+def _is_beyond(values: pd.Series) -> pd.Series:
+    return values.abs().gt(LARGEST) & ~np.isinf(values)
 
 
 def _is_name(values: pd.Series) -> pd.Series:
@@ -138,6 +144,8 @@ def _shown(value: Any) -> str:
     """Return a value for a message: short, and in words where there is none."""
     if pd.api.types.is_scalar(value) and pd.isna(value):
         return "an empty one"
+    if isinstance(value, (float, np.number)):
+        return f"{value:g}"
     shown = str(value) if isinstance(value, pd.Timestamp) else repr(value)
     return shown if len(shown) <= 60 else shown[:59] + "…"
 
@@ -153,6 +161,8 @@ def _sentence(column: str, check: str, count: int, first: Any, place: str) -> st
         "zone": f"{count:,} timestamps have no time zone, while others have one; first: {_shown(first)} in {place}.",
         "date": f"{count:,} timestamps cannot be read; first: {_shown(first)} in {place}.",
         "infinite": f"Column {column!r}: {count:,} values are infinite; first: {place}.",
+        "large": f"Column {column!r}: {count:,} values are beyond ±3.4e38, what the numbers of a model (float32) hold; first: "
+        f"{_shown(first)} in {place}.",
         "text": f"Column {column!r}: {count:,} values are not numbers; first: {_shown(first)} in {place}.",
     }[check]
 
@@ -162,7 +172,7 @@ def _offer(check: str, column: str, wrong: pd.Series, is_target: bool) -> dict[s
     words = sorted({str(value).strip() for value in wrong})
     if check == "text" and len(words) <= _WORDS and not any(c.isdigit() or c in ',"' for word in words for c in word):
         return {"empty": ",".join(words)}
-    return {} if is_target or check not in ("text", "infinite") else {"leave_out": quoted(column)}
+    return {} if is_target or check not in ("text", "infinite", "large") else {"leave_out": quoted(column)}
 
 
 def _remedy(check: str, column: str, is_target: bool) -> str:
@@ -173,6 +183,7 @@ def _remedy(check: str, column: str, is_target: bool) -> str:
         "zone": "Give all of them a zone, or none.",
         "date": f"Give {_DATES}, from 1678 to 2261.",
         "infinite": "Leave empty what is not known.",
+        "large": "Give the column in a larger unit, or leave empty what is no value.",
         "text": "Leave empty what is not known, or say which texts mean that: --empty."
         if is_target
         else f"Only numbers are taken beside item_id and timestamp: leave the column out (--leave-out {quoted(column)}), or "

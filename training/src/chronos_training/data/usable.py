@@ -10,6 +10,7 @@ from chronos_training.config.schema import TrainingConfig
 from chronos_training.core.errors import DataError
 from chronos_training.data.panel import Array, Panel
 from chronos_training.data.report import SHOWN
+from chronos_training.data.resolution import is_constant
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,7 @@ def usable(panel: Panel, config: TrainingConfig) -> tuple[Panel, list[Finding]]:
             values = panel.values(i, target)
             seen = values[:length][~np.isnan(values[:length])]
             empty[i] |= seen.size == 0
-            constant[i] |= seen.size > 0 and bool((seen == seen[0]).all())
+            constant[i] |= is_constant(seen)
             missing[i] |= bool(np.isnan(values).any())
     judge("empty", empty, rules.short_series, "short_series")
     judge("constant", constant & keep, rules.constant_series, "constant_series")

@@ -5,7 +5,8 @@ Shapes: `actual` (rows, windows, horizon); `quantiles` (rows, windows, levels, h
 - WQL, weighted quantile loss: sum over levels and observations of 2·pinball, divided by (levels · sum of |actual|).
   Chronos (Ansari et al. 2024, arXiv:2403.07815), as GluonTS' mean_weighted_sum_quantile_loss.
 - MASE: mean |actual - median| of a window, divided by the mean |y[t] - y[t - season]| of the history before it; mean over
-  windows (Hyndman & Koehler 2006). Empty for a series whose history repeats itself exactly.
+  windows (Hyndman & Koehler 2006). Empty for a series whose history repeats itself but for
+  rounding (1e-12 of its size).
 - MAE, RMSE: mean absolute and root mean squared error of the median, in the units of the target.
 - sMAPE: mean 2·|actual - median| / (|actual| + |median|), from 0 to 2; where both are zero it is 0. As GluonTS' SMAPE.
 - Coverage of a level: share of observations at or below that quantile; a calibrated forecast has coverage = level.
@@ -19,16 +20,19 @@ from typing import Any
 
 import numpy as np
 
+from chronos_training.data.resolution import noise
+
 Array = np.ndarray
 ROW_METRICS = ("wql", "mase", "mae", "rmse", "smape")
 
 
 def seasonal_scale(history: Array, season: int) -> float:
-    """Return the mean absolute seasonal difference of the history, NaN when it is zero or cannot be formed."""
+    """Return the mean absolute seasonal difference of the history; NaN when it cannot be formed, or is rounding alone."""
     if len(history) <= season:
         return float("nan")
     apart = np.abs(history[season:] - history[:-season])
     apart = apart[~np.isnan(apart)]
+    apart[apart <= noise(history)] = 0.0
     return float(apart.mean()) if apart.size and apart.any() else float("nan")
 
 
