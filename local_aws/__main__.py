@@ -75,7 +75,8 @@ def _start(home: Home, options: argparse.Namespace) -> int:
     if options.set:
         orders.give(home, wanted)
     said = "started" if new else "already running"
-    print(f"Embedded AWS {said}; instances are of level {server.level}.", file=sys.stderr)
+    ordered = f" Set: {', '.join(options.set)}." if options.set else ""
+    print(f"Embedded AWS {said}; instances are of level {server.level}.{ordered}", file=sys.stderr)
     print(server.endpoint)
     return 0
 

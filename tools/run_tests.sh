@@ -5,6 +5,8 @@ set -u
 cd "${0%/*}/.." || exit
 PATH="$PWD/.venv/bin:$PATH"
 export PATH
+# A `make` that a test runs is a person's own, not a part of `make test`: it would say which folder it enters.
+unset MAKEFLAGS MFLAGS MAKELEVEL
 reports=.cache/test-reports
 rm -rf "$reports"
 mkdir -p "$reports"

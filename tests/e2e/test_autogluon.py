@@ -18,7 +18,7 @@ def test_from_a_chronos_run_to_an_autogluon_run(operator, config):
     few = {"windows": 2, "report_series": 2, "baselines": ["zero_shot"]}
     refused = operator.play("launch_training", training_launch_config="autogluon_tiny_cpu").failed().output
     assert "No environment of kind autogluon is published" in refused
-    assert "playbooks/publish_runtime.yml -e training_runtime_kind=autogluon" in refused
+    assert "make runtime ARGS='-e training_runtime_kind=autogluon'" in refused
     assert operator.state() is None and operator.live_instances() == []
     operator.play("publish_runtime", training_runtime_kind="autogluon").succeeded()
     assert "runtime/python-env/autogluon.json" in operator.keys("runtime/python-env/")

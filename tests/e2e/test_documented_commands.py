@@ -157,6 +157,7 @@ def test_the_operators_calendar(person: Person) -> None:
     assert "3 runs" in person.types("make runs ENV=dev")  # the probe is one of them
     audit = "ansible-playbook playbooks/list_audit.yml -i inventories/dev -e training_audit_limit=50"
     assert "launch" in person.types(audit)
+    assert "run.sh" in person.types("make bench-gpu-prepare")
     assert "bucket" in person.types("make teardown ENV=dev")
 
 
@@ -222,6 +223,7 @@ def test_no_command_is_left_out(person: Person) -> None:
     """And none of those that are not run has gone from the pages."""
     excused = {line for line in DOCUMENTED if any(line.startswith(begin) for begin in ELSEWHERE)}
     assert all(any(line.startswith(begin) for line in excused) for begin in ELSEWHERE)
+    assert "end_seconds" in person.types(".venv/bin/python -m local_aws start --set end_seconds=420")
     person.types("make local-down")
     assert DOCUMENTED - excused - set(QUICKSTART) == person.typed - set(QUICKSTART)
 
