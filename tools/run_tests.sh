@@ -31,6 +31,7 @@ run_other() {
 
 [ $# -gt 0 ] || set -- lint docs unit protocol integration boot training autogluon molecule e2e
 for section in "$@"; do
+    begun=$(date +%s)
     case $section in
         lint)
             printf '\n==== %s\n' 'Lint'
@@ -94,6 +95,7 @@ for section in "$@"; do
             exit 2
             ;;
     esac
+    printf '%s %s\n' "$section" $(($(date +%s) - begun)) >>"$reports/seconds"
 done
 
 [ -z "$broken" ] || printf '\nnot passed:%s\n' "$broken"

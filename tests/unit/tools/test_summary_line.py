@@ -29,3 +29,16 @@ def test_all_passed(tmp_path):
     result = summary(tmp_path)
     assert result.stdout.splitlines()[-1] == "1 passed, 0 failed"
     assert result.returncode == 0
+
+
+def test_says_where_the_time_went(tmp_path):
+    cases = (
+        '<testcase classname="tests.unit.test_a" name="x" time="1.5"/>'
+        '<testcase classname="tests.unit.test_a.TestB" name="y" time="70"/>'
+        '<testcase classname="tests.unit.core.test_c" name="z" time="3"/>'
+    )
+    (tmp_path / "unit.xml").write_text(f'<testsuites><testsuite tests="3">{cases}</testsuite></testsuites>')
+    (tmp_path / "seconds").write_text("unit 75\nlint 6\n")
+    words = [line.split() for line in summary(tmp_path).stdout.splitlines() if line]
+    assert words[:2] == [["unit", "1:15"], ["lint", "0:06"]]
+    assert words[2:4] == [["tests/unit/test_a.py", "72", "s"], ["tests/unit/core/test_c.py", "3", "s"]]
