@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from annotated_types import Ge, Gt, Le, Lt
@@ -15,7 +15,7 @@ from pydantic.fields import FieldInfo
 from chronos_training.config import TrainingConfig, check_against_dataset, load_config
 from chronos_training.config.base_model import adopt
 from chronos_training.config.bounds import WHY
-from chronos_training.config.messages import all_keys, field_at
+from chronos_training.config.messages import all_keys, field_at, is_or_auto
 from chronos_training.config.size import check_disk, check_memory, learning_bytes, parameters, remarks
 from chronos_training.core.capacity import gpu_memory_gb, memory_gb
 from chronos_training.core.errors import ConfigurationError
@@ -23,8 +23,11 @@ from chronos_training.core.errors import ConfigurationError
 
 def limits(field: FieldInfo) -> tuple[float | None, float | None]:
     """Return the lowest and the highest value that a field takes, or that it does not take any more."""
-    low = [getattr(m, "ge", None) if isinstance(m, Ge) else m.gt for m in field.metadata if isinstance(m, (Ge, Gt))]
-    high = [getattr(m, "le", None) if isinstance(m, Le) else m.lt for m in field.metadata if isinstance(m, (Le, Lt))]
+    metadata = field.metadata
+    if is_or_auto(field.annotation):
+        metadata = FieldInfo.from_annotation(get_args(field.annotation)[0]).metadata
+    low = [getattr(m, "ge", None) if isinstance(m, Ge) else m.gt for m in metadata if isinstance(m, (Ge, Gt))]
+    high = [getattr(m, "le", None) if isinstance(m, Le) else m.lt for m in metadata if isinstance(m, (Le, Lt))]
     return (low or [None])[0], (high or [None])[0]
 
 
@@ -34,7 +37,8 @@ def numeric() -> dict[str, FieldInfo]:
         field = field_at(tuple(key.split(".")))
         assert field is not None
         text = str(field.annotation)
-        if ("int" in text or "float" in text) and "list" not in text and "Literal" not in text and "dict" not in text:
+        number = ("int" in text or "float" in text) and not any(word in text for word in ("list", "Literal", "dict"))
+        if number or is_or_auto(field.annotation):
             found[key] = field
     return found
 

@@ -33,6 +33,8 @@ def validate_config(options: argparse.Namespace) -> int:
             _, manifest = examine(data, tuple(config.dataset.targets), rules, form)
             manifest = manifest | {"name": config.dataset.name}
         check_against_dataset(config, manifest)
+        season = config.season(manifest)
+        print(f"  season {season.length:,}: {season.reason}")
         for sentence in remarks(config, manifest):
             print(f"  {sentence}")
         print(f"  it fits {data}: {manifest['items']:,} series, {manifest['rows']:,} rows, {manifest['freq']}")

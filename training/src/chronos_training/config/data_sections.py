@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
@@ -63,11 +63,10 @@ class ForecastSection(Section):
         description="Quantiles that are forecast and scored; strictly increasing. The model also learns 0.1 … 0.9, "
         "which upstream's pipeline needs.",
     )
-    season_length: Whole | None = Field(
-        None,
-        ge=1,
-        le=10_000,
-        description="Season of the seasonal naive baseline and of MASE's scale, in observations; empty: by frequency.",
+    season_length: Annotated[Whole, Field(ge=1, le=10_000)] | Literal["auto"] = Field(
+        "auto",
+        description="Season of seasonal naive, AutoETS, AutoTheta and of MASE's scale, in observations. auto: the season of the "
+        "calendar after which the data repeat best; the plan says why.",
     )
     target_kind: Literal["level", "price", "return"] = Field(
         "level", description="What the target is. For a price or a return, a Sharpe ratio is computed too."

@@ -28,8 +28,7 @@ def check_against_dataset(config: TrainingConfig, manifest: dict[str, Any]) -> N
     dropping = config.dataset.short_series == "drop"
     shortest = int(manifest.get("longest_series" if dropping else "shortest_series", 0))
     problems += _length_problems(config, name, shortest)
-    freq = str(manifest.get("freq", ""))
-    season = config.season_length(freq)
+    season = config.season_length(manifest)
     shortest_history = shortest - config.held_out_length
     if not problems and shortest_history <= 2 * season:
         problems.append(

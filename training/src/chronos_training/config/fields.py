@@ -10,10 +10,6 @@ from pydantic import BaseModel, ConfigDict, Field
 # unrolling; a model that we publish therefore always learns them beside the levels that the user asks for.
 UPSTREAM_LEVELS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 
-# The season of each frequency, in observations (the table of GluonTS `get_seasonality` for the frequencies that we accept).
-SEASON_OF_FREQ = {"D": 7, "B": 5, "W": 1, "h": 24, "30min": 48, "15min": 96, "min": 1440}
-SEASON_OF_FREQ |= {"MS": 12, "ME": 12, "QS": 4, "QE": 4, "YS": 1, "YE": 1}
-
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,62}$")]
 # A run's id, or the run whose model is the latest of its name when the launch looks.
 EARLIER_RUN = r"^(\d{8}-\d{6}|latest)$"

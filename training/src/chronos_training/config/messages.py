@@ -61,6 +61,9 @@ def allowed(field: FieldInfo) -> str:
         return str(field.json_schema_extra["allowed"])
     annotation = field.annotation
     options = [a for a in typing.get_args(annotation) if a is not type(None)]
+    if is_or_auto(annotation):
+        number = next(a for a in options if typing.get_origin(a) is typing.Annotated)
+        return f"auto or {allowed(FieldInfo.from_annotation(number))}"
     optional = type(None) in typing.get_args(annotation)
     if isinstance(annotation, types.UnionType) or typing.get_origin(annotation) is typing.Union:
         base = typing.get_args(options[0])[0] if typing.get_origin(options[0]) is typing.Annotated else options[0]
@@ -75,6 +78,12 @@ def allowed(field: FieldInfo) -> str:
         base, "a section with keys"
     )
     return (words + _limits(metadata) + (", or empty" if optional else "")).strip()
+
+
+def is_or_auto(annotation: Any) -> bool:
+    """Return whether a field takes a number with limits, or the word auto."""
+    options = typing.get_args(annotation)
+    return typing.Literal["auto"] in options and any(typing.get_origin(a) is typing.Annotated for a in options)
 
 
 def _list_of(item: Any, metadata: list[Any]) -> str:
@@ -146,8 +155,14 @@ def show(value: Any) -> str:
 def lines_of(error: ValidationError) -> list[tuple[tuple[int | str, ...], str]]:
     """Return (path of keys, message without the file) for every finding, in the order of the schema."""
     found = []
+    told: set[tuple[int | str, ...]] = set()
     for item in error.errors(include_url=False):
         path = tuple(item["loc"])
+        if len(path) > 1 and (field := field_at(path[:-1])) is not None and is_or_auto(field.annotation):
+            path = path[:-1]  # one finding for the number, and one for auto
+            if path in told:
+                continue
+            told.add(path)
         kind, message = item["type"], item["msg"].removeprefix("Value error, ")
         if kind == "value_error" and "|" in message:
             key, message = message.split("|", 1)

@@ -6,15 +6,16 @@ descriptions, so that there is one place to change.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
 from chronos_training.config.autogluon_section import AutogluonSection
 from chronos_training.config.data_sections import DatasetSection, ForecastSection
 from chronos_training.config.family_rules import unused
-from chronos_training.config.fields import SEASON_OF_FREQ, UPSTREAM_LEVELS, Name, Section
+from chronos_training.config.fields import UPSTREAM_LEVELS, Name, Section
 from chronos_training.config.model_sections import ModelSection
+from chronos_training.config.season import Season, season_of
 from chronos_training.config.training_sections import EvaluationSection, RunSection, TrainingSection
 
 # The shortest history that AutoGluon fits a model to (TimeSeriesPredictor), beside one horizon and one observation.
@@ -107,6 +108,13 @@ class TrainingConfig(Section):
         unseen = self.held_out_length + self.validation_length
         return unseen + self.model.shortest_context + self.forecast.prediction_length
 
-    def season_length(self, freq: str) -> int:
-        """Return the season in observations: the configured one, else the usual one of `freq` (1 when unknown)."""
-        return self.forecast.season_length or SEASON_OF_FREQ.get(freq.split("-")[0], 1)
+    def season(self, manifest: dict[str, Any]) -> Season:
+        """Return the season for the dataset of `manifest`, with its reason."""
+        # With short_series: drop, one series that is long enough will do.
+        length = manifest.get("longest_series" if self.dataset.short_series == "drop" else "shortest_series")
+        history = None if length is None else int(length) - self.held_out_length
+        return season_of(self.forecast.season_length, manifest, history)
+
+    def season_length(self, manifest: dict[str, Any]) -> int:
+        """Return the season in observations for the dataset of `manifest`."""
+        return self.season(manifest).length

@@ -78,7 +78,8 @@ def check_disk(config: TrainingConfig, volume_gb: float) -> None:
 
 def remarks(config: TrainingConfig, manifest: dict[str, Any]) -> list[str]:
     """Return sentences about what a configuration may say of a dataset and can hardly mean."""
-    told = []
+    warning = config.season(manifest).warning
+    told = [warning] if warning else []
     longest = int(manifest.get("longest_series", 0))
     if config.model.family != "autogluon" and config.model.context_length >= longest + config.model.patch_size:
         told.append(

@@ -204,6 +204,7 @@ def make_plan(request: LaunchRequest) -> Plan:
     image = find_image(request.image_parameter, settings.region)
     check_volume(image, request.volume_gb)
     zones = zones_of(aws.client("ec2", region=settings.region), settings.subnet_ids)
+    season = config.season(manifest.content)
     now = utc_now()
     run_id = layout.new_run_id(now)
     spec = {
@@ -224,6 +225,7 @@ def make_plan(request: LaunchRequest) -> Plan:
             "bytes": manifest.total_bytes,
             "items": manifest.content["items"],
             "rows": manifest.content["rows"],
+            "season": {"length": season.length, "reason": season.reason},
         },
         "base_model": {k: base.get(k) for k in _BASE_MODEL} if base else None,
         "resume": resume,

@@ -36,6 +36,7 @@ def plan_lines(plan: Plan) -> list[str]:
         *_goes_on_from(spec["resume"]),
         *_settings(plan),
         *_dataset(spec["dataset"]),
+        *_season(spec["dataset"]),
         *_environment(spec["runtime"]["python_env"]),
         *_instances(plan),
         *_time(plan),
@@ -128,6 +129,10 @@ def _dataset(dataset: Json) -> list[str]:
         f"{dataset['name']}, sha256 {dataset['digest'][:12]}: {dataset['items']} series, {dataset['rows']:,} rows, "
         f"{_size(dataset['bytes'])}",
     )
+
+
+def _season(dataset: Json) -> list[str]:
+    return _row("season", f"{dataset['season']['length']:,}: {dataset['season']['reason']}")
 
 
 def _environment(environment: Json) -> list[str]:

@@ -10,6 +10,7 @@ from chronos_training.data.checks import CheckedPanel, check_panel, checked_targ
 from chronos_training.data.columns import KEYS
 from chronos_training.data.formats import Format
 from chronos_training.data.rules import Rules
+from chronos_training.data.season import measured
 from chronos_training.data.sources import read_source
 
 
@@ -50,5 +51,6 @@ def summarize(panel: CheckedPanel, targets: Sequence[str]) -> dict[str, Any]:
         "end": frame["timestamp"].max().isoformat(),
         "shortest_series": int(lengths.min()),
         "longest_series": int(lengths.max()),
+        "seasons": measured(frame, panel.freq, targets),
         "findings": panel.findings,
     }

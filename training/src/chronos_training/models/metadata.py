@@ -74,7 +74,8 @@ def build_metadata(
         "validation": {
             "method": "rolling-origin, held out from training",
             **{
-                key: scores[key] for key in ("windows", "stride", "prediction_length", "season_length", "held_out_from")
+                key: scores[key]
+                for key in ("windows", "stride", "prediction_length", "season_length", "season_reason", "held_out_from")
             },
             "quantile_levels": scores["quantile_levels"],
             "coverage": own["coverage"],

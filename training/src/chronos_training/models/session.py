@@ -243,6 +243,8 @@ def read_panel(
     _check_digest(spec, panel)
     say("%d series, %s rows, %s, %s to %s", len(panel), f"{panel.manifest['rows']:,}", panel.freq,
              str(panel.manifest.get("start", "?"))[:10], str(panel.manifest.get("end", "?"))[:10])  # fmt: skip
+    season = config.season(panel.manifest)
+    say("season %d: %s", season.length, season.warning or season.reason)
     panel, findings = usable(panel, config)
     for finding in findings:
         say("%s", finding.sentence)

@@ -106,7 +106,7 @@ def new_predictor(folder: Path, panel: Panel, config: TrainingConfig) -> TimeSer
         freq=panel.freq,
         quantile_levels=list(config.forecast.quantile_levels),
         eval_metric=config.autogluon.eval_metric,
-        eval_metric_seasonal_period=config.season_length(panel.freq),
+        eval_metric_seasonal_period=config.season_length(panel.manifest),
         log_to_file=False,  # training.log has it
     )
 

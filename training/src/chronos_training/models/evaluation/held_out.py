@@ -35,7 +35,7 @@ def evaluate(
     The model's forecasts go to `file`. `check` is called between parts and may raise; `progress` gets (rows done, rows in all).
     """
     levels, horizon = list(config.forecast.quantile_levels), config.forecast.prediction_length
-    season, wanted = config.season_length(panel.freq), config.evaluation.baselines
+    season, wanted = config.season_length(panel.manifest), config.evaluation.baselines
     scoring, replaced = Scoring(panel, config), dict.fromkeys(MODELS, 0)
     each = max(1, WINDOWS_AT_ONCE // (config.evaluation.windows * len(panel.targets)))
     with Pool() as pool, ForecastFile(file, panel, levels) as store:

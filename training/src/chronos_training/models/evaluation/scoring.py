@@ -23,7 +23,7 @@ class Scoring:
         """`panel` is what was forecast."""
         self._panel, self._config = panel, config
         self._levels = list(config.forecast.quantile_levels)
-        self._season = config.season_length(panel.freq)
+        self._season = config.season_length(panel.manifest)
         self._scores: dict[str, metrics.Scores] = {}
         self._strategy = Strategy(
             config.forecast.target_kind, panel.freq, config.stride, config.evaluation.cost_basis_points
@@ -83,6 +83,7 @@ class Scoring:
             "stride": self._config.stride,
             "prediction_length": self._config.forecast.prediction_length,
             "season_length": self._season,
+            "season_reason": self._config.season(self._panel.manifest).reason,
             "held_out_from": self._held_out_from,
             "aggregate": aggregate,
             "by_horizon": {name: scores.by_horizon() for name, scores in self._scores.items()},
