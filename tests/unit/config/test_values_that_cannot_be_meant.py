@@ -16,7 +16,8 @@ from chronos_training.config import TrainingConfig, check_against_dataset, load_
 from chronos_training.config.base_model import adopt
 from chronos_training.config.bounds import WHY
 from chronos_training.config.messages import all_keys, field_at, is_or_auto
-from chronos_training.config.size import check_disk, check_memory, learning_bytes, parameters, remarks
+from chronos_training.config.remarks import remarks
+from chronos_training.config.size import check_disk, check_memory, learning_bytes, parameters
 from chronos_training.core.capacity import gpu_memory_gb, memory_gb
 from chronos_training.core.errors import ConfigurationError
 

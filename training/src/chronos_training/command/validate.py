@@ -6,8 +6,9 @@ import argparse
 from pathlib import Path
 
 from chronos_training.command.inputs import config_of, is_prepared, machine_memory_gb, must_take_options
-from chronos_training.config import TrainingConfig, check_against_dataset
-from chronos_training.config.size import check_memory, in_words, remarks
+from chronos_training.config import TrainingConfig, automatic_line, check_against_dataset, is_resolved, resolve
+from chronos_training.config.remarks import remarks
+from chronos_training.config.size import check_memory, in_words
 from chronos_training.data.manifest import read_manifest
 from chronos_training.data.prepare import form_of, rules_of
 from chronos_training.data.summary import examine
@@ -20,18 +21,25 @@ def validate_config(options: argparse.Namespace) -> int:
     rules, form = must_take_options(options)
     if config.model.family != "autogluon" and options.device == "cpu":
         check_memory(config, machine_memory_gb(), "this machine (--device cpu)", shared=True)
-    print(f"{config.name}: valid; {config.model.family}, {_work(config)}")
-    if config.model.family != "autogluon" and config.model.initialization == "random":
-        print(f"  {in_words(config)}")
-    print(
-        f"  every series needs {config.shortest_usable_series:,} observations, {config.held_out_length:,} of them are held out"
-    )
+    manifest = None
     if data is not None:
         if is_prepared(data):
             manifest = read_manifest(Path(data).expanduser())
         else:
             _, manifest = examine(data, tuple(config.dataset.targets), rules, form)
             manifest = manifest | {"name": config.dataset.name}
+        config = resolve(config, manifest, options.device)
+    print(f"{config.name}: valid; {config.model.family}, {_work(config)}")
+    for key, reason in config.automatic.items():
+        print(f"  {automatic_line(config, key, reason)}")
+    if not is_resolved(config):
+        return 0
+    if config.model.family != "autogluon" and config.model.initialization == "random":
+        print(f"  {in_words(config)}")
+    print(
+        f"  every series needs {config.shortest_usable_series:,} observations, {config.held_out_length:,} of them are held out"
+    )
+    if manifest is not None:
         check_against_dataset(config, manifest)
         season = config.season(manifest)
         print(f"  season {season.length:,}: {season.reason}")
@@ -44,6 +52,8 @@ def validate_config(options: argparse.Namespace) -> int:
 def _work(config: TrainingConfig) -> str:
     if config.model.family == "autogluon":
         return f"{config.autogluon.presets}, at most {config.autogluon.time_limit_minutes:g} minutes"
+    if not is_resolved(config):
+        return f"as many steps of {config.training.batch_size} windows as the data ask for (--data says how many)"
     return f"{config.training.steps:,} steps of {config.training.batch_size} windows"
 
 

@@ -16,10 +16,11 @@ from chronos_training.command.inputs import (
     must_take_options,
     staged,
 )
-from chronos_training.config import TrainingConfig, adopt
+from chronos_training.config import TrainingConfig, adopt, automatic_line, resolve
 from chronos_training.config.size import check_memory
 from chronos_training.control.pretrained import read_pretrained
 from chronos_training.core.errors import ConfigurationError
+from chronos_training.data.manifest import read_manifest
 from chronos_training.models import train as process
 
 
@@ -37,12 +38,16 @@ def train(options: argparse.Namespace) -> int:
         config, base = _adopted(config, options.base_model)
     if options.device == "cpu":
         check_memory(config, machine_memory_gb(), "this machine", shared=True)
+    longest = read_pretrained(options.base_model).settings.get("context_length") if base else None
     process.prepare_process()
     from chronos_training.models.session import check
     from chronos_training.models.spec import RunSpec
 
     with staged(options.output) as stage:
         data = dataset_of(options, config, stage)
+        config = resolve(config, read_manifest(data), options.device, longest)
+        for one in config.automatic.items():
+            print(f"  {automatic_line(config, *one)}")
         check(RunSpec(config, options.device, base_model=base or {}), data, stage, options.output, options.base_model)
         data = accept(stage, options.output) or data
     spec = options.output / "run_spec.json"
@@ -84,6 +89,7 @@ def evaluate(options: argparse.Namespace) -> int:
     must_be_a_folder(options.output, "an evaluation")
     must_take_options(options)
     config = config_of(options.config)
+    longest = None
     if config.model.family == "autogluon":
         from chronos_training.command.predictor import forecaster_of
     else:
@@ -92,10 +98,13 @@ def evaluate(options: argparse.Namespace) -> int:
         wanted = config.model_dump(mode="json")
         wanted["model"] |= {"initialization": "pretrained", "base": "model", "base_run": None}
         config, _ = _adopted(TrainingConfig.model_validate(wanted), options.model)
-    spec = RunSpec(config, options.device)
-    use_device(spec)
+        longest = read_pretrained(options.model).settings.get("context_length")
     with staged(options.output) as stage:
-        panel, _ = read_panel(spec, dataset_of(options, config, stage), stage)
+        data = dataset_of(options, config, stage)
+        spec = RunSpec(resolve(config, read_manifest(data), options.device, longest), options.device)
+        config = spec.config
+        use_device(spec)
+        panel, _ = read_panel(spec, data, stage)
         forecasters = {MODEL: forecaster_of(options.model, panel, spec)}
         accept(stage, options.output)
         scores = compare(forecasters, panel, config, options.output / "forecasts.parquet", lambda: None)

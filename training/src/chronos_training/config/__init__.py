@@ -1,5 +1,6 @@
 """The training configuration: one YAML or JSON file, checked completely before anything is created. No torch, no pandas."""
 
+from chronos_training.config.auto import automatic_line, is_resolved, resolve
 from chronos_training.config.base_model import adopt
 from chronos_training.config.dataset_check import check_against_dataset
 from chronos_training.config.device_check import check_device
@@ -13,12 +14,15 @@ __all__ = [
     "Precision",
     "TrainingConfig",
     "adopt",
+    "automatic_line",
     "check_against_dataset",
     "check_device",
     "differences",
+    "is_resolved",
     "load_config",
     "load_with_origins",
     "planned",
     "precision",
     "repository_config",
+    "resolve",
 ]

@@ -6,6 +6,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from chronos_training.config.auto import stand_ins
 from chronos_training.config.messages import lines_of
 from chronos_training.config.schema import TrainingConfig
 from chronos_training.core.errors import ConfigurationError
@@ -39,17 +40,22 @@ def adopt(config: TrainingConfig, published: dict[str, Any]) -> TrainingConfig:
             hint="Choose a published model of that family.",
         )
     wanted = config.model_dump(mode="json")
-    wanted["model"] |= {key: settings[key] for key in SIZES if settings.get(key) is not None}
+    sizes = {key: settings[key] for key in SIZES if settings.get(key) is not None}
+    wanted["model"] |= sizes
+    left = wanted["automatic"]
+    left |= {f"model.{key}": "of the model that it starts from" for key in sizes if f"model.{key}" in left}
+    wanted = stand_ins(wanted, {key: reason for key, reason in left.items() if not reason})
     try:
         adopted = TrainingConfig.model_validate(wanted)
     except ValidationError as error:
         lines = " ".join(line for _, line in lines_of(error))
         raise ConfigurationError(f"The configuration does not fit model.base {name!r}: {lines}") from None
     _check_rank(adopted)
+    context = None if adopted.automatic.get("model.context_length") == "" else adopted.model.context_length
     for key, have, most in (
-        ("model.context_length", adopted.model.context_length, settings.get("context_length")),
+        ("model.context_length", context, settings.get("context_length")),
         ("forecast.prediction_length", adopted.forecast.prediction_length, settings.get("longest_prediction")),
     ):
-        if most is not None and have > most:
+        if most is not None and have is not None and have > most:
             raise ConfigurationError(f"{key}: {have} is more than model.base {name!r} was made for: at most {most}.")
     return adopted

@@ -34,6 +34,7 @@ WHY: dict[str, str] = {
     "training.mixup_share": "it is a share, and some windows are to be the data's",
     "training.validation_windows": "they are taken from what is learnt",
     "training.early_stopping_patience": "more checkpoints than a training has",
+    "training.time_budget_minutes": "no run lasts longer than 12 hours, and nothing is learnt in seconds",
     "training.seed": "generators take 32 bits",
     "training.log_every_steps": "at most the most steps",
     "training.checkpoint_every_steps": "at most the most steps",

@@ -22,8 +22,8 @@ def differences(config: TrainingConfig) -> list[Difference]:
     default, chosen = TrainingConfig().model_dump(mode="json"), config.model_dump(mode="json")
     found = []
     for name, value in chosen.items():
-        if not isinstance(value, dict):
-            continue  # the version, and what the run is called
+        if not isinstance(value, dict) or name == "automatic":
+            continue  # the version, what the run is called, and reasons
         found += [
             Difference(f"{name}.{key}", default[name][key], item)
             for key, item in value.items()

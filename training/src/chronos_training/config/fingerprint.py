@@ -10,7 +10,7 @@ from typing import Any
 from chronos_training.config.schema import TrainingConfig
 
 # Sections that may differ, but for what `decisive` takes from them. AutoGluon leaves no checkpoint to go on from.
-FREE = {"description", "evaluation", "run", "autogluon"}
+FREE = {"description", "evaluation", "run", "autogluon", "automatic"}
 
 
 @dataclass(frozen=True)

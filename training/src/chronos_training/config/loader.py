@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from chronos_training.config.auto import open_keys, stand_ins
 from chronos_training.config.family_rules import unmeant
 from chronos_training.config.messages import lines_of, nearest, show
 from chronos_training.config.reading import read_file
@@ -35,6 +36,7 @@ def load_config(paths: list[Path]) -> TrainingConfig:
     """Return the validated configuration: the built-in defaults, then each file of `paths` over the one before.
 
     Sections merge key by key; a list or a single value replaces the earlier one. An explicit null stands for "empty".
+    Keys that follow the data are left open unless the files give them (see config.auto).
     Raises ConfigurationError that lists every problem, one line each: file, key, value, what is allowed, nearest name.
     """
     return load_with_origins(paths)[0]
@@ -52,7 +54,8 @@ def load_with_origins(paths: list[Path]) -> tuple[TrainingConfig, dict[str, Path
             problems.append(str(error))
     if not problems:
         try:
-            config = TrainingConfig.model_validate(merged)
+            opened = open_keys(merged)
+            config = TrainingConfig.model_validate(stand_ins(merged, opened) | _automatic(merged, opened))
             for key, reason in unmeant(config):
                 section, name = key.split(".")
                 value, file = getattr(getattr(config, section), name), _origin(origin, (section, name))
@@ -61,6 +64,12 @@ def load_with_origins(paths: list[Path]) -> tuple[TrainingConfig, dict[str, Path
         except ValidationError as error:
             problems = [f"{_origin(origin, path)}: {line}" for path, line in lines_of(error)]
     raise ConfigurationError(_listed(problems))
+
+
+def _automatic(merged: dict[str, Any], opened: dict[str, str]) -> dict[str, Any]:
+    """Return the section `automatic`: what is open, and of a run spec's the reasons for what it gives."""
+    before = merged.get("automatic")
+    return {"automatic": before | opened if isinstance(before, dict) else opened}
 
 
 def _listed(problems: list[str]) -> str:

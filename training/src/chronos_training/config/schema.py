@@ -39,6 +39,10 @@ class TrainingConfig(Section):
     autogluon: AutogluonSection = Field(default_factory=AutogluonSection, description="AutoGluon.")
     evaluation: EvaluationSection = Field(default_factory=EvaluationSection, description="The comparison.")
     run: RunSection = Field(default_factory=RunSection, description="Limits.")
+    automatic: dict[str, str] = Field(
+        {},
+        description="Written by the launch: the keys whose values it chose by the data (auto), each with its reason.",
+    )
 
     @property
     def model_levels(self) -> list[float]:

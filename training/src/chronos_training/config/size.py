@@ -76,17 +76,17 @@ def check_disk(config: TrainingConfig, volume_gb: float) -> None:
         )
 
 
-def remarks(config: TrainingConfig, manifest: dict[str, Any]) -> list[str]:
-    """Return sentences about what a configuration may say of a dataset and can hardly mean."""
-    warning = config.season(manifest).warning
-    told = [warning] if warning else []
-    longest = int(manifest.get("longest_series", 0))
-    if config.model.family != "autogluon" and config.model.context_length >= longest + config.model.patch_size:
-        told.append(
-            f"model.context_length {config.model.context_length:,} is longer than the longest series ({longest:,} "
-            "observations): the rest is padding in every window, and is computed all the same."
-        )
-    return told
+def step_seconds(config: TrainingConfig, model: dict[str, Any], device: str) -> float:
+    """Return about how long one optimizer step takes, in seconds, for the sizes of a section `model`.
+
+    By the multiplications of forward and backward pass, six for each parameter and token, at what one core of a common
+    server or one GPU computes with small models (measured: docs/bench-training.md), and a fixed part for the loop.
+    """
+    sized = config.model_copy(update={"model": config.model.model_copy(update=model)})
+    tokens = model["context_length"] // model["patch_size"] + 2
+    work = 6 * parameters(sized) * tokens * config.training.batch_size
+    loop, speed = (0.02, 3e12) if device == "cuda" else (0.01, 4e10)
+    return loop + work / speed
 
 
 def _count(number: float) -> str:

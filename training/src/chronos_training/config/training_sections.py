@@ -69,6 +69,17 @@ class TrainingSection(Section):
         le=10_000,
         description="Checkpoints without a better validation loss after which training ends; empty: it goes to its last step.",
     )
+    refit: bool = Field(
+        False,
+        description="Whether the model is trained again on everything before the held-out part, from the start and for the "
+        "number of steps that validation found; needs validation_windows.",
+    )
+    time_budget_minutes: Real = Field(
+        5.0,
+        ge=0.1,
+        le=720.0,
+        description="Minutes that automatic steps are meant to fit in, by estimate; search and refit together.",
+    )
     seed: Whole = Field(
         0, ge=0, le=2**32 - 1, description="Seed of weights, windows and dropout; the same seed gives the same model."
     )
@@ -102,6 +113,8 @@ class TrainingSection(Section):
     def _patience_has_a_measure(self) -> TrainingSection:
         if self.early_stopping_patience is not None and not self.validation_windows:
             raise ValueError("validation_windows|validation_windows must be 1 or more for early_stopping_patience")
+        if self.refit and not self.validation_windows:
+            raise ValueError("refit|refit goes by what validation found, and validation_windows is 0")
         return self
 
 

@@ -20,9 +20,11 @@ from chronos_training.config import (
     load_with_origins,
     planned,
     repository_config,
+    resolve,
 )
 from chronos_training.config.fingerprint import Fingerprint
-from chronos_training.config.size import GB, check_disk, check_memory, in_words, learning_bytes, remarks
+from chronos_training.config.remarks import remarks
+from chronos_training.config.size import GB, check_disk, check_memory, in_words, learning_bytes
 from chronos_training.core import aws, layout
 from chronos_training.core.capacity import gpu_memory_gb, memory_gb, vcpus
 from chronos_training.core.clock import duration, iso, utc_now
@@ -183,6 +185,8 @@ def make_plan(request: LaunchRequest) -> Plan:
         given, config = config, adopt(config, base)
         taken = {f"model.{key}" for key, value in config.model if value != getattr(given.model, key)}
         origins = {key: source for key, source in origins.items() if key not in taken}
+    longest = base["settings"].get("context_length") if base else None
+    config = resolve(config, manifest.content, request.device, longest)
     check_against_dataset(config, manifest.content)
     check_device(config, request.device)
     _check_size(config, request)

@@ -6,7 +6,7 @@ import json
 import textwrap
 from typing import TYPE_CHECKING, Any
 
-from chronos_training.config import Difference
+from chronos_training.config import Difference, TrainingConfig, automatic_line
 from chronos_training.core.clock import duration, utc_now
 from chronos_training.core.cost import GIVEN, HourlyPrice, price_table, table_doubts
 
@@ -35,6 +35,7 @@ def plan_lines(plan: Plan) -> list[str]:
         *_starts_from(spec["base_model"]),
         *_goes_on_from(spec["resume"]),
         *_settings(plan),
+        *_automatic(plan),
         *_dataset(spec["dataset"]),
         *_season(spec["dataset"]),
         *_environment(spec["runtime"]["python_env"]),
@@ -94,16 +95,25 @@ def _goes_on_from(resume: Json | None) -> list[str]:
 
 def _settings(plan: Plan) -> list[str]:
     """Return what differs from the defaults, below the source that says so."""
-    if not plan.differences:
+    by_data = plan.run_spec["training"]["automatic"]
+    if all(one.key in by_data for one in plan.differences):
         return _row("settings", "the defaults, all of them")
     longest = max(len(one.key) for one in plan.differences)
     width = WIDTH - LABEL - longest - 4
     texts = []
     for source in (*plan.run_spec["config_sources"], ADOPTED):
-        ours = [one for one in plan.differences if plan.origins.get(one.key, ADOPTED) == source]
+        ours = [
+            one for one in plan.differences if plan.origins.get(one.key, ADOPTED) == source and one.key not in by_data
+        ]
         if ours:
             texts += [source, *(f"  {one.key:<{longest}}  {_change(one, width)}" for one in ours)]
     return _row("settings", *texts)
+
+
+def _automatic(plan: Plan) -> list[str]:
+    """Return the settings that follow the data, each with the reason for it."""
+    config = TrainingConfig.model_validate(plan.run_spec["training"])
+    return _row("by the data", *(automatic_line(config, *one) for one in config.automatic.items()))
 
 
 def _change(one: Difference, width: int) -> str:

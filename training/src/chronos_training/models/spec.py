@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from chronos_training.config.auto import is_resolved
 from chronos_training.config.messages import lines_of
 from chronos_training.config.schema import TrainingConfig
 from chronos_training.core.errors import ConfigurationError
@@ -48,6 +49,9 @@ def read_spec(path: Path) -> RunSpec:
         config = TrainingConfig.model_validate(raw["training"])
     except ValidationError as error:
         raise ConfigurationError(f"{path}: " + " ".join(f"training.{line}" for _, line in lines_of(error))) from None
+    if not is_resolved(config):
+        keys = ", ".join(key for key, reason in config.automatic.items() if not reason)
+        raise ConfigurationError(f"{path}: training.automatic: {keys} have no value yet: the launch gives them one.")
     device = raw.get("device", "cpu")
     if device not in DEVICES:
         raise ConfigurationError(f"{path}: device: {device!r} is not allowed: must be one of: {', '.join(DEVICES)}.")

@@ -45,7 +45,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--series", type=int, default=10_000, help="how many (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="default: %(default)s")
     parser.add_argument("--shortest", type=int, default=144, help="observations at least (default: %(default)s)")
-    parser.add_argument("--full", type=int, default=576, help="from this length, a series is not short (default: %(default)s)")
+    parser.add_argument(
+        "--full", type=int, default=576, help="from this length, a series is not short (default: %(default)s)"
+    )
     parser.add_argument("--longest", type=int, default=800, help="observations at most (default: %(default)s)")
     options = parser.parse_args(arguments)
     try:

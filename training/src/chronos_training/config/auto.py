@@ -1,0 +1,333 @@
+"""Settings that follow the data: what `auto` stands for, decided once, where the dataset's manifest is known.
+
+A configuration file that leaves a key of KEYS out, or says `auto`, leaves it open: `open_keys` notes that in
+`TrainingConfig.automatic` with an empty reason. `resolve` fills the open keys from frequency, season, lengths, number of
+series, device and time budget, each with the reason for it. The same configuration and manifest always give the same
+values; the run spec holds them, so that an instance trains exactly what the plan said.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import ValidationError
+
+from chronos_training.config.messages import lines_of
+from chronos_training.config.model_sections import PATCHED
+from chronos_training.config.schema import TrainingConfig
+from chronos_training.config.season import candidates
+from chronos_training.config.size import step_seconds
+from chronos_training.core.errors import ConfigurationError
+
+AUTO = "auto"
+_HISTORY = ("model.context_length", "model.min_context", "model.patch_size")
+_WIDTH = ("model.d_model", "model.d_kv", "model.d_ff", "model.num_layers", "model.num_heads")
+# How long to learn and what decides that belong together: where a file gives the steps, the others keep their defaults.
+_LEARNING = (
+    "training.steps", "training.warmup_steps", "training.validation_windows", "training.early_stopping_patience",
+    "training.checkpoint_every_steps", "training.refit", "training.mixup_share", "training.cpu_threads",
+)  # fmt: skip
+KEYS = (*_HISTORY, *_WIDTH, "training.learning_rate", *_LEARNING)
+
+MOST_TOKENS = 32
+STEPS = 1200
+USUAL_WARMUP = 60  # the built-in default, where a file gives more steps than this
+VALIDATIONS = 12  # checkpoints in the search for the number of steps
+# A training of a tenth of these observations has learnt what there is: more steps only learn them by heart.
+OBSERVATIONS_A_STEP = 4
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What a manifest tells: the cycles that its data or the calendar have, ascending, in observations; series, and observations of the shortest, the usual and the longest that counts."""
+
+    cycles: tuple[int, ...]
+    items: int
+    shortest: int
+    usual: int
+    longest: int
+
+    @classmethod
+    def of(cls, config: TrainingConfig, manifest: dict[str, Any]) -> Facts:
+        """Return the facts of a dataset; with short_series: drop, the short ones do not count."""
+        items, longest = max(int(manifest.get("items", 1)), 1), int(manifest.get("longest_series", 0))
+        usual = min(int(manifest.get("rows", 0)) // items or longest, longest)
+        dropping = config.dataset.short_series == "drop"
+        shortest = usual if dropping else int(manifest.get("shortest_series", longest))
+        season = config.season_length(manifest)
+        cycles = {season, *(length for _, length in candidates(str(manifest.get("freq", ""))))} if season > 1 else set()
+        return cls(tuple(sorted(cycles)), items, shortest, usual, longest)
+
+
+def open_keys(given: dict[str, Any]) -> dict[str, str]:
+    """Take every `auto` out of the sections of a merged file, and return the keys that are left open, without reasons.
+
+    What depends on an open key and is not given either is open, too; a file that gives the steps says how to learn.
+    """
+    asked = set()
+    for key in KEYS:
+        section, name = key.split(".")
+        part = given.get(section)
+        if isinstance(part, dict) and part.get(name) == AUTO:
+            asked.add(key)
+            del part[name]
+    there = {f"{section}.{name}" for section, part in given.items() if isinstance(part, dict) for name in part}
+    model = given.get("model") if isinstance(given.get("model"), dict) else {}
+    if (model or {}).get("family", "chronos2") not in PATCHED:
+        return dict.fromkeys(asked, "")
+    steps_open = "training.steps" not in there
+    width_open = not there.intersection(_WIDTH)
+    history_open = "model.context_length" not in there
+    training = given.get("training")
+    steps = training.get("steps") if isinstance(training, dict) else None
+    few_steps = isinstance(steps, int) and steps <= USUAL_WARMUP
+    found = {
+        key
+        for key in KEYS
+        if key not in there
+        and (
+            key in asked
+            or (key in _LEARNING and steps_open)
+            or (key in _WIDTH and width_open)
+            or key in ("model.context_length", "model.patch_size", "training.learning_rate")
+            or (key == "model.min_context" and history_open)
+            or (key == "training.warmup_steps" and few_steps)
+        )
+    }
+    return {key: "" for key in KEYS if key in found}
+
+
+def stand_ins(given: dict[str, Any], opened: dict[str, str]) -> dict[str, Any]:
+    """Return a merged file with values for open keys that fit the given ones, so that the rest of it can be judged."""
+    parts = {name: given.get(name, {}) for name in ("model", "training")}
+    if not all(isinstance(part, dict) for part in parts.values()):
+        return given  # refused as it is
+    model, training = dict(parts["model"]), dict(parts["training"])
+    patch, context = model.get("patch_size"), model.get("context_length")
+    if "model.context_length" in opened and isinstance(patch, int) and 0 < patch <= 512:
+        least = model.get("min_context")
+        wanted = max(378, least if isinstance(least, int) else 0)
+        model["context_length"] = max(wanted // patch, 1) * patch if wanted == 378 else -(-wanted // patch) * patch
+    elif "model.patch_size" in opened and isinstance(context, int) and context >= 2:
+        model["patch_size"] = max(size for size in range(1, 15) if context % size == 0)
+    steps = training.get("steps")
+    if "training.warmup_steps" in opened and isinstance(steps, int) and 0 < steps <= USUAL_WARMUP:
+        training["warmup_steps"] = steps // 20
+    if "training.steps" in opened and isinstance(training.get("warmup_steps"), int):
+        training["steps"] = max(STEPS, training["warmup_steps"] + 1)
+    if "training.validation_windows" in opened and training.get("early_stopping_patience"):
+        training["validation_windows"] = 1
+    changed = {"model": model, "training": training}
+    return given | {name: part for name, part in changed.items() if part or name in given}
+
+
+def is_resolved(config: TrainingConfig) -> bool:
+    """Return whether nothing is left open."""
+    return all(config.automatic.values())
+
+
+def automatic_line(config: TrainingConfig, key: str, reason: str) -> str:
+    """Return `training.steps auto -> 600: why`; without an arrow while it is open."""
+    if not reason:
+        return f"{key} auto: by the data"
+    section, name = key.split(".")
+    value = getattr(getattr(config, section), name)
+    return f"{key} auto -> {'none' if value is None else str(value).lower() if isinstance(value, bool) else value}: {reason}"
+
+
+def resolve(
+    config: TrainingConfig, manifest: dict[str, Any], device: str, longest_context: int | None = None
+) -> TrainingConfig:
+    """Return `config` with a value and a reason for each key that it leaves open, by the dataset of `manifest`.
+
+    `longest_context` is the most that pretrained weights were made for, in observations. ConfigurationError when the values that are given leave none that fits.
+    """
+    if is_resolved(config):
+        return config
+    if config.model.family not in PATCHED:
+        first = next(key for key, reason in config.automatic.items() if not reason)
+        raise ConfigurationError(
+            f"{first}: auto is for the families {' and '.join(PATCHED)}, and model.family is {config.model.family}.",
+            hint="Give a number, or leave the key out.",
+        )
+    choices = _Choices(config, Facts.of(config, manifest), device, longest_context)
+    try:
+        return choices.made()
+    except ValidationError as error:
+        lines = " ".join(line for _, line in lines_of(error))
+        raise ConfigurationError(
+            f"The automatic settings do not fit what the configuration gives: {lines}",
+            hint="Leave out the keys that it names, so that they follow the data, too.",
+        ) from None
+
+
+class _Choices:
+    """The open keys of one configuration, filled one after the other: history, width, learning."""
+
+    def __init__(self, config: TrainingConfig, facts: Facts, device: str, longest_context: int | None) -> None:
+        self.config, self.facts, self.device = config, facts, device
+        self.longest_context = longest_context or 8192
+        self.values = {key: dict(getattr(config, key)) for key in ("model", "training")}
+        self.reasons = dict(config.automatic)
+        self.horizon = config.forecast.prediction_length
+
+    def made(self) -> TrainingConfig:
+        self._patch()
+        self._width()
+        self._validation()
+        self._context()
+        self._learning()
+        wanted = self.config.model_dump(mode="json")
+        for section, values in self.values.items():
+            wanted[section] |= values
+        wanted["automatic"] = self.reasons
+        return TrainingConfig.model_validate(wanted)
+
+    def _is_open(self, key: str) -> bool:
+        return self.reasons.get(key) == ""
+
+    def _set(self, key: str, value: Any, reason: str) -> None:
+        if self._is_open(key):
+            section, name = key.split(".")
+            self.values[section][name], self.reasons[key] = value, reason
+
+    def _get(self, key: str) -> Any:
+        section, name = key.split(".")
+        return self.values[section][name]
+
+    @property
+    def _cycle(self) -> int:
+        """The shortest season, which patches follow; 1 for none."""
+        return self.facts.cycles[0] if self.facts.cycles else 1
+
+    def _patch(self) -> None:
+        context = None if self._is_open("model.context_length") else self._get("model.context_length")
+        patch = patch_of(self._cycle, self.horizon)
+        said = f"a season is {self._cycle} observations, and a patch that fits it learns best"
+        if self._cycle == 1:
+            said = f"there is no season; short patches for a horizon of {self.horizon}"
+        if context is not None and context % patch:
+            patch = max(size for size in range(1, patch + 1) if context % size == 0)
+            said = f"it divides context_length {context}"
+        self._set("model.patch_size", patch, said)
+
+    def _width(self) -> None:
+        large = self.device == "cuda" and self.facts.items * self.facts.usual > 1_000_000
+        sizes = (256, 32, 512, 4, 8) if large else (64, 16, 128, 2, 4)
+        said = (
+            "more than a million observations and a GPU" if large else "small, as few observations and a CPU can teach"
+        )
+        if self.device == "cuda" and not large:
+            said = "small: fewer than a million observations teach no more"
+        for key, value in zip(_WIDTH, sizes, strict=True):
+            self._set(key, value, said)
+
+    def _validation(self) -> None:
+        """Windows before the held-out part; at most a fifth of what there is to learn from."""
+        room = self.facts.shortest - self.config.held_out_length
+        most = room // 5 // self.horizon
+        if most > 0:
+            windows = min(most, max(self.config.evaluation.windows, 1), 4)
+            said = f"the number of steps is found on them; {windows} of {self.horizon} observations are at most a fifth of the {room:,} before the held-out part"
+            self._set("training.validation_windows", windows, said)
+        else:
+            said = f"the {room:,} observations before the held-out part are too few to take a horizon of {self.horizon} from"
+            self._set("training.validation_windows", 0, said)
+
+    def _context(self) -> None:
+        patch, cycle = self._get("model.patch_size"), self._cycle
+        long = self.facts.cycles[-1] if len(self.facts.cycles) > 1 else 0
+        unseen = self.config.held_out_length + self._get("training.validation_windows") * self.horizon
+        room = max(self.facts.usual - unseen - self.horizon, patch)
+        wanted, said = max(10 * cycle, 4 * self.horizon) if cycle <= 12 else 2 * cycle, "ten seasons"
+        if cycle == 1:
+            wanted, said = max(32, 4 * self.horizon), "no season: four horizons, or 32 observations"
+        elif cycle > 12:
+            said = "two seasons"
+        if long and room >= 3 * long:
+            wanted, said = long + cycle, f"the {long} observations of the longer cycle, and a season"
+        if (limit := MOST_TOKENS * patch) < wanted:
+            wanted, said = limit, f"{MOST_TOKENS} patches, which a step can afford"
+        if (limit := room * 4 // 5) < wanted:
+            wanted, said = limit, f"four fifths of the {room:,} observations that a series has to learn from"
+        if self.longest_context < wanted:
+            wanted, said = self.longest_context, "what the pretrained weights were made for"
+        context = max(min(-(-wanted // patch), min(room, self.longest_context) // patch), 1) * patch
+        self._set("model.context_length", context, said)
+        context = self._get("model.context_length")
+        least = self.facts.shortest - unseen - self.horizon
+        if least >= 2 * context:
+            self._set("model.min_context", None, "the series are long: every window has a whole history")
+            return
+        # Half a history is enough for a window: more origins, and series that have just begun are forecast, too.
+        shortest = max(min(context // 2, least // 2), 1)
+        self._set(
+            "model.min_context", shortest, "windows may begin with less: more origins of a series, and shorter series"
+        )
+
+    def _learning(self) -> None:
+        facts, config = self.facts, self.config
+        pretrained = config.model.initialization == "pretrained"
+        observations = facts.items * max(facts.usual - config.held_out_length, 1)
+        steps = max(min(observations // OBSERVATIONS_A_STEP, STEPS), 100)
+        said = f"for {observations:,} observations, found by early stopping below this"
+        windows = self._get("training.validation_windows")
+        if not windows:
+            steps, said = max(steps // 3, 100), "few: nothing is left to find the number of steps on"
+        budget = config.training.time_budget_minutes
+        each = step_seconds(config, self.values["model"], self.device) * (2 if windows else 1)
+        if (most := max(int(budget * 60 / each), 20)) < steps:
+            steps, said = most, f"what {budget:g} minutes are estimated to hold on this device"
+        steps = steps // 10 * 10 if steps >= 100 else steps
+        self._set("training.steps", steps, said)
+        steps = self._get("training.steps")
+        self._set("training.warmup_steps", steps // 20, "a twentieth of the steps")
+        self._set(
+            "training.checkpoint_every_steps", max(math.ceil(steps / VALIDATIONS), 1), f"{VALIDATIONS} validations"
+        )
+        self._set(
+            "training.early_stopping_patience",
+            4 if windows else None,
+            "four validations without a better loss" if windows else "there is no validation",
+        )
+        self._set("training.refit", bool(windows), "what validated is learnt, too, once the number of steps is known")
+        self._set("training.mixup_share", *_mixup(config, facts, pretrained))
+        tiny = self.device == "cpu" and self._get("model.d_model") <= 128
+        self._set(
+            "training.cpu_threads",
+            1 if tiny else None,
+            "a model this small is slower on two" if tiny else "all there are",
+        )
+        if pretrained:
+            rate, said = (1e-4, "of a pretrained model, gently") if self._get("model.d_model") <= 256 else (
+                1e-5, "of a large pretrained model, very gently",
+            )  # fmt: skip
+        else:
+            rate, said = 3e-3, "what small models from random weights learn best with"
+        self._set("training.learning_rate", rate, said)
+
+
+def _mixup(config: TrainingConfig, facts: Facts, pretrained: bool) -> tuple[float, str]:
+    if config.dataset.known_covariates or len(config.dataset.targets) > 1:
+        return 0.0, "windows with further columns cannot be mixed"
+    if facts.items < 8 or pretrained:
+        return 0.0, "mixtures are for many series and random weights"
+    return (0.3, "few observations: mixtures of series keep it from learning them by heart") if (
+        facts.items * facts.usual < 20_000
+    ) else (0.0, "enough observations")  # fmt: skip
+
+
+def patch_of(cycle: int, horizon: int) -> int:
+    """Return the patch size for a season and a horizon: it divides the season, or is a multiple, and about 4 to 24 long."""
+    if cycle == 1:
+        return 2 if horizon <= 8 else 4
+    if cycle <= 3:
+        return cycle * 2
+    if cycle <= 7:
+        return cycle * 2 if horizon >= 2 * cycle and cycle > 5 else cycle
+    if cycle <= 24:
+        return cycle if cycle <= 12 else max(size for size in range(2, 13) if cycle % size == 0)
+    fits = [size for size in range(4, 25) if cycle % size == 0]
+    return (max(fits) if horizon >= 24 else min(fits)) if fits else 8

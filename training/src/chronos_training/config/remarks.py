@@ -1,0 +1,58 @@
+"""What a configuration says of a dataset and can hardly mean: warnings of the plan and of validate-config."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from chronos_training.config.auto import Facts
+from chronos_training.config.model_sections import PATCHED
+from chronos_training.config.schema import TrainingConfig
+
+# Below these, small models from random weights were worse than AutoETS or AutoTheta on the panels of docs/panels.md.
+FEW_SERIES = 8
+FEW_OBSERVATIONS = 1500
+
+
+def remarks(config: TrainingConfig, manifest: dict[str, Any]) -> list[str]:
+    """Return sentences about what a configuration may say of a dataset and can hardly mean."""
+    warning = config.season(manifest).warning
+    told = [warning] if warning else []
+    longest = int(manifest.get("longest_series", 0))
+    if config.model.family != "autogluon" and config.model.context_length >= longest + config.model.patch_size:
+        told.append(
+            f"model.context_length {config.model.context_length:,} is longer than the longest series ({longest:,} "
+            "observations): the rest is padding in every window, and is computed all the same."
+        )
+    if config.model.family not in PATCHED:
+        return told
+    return [*told, *_too_small(config, manifest), *_unfit(config, config.season_length(manifest))]
+
+
+def _too_small(config: TrainingConfig, manifest: dict[str, Any]) -> list[str]:
+    if config.model.initialization != "random" or "items" not in manifest:
+        return []
+    facts = Facts.of(config, manifest)
+    learnt = facts.items * max(facts.usual - config.held_out_length - config.validation_length, 0)
+    if learnt >= FEW_OBSERVATIONS and facts.items >= FEW_SERIES:
+        return []
+    return [
+        f"{facts.items:,} series with {learnt:,} observations to learn from are few for random weights "
+        f"(model.initialization): expect no more than AutoETS or AutoTheta give; pretrained weights need less."
+    ]
+
+
+def _unfit(config: TrainingConfig, season: int) -> list[str]:
+    patch, context = config.model.patch_size, config.model.context_length
+    if season == 1:
+        return []
+    told = []
+    if season % patch and patch % season:
+        told.append(
+            f"model.patch_size {patch} neither divides the season of {season} observations nor is a multiple of it: "
+            "such a model learns far worse."
+        )
+    if context < 2 * season:
+        told.append(
+            f"model.context_length {context:,} is less than two seasons of {season}: the model does not see one repeat."
+        )
+    return told
