@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 
 from chronos_training.config import TrainingConfig
-from chronos_training.config.season import candidates, season_of
 from chronos_training.config.remarks import remarks
+from chronos_training.config.season import candidates, season_of
 from chronos_training.data.season import measured, repetition
 
 

@@ -84,7 +84,7 @@ def step_seconds(config: TrainingConfig, model: dict[str, Any], device: str) -> 
     """
     sized = config.model_copy(update={"model": config.model.model_copy(update=model)})
     tokens = model["context_length"] // model["patch_size"] + 2
-    work = 6 * parameters(sized) * tokens * config.training.batch_size
+    work = 6.0 * parameters(sized) * int(tokens) * config.training.batch_size
     loop, speed = (0.02, 3e12) if device == "cuda" else (0.01, 4e10)
     return loop + work / speed
 
