@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import numpy as np
@@ -10,40 +11,91 @@ import pytest
 from chronos_training.config import TrainingConfig
 from chronos_training.core.errors import TrainingError
 from chronos_training.data.panel import Panel
+from chronos_training.models.evaluation.coverage import judged
+from chronos_training.models.evaluation.evidence import Dates, Evidence
 from chronos_training.models.evaluation.forecasts import MODEL, SEASONAL_NAIVE, Chunk
-from chronos_training.models.evaluation.relative import Ratio, ratio
+from chronos_training.models.evaluation.relative import Losses, Ratio, ratio
+from chronos_training.models.evaluation.resampling import Resampling
 from chronos_training.models.evaluation.scoring import Scoring
 from chronos_training.models.evaluation.sharpe import Strategy
 from chronos_training.models.evaluation.verdict import decision, verdict
 from tests.unit.models.conftest import chunk_with, panel_of
 
-HOW = {"confidence": 0.95, "samples": 500}
+ENOUGH = Evidence(10, 4, 112, "2020-01-01", "2020-04-21")
+HOLDS: dict[str, Any] = {"result": "holds", "coverage": 0.8, "nominal": 0.8}
+
+
+def how(dates: int = 4, block: int = 1, samples: int = 300, seed: int = 0) -> Resampling:
+    return Resampling(dates, block, 0.95, samples, seed)
+
+
+def losses(own: Any, other: Any = 1.0, items: Any = None) -> Losses:
+    """Losses (rows, dates); a row (rows,) is spread evenly over four dates."""
+    own = np.asarray(own, dtype=float)
+    own = np.repeat(own[:, None], 4, axis=1) if own.ndim == 1 else own
+    other = np.broadcast_to(np.asarray(other, dtype=float).reshape(-1, 1), own.shape) * 1.0
+    return Losses(own, other, np.ones(own.shape), np.arange(len(own)) if items is None else np.asarray(items))
+
+
+def certain(found: Losses, **more: int) -> Ratio:
+    result = ratio(found, how(found.own.shape[1], **more))
+    assert result is not None
+    return result
 
 
 def test_a_ratio_is_the_geometric_mean_and_seeded() -> None:
-    own, other = np.array([1.0, 4.0, np.nan, 0.0]), np.array([2.0, 2.0, 1.0, 1.0])
-    found = ratio(own, other, **HOW)
-    assert found is not None and found == ratio(own, other, **HOW)
+    found = certain(losses([1.0, 4.0], [2.0, 2.0]))
+    assert found == certain(losses([1.0, 4.0], [2.0, 2.0]))
     assert found.value == pytest.approx(1.0) and (found.rows, found.won, found.interval) == (2, 1, None)
-    assert ratio(np.array([np.nan]), np.array([1.0]), **HOW) is None
+    assert found.pooled == pytest.approx(5 / 4)
+    unseen = Losses(np.zeros((1, 4)), np.ones((1, 4)), np.zeros((1, 4)), np.arange(1))
+    assert ratio(unseen, how()) is None
 
 
-def test_more_rows_make_the_interval_narrower_and_it_covers() -> None:
+def test_an_exact_rival_is_lost_or_tied_and_never_left_out() -> None:
+    found = certain(losses([0.5, 0.0, 0.0], [0.0, 0.0, 0.5]))
+    assert (found.rows, found.won, found.tied, found.lost) == (3, 1, 1, 1)
+    assert found.value == pytest.approx(1.0)  # 100, 1 and 1/100: clipped as fev does
+
+
+def test_ratios_are_clipped() -> None:
+    assert certain(losses([9000.0, 1.0])).value == pytest.approx(10.0)
+    assert certain(losses([1e-9, 1.0])).value == pytest.approx(0.1)
+
+
+def test_one_series_that_hardly_moves_does_not_decide() -> None:
+    ratios = [0.6, 0.62, 0.65, 0.58, 0.63, 0.61, 0.66, 0.59]
+    sizes = np.array([*np.ones(8), 1e-9])
+    found = certain(losses(np.array([*ratios, 9000.0]) * sizes, sizes))
+    assert found.odd == (8,) and found.interval is not None and found.interval[1] > 1.0
+    said = verdict("naive", found, 0.95, ENOUGH, ["tariff"])
+    assert said["result"] == "better" and "without tariff" in said["sentence"] and "8 of 9 series" in said["sentence"]
+    # Nor does one on which the model happens to be exact.
+    found = certain(losses(np.array([*(1.02 + 0.1 * (np.array(ratios) - 0.6)), 1e-6]) * sizes, sizes))
+    assert verdict("naive", found, 0.95, ENOUGH, ["tariff"])["result"] != "better"
+
+
+def test_where_both_means_disagree_the_weaker_one_holds_and_both_are_said() -> None:
+    """Fifteen small series win by a third, and the large one, nearly all of what is sold, loses."""
     random = np.random.default_rng(0)
-    widths, hits = {}, 0
-    for count in (20, 2000):
-        found = ratio(np.exp(random.normal(0.1, 0.5, count)), np.ones(count), **HOW)
-        assert found is not None and found.interval is not None
-        low, high = found.interval
-        assert low <= found.value <= high
-        widths[count] = high - low
-    assert widths[2000] < widths[20] / 4
-    for seed in range(200):
-        rows = np.exp(np.random.default_rng(seed).normal(0.0, 0.5, 40))
-        found = ratio(rows, np.ones(40), confidence=0.95, samples=200)
-        assert found is not None and found.interval is not None
-        hits += found.interval[0] <= 1.0 <= found.interval[1]
-    assert 0.88 <= hits / 200 <= 0.99
+    size = np.array([*np.ones(15), 1000.0])
+    own = size[:, None] * np.array([*[0.65] * 15, 1.3])[:, None] * np.exp(random.normal(0, 0.02, (16, 4)))
+    found = certain(losses(own, size))
+    assert found.value < 0.75 and found.pooled is not None and found.pooled > 1.25
+    said = verdict("naive", found, 0.95, ENOUGH)
+    assert said["result"] in {"not distinguishable", "worse"}
+    assert "−32.0 %" in said["sentence"] and "+28.8 %" in said["sentence"] and "summed over all series" in said["sentence"]
+
+
+def test_more_series_and_dates_make_the_interval_narrower() -> None:
+    widths = {}
+    for items, dates in ((10, 4), (1000, 4), (1000, 40)):
+        random = np.random.default_rng(0)
+        rows = np.exp(random.normal(0, 0.3, (items, 1)) + random.normal(0, 0.1, dates) + random.normal(0, 0.2, (items, dates)))
+        found = certain(losses(rows))
+        assert found.interval is not None and found.interval[0] <= found.value <= found.interval[1]
+        widths[items, dates] = found.interval[1] - found.interval[0]
+    assert widths[10, 4] > widths[1000, 4] > 2 * widths[1000, 40]
 
 
 @pytest.mark.parametrize(
@@ -55,14 +107,43 @@ def test_more_rows_make_the_interval_narrower_and_it_covers() -> None:
     ],
 )
 def test_the_verdict_in_words(low: float, value: float, high: float, result: str, words: str) -> None:
-    found = verdict("auto_ets", Ratio(value, (low, high), 10, 7), 0.95)
+    found = verdict("auto_ets", Ratio(value, (low, high), 10, 7), 0.95, ENOUGH)
     assert found["result"] == result and found["sentence"].startswith(words)
     assert "lower on 7 of 10 series" in found["sentence"] and "95% interval" in found["sentence"]
 
 
-def test_one_series_distinguishes_nothing() -> None:
-    assert verdict("naive", Ratio(0.5, None, 1, 1), 0.95)["result"] == "not distinguishable"
-    assert verdict("naive", None, 0.95)["result"] == "undecided"
+@pytest.mark.parametrize(
+    ("evidence", "words"),
+    [
+        (Evidence(5, 4, 112, "", ""), "5 series (at least 6 are needed)"),
+        (Evidence(9, 1, 28, "", ""), "1 window (at least 2 are needed) is too little to tell"),
+        (Evidence(9, 4, 4, "", ""), "4 distinct dates (at least 7 are needed)"),
+    ],
+)
+def test_too_little_evidence_tells_nothing_and_recommends_nothing(evidence: Evidence, words: str) -> None:
+    found = verdict("seasonal_naive", Ratio(0.5, (0.4, 0.6), evidence.series, evidence.series), 0.95, evidence)
+    assert found["result"] == "cannot tell" and words in found["sentence"] and "% interval" not in found["sentence"]
+    assert found["sentence"].startswith("Cannot tell whether it is better than seasonal naive")
+    for condition in ("better_than_seasonal_naive", "not_worse_than_seasonal_naive", "better_than_all"):
+        refused = decision(condition, {"seasonal_naive": found}, HOLDS)
+        assert not refused["met"] and refused["sentence"].startswith("Not recommended: ")
+    assert decision("always", {"seasonal_naive": found}, HOLDS)["met"]
+    allowed = decision("not_worse_than_seasonal_naive", {"seasonal_naive": found}, HOLDS, without_evidence=True)
+    assert allowed["met"]
+
+
+@pytest.mark.parametrize("count", [1, 5, 40])
+def test_who_loses_on_every_series_is_worse_whatever_the_number(count: int) -> None:
+    """By five series (the case with five.csv) nothing can be told but this."""
+    evidence = Evidence(count, 4, 28, "", "")
+    found = verdict("seasonal_naive", Ratio(7.99, None, count, 0), 0.95, evidence)
+    assert found["result"] == "worse" and found["sentence"].startswith("Worse than seasonal naive: WQL +699.0 %")
+    assert ("too little to tell by how much" in found["sentence"]) == (count < 6)
+    assert not decision("not_worse_than_seasonal_naive", {"seasonal_naive": found}, HOLDS, without_evidence=True)["met"]
+
+
+def test_nothing_to_compare_is_undecided() -> None:
+    assert verdict("naive", None, 0.95, ENOUGH)["result"] == "undecided"
 
 
 def of(**results: str) -> dict[str, Any]:
@@ -85,9 +166,28 @@ def of(**results: str) -> dict[str, Any]:
     ],
 )
 def test_what_is_recommended(condition: str, verdicts: dict[str, Any], met: bool, says: str) -> None:
-    found = decision(condition, verdicts)
+    found = decision(condition, verdicts, HOLDS)
     assert found["met"] is met and says in found["sentence"]
     assert found["sentence"].startswith("Recommended: " if met else "Not recommended: ")
+
+
+def test_intervals_that_are_too_narrow_are_not_recommended() -> None:
+    """A model that is better, whose 80 % interval covers 31 % of what happened."""
+    random = np.random.default_rng(0)
+    seen = np.full((20, 4), 28.0)
+    narrow = judged(random.binomial(28, 0.31, seen.shape), seen, [0.1, 0.5, 0.9], how(), 0.1, None)
+    assert narrow["result"] == "too narrow" and "covers 3" in narrow["sentence"] and narrow["interval"][1] < 0.5
+    found = decision("not_worse_than_seasonal_naive", of(seasonal_naive="better"), narrow)
+    assert not found["met"] and "covers 3" in found["sentence"]
+    assert decision("always", of(seasonal_naive="better"), narrow)["met"]
+    good = judged(random.binomial(28, 0.78, seen.shape), seen, [0.1, 0.5, 0.9], how(), 0.1, None)
+    wide = judged(np.full((20, 4), 27.0), seen, [0.1, 0.5, 0.9], how(), 0.1, None)
+    assert (good["result"], wide["result"]) == ("holds", "too wide")
+    assert decision("not_worse_than_seasonal_naive", of(seasonal_naive="better"), wide)["met"]
+    few = judged(seen * 0.3, seen, [0.1, 0.5, 0.9], how(), 0.1, "5 series are too little to tell")
+    assert few["result"] == "cannot tell" and "too little to tell" in few["sentence"]
+    assert judged(seen, seen, [0.6, 0.9], how(), 0.1, None)["coverage"] is None
+    assert judged(seen * 0, seen * 0, [0.1, 0.9], how(), 0.1, None)["result"] == "cannot tell"
 
 
 def test_the_sharpe_ratio_by_hand() -> None:
@@ -147,7 +247,9 @@ def test_a_panel_in_two_chunks_has_the_same_scores(panel: Panel, config: Trainin
     assert other["aggregate"][MODEL]["wql"] == pytest.approx(whole["aggregate"][MODEL]["wql"])
 
 
-def test_a_tie_is_not_better(panel: Panel, config: TrainingConfig, chunk: Chunk) -> None:
+def test_a_tie_is_not_better(panel: Panel, config: TrainingConfig) -> None:
+    panel = panel_of([panel.row_values(i % 5) + i for i in range(8)])  # of five series nothing could be told
+    chunk = chunk_with(panel, config, range(8))
     chunk.quantiles[MODEL] = chunk.quantiles[SEASONAL_NAIVE]
     assert result_of(panel, config, chunk)["verdict"]["result"] == "not distinguishable"
 
@@ -158,42 +260,64 @@ def test_series_of_zeros_and_constants_do_not_break_the_comparison(panel: Panel,
     scores = result_of(other, config, chunk_with(other, config, range(5)))
     assert scores["per_series"][0][MODEL]["wql"] is None
     assert scores["per_series"][1][MODEL]["mase"] is None
-    assert scores["verdict"]["series"] < 5
+    # Neither moves at all: naive is exact, and there was nothing to forecast. They are left out, and that is said.
+    assert scores["verdict"]["series"] == 3 and scores["evidence"]["constant_series"] == 2
+    assert "2 series that never change are left out" in scores["evidence"]["sentence"]
+    assert scores["aggregate"][MODEL]["series"] == {"wql": 4, "mase": 3, "mae": 5, "rmse": 5, "smape": 5}
 
 
-@pytest.mark.parametrize("rows", [6, 10, 30])
-def test_equal_forecasters_are_told_apart_as_rarely_as_promised(rows: int) -> None:
-    random, wrong = np.random.default_rng(0), 0
-    for seed in range(600):
-        own = np.exp(random.normal(0.0, 0.2, rows))
-        found = verdict("naive", ratio(own, np.ones(rows), confidence=0.95, samples=200, seed=seed), 0.95)
-        wrong += found["result"] != "not distinguishable"
-    assert wrong / 600 < 0.09  # 5 % are promised; 600 draws scatter by 1 %, and six rows are few for any method
+def test_rounding_noise_is_no_variation(panel: Panel, config: TrainingConfig) -> None:
+    """0.1 + 0.2 in every eleventh row of a series of 0.3 made a MASE of 8e9 and turned the verdict."""
+    tariff = np.where(np.arange(120) % 11 == 0, 0.1 + 0.2, 0.3)
+    values = [panel.row_values(i % 5) + i for i in range(8)]
+    without, other = panel_of(values), panel_of([*values, tariff])
+    alone = result_of(without, config, chunk_with(without, config, range(8)))
+    found = result_of(other, config, chunk_with(other, config, range(9)))
+    assert found["aggregate"][MODEL]["mase"] == pytest.approx(alone["aggregate"][MODEL]["mase"])
+    assert found["per_series"][8][MODEL]["mase"] is None and found["evidence"]["constant_series"] == 1
+    assert found["verdict"] == alone["verdict"]
 
 
-def test_too_few_series_distinguish_nothing_and_the_sentence_says_so() -> None:
-    found = verdict("naive", ratio(np.full(5, 0.5), np.ones(5), **HOW), 0.95)
-    assert found["result"] == "not distinguishable"
-    assert "5 series are too few to tell" in found["sentence"] and "interval" not in found["sentence"]
+def test_hours_of_one_day_are_one_date_and_series_may_end_on_different_days(config: TrainingConfig) -> None:
+    values = [np.random.default_rng(i).normal(10, 1, 120) for i in range(8)]
+    daily = panel_of(values)
+    hourly = dataclasses.replace(daily, freq="h")
+    for panel, dates in ((daily, 21), (hourly, 1)):
+        found = result_of(panel, config, chunk_with(panel, config, range(8)))
+        assert found["evidence"]["dates"] == dates and found["evidence"]["enough"] == (dates > 6)
+    shifted = daily.starts + np.arange(8) * np.timedelta64(7, "D")
+    later = dataclasses.replace(daily, starts=shifted)
+    found = result_of(later, config, chunk_with(later, config, range(8)))
+    assert found["evidence"]["dates"] == 21 + 49 and len(found["by_period"]) == 3 + 7
+    assert [one["series"] for one in found["by_period"]] == [1, 2, 3, 3, 3, 3, 3, 3, 2, 1]
+
+
+def test_windows_that_overlap_are_no_further_dates(panel: Panel, config: TrainingConfig) -> None:
+    wide = config.model_dump(mode="json")
+    wide["evaluation"] |= {"windows": 20, "stride": 1}
+    config = TrainingConfig.model_validate(wide)
+    dates = Dates(panel, config)
+    dates.add(chunk_with(panel, config, range(5)))
+    assert (dates.resampling().dates, dates.resampling().block) == (20, 7) and dates.evidence(5, 0).dates == 26
 
 
 def test_the_order_of_rows_changes_no_interval() -> None:
     own = np.exp(np.random.default_rng(0).normal(0.0, 0.3, 20))
-    assert ratio(own, np.ones(20), **HOW) == ratio(own[::-1], np.ones(20), **HOW)
+    assert certain(losses(own)) == certain(losses(own[::-1], items=np.arange(20)[::-1]))
 
 
 def test_targets_of_one_item_are_one_observation_of_the_comparison() -> None:
     """Ten items with four targets that move together are ten independent rows, not forty."""
     random = np.random.default_rng(0)
     items = np.exp(random.normal(0.1, 0.3, 10))
-    own, groups = np.repeat(items, 4), np.repeat(np.arange(10), 4)
-    alone, together = ratio(items, np.ones(10), **HOW), ratio(own, np.ones(40), groups=groups, **HOW)
-    assert alone is not None and together is not None
-    assert together.interval == pytest.approx(alone.interval) and together.rows == 10
+    alone = certain(losses(items))
+    together = certain(losses(np.repeat(items, 4), items=np.repeat(np.arange(10), 4)))
+    assert alone.interval is not None and together.rows == 10
+    assert together.interval == pytest.approx(alone.interval)
 
 
 def test_no_comparison_recommends_nothing() -> None:
-    assert not decision("better_than_all", {})["met"]
+    assert not decision("better_than_all", {}, HOLDS)["met"]
 
 
 @pytest.mark.parametrize("name", [MODEL, SEASONAL_NAIVE])
@@ -223,7 +347,7 @@ def test_buying_and_holding_pays_for_buying() -> None:
 
 
 def test_nearly_equal_rows_give_an_interval_that_json_can_hold() -> None:
-    own = np.exp(np.array([1e-13, 0.0, 2e-13, 1e-13, 3e-13, 0.8]))
-    found = ratio(own, np.ones(6), **HOW)
-    assert found is not None and found.interval is not None
-    assert 0.99 < found.interval[0] <= found.value <= found.interval[1] <= own.max()
+    found = certain(losses(np.exp(np.array([1e-13, 0.0, 2e-13, 1e-13, 3e-13, 0.8]))))
+    assert found.interval is not None and 0.0 < found.interval[0] <= found.value <= found.interval[1] < np.inf
+    same = certain(losses(np.full(6, 0.5)))
+    assert same.interval == pytest.approx((0.5, 0.5))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
@@ -130,7 +130,7 @@ class EvaluationSection(Section):
         ["naive", "auto_ets", "auto_theta", "zero_shot"],
         description="What the model is compared with beside seasonal naive; zero_shot is the model that it started from.",
     )
-    confidence: Real = Field(0.95, gt=0.5, lt=1.0, description="Coverage of the bootstrap intervals over series.")
+    confidence: Real = Field(0.95, gt=0.5, lt=1.0, description="Coverage of the bootstrap intervals over series and dates.")
     bootstrap_samples: Whole = Field(1000, ge=100, le=100_000, description="Resamples of a bootstrap interval.")
     publish_if: Literal[
         "always",
@@ -141,7 +141,18 @@ class EvaluationSection(Section):
     ] = Field(
         "not_worse_than_seasonal_naive",
         description="What must hold for the model to be recommended and offered as the latest of its name (model.base_run: latest); "
-        "it is stored in any case.",
+        "it is stored in any case. Too little evidence, and intervals that are too narrow, fail every condition but always.",
+    )
+    publish_without_evidence: Annotated[bool, Field(strict=True)] = Field(
+        False,
+        description="Take what too few series, windows or dates cannot tell for not distinguishable when publish_if is decided.",
+    )
+    coverage_tolerance: Real = Field(
+        0.1,
+        ge=0.0,
+        le=1.0,
+        description="How far the coverage of the outermost quantiles may lie below what they promise before the intervals are "
+        "too narrow to recommend the model; 1: never.",
     )
     cost_basis_points: Real = Field(
         5.0,

@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from chronos_training.data.resolution import noise
+from chronos_training.data.resolution import RESOLUTION, noise
 
 Array = np.ndarray
 ROW_METRICS = ("wql", "mase", "mae", "rmse", "smape")
@@ -54,6 +54,8 @@ class Scores:
 
     levels: list[float]
     rows: dict[str, list[Array]] = field(default_factory=lambda: {name: [] for name in ROW_METRICS})
+    # By window, (rows, windows): the summed quantile loss, MASE (NaN where there is none), and observations in the interval.
+    windows: dict[str, list[Array]] = field(default_factory=lambda: {"loss": [], "mase": [], "inside": []})
     # Sums over rows and windows by step of the horizon: (horizon,), and (levels, horizon) for what is covered.
     loss: Any = 0.0
     weight: Any = 0.0
@@ -74,7 +76,14 @@ class Scores:
         both = np.abs(actual) + np.abs(median)
         share = np.where(both > 0, 2.0 * error / np.where(both > 0, both, 1.0), np.where(there, 0.0, np.nan))
         self.rows["wql"].append(_divided(loss.sum(axis=(1, 2)), total))
-        self.rows["mase"].append(_mean(_mean(error, 2) / scales, 1))
+        mase = _mean(error, 2) / scales
+        inside = (actual >= quantiles[:, :, 0]) & (actual <= quantiles[:, :, -1]) & there
+        lost = loss.sum(axis=2) / len(self.levels)
+        # What two forecasts differ by through rounding alone is no loss: both are exact.
+        self.windows["loss"].append(np.where(lost <= RESOLUTION * weight.sum(axis=2), 0.0, lost))
+        self.windows["mase"].append(mase)
+        self.windows["inside"].append(inside.sum(axis=2))
+        self.rows["mase"].append(_mean(mase, 1))
         self.rows["mae"].append(_mean(error, (1, 2)))
         self.rows["rmse"].append(np.sqrt(_mean(error**2, (1, 2))))
         self.rows["smape"].append(_mean(share, (1, 2)))
@@ -88,13 +97,22 @@ class Scores:
         """Return a metric (rows,) in the order in which rows were added, NaN where it is not defined."""
         return np.concatenate(self.rows[name]) if self.rows[name] else np.empty(0)
 
+    def by_window(self, name: str) -> Array:
+        """Return the loss, MASE or count `name` of each window, (rows, windows)."""
+        return np.concatenate(self.windows[name])
+
     def aggregate(self) -> dict[str, Any]:
-        """Return WQL as the ratio of sums over all rows (large series weigh more, as in the papers), the others as means over rows."""
+        """Return WQL as the ratio of sums over all rows (large series weigh more, as in the papers), the others as means over rows.
+
+        `series` says over how many rows each is defined.
+        """
         total = float(np.sum(self.weight)) * len(self.levels)
         means = {name: number(_mean(self.by_row(name), 0)) for name in ROW_METRICS if name != "wql"}
         seen = float(np.sum(self.seen))
         coverage = [number(value) for value in _divided(np.sum(self.covered, axis=-1), np.full(len(self.levels), seen))]
-        return {"wql": float(np.sum(self.loss)) / total if total else None, **means, "coverage": coverage}
+        defined = {name: int(np.isfinite(self.by_row(name)).sum()) for name in ROW_METRICS}
+        wql = float(np.sum(self.loss)) / total if total else None
+        return {"wql": wql, **means, "coverage": coverage, "series": defined}
 
     def by_horizon(self) -> dict[str, list[float | None]]:
         """Return WQL, MAE and the coverage of the outer levels for each step of the horizon."""

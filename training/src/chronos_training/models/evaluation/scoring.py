@@ -9,9 +9,12 @@ import numpy as np
 from chronos_training.config.schema import TrainingConfig
 from chronos_training.core.errors import TrainingError
 from chronos_training.data.panel import Panel
+from chronos_training.data.resolution import is_constant
 from chronos_training.models.evaluation import metrics
 from chronos_training.models.evaluation.forecasts import MODEL, SEASONAL_NAIVE, Chunk
-from chronos_training.models.evaluation.relative import ratio
+from chronos_training.models.evaluation.comparing import Comparing
+from chronos_training.models.evaluation.coverage import judged
+from chronos_training.models.evaluation.evidence import Dates
 from chronos_training.models.evaluation.sharpe import Strategy
 from chronos_training.models.evaluation.verdict import NAMES, decision, verdict
 
@@ -25,6 +28,9 @@ class Scoring:
         self._levels = list(config.forecast.quantile_levels)
         self._season = config.season_length(panel.manifest)
         self._scores: dict[str, metrics.Scores] = {}
+        self._dates = Dates(panel, config)
+        self._seen: list[Any] = []  # (rows, windows): observations
+        self._constant: list[bool] = []  # by row
         self._strategy = Strategy(
             config.forecast.target_kind, panel.freq, config.stride, config.evaluation.cost_basis_points
         )
@@ -36,6 +42,10 @@ class Scoring:
             item, first = self._panel.row(chunk.rows[0])[0], int(chunk.origins[0, 0])
             self._held_out_from = str(self._panel.timestamps(item, first, first + 1)[0])
         scales = np.array([[metrics.seasonal_scale(h, self._season) for h in row] for row in chunk.histories])
+        self._dates.add(chunk)
+        self._seen.append((~np.isnan(chunk.actual)).sum(axis=2))
+        for history, actual in zip(chunk.histories, chunk.actual, strict=True):
+            self._constant.append(is_constant(np.concatenate([history[-1], actual[-1]])))
         for name, quantiles in chunk.quantiles.items():
             self._must_be_numbers(name, chunk, quantiles)
             self._scores.setdefault(name, metrics.Scores(self._levels)).add(chunk.actual, quantiles, scales)
@@ -61,21 +71,30 @@ class Scoring:
         rows = {name: {key: scores.by_row(key) for key in metrics.ROW_METRICS} for name, scores in self._scores.items()}
         aggregate = {name: scores.aggregate() for name, scores in self._scores.items()}
         items = np.arange(self._panel.rows) // len(self._panel.targets)
-
-        def compared(own: str, other: str, key: str) -> Any:
-            return ratio(
-                rows[own][key], rows[other][key], confidence=how.confidence, samples=how.bootstrap_samples,
-                seed=self._config.training.seed, groups=items,
-            )  # fmt: skip
-
+        seen, constant = np.concatenate(self._seen), np.array(self._constant)
+        compared = ~constant & (seen.sum(axis=1) > 0)
+        comparing = Comparing(self._scores, items, self._dates.periods(), seen, compared, self._dates.resampling())
+        evidence = self._dates.evidence(len(np.unique(items[compared])), int(constant.sum()))
+        against = {name: comparing.by_wql(name, SEASONAL_NAIVE) for name in self._scores}
         for name, values in aggregate.items():
-            for key in ("wql", "mase"):
-                found = compared(name, SEASONAL_NAIVE, key)
+            for key, found in (("wql", against[name]), ("mase", comparing.by_mase(name, SEASONAL_NAIVE))):
                 values[f"relative_{key}"] = found.value if found else None
                 values[f"relative_{key}_interval"] = list(found.interval) if found and found.interval else None
-        verdicts = {
-            name: verdict(name, compared(MODEL, name, "wql"), how.confidence) for name in NAMES if name in self._scores
+                values[f"relative_{key}_series"] = found.rows if found else 0
+                values[f"relative_{key}_pooled"] = found.pooled if found else None
+        verdicts = {}
+        for name in NAMES:
+            if name in self._scores:
+                found = against[MODEL] if name == SEASONAL_NAIVE else comparing.by_wql(MODEL, name)
+                odd = [self._panel.item_ids[item] for item in found.odd] if found else []
+                verdicts[name] = verdict(name, found, how.confidence, evidence, odd)
+        coverage = {
+            name: judged(
+                *comparing.covered(name), self._levels, comparing.how, how.coverage_tolerance, evidence.missing
+            )
+            for name in (MODEL, SEASONAL_NAIVE)
         }
+        spans = zip(self._dates.spans(), comparing.by_period(MODEL, SEASONAL_NAIVE), strict=True)
         return {
             "schema_version": 1,
             "quantile_levels": self._levels,
@@ -89,7 +108,13 @@ class Scoring:
             "by_horizon": {name: scores.by_horizon() for name, scores in self._scores.items()},
             "verdict": verdicts[SEASONAL_NAIVE],
             "verdicts": verdicts,
-            "publish": decision(how.publish_if, verdicts),
+            "evidence": evidence.about(),
+            "interval_coverage": coverage[MODEL],
+            "interval_coverage_seasonal_naive": coverage[SEASONAL_NAIVE],
+            "publish": decision(
+                how.publish_if, verdicts, coverage[MODEL], without_evidence=how.publish_without_evidence
+            ),
+            "by_period": [{"first_date": first, "last_date": last, **values} for (first, last), values in spans],
             "sharpe": self._strategy.result(),
             "per_series": [
                 {"item_id": self._panel.row_id(row), **{name: self._row(values, row) for name, values in rows.items()}}

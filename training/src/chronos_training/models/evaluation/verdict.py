@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
+from chronos_training.models.evaluation.coverage import NARROW
+from chronos_training.models.evaluation.evidence import Evidence
 from chronos_training.models.evaluation.relative import Ratio
 
 NAMES = {
@@ -13,64 +16,128 @@ NAMES = {
     "auto_theta": "AutoTheta",
     "zero_shot": "the model it started from",
 }
-BETTER, EQUAL, WORSE = "better", "not distinguishable", "worse"
+BETTER, EQUAL, WORSE, UNKNOWN, UNDEFINED = "better", "not distinguishable", "worse", "cannot tell", "undecided"
+WORDS = {
+    BETTER: "Better than",
+    WORSE: "Worse than",
+    EQUAL: "Not distinguishable from",
+    UNKNOWN: "Cannot tell whether it is better than",
+}
+WEAKEST_FIRST = (WORSE, UNKNOWN, EQUAL, BETTER)
 
 
-def verdict(name: str, found: Ratio | None, confidence: float) -> dict[str, Any]:
-    """Return the comparison with one forecaster by WQL: `result`, the ratio with its interval, and one sentence."""
+def verdict(
+    name: str, found: Ratio | None, confidence: float, evidence: Evidence, odd: Sequence[str] = ()
+) -> dict[str, Any]:
+    """Return the comparison with one forecaster by WQL: `result`, the ratio with its interval, and one sentence.
+
+    `odd` are the names of `found.odd`. The rules, in their order (docs/evaluation.md): who loses on every item is worse; too
+    little evidence tells nothing; the whole interval on one side of 1 decides; no single item may; and where the mean over
+    items and the ratio of the sums point in opposite directions, the weaker of the two holds.
+    """
     who = NAMES[name]
     if found is None:
         return {
             "against": name,
-            "result": "undecided",
-            "sentence": f"Against {who}: WQL is not defined on these series.",
+            "result": UNDEFINED,
+            "sentence": f"Against {who}: there is nothing to compare on these series.",
         }
-    if found.interval is None:
-        result, interval = EQUAL, f"{found.rows} series are too few to tell"
+    missing = evidence.missing
+    lost_all = found.lost == found.rows
+    reasons = []
+    if lost_all:
+        result = WORSE
+    elif missing or found.interval is None:
+        result = UNKNOWN
     else:
+        result = _by_interval(found.interval)
+        if found.without_interval is not None and found.without is not None:
+            result = _by_interval(found.without_interval)
+            names = ", ".join(odd)
+            reasons.append(
+                f"no single series decides: without {names}, which {'is' if len(found.odd) == 1 else 'are'} ten times away from "
+                f"the others, {change(found.without)}"
+            )
+        if found.pooled is not None and (found.pooled - 1.0) * (found.value - 1.0) < 0:
+            pooled = _by_interval(found.pooled_interval) if found.pooled_interval else UNKNOWN
+            result = weakest([result, pooled])
+            reasons.append(
+                f"but {change(found.pooled)} summed over all series, where large ones weigh more: the weaker of the two counts"
+            )
+    sentence = f"{WORDS[result]} {who}: WQL {change(found.value)} by the geometric mean over {found.rows:,} series"
+    if found.interval is not None and not missing:
         low, high = found.interval
-        result = BETTER if high < 1.0 else WORSE if low > 1.0 else EQUAL
-        interval = f"{confidence:.0%} interval {_change(low)} to {_change(high)}"
-    word = {BETTER: "Better than", WORSE: "Worse than", EQUAL: "Not distinguishable from"}[result]
-    sentence = (
-        f"{word} {who}: WQL {_change(found.value)} by the geometric mean over series ({interval}), "
-        f"lower on {found.won} of {found.rows} series."
-    )
+        sentence += f" ({confidence:.0%} interval over series and dates {change(low)} to {change(high)})"
+    tied = f" and the same on {found.tied}" if found.tied else ""
+    sentence += f", lower on {found.won} of {found.rows} series{tied}"
+    if missing:
+        reasons.append(f"{missing} by how much" if lost_all else missing)
     return {
         "against": name,
         "result": result,
         "relative_wql": found.value,
         "interval": list(found.interval) if found.interval else None,
         "series_won": found.won,
+        "series_tied": found.tied,
         "series": found.rows,
-        "sentence": sentence,
+        "relative_wql_pooled": found.pooled,
+        "interval_pooled": list(found.pooled_interval) if found.pooled_interval else None,
+        "sentence": "; ".join([sentence, *reasons]) + ".",
     }
 
 
-def _change(ratio: float) -> str:
-    return f"{(ratio - 1.0) * 100:+.1f} %".replace("-", "−")
+def _by_interval(interval: tuple[float, float]) -> str:
+    low, high = interval
+    return BETTER if high < 1.0 else WORSE if low > 1.0 else EQUAL
 
 
-def decision(condition: str, verdicts: dict[str, dict[str, Any]]) -> dict[str, Any]:
-    """Return whether the model is recommended for use: `condition`, `met`, and one sentence."""
+def weakest(results: Sequence[str]) -> str:
+    """Return the result that speaks least for the model."""
+    return min(results, key=WEAKEST_FIRST.index)
+
+
+def change(ratio: float) -> str:
+    """Return a ratio as a change: 0.9 is −10.0 %."""
+    return f"{(ratio - 1.0) * 100:+,.1f} %".replace("-", "−")
+
+
+def decision(
+    condition: str, verdicts: dict[str, dict[str, Any]], coverage: dict[str, Any], *, without_evidence: bool = False
+) -> dict[str, Any]:
+    """Return whether the model is recommended for use: `condition`, `met`, and one sentence.
+
+    Too little evidence and intervals that are too narrow recommend nothing; `without_evidence` takes what cannot be told
+    for not distinguishable.
+    """
     if condition == "always":
         return _decided(condition, True, "whatever the comparison says")
+    results = {name: one["result"] for name, one in verdicts.items()}
+    if without_evidence:
+        results = {name: EQUAL if result == UNKNOWN else result for name, result in results.items()}
+    met, reason = _compared(condition, results)
+    if met and coverage["result"] == NARROW:
+        covered, nominal = coverage["coverage"] * 100, coverage["nominal"] * 100
+        return _decided(condition, False, f"{reason}, but its {nominal:.0f} % interval covers {covered:.0f} % only")
+    return _decided(condition, met, reason)
+
+
+def _compared(condition: str, results: dict[str, str]) -> tuple[bool, str]:
     if condition == "better_than_all":
-        if not verdicts:
-            return _decided(condition, False, "there is no comparison")
-        lost = [NAMES[name] for name, one in verdicts.items() if one["result"] != BETTER]
-        return _decided(
-            condition, not lost, f"it is not better than {', '.join(lost)}" if lost else "it is better than all"
-        )
+        if not results:
+            return False, "there is no comparison"
+        lost = [NAMES[name] for name, result in results.items() if result != BETTER]
+        return not lost, f"it is not better than {', '.join(lost)}" if lost else "it is better than all"
     against = condition.removeprefix("not_").split("_than_")[1]
-    if against not in verdicts:
-        return _decided(condition, False, f"there is no comparison with {NAMES[against]}")
-    result = verdicts[against]["result"]
+    if against not in results:
+        return False, f"there is no comparison with {NAMES[against]}"
+    result = results[against]
+    if result == UNKNOWN:
+        return False, f"there is too little evidence to tell whether it is better than {NAMES[against]}"
     met = result in (BETTER, EQUAL) if condition.startswith("not_worse") else result == BETTER
     word = {BETTER: "better than", WORSE: "worse than", EQUAL: "not distinguishable from"}.get(
         result, "not comparable with"
     )
-    return _decided(condition, met, f"it is {word} {NAMES[against]}")
+    return met, f"it is {word} {NAMES[against]}"
 
 
 def _decided(condition: str, met: bool, reason: str) -> dict[str, Any]:

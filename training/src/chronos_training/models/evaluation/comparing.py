@@ -1,0 +1,77 @@
+"""The forecasters' losses side by side, by item and by period of the windows: what every verdict and interval is made from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from chronos_training.models.evaluation.metrics import Scores, number
+from chronos_training.models.evaluation.relative import Losses, Ratio, ratio
+from chronos_training.models.evaluation.resampling import Resampling
+
+Array = np.ndarray
+
+
+@dataclass(frozen=True)
+class Comparing:
+    """`items` (rows,) and `periods` (rows, windows) say where a loss belongs; rows not in `compared` are in no comparison.
+
+    `seen` (rows, windows) counts observations.
+    """
+
+    scores: dict[str, Scores]
+    items: Array
+    periods: Array
+    seen: Array
+    compared: Array
+    how: Resampling
+
+    def by_wql(self, own: str, other: str) -> Ratio | None:
+        """Return the comparison of two forecasters by quantile loss: WQL's denominator, the actual values, is the same."""
+        return self._ratio(*(self.scores[name].by_window("loss") for name in (own, other)), self.seen > 0)
+
+    def by_mase(self, own: str, other: str) -> Ratio | None:
+        """Return the comparison of two forecasters by MASE, where it is defined."""
+        values = [self.scores[name].by_window("mase") for name in (own, other)]
+        there = np.isfinite(values[0]) & np.isfinite(values[1])
+        return self._ratio(*(np.where(there, one, 0.0) for one in values), there)
+
+    def _ratio(self, own: Array, other: Array, there: Array) -> Ratio | None:
+        rows = self.compared
+        parts = [self.spread(values * 1.0)[rows] for values in (own, other, there)]
+        return ratio(Losses(*parts, self.items[rows]), self.how)
+
+    def spread(self, values: Array) -> Array:
+        """Return values (rows, windows) summed by period, (rows, periods)."""
+        out = np.zeros((len(values), self.how.dates))
+        np.add.at(out, (np.arange(len(values))[:, None], self.periods), values)
+        return out
+
+    def covered(self, name: str) -> tuple[Array, Array]:
+        """Return observations inside a forecaster's outer interval, and all, by item and period: (items, periods)."""
+        found = []
+        for values in (self.scores[name].by_window("inside"), self.seen):
+            out = np.zeros((int(self.items.max()) + 1, self.how.dates))
+            np.add.at(out, self.items, self.spread(values * 1.0))
+            found.append(out)
+        return found[0], found[1]
+
+    def by_period(self, name: str, other: str) -> list[dict[str, Any]]:
+        """Return for each period the pooled ratio of the losses, on how many items it is lower, and the coverage."""
+        own, base = (self.spread(self.scores[one].by_window("loss")) for one in (name, other))
+        inside, seen = (values.sum(axis=0) for values in self.covered(name))
+        out = []
+        for period in range(self.how.dates):
+            there = self.spread(self.seen * 1.0)[:, period] > 0
+            mine, its = own[there, period], base[there, period]
+            out.append(
+                {
+                    "relative_wql": float(mine.sum() / its.sum()) if its.sum() > 0 else None,
+                    "series_won": int((mine < its).sum()),
+                    "series": int(there.sum()),
+                    "coverage": number(float(inside[period] / seen[period])) if seen[period] else None,
+                }
+            )
+        return out
