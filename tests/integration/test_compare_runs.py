@@ -46,6 +46,25 @@ def test_what_differs_and_how_they_scored(s3: Any) -> None:
     assert max(map(len, found.lines())) < 78
 
 
+def test_what_the_verdicts_were_and_over_how_many_series(s3: Any) -> None:
+    for run_id, result in ((FIRST, "better"), (SECOND, "cannot tell")):
+        ended(s3, run_id)
+        metadata = {
+            "name": "mine",
+            "metrics": {"wql": 0.05, "relative_wql": 0.7, "relative_wql_series": 1051},
+            "validation": {"verdict": {"result": result}, "interval_coverage": {"result": "too narrow"}},
+        }
+        key = layout.run_prefix("dev", run_id) + "model_metadata.json"
+        s3.put_object(Bucket=BUCKET, Key=key, Body=json.dumps(metadata).encode())
+    found = compare(s3, BUCKET, "dev", [FIRST, SECOND], None)
+    text = [" ".join(line.split()) for line in found.lines()]
+    assert "relative_wql_series 1,051 1,051" in text and "against naive better cannot tell" in text
+    assert "intervals too narrow too narrow" in text
+    runs = list_runs(s3, BUCKET, "dev", 20, None)
+    assert [(run.series, run.verdict) for run in runs] == [(1051, "cannot tell"), (1051, "better")]
+    assert max(map(len, table(runs))) < 78 and "0.700 1,051" in " ".join(table(runs)[2].split())
+
+
 def test_a_run_without_scores_has_none_and_three_fit_side_by_side(s3: Any) -> None:
     ended(s3, FIRST)
     ended(s3, SECOND, wql=None, note="x" * 200)

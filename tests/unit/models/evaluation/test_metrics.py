@@ -12,7 +12,7 @@ from gluonts.model.forecast import QuantileForecast
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chronos_training.models.evaluation.metrics import Scores, median_of, seasonal_scale
+from chronos_training.models.evaluation.metrics import ROW_METRICS, Scores, median_of, seasonal_scale
 
 NAN = float("nan")
 
@@ -52,6 +52,7 @@ def test_missing_observations_count_nowhere() -> None:
         "rmse": None,
         "smape": None,
         "coverage": [None],
+        "series": dict.fromkeys(ROW_METRICS, 0),
     }
 
 

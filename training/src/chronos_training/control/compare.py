@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from chronos_training.core import layout
@@ -18,7 +18,7 @@ from .runs import PastRun, checked_run_id, read_run
 MOST = 4
 LONGEST_VALUE = 28
 SHORT_DIGEST = 12
-METRICS = ("wql", "relative_wql", "mase", "relative_mase", "mae", "rmse", "smape", "sharpe_ratio")
+METRICS = ("wql", "relative_wql", "relative_wql_series", "mase", "relative_mase", "relative_mase_series", "mae", "rmse", "smape", "sharpe_ratio")
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,7 @@ class Comparison:
     runs: tuple[PastRun, ...]
     configuration: dict[str, list[Any]]
     metrics: dict[str, list[float | None]]
+    verdicts: dict[str, list[str | None]] = field(default_factory=dict)  # in words: the comparison, the intervals
 
     def lines(self) -> list[str]:
         """Return the comparison for people."""
@@ -41,7 +42,8 @@ class Comparison:
         scores = [[name, *[_score(value) for value in values]] for name, values in self.metrics.items()]
         if len(self.runs) == 2:
             for row, values in zip(scores, self.metrics.values(), strict=True):
-                row.append(_change(*values))
+                row.append("" if isinstance(values[0], int) else _change(*values))
+        scores += [[name, *[value or "-" for value in values]] for name, values in self.verdicts.items()]
         rows = [
             *head,
             ["scores"],
@@ -66,7 +68,7 @@ def compare(s3: Any, bucket: str, env: str, run_ids: list[str], active: dict[str
         specs = list(
             pool.map(lambda name: read_json(s3, bucket, layout.run_prefix(env, name) + "run_spec.json"), names)
         )
-        scores = list(pool.map(lambda name: _metrics(s3, bucket, env, name), names))
+        about = list(pool.map(lambda name: _metadata(s3, bucket, env, name), names))
     missing = [name for name, spec in zip(names, specs, strict=True) if spec is None]
     if missing:
         raise ConfigurationError(
@@ -76,15 +78,20 @@ def compare(s3: Any, bucket: str, env: str, run_ids: list[str], active: dict[str
     launched = [_launched_with(spec or {}) for spec in specs]
     rows = {key: [one.get(key) for one in launched] for key in dict.fromkeys(key for one in launched for key in one)}
     differing = {key: values for key, values in rows.items() if any(value != values[0] for value in values)}
-    metrics = {key: [one.get(key) for one in scores] for key in METRICS}
-    known = {key: values for key, values in metrics.items() if any(value is not None for value in values)}
-    return Comparison(tuple(runs), differing, known)
+    metrics = _known({key: [one.get("metrics", {}).get(key) for one in about] for key in METRICS})
+    results = {
+        name: [one.get("validation", {}).get(key, {}).get("result") for one in about]
+        for name, key in (("against naive", "verdict"), ("intervals", "interval_coverage"))
+    }
+    return Comparison(tuple(runs), differing, metrics, _known(results))
 
 
-def _metrics(s3: Any, bucket: str, env: str, run_id: str) -> dict[str, Any]:
-    metadata = read_json(s3, bucket, layout.run_prefix(env, run_id) + "model_metadata.json") or {}
-    found: dict[str, Any] = metadata.get("metrics", {})
-    return found
+def _metadata(s3: Any, bucket: str, env: str, run_id: str) -> dict[str, Any]:
+    return read_json(s3, bucket, layout.run_prefix(env, run_id) + "model_metadata.json") or {}
+
+
+def _known(rows: dict[str, list[Any]]) -> dict[str, list[Any]]:
+    return {key: values for key, values in rows.items() if any(value is not None for value in values)}
 
 
 def _launched_with(spec: dict[str, Any]) -> dict[str, Any]:
@@ -124,7 +131,7 @@ def _text(value: Any) -> str:
 
 
 def _score(value: float | None) -> str:
-    return "-" if value is None else f"{value:.4f}"
+    return "-" if value is None else f"{value:,}" if isinstance(value, int) else f"{value:.4f}"
 
 
 def _change(first: float | None, second: float | None) -> str:

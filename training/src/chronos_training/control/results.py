@@ -89,13 +89,18 @@ def summary_lines(folder: Path) -> list[str]:
         _json(folder / name) for name in ("model_metadata.json", "system-state.json", "run_spec.json")
     )
     lines = []
-    metrics, verdict = metadata.get("metrics"), metadata.get("validation", {}).get("verdict", {}).get("sentence")
+    metrics, validation = metadata.get("metrics"), metadata.get("validation", {})
     if metrics:
         naive = metrics["seasonal_naive"]
-        lines.append(f"scores  WQL {metrics['wql']:.4f} (seasonal naive {naive['wql']:.4f}), MASE {metrics['mase']:.3f} "
-                     f"({naive['mase']:.3f}), MAE {metrics['mae']:.2f} ({naive['mae']:.2f})")  # fmt: skip
-    if verdict:
-        lines.append(f"verdict {verdict}")
+        scores = [
+            f"{key.upper()} {_score(metrics[key], digits)} ({'seasonal naive ' if key == 'wql' else ''}{_score(naive[key], digits)})"
+            for key, digits in (("wql", 4), ("mase", 3), ("mae", 2))
+        ]
+        lines.append(f"scores  {', '.join(scores)}")
+    # Runs before 2026-12 have no word about evidence and intervals.
+    for name, key in (("verdict", "verdict"), ("basis", "evidence"), ("interval", "interval_coverage"), ("advice", "publish")):
+        if sentence := validation.get(key, {}).get("sentence"):
+            lines.append(f"{name:<8}{sentence}")
     for name, path in (("report", folder / "report.html"), ("model", folder / "models"), ("logs", folder / "logs")):
         if path.exists():
             lines.append(f"{name:<7} {path}")
@@ -104,6 +109,10 @@ def summary_lines(folder: Path) -> list[str]:
         known = "unknown" if cost is None else f"${cost:.2f}"
         lines.append(f"cost    {known}; the same time on {REFERENCE_TYPE} would have cost ${reference:.2f}")
     return lines
+
+
+def _score(value: float | None, digits: int) -> str:
+    return "-" if value is None else f"{value:.{digits}f}"
 
 
 def _json(path: Path) -> dict[str, Any]:

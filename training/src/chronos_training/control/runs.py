@@ -31,6 +31,8 @@ class PastRun:
     cost_usd: float | None
     recommended: bool  # its comparison allows it (evaluation.publish_if)
     latest: bool  # the newest recommended one of its name
+    series: int | None = None  # over which relative_wql is the mean
+    verdict: str | None = None  # against seasonal naive
 
 
 def checked_run_id(env: str, run_id: str) -> str:
@@ -125,6 +127,8 @@ def read_run(s3: Any, bucket: str, env: str, run_id: str, active: dict[str, Any]
         cost_usd=run_cost(state, spec)[0],
         recommended=state.get("status") == COMPLETED and _is_recommended(metadata),
         latest=False,
+        series=metrics.get("relative_wql_series"),
+        verdict=metadata.get("validation", {}).get("verdict", {}).get("result"),
     )
 
 
@@ -151,7 +155,7 @@ def _length(state: dict[str, Any]) -> str:
 
 def table(runs: list[PastRun]) -> list[str]:
     """Return the runs as lines of a table, and what they cost together; behind a run, of which name it has the latest model."""
-    header = ("run", "status", "dataset", "took", "WQL", "vs naive", "cost")
+    header = ("run", "status", "dataset", "took", "WQL", "vs naive", "series", "cost")
     rows = [header, *[_row(run) for run in runs]]
     widths = [max(len(row[i]) for row in rows) for i in range(len(header))]
     lines = ["  ".join(_cell(text, i, widths[i]) for i, text in enumerate(row)) for row in rows]
@@ -169,6 +173,7 @@ def _row(run: PastRun) -> tuple[str, ...]:
         run.length,
         "-" if run.wql is None else f"{run.wql:.4f}",
         "-" if run.relative_wql is None else f"{run.relative_wql:.3f}",
+        "-" if run.series is None else f"{run.series:,}",
         "-" if run.cost_usd is None else f"${run.cost_usd:.2f}",
     )
 

@@ -60,12 +60,12 @@ def build_metadata(
             "resumed_from_step": model["resumed_from_step"] or None,
         },
         "metrics": {
-            **{key: own[key] for key in SCORES},
+            **{key: own[key] for key in (*SCORES, "series")},
             "sharpe_ratio": sharpe["sharpe_ratio"],
             "sharpe_ratio_reason": sharpe.get("reason"),
             "sharpe": {key: sharpe[key] for key in ("n", "cost_basis_points", "buy_and_hold")},
             **{
-                name: {key: values[key] for key in SCORES}
+                name: {key: values[key] for key in (*SCORES, "series")}
                 for name, values in scores["aggregate"].items()
                 if name != "model"
             },
@@ -79,6 +79,8 @@ def build_metadata(
             },
             "quantile_levels": scores["quantile_levels"],
             "coverage": own["coverage"],
+            "evidence": scores["evidence"],
+            "interval_coverage": scores["interval_coverage"],
             "verdict": scores["verdict"],
             "verdicts": scores["verdicts"],
             "publish": scores["publish"],
