@@ -155,7 +155,7 @@ def _length(state: dict[str, Any]) -> str:
 
 def table(runs: list[PastRun]) -> list[str]:
     """Return the runs as lines of a table, and what they cost together; behind a run, of which name it has the latest model."""
-    header = ("run", "status", "dataset", "took", "WQL", "vs naive", "series", "cost")
+    header = ("run", "status", "dataset", "took", "WQL", "vs naive (n)", "cost")
     rows = [header, *[_row(run) for run in runs]]
     widths = [max(len(row[i]) for row in rows) for i in range(len(header))]
     lines = ["  ".join(_cell(text, i, widths[i]) for i, text in enumerate(row)) for row in rows]
@@ -172,10 +172,16 @@ def _row(run: PastRun) -> tuple[str, ...]:
         run.dataset,
         run.length,
         "-" if run.wql is None else f"{run.wql:.4f}",
-        "-" if run.relative_wql is None else f"{run.relative_wql:.3f}",
-        "-" if run.series is None else f"{run.series:,}",
+        _relative(run),
         "-" if run.cost_usd is None else f"${run.cost_usd:.2f}",
     )
+
+
+def _relative(run: PastRun) -> str:
+    """Return WQL against seasonal naive's, and over how many series that is the mean."""
+    if run.relative_wql is None:
+        return "-"
+    return f"{run.relative_wql:.3f}{'' if run.series is None else f' ({run.series})'}"
 
 
 def _cell(text: str, column: int, width: int) -> str:
