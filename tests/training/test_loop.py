@@ -13,6 +13,7 @@ from chronos.chronos2 import Chronos2Model
 from safetensors.torch import load_file
 
 from chronos_training.config import TrainingConfig
+from chronos_training.control.pretrained import read_pretrained
 from chronos_training.core.errors import TrainingError
 from chronos_training.data.load import load_panel
 from chronos_training.models import checkpoints, loop
@@ -96,6 +97,8 @@ def test_stopped_and_resumed_is_bit_exact(data: Path, tmp_path: Path, family: st
     with pytest.raises(Stopped):
         train(data, tmp_path / "cut", config, stop_at=stop_at)
     assert checkpoints.steps_in(tmp_path / "cut/checkpoints")[-1] == stop_at
+    # A checkpoint is a model like any other: another training can start from it.
+    assert read_pretrained(tmp_path / f"cut/checkpoints/checkpoint-{stop_at}").family == family
     resumed, rest = train(data, tmp_path / "cut", config)
     assert rest.resumed_from == stop_at
     assert same(whole, resumed)
