@@ -83,6 +83,7 @@ def evaluate(options: argparse.Namespace) -> int:
     from chronos_training.models.evaluation.forecasts import MODEL
     from chronos_training.models.evaluation.held_out import evaluate as compare
     from chronos_training.models.evaluation.names import TITLES, names_of
+    from chronos_training.models.evaluation.recalibration import stored
     from chronos_training.models.session import read_panel, use_device
     from chronos_training.models.spec import RunSpec
 
@@ -107,7 +108,8 @@ def evaluate(options: argparse.Namespace) -> int:
         panel, _ = read_panel(spec, data, stage)
         forecasters = {MODEL: forecaster_of(options.model, panel, spec)}
         accept(stage, options.output)
-        scores = compare(forecasters, panel, config, options.output / "forecasts.parquet", lambda: None)
+        fitted = stored(options.model, list(config.forecast.quantile_levels))
+        scores = compare(forecasters, panel, config, options.output / "forecasts.parquet", lambda: None, fitted=fitted)
     artifacts.write_evaluation(options.output, scores)
     for name in names_of(scores):
         values = scores["aggregate"][name]

@@ -37,6 +37,8 @@ from chronos_training.models import (
 from chronos_training.models.evaluation.forecasts import MODEL, ZERO_SHOT
 from chronos_training.models.evaluation.held_out import Forecaster, evaluate
 from chronos_training.models.evaluation.model_forecasts import forecast_model
+from chronos_training.models.evaluation.recalibration import Fitted
+from chronos_training.models.evaluation.validation_windows import recalibrated
 from chronos_training.models.families import Family
 from chronos_training.models.families import family as family_of
 from chronos_training.models.losscurve import LossCurve
@@ -116,7 +118,7 @@ def _run(
 
     progress.phase("evaluating", f"forecasting {config.evaluation.windows} held-out windows of {panel.rows} series")
     forecasts = output / "evaluation/forecasts.parquet"
-    scores = evaluate(learnt.contestants, panel, config, forecasts, stop.check, progress.evaluated)
+    scores = evaluate(learnt.contestants, panel, config, forecasts, stop.check, progress.evaluated, learnt.fitted)
     artifacts.write_evaluation(output / "evaluation", scores)
     for found in scores["verdicts"].values():
         log.info("%s", found["sentence"])
@@ -159,6 +161,7 @@ class Learnt:
     curve: LossCurve | None
     started: datetime
     ended: datetime
+    fitted: Fitted | None = None  # how the model's quantiles are recalibrated
 
 
 def _chronos(
@@ -203,13 +206,20 @@ def _chronos(
         return None
     artifacts.write_loss(places.output / "loss.csv", curve)
     model = weights.merged(model, config)
-    family.save(model, places.output / "models" / config.name)
+    folder = places.output / "models" / config.name
+    family.save(model, folder)
+    fitted = recalibrated(
+        lambda some, how, chunk: forecast_model(family, model, some, chunk, how, stop.check), panel, config
+    )
+    log.info("%s", fitted.reason)
+    if fitted.recalibration is not None:
+        fitted.recalibration.save(folder)
     phase_done("training")
     contestants = {MODEL: _forecaster(family, model, panel, config, stop)}
     if places.base is not None and ZERO_SHOT in config.evaluation.baselines:
         start = family.load(places.base, config).to(spec.device)
         contestants[ZERO_SHOT] = _forecaster(family, start, panel, config, stop)
-    return Learnt(contestants, metadata.chronos_section(config, parameters, curve), curve, started, ended)
+    return Learnt(contestants, metadata.chronos_section(config, parameters, curve), curve, started, ended, fitted)
 
 
 def _autogluon(

@@ -10,11 +10,14 @@ import numpy as np
 
 from chronos_training.config.schema import TrainingConfig
 from chronos_training.data.panel import Panel
+from chronos_training.models.evaluation import metrics
 from chronos_training.models.evaluation.baselines import BASELINES
-from chronos_training.models.evaluation.forecasts import Chunk, chunk_of
+from chronos_training.models.evaluation.forecasts import MODEL, Chunk, chunk_of
+from chronos_training.models.evaluation.recalibration import Fitted
 from chronos_training.models.evaluation.scoring import Scoring
 from chronos_training.models.evaluation.statistical import MODELS, Pool
 from chronos_training.models.evaluation.store import ForecastFile
+from chronos_training.models.evaluation.validation_windows import scales_of
 from chronos_training.models.progress import log
 
 # Forecasts one chunk of windows: quantiles (rows, windows, levels, horizon).
@@ -29,20 +32,26 @@ def evaluate(
     file: Path,
     check: Callable[[], None],
     progress: Callable[[int, int], None] = lambda done, total: None,
+    fitted: Fitted | None = None,
 ) -> dict[str, Any]:
     """Return the scores (see `Scoring.result`) of `forecasters` (the model, perhaps zero-shot) and of the baselines.
 
-    The model's forecasts go to `file`. `check` is called between parts and may raise; `progress` gets (rows done, rows in all).
+    The model's forecasts go to `file`. `fitted` recalibrates them, and the scores say how good they were before. `check` is called between parts and may raise; `progress` gets (rows done, rows in all).
     """
     levels, horizon = list(config.forecast.quantile_levels), config.forecast.prediction_length
     season, wanted = config.season_length(panel.manifest), config.evaluation.baselines
     scoring, replaced = Scoring(panel, config), dict.fromkeys(MODELS, 0)
+    recalibration, before = (fitted.recalibration if fitted else None), metrics.Scores(levels)
     each = max(1, WINDOWS_AT_ONCE // (config.evaluation.windows * len(panel.targets)))
     with Pool() as pool, ForecastFile(file, panel, levels) as store:
         for begin in range(0, len(panel), each):
             chunk = chunk_of(panel, range(begin, min(begin + each, len(panel))), config)
             for name, forecaster in forecasters.items():
                 chunk.quantiles[name] = forecaster(chunk)
+            if recalibration is not None:
+                scales = scales_of(chunk, season)
+                before.add(chunk.actual, chunk.quantiles[MODEL], scales)
+                chunk.quantiles[MODEL] = recalibration.apply(chunk.quantiles[MODEL], scales)
             for name, baseline in BASELINES.items():
                 if name == "naive" and name not in wanted:
                     continue
@@ -60,4 +69,11 @@ def evaluate(
     for name, count in replaced.items():
         if count:
             log.info("%s could not be fitted to %d of %d series; seasonal naive stands in", name, count, panel.rows)
-    return scoring.result() | {"stand_ins": {name: count for name, count in replaced.items() if name in wanted}}
+    said: dict[str, Any] = {"applied": recalibration is not None, "reason": fitted.reason if fitted else None}
+    if recalibration is not None:
+        raw = before.aggregate()
+        said |= {"coverage_before": raw["coverage"], "wql_before": raw["wql"]}
+    return scoring.result() | {
+        "stand_ins": {name: count for name, count in replaced.items() if name in wanted},
+        "recalibration": said,
+    }

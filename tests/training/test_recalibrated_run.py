@@ -1,0 +1,61 @@
+"""A run recalibrates its quantiles on its validation windows, stores that with the model, and every later use applies it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from chronos_training.data.prepare import prepare
+from chronos_training.models.evaluation.recalibration import FILE
+from tests.training.conftest import start, tiny, write_spec
+
+
+@pytest.fixture(scope="module")
+def panel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Eight series of 150 days with a weekly pattern and noise."""
+    folder = tmp_path_factory.mktemp("panel")
+    random, days = np.random.default_rng(0), pd.date_range("2020-01-01", periods=150, freq="D")
+    week = 50 + 9 * (np.arange(150) % 7)
+    parts = [
+        pd.DataFrame({"item_id": f"s{i}", "timestamp": days, "target": week + 4 * random.normal(size=150)})
+        for i in range(8)
+    ]
+    pd.concat(parts).to_csv(folder / "panel.csv", index=False)
+    prepare(str(folder / "panel.csv"), "weekly", folder / "dataset")
+    return folder / "dataset"
+
+
+def test_what_a_run_recalibrates_is_stored_and_applied_by_evaluate(panel: Path, tmp_path: Path) -> None:
+    config = tiny(
+        training={"validation_windows": 2, "checkpoint_every_steps": 8},
+        evaluation={"recalibrate": "always", "baselines": []},
+    )
+    output = tmp_path / "out"
+    done = start(write_spec(tmp_path / "spec.json", config), panel, output)
+    assert done.returncode == 0, done.stderr
+    assert "Recalibrated on 112 observations of 8 series in 2 validation windows." in done.stdout
+    scores = json.loads((output / "evaluation/metrics.json").read_text())
+    said = scores["recalibration"]
+    assert said["applied"] and said["coverage_before"] != scores["aggregate"]["model"]["coverage"]
+    assert scores["season_length"] == 7 and "the data repeat" in scores["season_reason"]
+    assert json.loads((output / "model_metadata.json").read_text())["validation"]["recalibration"] == said
+    model = output / "models/tiny"
+    assert json.loads((model / FILE).read_text())["observations"] == 112
+
+    from chronos_training.command.main import main
+
+    file = tmp_path / "config.json"
+    file.write_text(json.dumps(config.model_dump(mode="json")))
+    again = tmp_path / "again"
+    words = ["evaluate", str(model), str(file), "--data", str(panel), "--output", str(again)]
+    assert main(words) == 0
+    other = json.loads((again / "metrics.json").read_text())
+    assert other["recalibration"]["coverage_before"] == said["coverage_before"]
+    assert other["aggregate"]["model"]["coverage"] == scores["aggregate"]["model"]["coverage"]
+    pd.testing.assert_frame_equal(
+        pd.read_parquet(again / "forecasts.parquet"), pd.read_parquet(output / "evaluation/forecasts.parquet")
+    )
