@@ -12,7 +12,7 @@ import pytest
 from statsforecast import models
 
 from chronos_training.core.errors import TrainingError
-from chronos_training.models.evaluation.statistical import Pool, intervals
+from chronos_training.models.evaluation.statistical import Pool, fitted_length, intervals, shortened
 from tests.training.conftest import environment
 
 
@@ -30,15 +30,32 @@ def test_statistical_models_are_statsforecasts_own_and_fall_back_where_they_cann
     assert found.shape == (4, 2, 4, 7) and np.isfinite(found).all() and (np.diff(found, axis=2) >= 0).all()
     assert stand_ins == 2  # the constant one, and the one that is nearly all missing
     np.testing.assert_array_equal(found[2], 3.0)
-    own = {"auto_ets": models.AutoETS, "auto_theta": models.AutoTheta}[name](season_length=7).fit(good[:106])
+    own = {"auto_ets": models.AutoETS, "auto_theta": models.AutoTheta}[name](season_length=7)
     for window, end in enumerate((106, 113)):
-        answer = own.forward(y=good[:end], h=7, level=intervals(levels))
+        answer = own.forecast(y=good[:end], h=7, level=intervals(levels))
         np.testing.assert_allclose(found[0, window, 2], answer["mean"])
         np.testing.assert_allclose(found[0, window, 0], answer["lo-80.0"])
         np.testing.assert_allclose(found[0, window, 1], answer["lo-50.0"])
         np.testing.assert_allclose(found[0, window, 3], answer["hi-80.0"])
     # The gap is interpolated: other numbers, and still a forecast of this series and its season.
     assert 0 < np.abs(found[1] - found[0]).max() < 8.0
+
+
+def test_the_models_see_ten_seasons_and_no_less_than_200_observations() -> None:
+    assert fitted_length(5000, 52) == 520 and fitted_length(5000, 168) == 1680
+    assert fitted_length(5000, 7) == 200 and fitted_length(150, 52) == 150
+    np.testing.assert_array_equal(shortened(np.arange(1000.0), 52), np.arange(480.0, 1000.0))
+
+
+def test_croston_forecasts_intermittent_series_with_quantiles_that_are_not_negative() -> None:
+    random = np.random.default_rng(0)
+    rows = [[random.poisson(4, size=160) * (random.random(160) < 0.3) * 1.0] for _ in range(3)]
+    with Pool() as pool:
+        found, stand_ins = pool.forecast("croston", [*rows, [rows[0][0][:20]]], 7, [0.1, 0.5, 0.9], 7, lambda: None)
+    assert stand_ins == 1  # twenty observations leave no windows for conformal intervals
+    assert (found[:3] >= 0).all() and (np.diff(found, axis=2) >= 0).all()
+    own = models.CrostonSBA().forecast(rows[0][0], 7)["mean"]
+    np.testing.assert_allclose(found[0, 0, 1], own)
 
 
 def test_a_stop_ends_the_statistical_models() -> None:

@@ -117,7 +117,7 @@ CASES = [
     (
         "evaluation: {baselines: [auto_arima]}",
         "evaluation.baselines[0]",
-        "a list of: naive, auto_ets, auto_theta, zero_shot",
+        "a list of: naive, auto_ets, auto_theta, croston, zero_shot",
     ),
     ("evaluation: {publish_if: sometimes}", "evaluation.publish_if", "one of: always"),
     ("autogluon: {presets: best_quality}", "autogluon.presets", "model.family autogluon, and model.family is chronos2"),

@@ -49,6 +49,7 @@ WHY: dict[str, str] = {
     "evaluation.windows": "they are held out of what is learnt",
     "evaluation.stride": "origins farther apart than any series is long",
     "evaluation.batch_size": "more windows than any memory holds",
+    "evaluation.rivals_seconds": "no evaluation has more than a day for its rivals",
     "evaluation.confidence": "it is the share of an interval: more than half, and less than all",
     "evaluation.bootstrap_samples": "fewer give no interval, and more only take time",
     "evaluation.cost_basis_points": "it counts in 1/10,000 of the traded value: 1,000 are a tenth of it",

@@ -126,9 +126,17 @@ class EvaluationSection(Section):
         None, ge=1, le=100_000, description="Observations between two origins; empty: prediction_length (no overlap)."
     )
     batch_size: Whole = Field(256, ge=1, le=65536, description="Windows forecast at once.")
-    baselines: list[Literal["naive", "auto_ets", "auto_theta", "zero_shot"]] = Field(
-        ["naive", "auto_ets", "auto_theta", "zero_shot"],
-        description="What the model is compared with beside seasonal naive; zero_shot is the model that it started from.",
+    baselines: list[Literal["naive", "auto_ets", "auto_theta", "croston", "zero_shot"]] = Field(
+        ["naive", "auto_ets", "auto_theta", "croston", "zero_shot"],
+        description="What the model is compared with beside seasonal naive; croston is for intermittent series only, and "
+        "zero_shot is the model that it started from.",
+    )
+    rivals_seconds: Whole = Field(
+        60,
+        ge=1,
+        le=86_400,
+        description="Seconds of one core that fitting auto_ets and auto_theta may take, by estimate; beyond, they are compared on "
+        "a sample of the series, which is drawn by the seed.",
     )
     recalibrate: Literal["auto", "always", "never"] = Field(
         "auto",

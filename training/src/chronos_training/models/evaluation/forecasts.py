@@ -25,7 +25,8 @@ class Chunk:
 
     `rows` are the rows' numbers in the panel, `origins` (rows, windows) positions of the first forecast observation,
     `actual` (rows, windows, horizon), `histories[r][w]` everything before an origin; each entry of `quantiles` (by
-    forecaster) has the shape (rows, windows, levels, horizon).
+    forecaster) has the shape (rows, windows, levels, horizon). `sampled` (rows,) says of a forecaster that does not forecast
+    all rows which it does; the others are NaN.
     """
 
     items: range
@@ -34,6 +35,7 @@ class Chunk:
     actual: Array
     histories: list[list[Array]]
     quantiles: dict[str, Array] = field(default_factory=dict)
+    sampled: dict[str, Array] = field(default_factory=dict)
 
 
 def chunk_of(panel: Panel, items: range, config: TrainingConfig) -> Chunk:

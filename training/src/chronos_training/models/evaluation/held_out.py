@@ -14,8 +14,9 @@ from chronos_training.models.evaluation import metrics
 from chronos_training.models.evaluation.baselines import BASELINES
 from chronos_training.models.evaluation.forecasts import MODEL, Chunk, chunk_of
 from chronos_training.models.evaluation.recalibration import Fitted
+from chronos_training.models.evaluation.rivals import Rivals
 from chronos_training.models.evaluation.scoring import Scoring
-from chronos_training.models.evaluation.statistical import MODELS, Pool
+from chronos_training.models.evaluation.statistical import Pool
 from chronos_training.models.evaluation.store import ForecastFile
 from chronos_training.models.evaluation.validation_windows import scales_of
 from chronos_training.models.progress import log
@@ -40,7 +41,7 @@ def evaluate(
     """
     levels, horizon = list(config.forecast.quantile_levels), config.forecast.prediction_length
     season, wanted = config.season_length(panel.manifest), config.evaluation.baselines
-    scoring, replaced = Scoring(panel, config), dict.fromkeys(MODELS, 0)
+    scoring, rivals = Scoring(panel, config), Rivals(panel, config)
     recalibration, before = (fitted.recalibration if fitted else None), metrics.Scores(levels)
     each = max(1, WINDOWS_AT_ONCE // (config.evaluation.windows * len(panel.targets)))
     with Pool() as pool, ForecastFile(file, panel, levels) as store:
@@ -59,21 +60,23 @@ def evaluate(
                 chunk.quantiles[name] = np.array(
                     [[baseline(history, horizon, levels, season) for history in row] for row in chunk.histories]
                 )
-            for name in MODELS:
-                if name in wanted:
-                    found = pool.forecast(name, chunk.histories, horizon, levels, season, check)
-                    chunk.quantiles[name], replaced[name] = found[0], replaced[name] + found[1]
+            rivals.forecast(chunk, pool, check)
             scoring.add(chunk)
             store.add(chunk)
             progress(chunk.rows.stop, panel.rows)
-    for name, count in replaced.items():
-        if count:
-            log.info("%s could not be fitted to %d of %d series; seasonal naive stands in", name, count, panel.rows)
+    for name, found in rivals.said().items():
+        if found["series"] < found["of"]:
+            log.info("%s is compared on %d of %d series", name, found["series"], found["of"])
+        if found["stand_ins"]:
+            log.info(
+                "%s could not be fitted to %d of %d series; seasonal naive stands in",
+                name, found["stand_ins"], found["series"],
+            )  # fmt: skip
     said: dict[str, Any] = {"applied": recalibration is not None, "reason": fitted.reason if fitted else None}
     if recalibration is not None:
         raw = before.aggregate()
         said |= {"coverage_before": raw["coverage"], "wql_before": raw["wql"]}
     return scoring.result() | {
-        "stand_ins": {name: count for name, count in replaced.items() if name in wanted},
+        "rivals": rivals.said(),
         "recalibration": said,
     }

@@ -14,6 +14,7 @@ TITLES = {
     "naive": "Naive: the last value",
     "auto_ets": "AutoETS",
     "auto_theta": "AutoTheta",
+    "croston": "Croston (SBA)",
 }
 
 

@@ -47,15 +47,18 @@ class Scoring:
         for history, actual in zip(chunk.histories, chunk.actual, strict=True):
             self._constant.append(is_constant(np.concatenate([history[-1], actual[-1]])))
         for name, quantiles in chunk.quantiles.items():
-            self._must_be_numbers(name, chunk, quantiles)
-            self._scores.setdefault(name, metrics.Scores(self._levels)).add(chunk.actual, quantiles, scales)
+            there = chunk.sampled.get(name, np.ones(len(chunk.rows), bool))
+            self._must_be_numbers(name, chunk, quantiles, there)
+            # What was not forecast counts as not observed.
+            actual = np.where(there[:, None, None], chunk.actual, np.nan)
+            self._scores.setdefault(name, metrics.Scores(self._levels)).add(actual, quantiles, scales)
         last = np.array([[history[-1] for history in row] for row in chunk.histories])
         median = metrics.median_of(chunk.quantiles[MODEL], self._levels)
         self._strategy.add(last, chunk.actual, median, self._config.stride)
 
-    def _must_be_numbers(self, name: str, chunk: Chunk, quantiles: Any) -> None:
+    def _must_be_numbers(self, name: str, chunk: Chunk, quantiles: Any, there: Any) -> None:
         """Refuse a forecast without a number where something was observed: its error would count as none."""
-        bad = (~np.isfinite(quantiles) & ~np.isnan(chunk.actual)[:, :, None]).any(axis=(1, 2, 3))
+        bad = (~np.isfinite(quantiles) & ~np.isnan(chunk.actual)[:, :, None]).any(axis=(1, 2, 3)) & there
         if bad.any():
             series = self._panel.row_id(chunk.rows[int(np.flatnonzero(bad)[0])])
             raise TrainingError(

@@ -1,7 +1,7 @@
-"""AutoETS and AutoTheta of statsforecast, in processes of their own.
+"""AutoETS, AutoTheta and Croston of statsforecast, in processes of their own.
 
-Fitting is what costs (0.1 s a series), so that each series is fitted once, at its first held-out origin, and the fitted
-model goes on over the later ones. What a model cannot be fitted to (nearly constant, too short) is forecast by seasonal naive.
+Each series is fitted at every origin, to its last ten seasons. What a model cannot be fitted to (nearly constant, too short)
+is forecast by seasonal naive.
 """
 
 from __future__ import annotations
@@ -21,14 +21,15 @@ from chronos_training.models.evaluation.baselines import seasonal_naive
 from chronos_training.models.several import die_with_parent
 
 Array = np.ndarray
-MODELS = {"auto_ets": "AutoETS", "auto_theta": "AutoTheta"}
-# Observations before the first origin that a model is fitted to, and at least so many seasons. AutoTheta takes 0.1 s for
-# 200, 0.3 s for 365 and 3.6 s for 1,500; 200 are four years of weeks, or half a year of days.
-FITTED, FITTED_SEASONS = 200, 3
+MODELS = {"auto_ets": "AutoETS", "auto_theta": "AutoTheta", "croston": "CrostonSBA"}
+# Observations before an origin that a model is fitted to, and at least so many seasons.
+FITTED, FITTED_SEASONS = 200, 10
 # AutoETS has no seasonal component beyond, and AutoTheta takes seconds: a longer season is taken out first, by MSTL.
 LONGEST_SEASON = 24
 TREND = {"auto_ets": {"model": "ZZN"}}  # what is left has no season
 TOGETHER = 8  # series in one order to a process
+# Croston's method has no quantiles of its own: conformal ones, from as many earlier windows as there are, within this.
+CONFORMAL_WINDOWS = (2, 20)
 
 
 class Pool:
@@ -66,7 +67,7 @@ class Pool:
         try:
             jobs = [
                 self._pool.submit(
-                    _forecast_some, name, [_shortened(row, season) for row in order], horizon, levels, season
+                    _forecast_some, name, [[shortened(one, season) for one in row] for row in order], horizon, levels, season
                 )
                 for order in orders
             ]
@@ -86,10 +87,27 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _shortened(row: Sequence[Array], season: int) -> list[Array]:
-    """Return the row's histories, all from the same begin on."""
-    begin = max(0, len(row[0]) - max(FITTED, FITTED_SEASONS * season))
-    return [history[begin:] for history in row]
+def fitted_length(length: int, season: int) -> int:
+    """Return how many of the observations before an origin a model is fitted to."""
+    return min(length, max(FITTED, FITTED_SEASONS * season))
+
+
+def shortened(history: Array, season: int) -> Array:
+    """Return what a model is fitted to."""
+    return history[len(history) - fitted_length(len(history), season) :]
+
+
+def seconds(name: str, length: int, season: int) -> float:
+    """Return about how many seconds of one core a fit takes; made from measurements of 200 to 1,700 observations.
+
+    An estimate and no clock: what is sampled by it is the same on every machine.
+    """
+    seasonal = 1 < season <= LONGEST_SEASON
+    if name == "auto_ets":
+        return 0.0009 * length if seasonal else 0.0001 * length + 0.02
+    if name == "auto_theta":
+        return 0.0002 * length if seasonal else 0.03 + 1.6e-6 * length**2
+    return 0.01
 
 
 def _forecast_some(
@@ -106,27 +124,42 @@ def _forecast_some(
 
 
 def _forecast_row(name: str, row: Sequence[Array], horizon: int, levels: list[float], season: int) -> Array | None:
-    from statsforecast import models
-
-    whole = [interpolated(history) for history in row]
-    first = whole[0]
-    if len(first) < 10 or np.ptp(first) == 0:
-        return None
-    seasonal = len(first) > 2 * season
+    found = []
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        try:
-            made = getattr(models, MODELS[name])
-            if seasonal and season > LONGEST_SEASON:
-                model = models.MSTL(season, trend_forecaster=made(season_length=1, **TREND.get(name, {})))
-            else:
-                model = made(season_length=season if seasonal else 1)
-            fitted = model.fit(first)
-            answers = [fitted.forward(y=history, h=horizon, level=intervals(levels)) for history in whole]
-        except Exception:  # a dozen kinds, from the C++ of a model that does not converge
-            return None
-    found = np.stack([from_intervals(answer, levels) for answer in answers])
-    return found if np.isfinite(found).all() else None
+        for history in row:
+            whole = interpolated(history)
+            if len(whole) < 10 or np.ptp(whole) == 0:
+                return None
+            try:
+                answer = _answer(name, whole, horizon, levels, season)
+            except Exception:  # a dozen kinds, from the C++ of a model that does not converge
+                return None
+            found.append(from_intervals(answer, levels))
+    out = np.stack(found)
+    return out if np.isfinite(out).all() else None
+
+
+def _answer(name: str, history: Array, horizon: int, levels: list[float], season: int) -> Any:
+    """Return statsforecast's forecast of one history: `mean`, and `lo-` and `hi-` of each interval."""
+    from statsforecast import models
+    from statsforecast.utils import ConformalIntervals
+
+    made, widths = getattr(models, MODELS[name]), intervals(levels)
+    if name == "croston":
+        least, most = CONFORMAL_WINDOWS
+        windows = min(most, (len(history) - 10) // horizon)
+        if windows < least:
+            raise ValueError("too short for conformal intervals")
+        model = made(prediction_intervals=ConformalIntervals(n_windows=windows, h=horizon))
+        # What cannot be negative has no negative quantiles.
+        return {key: np.maximum(value, 0.0) for key, value in model.forecast(history, horizon, level=widths).items()}
+    seasonal = len(history) > 2 * season
+    if seasonal and season > LONGEST_SEASON:
+        model = models.MSTL(season, trend_forecaster=made(season_length=1, **TREND.get(name, {})))
+    else:
+        model = made(season_length=season if seasonal else 1)
+    return model.forecast(history, horizon, level=widths)
 
 
 def interpolated(history: Array) -> Array:

@@ -14,6 +14,7 @@ NAMES = {
     "naive": "naive",
     "auto_ets": "AutoETS",
     "auto_theta": "AutoTheta",
+    "croston": "Croston",
     "zero_shot": "the model it started from",
 }
 BETTER, EQUAL, WORSE, UNKNOWN, UNDEFINED = "better", "not distinguishable", "worse", "cannot tell", "undecided"

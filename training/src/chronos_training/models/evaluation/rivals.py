@@ -1,0 +1,84 @@
+"""Which series AutoETS, AutoTheta and Croston are fitted to: all, or a sample that the time budget allows.
+
+The sample is drawn by the seed, and its size follows from an estimate of the time, not from a clock: an equal run compares
+equal series on every machine. All rivals have the same sample, but Croston, which has the intermittent series of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from chronos_training.config.schema import TrainingConfig
+from chronos_training.data.panel import Panel
+from chronos_training.models.evaluation.forecasts import Array, Chunk
+from chronos_training.models.evaluation.statistical import MODELS, Pool, fitted_length, seconds
+
+# Series in a sample at least, whatever they take: of fewer than six nothing can be said (see `relative.FEWEST`).
+FEWEST = 12
+# Share of zeros from which demand counts as intermittent: an average interval of 1.32 between demands (Syntetos, Boylan &
+# Croston 2005, J. Oper. Res. Soc. 56).
+INTERMITTENT = 1 - 1 / 1.32
+_SAMPLE = 7  # the stream of random numbers
+
+
+class Rivals:
+    """The statistical models that are compared with, each with the rows (series) that it forecasts."""
+
+    def __init__(self, panel: Panel, config: TrainingConfig) -> None:
+        """`panel` is what is evaluated."""
+        self._levels, self._horizon = list(config.forecast.quantile_levels), config.forecast.prediction_length
+        self._season = config.season_length(panel.manifest)
+        wanted = [name for name in MODELS if name in config.evaluation.baselines]
+        chosen = sample(panel, config, [name for name in wanted if name != "croston"], self._season)
+        self.rows: dict[str, Array] = {name: chosen for name in wanted if name != "croston"}
+        if "croston" in wanted:
+            some = chosen & intermittent(panel, config)
+            if some.sum() >= min(6, panel.rows):
+                self.rows["croston"] = some
+        self.stand_ins = dict.fromkeys(self.rows, 0)
+
+    def forecast(self, chunk: Chunk, pool: Pool, check: Callable[[], None]) -> None:
+        """Add the forecasts of a chunk; rows that are not in the sample are NaN, and `chunk.forecast` says which are."""
+        for name, rows in self.rows.items():
+            here = rows[chunk.rows.start : chunk.rows.stop]
+            out = np.full((*chunk.actual.shape[:2], len(self._levels), self._horizon), np.nan)
+            histories = [chunk.histories[place] for place in np.flatnonzero(here)]
+            if histories:
+                found, replaced = pool.forecast(name, histories, self._horizon, self._levels, self._season, check)
+                out[here] = found
+                self.stand_ins[name] += replaced
+            chunk.quantiles[name], chunk.sampled[name] = out, here
+
+    def said(self) -> dict[str, dict[str, int]]:
+        """Return for each rival on how many of the series it was compared, and for how many seasonal naive stood in."""
+        return {
+            name: {"series": int(rows.sum()), "of": len(rows), "stand_ins": self.stand_ins[name]}
+            for name, rows in self.rows.items()
+        }
+
+
+def sample(panel: Panel, config: TrainingConfig, names: list[str], season: int) -> Array:
+    """Return which rows (rows,) of the panel fit into `evaluation.rivals_seconds`."""
+    first = np.repeat(panel.lengths, len(panel.targets)) - config.held_out_length
+    lengths, place = np.unique([fitted_length(int(one), season) for one in first], return_inverse=True)
+    each = np.array([sum(seconds(name, int(length), season) for name in names) for length in lengths])
+    cost = each[place] * config.evaluation.windows
+    order = np.random.default_rng([config.training.seed, _SAMPLE]).permutation(panel.rows)
+    fits = np.cumsum(cost[order]) <= config.evaluation.rivals_seconds
+    fits[:FEWEST] = True
+    out = np.zeros(panel.rows, dtype=bool)
+    out[order[fits]] = True
+    return out
+
+
+def intermittent(panel: Panel, config: TrainingConfig) -> Array:
+    """Return which rows (rows,) are never negative and mostly interrupted by zeros before the held-out part."""
+    out = np.zeros(panel.rows, dtype=bool)
+    for row in range(panel.rows):
+        values = panel.row_values(row)
+        seen = values[: len(values) - config.held_out_length]
+        seen = seen[~np.isnan(seen)]
+        out[row] = seen.size > 0 and bool(seen.min() >= 0) and float((seen == 0).mean()) >= INTERMITTENT
+    return out
