@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,8 @@ Array = np.ndarray
 class Comparing:
     """`items` (rows,) and `periods` (rows, windows) say where a loss belongs; rows not in `compared` are in no comparison.
 
-    `seen` (rows, windows) counts observations.
+    `seen` (rows, windows) counts observations. `sampled` (rows,) says of a forecaster that does not forecast all rows which it
+    does: it is compared on these.
     """
 
     scores: dict[str, Scores]
@@ -27,10 +28,17 @@ class Comparing:
     seen: Array
     compared: Array
     how: Resampling
+    sampled: dict[str, Array] = field(default_factory=dict)
 
     def by_wql(self, own: str, other: str) -> Ratio | None:
         """Return the comparison of two forecasters by quantile loss: WQL's denominator, the actual values, is the same."""
-        return self._ratio(*(self.scores[name].by_window("loss") for name in (own, other)), self.seen > 0)
+        there = self.seen > 0
+        for name in (own, other):
+            if name in self.sampled:
+                there = there & self.sampled[name][:, None]
+        return self._ratio(
+            *(np.where(there, self.scores[name].by_window("loss"), 0.0) for name in (own, other)), there
+        )
 
     def by_mase(self, own: str, other: str) -> Ratio | None:
         """Return the comparison of two forecasters by MASE, where it is defined."""

@@ -30,6 +30,7 @@ class Scoring:
         self._scores: dict[str, metrics.Scores] = {}
         self._dates = Dates(panel, config)
         self._seen: list[Any] = []  # (rows, windows): observations
+        self._sampled: dict[str, list[Any]] = {}  # (rows,): what is forecast by who does not forecast all
         self._constant: list[bool] = []  # by row
         self._strategy = Strategy(
             config.forecast.target_kind, panel.freq, config.stride, config.evaluation.cost_basis_points
@@ -48,6 +49,8 @@ class Scoring:
             self._constant.append(is_constant(np.concatenate([history[-1], actual[-1]])))
         for name, quantiles in chunk.quantiles.items():
             there = chunk.sampled.get(name, np.ones(len(chunk.rows), bool))
+            if name in chunk.sampled:
+                self._sampled.setdefault(name, []).append(there)
             self._must_be_numbers(name, chunk, quantiles, there)
             # What was not forecast counts as not observed.
             actual = np.where(there[:, None, None], chunk.actual, np.nan)
@@ -76,7 +79,10 @@ class Scoring:
         items = np.arange(self._panel.rows) // len(self._panel.targets)
         seen, constant = np.concatenate(self._seen), np.array(self._constant)
         compared = ~constant & (seen.sum(axis=1) > 0)
-        comparing = Comparing(self._scores, items, self._dates.periods(), seen, compared, self._dates.resampling())
+        sampled = {name: np.concatenate(parts) for name, parts in self._sampled.items()}
+        comparing = Comparing(
+            self._scores, items, self._dates.periods(), seen, compared, self._dates.resampling(), sampled
+        )
         evidence = self._dates.evidence(len(np.unique(items[compared])), int(constant.sum()))
         against = {name: comparing.by_wql(name, SEASONAL_NAIVE) for name in self._scores}
         for name, values in aggregate.items():
