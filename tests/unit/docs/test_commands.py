@@ -16,6 +16,7 @@ from botocore import xform_name
 
 from chronos_training.command.main import parser
 from chronos_training.control import inputs, refresh_prices
+from chronos_training.models import synthetic_panel
 from local_aws.__main__ import _parser as local_aws_parser
 
 from .pages import PAGES, ROOT, commands
@@ -107,6 +108,8 @@ def check(line: str) -> None:
         local_aws_parser().parse_args(words[2:])
     elif name == "python" and words[:2] == ["-m", "chronos_training.control.refresh_prices"]:
         refresh_prices.parser().parse_args(words[2:])
+    elif name == "python" and words[:2] == ["-m", "chronos_training.models.synthetic_panel"]:
+        synthetic_panel.parser().parse_args(words[2:])
     else:
         assert name in FOREIGN, f"nobody checks commands of {program}"
     return None

@@ -38,18 +38,23 @@ def panel(number: int, *, seed: int, shortest: int, full: int, longest: int) -> 
     )
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Write the file; returns the exit code: 0, or 2 with one message."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--output", required=True, type=Path, help="file to write: .parquet")
-    parser.add_argument("--series", type=int, default=10_000, help="how many (default: %(default)s)")
-    parser.add_argument("--seed", type=int, default=0, help="default: %(default)s")
-    parser.add_argument("--shortest", type=int, default=144, help="observations at least (default: %(default)s)")
-    parser.add_argument(
+def parser() -> argparse.ArgumentParser:
+    """Return the command line."""
+    one = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    one.add_argument("--output", required=True, type=Path, help="file to write: .parquet")
+    one.add_argument("--series", type=int, default=4_000, help="how many (default: %(default)s)")
+    one.add_argument("--seed", type=int, default=0, help="default: %(default)s")
+    one.add_argument("--shortest", type=int, default=144, help="observations at least (default: %(default)s)")
+    one.add_argument(
         "--full", type=int, default=576, help="from this length, a series is not short (default: %(default)s)"
     )
-    parser.add_argument("--longest", type=int, default=800, help="observations at most (default: %(default)s)")
-    options = parser.parse_args(arguments)
+    one.add_argument("--longest", type=int, default=800, help="observations at most (default: %(default)s)")
+    return one
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Write the file; returns the exit code: 0, or 2 with one message."""
+    options = parser().parse_args(arguments)
     try:
         if options.output.suffix != ".parquet":
             raise ConfigurationError(f"{options.output}: must end in .parquet.")

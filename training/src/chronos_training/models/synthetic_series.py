@@ -48,7 +48,7 @@ def _latent(random: np.random.Generator, length: int, found: Calendar) -> Array:
 
 def sarima(random: np.random.Generator, length: int) -> Array:
     """Return a seasonal ARIMA process (Box and Jenkins): local levels, exponential smoothing and airline models among them."""
-    periods = [int(round(p)) for p in calendar(random).periods if p <= length / 2]
+    periods = [round(p) for p in calendar(random).periods if p <= length / 2]
     period = int(random.choice(periods)) if periods else 1
     begin = 6 * period + 100
     ahead, behind = np.array([1.0]), np.array([1.0])
