@@ -32,9 +32,9 @@ def structural(random: np.random.Generator, length: int) -> Array:
         return values
     scaled = np.clip(standardized(values), -LIMIT, LIMIT)
     if kind <= 4:
-        return np.exp(scaled * log_uniform(random, 0.05, 0.8))
+        return np.asarray(np.exp(scaled * log_uniform(random, 0.05, 0.8)))
     # Nothing below a floor: sunshine, rain, demand that stands still at night.
-    return np.maximum(scaled - np.quantile(scaled, random.uniform(0.05, 0.6)), 0.0)
+    return np.asarray(np.maximum(scaled - np.quantile(scaled, random.uniform(0.05, 0.6)), 0.0))
 
 
 def _latent(random: np.random.Generator, length: int, found: Calendar) -> Array:
@@ -62,7 +62,7 @@ def sarima(random: np.random.Generator, length: int) -> Array:
         ahead = np.convolve(ahead, [1.0, *[0.0] * (period - 1), -random.uniform(0.0, 0.95)])
     values = lfilter(ahead, behind, random.standard_normal(length + begin))[begin:]
     if random.random() < 0.3:
-        return np.exp(np.clip(standardized(values), -LIMIT, LIMIT) * log_uniform(random, 0.05, 0.7))
+        return np.asarray(np.exp(np.clip(standardized(values), -LIMIT, LIMIT) * log_uniform(random, 0.05, 0.7)))
     return np.asarray(values)
 
 
@@ -70,7 +70,7 @@ def price(random: np.random.Generator, length: int) -> Array:
     """Return a geometric random walk whose volatility is itself a process (Taylor 1986)."""
     wander = lfilter([1.0], [1.0, -0.97], random.standard_normal(length)) * random.uniform(0.0, 0.15)
     steps = random.standard_normal(length) * np.exp(wander) * log_uniform(random, 0.002, 0.03)
-    return np.exp(np.clip(np.cumsum(steps + random.normal(0.0, 0.0005)), -LIMIT, LIMIT))
+    return np.asarray(np.exp(np.clip(np.cumsum(steps + random.normal(0.0, 0.0005)), -LIMIT, LIMIT)))
 
 
 def counts(random: np.random.Generator, length: int) -> Array:
@@ -95,7 +95,7 @@ def intermittent(random: np.random.Generator, length: int) -> Array:
 def _rate(random: np.random.Generator, length: int) -> Array:
     """Return positive values around 1 with trend and seasons."""
     values = standardized(0.5 * trend(random, length) + seasons(random, length, calendar(random)))
-    return np.exp(np.clip(values, -3.0, 3.0) * random.uniform(0.0, 0.8))
+    return np.asarray(np.exp(np.clip(values, -3.0, 3.0) * random.uniform(0.0, 0.8)))
 
 
 def gaussian_process(random: np.random.Generator, length: int) -> Array:
