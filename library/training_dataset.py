@@ -63,6 +63,7 @@ options:
       - C(separator) of a text file. C(comma), C(semicolon), C(tab), C(pipe) or the character.
       - C(decimal), what stands before the decimals. C(point) or C(comma).
       - C(dates). C(day-first), C(month-first), or a format such as C(%d.%m.%y).
+      - C(zone), the time zone whose dates are meant by timestamps that are written in another, such as C(Europe/Berlin).
       - C(empty), texts that stand for no value, as a list.
       - C(encoding) of a text file, such as C(cp1252).
       - C(sheet) of a workbook.

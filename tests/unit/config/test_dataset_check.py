@@ -69,3 +69,20 @@ def test_autogluon_needs_a_horizon_to_choose_by_and_a_short_history() -> None:
     message = refuse(config, {"shortest_series": need - 1})
     assert f"needs series of {need} observations, 112 of them held out" in message
     assert "autogluon.validation_windows" in message
+
+
+@pytest.mark.parametrize(
+    ("rules", "history", "says"),
+    [
+        ({}, {"known": [112, 900]}, "dataset.short_series: column 'target' of dataset 'birthdays' has a series without a value before the last 112"),
+        ({"short_series": "drop"}, {"known": [0, 112]}, "has every series without a value"),
+        ({"constant_series": "refuse"}, {"changed": [112, 900]}, "dataset.constant_series: refuse, and column 'target'"),
+        ({"constant_series": "drop"}, {"changed": [0, 112]}, "none would be left"),
+        ({"missing_values": "refuse"}, {"incomplete": 3}, "dataset.missing_values: refuse, and 3 series of column 'target'"),
+    ],
+)  # fmt: skip
+def test_what_the_instance_would_refuse(rules: dict[str, str], history: dict[str, Any], says: str) -> None:
+    good = {"known": [113, 7305], "changed": [113, 7305], "incomplete": 0}
+    for histories in ({"target": good}, {"target": good, "other": {**good, **history}}):
+        check_against_dataset(TrainingConfig.model_validate({"dataset": rules}), {**MANIFEST, "histories": histories})
+    assert says in refuse({"dataset": rules}, {"longest_series": 7305, "histories": {"target": {**good, **history}}})

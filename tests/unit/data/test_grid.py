@@ -15,7 +15,7 @@ from tests.unit.data.conftest import daily_panel
 WEEKDAYS = ["MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN"]
 MONTHS = ["JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC"]
 FREQS = [
-    "min", "15min", "30min", "h", "D", "B", "MS", "ME",
+    "30s", "min", "5min", "10min", "15min", "30min", "90min", "h", "4h", "D", "3D", "14D", "B", "MS", "ME",
     *(f"W-{day}" for day in WEEKDAYS),
     *(f"{kind}-{month}" for kind in ("QS", "QE", "YS", "YE") for month in MONTHS),
 ]  # fmt: skip
@@ -34,13 +34,21 @@ def test_numbers_rise_by_one_and_lead_back(freq: str, start: pd.Timestamp) -> No
     np.testing.assert_array_equal(stamps_at(place.number, place.phase, freq), stamps)
 
 
-@pytest.mark.parametrize(
-    ("freq", "stamp"),
-    [("B", "2024-06-01"), ("W-MON", "2024-06-04"), ("ME", "2024-02-28"), ("QS-JAN", "2024-02-01"),
-     ("QE-DEC", "2024-04-30"), ("YS-JAN", "2024-02-01"), ("YE-DEC", "2024-12-30")],
-)  # fmt: skip
+@pytest.mark.parametrize(("freq", "stamp"), [("B", "2024-06-01"), ("ME", "2024-02-28"), ("YE-DEC", "2024-12-30")])
 def test_what_does_not_fit(freq: str, stamp: str) -> None:
     assert not places(np.array([stamp], dtype="datetime64[us]"), freq).fits[0]
+
+
+@pytest.mark.parametrize(
+    ("freq", "one", "other"),
+    [("W-MON", "2024-06-03", "2024-06-04"), ("QS-JAN", "2024-01-01", "2024-02-01"), ("QE-DEC", "2024-03-31", "2024-04-30"),
+     ("YS-JAN", "2024-01-01", "2024-02-01"), ("14D", "2024-01-04", "2024-01-08"), ("4h", "2024-01-01", "2024-01-01T01:00")],
+)  # fmt: skip
+def test_each_series_may_have_a_day_of_its_own(freq: str, one: str, other: str) -> None:
+    """Weeks that end on Sunday beside weeks that end on Saturday; a series that changes from one to the other is told."""
+    place = places(np.array([one, other], dtype="datetime64[us]"), freq)
+    assert place.fits.all() and place.number[0] == place.number[1]
+    assert place.phase[0] != place.phase[1]
 
 
 def test_another_day_of_the_month_is_another_phase() -> None:
@@ -56,8 +64,8 @@ def test_another_day_of_the_month_is_another_phase() -> None:
 
 
 def test_an_unknown_frequency_is_a_mistake_of_the_caller() -> None:
-    with pytest.raises(ValueError, match="no grid for frequency '3D'"):
-        places(np.array(["2024-01-01"], dtype="datetime64[us]"), "3D")
+    with pytest.raises(ValueError, match="no grid for frequency '3X'"):
+        places(np.array(["2024-01-01"], dtype="datetime64[us]"), "3X")
 
 
 def test_the_time_of_day_of_each_series_is_its_own() -> None:

@@ -107,9 +107,11 @@ def evaluate(options: argparse.Namespace) -> int:
         use_device(spec)
         panel, _ = read_panel(spec, data, stage)
         forecasters = {MODEL: forecaster_of(options.model, panel, spec)}
-        accept(stage, options.output)
         fitted = stored(options.model, list(config.forecast.quantile_levels))
-        scores = compare(forecasters, panel, config, options.output / "forecasts.parquet", lambda: None, fitted=fitted)
+        # What fails in between leaves the output as it was.
+        scores = compare(forecasters, panel, config, stage / "forecasts.parquet", lambda: None, fitted=fitted)
+        accept(stage, options.output)
+        (stage / "forecasts.parquet").replace(options.output / "forecasts.parquet")
     artifacts.write_evaluation(options.output, scores)
     for name in names_of(scores):
         values = scores["aggregate"][name]

@@ -28,6 +28,8 @@ def check_against_dataset(config: TrainingConfig, manifest: dict[str, Any]) -> N
     dropping = config.dataset.short_series == "drop"
     shortest = int(manifest.get("longest_series" if dropping else "shortest_series", 0))
     problems += _length_problems(config, name, shortest)
+    if not problems:
+        problems += _history_problems(config, manifest, name)
     season = config.season_length(manifest)
     shortest_history = shortest - config.held_out_length
     if not problems and shortest_history <= 2 * season:
@@ -42,6 +44,48 @@ def check_against_dataset(config: TrainingConfig, manifest: dict[str, Any]) -> N
             else "\n".join([f"{len(problems)} problems with dataset {name!r}:", *(f"  - {line}" for line in problems)])
         )
         raise ConfigurationError(text)
+
+
+def _history_problems(config: TrainingConfig, manifest: dict[str, Any], name: str) -> list[str]:
+    """What `data.usable` would refuse on the instance. Of datasets published before `histories` nothing is known."""
+    rules, unseen = config.dataset, config.held_out_length + config.validation_length
+    dropping = rules.short_series == "drop"
+    problems = []
+    for target, found in manifest.get("histories", {}).items():
+        if target not in rules.targets:
+            continue
+        column = f"column {target!r} of dataset {name!r}"
+        fewest, most = found["known"]
+        if (most if dropping else fewest) <= unseen:
+            which = "every series" if dropping else "a series"
+            problems.append(
+                f"dataset.short_series: {column} has {which} without a value before the last {unseen} observations, which are "
+                f"held out{' or validate' if config.validation_length else ''}. Lower evaluation.windows"
+                f"{'' if dropping else ', or set it to drop'}."
+            )
+            continue
+        # A series that is dropped as too short may be the one that counts here: then only the instance can tell.
+        dropped = dropping and min(fewest - unseen, _shortest(manifest) - config.shortest_usable_series + 1) <= 0
+        fewest, most = found["changed"]
+        if rules.constant_series == "refuse" and fewest <= unseen and not dropped:
+            problems.append(
+                f"dataset.constant_series: refuse, and {column} has a series that never changes in what is learnt. Leave it out, "
+                "or set it to keep or drop."
+            )
+        if rules.constant_series == "drop" and most <= unseen:
+            problems.append(
+                f"dataset.constant_series: drop, and no series of {column} changes in what is learnt: none would be left."
+            )
+        if rules.missing_values == "refuse" and found["incomplete"] and not dropped:
+            problems.append(
+                f"dataset.missing_values: refuse, and {found['incomplete']:,} series of {column} have empty values. Fill them, or "
+                "set it to keep, interpolate or forward_fill."
+            )
+    return problems
+
+
+def _shortest(manifest: dict[str, Any]) -> int:
+    return int(manifest.get("shortest_series", 0))
 
 
 def _covariate_problems(config: TrainingConfig, manifest: dict[str, Any], name: str) -> list[str]:

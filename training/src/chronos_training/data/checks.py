@@ -16,8 +16,10 @@ from chronos_training.data.frequency import infer_freq, on_one_day, regular
 from chronos_training.data.report import Report
 from chronos_training.data.resolution import RESOLUTION
 from chronos_training.data.rules import Rules
+from chronos_training.data.zones import settled
 
 Mask = npt.NDArray[np.bool_]
+SMALLEST = 1e-18  # of the largest value of a series: models square it, in float32
 _BY = ["item_id", "timestamp"]
 
 
@@ -26,7 +28,7 @@ class CheckedPanel:
     """A regular panel, sorted by item and time; missing observations are rows with an empty target.
 
     `findings` has an entry for each check that found something: check, items and rows (counts), first (up to five item
-    ids), handled. `notes` says the same in sentences.
+    ids), handled. `notes` says the same in sentences, after those on how the panel was read.
     """
 
     frame: pd.DataFrame
@@ -50,7 +52,11 @@ def check_panel(
     if frame.empty:
         raise DataError("The dataset has no rows.")
     report = Report()
-    table = _sorted(typed(frame, targets), rules, report)
+    table, local = typed(frame, targets)
+    _tell_blanks(table, report)
+    if local is not None:
+        table = settled(table, local, report)
+    table = _sorted(table, rules, report)
     table = on_one_day(_one_row_each(table, rules, report), report)
     try:
         freq = infer_freq(table)
@@ -65,7 +71,19 @@ def check_panel(
     report.stop()
     table = _missing(table, added, targets, rules, report)
     report.stop()
-    return CheckedPanel(table, freq, report.notes, report.findings)
+    return CheckedPanel(table, freq, [*report.remarks, *report.notes], report.findings)
+
+
+def _tell_blanks(table: pd.DataFrame, report: Report) -> None:
+    """Say where ids differ in the blanks around them alone: they are what they say, and hardly what was meant."""
+    items = pd.Series(table["item_id"].unique(), dtype=object)
+    bare = items.str.strip()
+    if (same := bare.duplicated(keep=False)).any():
+        first = sorted(items[bare == bare[same].iloc[0]])
+        report.remarks.append(
+            f"Item ids that differ in blanks alone are different series: {', '.join(map(repr, first[:3]))}"
+            f"{' and others' if same.sum() > len(first[:3]) else ''}."
+        )
 
 
 def checked_targets(targets: Sequence[str]) -> tuple[str, ...]:
@@ -165,7 +183,16 @@ def _series(
     )
     # With one value there is nothing that could have changed.
     lowest, highest = values.min(), values.max()
-    rounding = RESOLUTION * np.maximum(lowest.abs(), highest.abs())
+    size = np.maximum(lowest.abs(), highest.abs())
+    for target in targets:
+        tiny = size[target].gt(0) & size[target].lt(SMALLEST) & ~drop
+        if tiny.any():
+            report.refuse(
+                f"Column {target!r}: {int(tiny.sum()):,} series have no value beyond ±{SMALLEST:g}, whose square float32 does not "
+                f"hold; first: item {tiny[tiny].index[0]!r}.",
+                "Give the column in a smaller unit.",
+            )
+    rounding = RESOLUTION * size
     same = ((highest - lowest <= rounding) & (counts > 1)).all(axis=1) & ~drop
     drop |= _judge("constant", same, lengths, rules.constant, report, "constant: their targets never change")
     for target in targets:

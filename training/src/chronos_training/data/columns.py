@@ -12,19 +12,20 @@ from chronos_training.core.errors import DataError
 from chronos_training.data.dates import plain
 from chronos_training.data.formats import quoted
 from chronos_training.data.report import Report
+from chronos_training.data.zones import ZONED, local_of
 
 _WORDS = 3  # that a person may have for "no value"
 KEYS = ("item_id", "timestamp")
-LARGEST = float(np.finfo(np.float32).max)  # models compute with float32
+# Models compute with float32, which ends at 3.4e38, and square their numbers.
+LARGEST = 1e18
 # What pandas' nanosecond timestamps hold; a series that leaves it cannot be given a grid.
 EARLIEST, LATEST = pd.Timestamp("1678-01-01"), pd.Timestamp("2262-01-01")
-_ZONE = r":\d\d.*(?:Z|[+-]\d\d:?\d\d)$"
 
 
-def typed(frame: pd.DataFrame, targets: tuple[str, ...]) -> pd.DataFrame:
+def typed(frame: pd.DataFrame, targets: tuple[str, ...]) -> tuple[pd.DataFrame, pd.Series | None]:
     """Return item_id as text, timestamp as naive UTC of microseconds, then `targets`, then the rest, as float64.
 
-    Raises DataError that lists every fault with its column, count and first row: missing or doubled columns, empty
+    With it the timestamps as their own clocks show them, None when they have no zone. Raises DataError that lists every fault with its column, count and first row: missing or doubled columns, empty
     item ids, unreadable timestamps, values that are not numbers, infinite or beyond float32.
     """
     labels = frame.index
@@ -36,10 +37,11 @@ def typed(frame: pd.DataFrame, targets: tuple[str, ...]) -> pd.DataFrame:
         raw["timestamp"] = plain(raw["timestamp"])
     _check(raw, targets, labels)
     rest = [column for column in raw.columns if column not in {*KEYS, *targets}]
-    return pd.DataFrame(
+    table = pd.DataFrame(
         {"item_id": raw["item_id"].astype(str).astype(object), "timestamp": as_stamps(raw["timestamp"])}
         | {column: as_numbers(raw[column]) for column in (*targets, *rest)}
     )
+    return table, local_of(raw["timestamp"])
 
 
 def as_stamps(values: pd.Series) -> pd.Series:
@@ -106,7 +108,7 @@ def _has_the_zone_of_the_others(values: pd.Series) -> Any:
     """Return False where a text has no time zone although others have one: which zone was meant, nobody can tell."""
     if values.dtype.kind in "mMiufb":
         return True
-    zoned = values.astype("string").str.contains(_ZONE, regex=True).fillna(True).astype(bool)
+    zoned = values.astype("string").str.contains(ZONED, regex=True).fillna(True).astype(bool)
     return zoned if (zoned & values.notna()).any() else True
 
 
@@ -137,7 +139,9 @@ def _place(labels: pd.Index, row: int) -> str:
     if labels.nlevels == 2:
         file, own = labels[row]
         return f"row {own + 1:,} of {file}"
-    return f"row {row + 1:,}"
+    # A file's own numbers, where some of its rows held nothing.
+    own = labels[row] if pd.api.types.is_integer_dtype(labels) and labels.is_unique else row
+    return f"row {own + 1:,}"
 
 
 def _shown(value: Any) -> str:
@@ -161,7 +165,8 @@ def _sentence(column: str, check: str, count: int, first: Any, place: str) -> st
         "zone": f"{count:,} timestamps have no time zone, while others have one; first: {_shown(first)} in {place}.",
         "date": f"{count:,} timestamps cannot be read; first: {_shown(first)} in {place}.",
         "infinite": f"Column {column!r}: {count:,} values are infinite; first: {place}.",
-        "large": f"Column {column!r}: {count:,} values are beyond ±3.4e38, what the numbers of a model (float32) hold; first: "
+        "large": f"Column {column!r}: {count:,} values are beyond ±{LARGEST:g}: the numbers of a model (float32) end at 3.4e38, and "
+        "their squares have to be among them; first: "
         f"{_shown(first)} in {place}.",
         "text": f"Column {column!r}: {count:,} values are not numbers; first: {_shown(first)} in {place}.",
     }[check]
@@ -181,7 +186,7 @@ def _remedy(check: str, column: str, is_target: bool) -> str:
         "item": "Name the series of every row, with text or a whole number.",
         "epoch": "Or say how they are written, if they are dates: --dates %Y%m.",
         "zone": "Give all of them a zone, or none.",
-        "date": f"Give {_DATES}, from 1678 to 2261.",
+        "date": f"Give {_DATES}, from 1678 to 2261; or say how they are written, such as --dates %d.%m.%y.",
         "infinite": "Leave empty what is not known.",
         "large": "Give the column in a larger unit, or leave empty what is no value.",
         "text": "Leave empty what is not known, or say which texts mean that: --empty."

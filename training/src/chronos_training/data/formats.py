@@ -22,6 +22,7 @@ MEANING: dict[str, str] = {
     "separator": f"what divides the columns of a text file: {', '.join(SEPARATORS)} or the character (default: as found)",
     "decimal": "what stands before the decimals: point or comma (default: as found)",
     "dates": "how dates are written: day-first, month-first, or a format such as %%d.%%m.%%y (default: as found)",
+    "zone": "time zone whose dates are meant by timestamps that are written in another, such as Europe/Berlin",
     "empty": "texts that stand for no value: .,n/a",
     "encoding": "encoding of a text file, such as cp1252 (default: UTF-8, or as its first bytes say)",
     "sheet": "sheet of a workbook (default: its only one)",
@@ -43,12 +44,13 @@ class Format:
     separator: str = ""
     decimal: str = ""
     dates: str = ""
+    zone: str = ""
     empty: tuple[str, ...] = ()
     encoding: str = ""
     sheet: str = ""
 
     def __post_init__(self) -> None:
-        for name in ("item", "separator", "decimal", "dates", "encoding", "sheet"):
+        for name in ("item", "separator", "decimal", "dates", "zone", "encoding", "sheet"):
             if not isinstance(getattr(self, name), str):
                 raise ConfigurationError(f"Format {name}: {getattr(self, name)!r} is not allowed: must be text.")
         object.__setattr__(self, "columns", _pairs(self.columns))

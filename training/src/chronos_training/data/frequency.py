@@ -7,14 +7,17 @@ import numpy.typing as npt
 import pandas as pd
 
 from chronos_training.core.errors import DataError
-from chronos_training.data.grid import places, stamps_at
+from chronos_training.data.grid import DAY, freq_of, places, stamps_at, step_of
 from chronos_training.data.report import Report
 
-_STEPS = {"1min": "min", "15min": "15min", "30min": "30min", "1h": "h"}
+# Steps that count even where most neighbours are further apart, as in a panel of many gaps.
+_USUAL = {"min", "5min", "10min", "15min", "20min", "30min", "h", "2h", "3h", "4h", "6h", "8h", "12h"}
 _SPANS = ((28, 31, "M"), (89, 92, "Q"), (365, 366, "Y"))
 # Days in which a value of each month may move about, as one of the last trading day does: up to a holiday at a weekend.
 _WINDOW = 6
 _HOLIDAYS = 0.1
+_MOSTLY = 0.8  # of the distances are a multiple of an equal step; the others are mistakes, to be told
+_FEW = 5  # times of day that a refusal names
 # A mistyped year opens a gap of centuries. Real gaps, as of a shop that sells a thing twice a month, stay far below.
 MOST_ADDED = 20
 
@@ -28,9 +31,9 @@ def infer_freq(frame: pd.DataFrame) -> str:
         raise DataError("No series has two rows; a frequency cannot be found.", hint="Give series with a history.")
     common = pd.Timedelta(steps.mode().iloc[0])
     stamps = frame["timestamp"]
-    for text, freq in _STEPS.items():
-        if common == pd.Timedelta(text):
-            return freq
+    equal = freq_of(common // pd.Timedelta(microseconds=1))
+    if equal in _USUAL:
+        return str(equal)
     days = common / pd.Timedelta(days=1)
     if days == 1:
         return "B" if not (stamps.dt.dayofweek >= 5).any() else "D"
@@ -42,20 +45,24 @@ def infer_freq(frame: pd.DataFrame) -> str:
         for edge, at_edge in (
             ("S", stamps.dt.is_month_start),
             ("E", stamps.dt.is_month_end),
-            ("S", _usual_day(stamps)),
+            ("S", _usual_day(frame)),
         ):
             if at_edge.sum() * 2 > len(stamps):
                 return f"{span}{edge}{'' if span == 'M' else _anchor(stamps[at_edge].dt.month, span, edge)}"
+    if equal is not None and steps.eq(common).mean() > 0.5 and (steps % common == pd.Timedelta(0)).mean() >= _MOSTLY:
+        return equal
     raise DataError(
         f"The commonest distance of two rows is {common}; that is no frequency that can be forecast here.",
-        hint="Use minutes (1, 15, 30), hours, days, business days, weeks, or one day of each month, quarter or year.",
+        hint="Use equal steps of seconds, minutes, hours, days or weeks, business days, or one day of each month, quarter or year.",
     )
 
 
-def _usual_day(stamps: pd.Series) -> pd.Series:
-    """Return which timestamps are on the panel's commonest day of the month; none where not every month has that day."""
-    usual = int(stamps.dt.day.mode().iloc[0])
-    return stamps.dt.day.eq(usual) & (usual <= 28)
+def _usual_day(frame: pd.DataFrame) -> pd.Series:
+    """Return which rows are on their series' commonest day of the month; none where not every month has that day."""
+    day = frame["timestamp"].dt.day
+    counts = day.groupby(frame["item_id"], sort=False).value_counts(sort=False)
+    usual = frame["item_id"].map(counts.groupby(level=0, sort=False).idxmax().map(lambda at: at[1]))
+    return day.eq(usual) & (usual <= 28)
 
 
 def on_one_day(frame: pd.DataFrame, report: Report) -> pd.DataFrame:
@@ -70,6 +77,8 @@ def on_one_day(frame: pd.DataFrame, report: Report) -> pd.DataFrame:
     common = steps[steps > pd.Timedelta(0)].mode()
     if common.empty or not any(low <= common.iloc[0] / pd.Timedelta(days=1) <= high for low, high, _ in _SPANS):
         return frame
+    if len(steps) > 2 and steps.eq(common.iloc[0]).all():
+        return frame  # every 28 days: no months
     day, left = stamps.dt.day, stamps.dt.days_in_month - stamps.dt.day
     month = stamps.to_numpy().astype("datetime64[M]")
     twice = same.to_numpy() & np.append(False, month[1:] == month[:-1])
@@ -80,7 +89,7 @@ def on_one_day(frame: pd.DataFrame, report: Report) -> pd.DataFrame:
     off = stamps.dt.normalize().ne(moved)
     weekend = off & moved.dt.dayofweek.ge(5)
     # Mostly on one day: then the others are mistakes, unless that day was a weekend's; a few were a holiday's.
-    mostly = max(float(_usual_day(stamps).mean()), 1 - float(off.mean())) > 0.5
+    mostly = max(float(_usual_day(frame).mean()), 1 - float(off.mean())) > 0.5
     if mostly and not (weekend.any() and (off & ~weekend).mean() <= _HOLIDAYS):
         return frame
     edge = "last" if at_end else "first"
@@ -150,11 +159,26 @@ def _refuse_off_grid(
     usual = pd.Series(phase[rows]).mode().iloc[0]
     wrong = rows[~fits[rows] | (phase[rows] != usual)]
     more = f" {len(touched) - 1:,} other series have such timestamps too." if len(touched) > 1 else ""
+    step = step_of(freq)
+    times = _times_of_day(frame["timestamp"].iloc[rows]) if step is None or step % DAY == 0 else []
+    hint = "Correct them, or give the rows of one frequency only."
+    if 1 < len(times) <= _FEW:
+        more = f" Its times of day are {', '.join(times[:-1])} and {times[-1]}.{more}"
+        hint = (
+            "Give dates without a time. If they are one time of a zone with daylight saving, written in UTC: give local dates, "
+            "or say the zone (--zone Europe/Berlin), which takes timestamps that end in Z or an offset."
+        )
     report.refuse(
         f"Item {frame['item_id'].iloc[rows[0]]!r}: {len(wrong):,} timestamps do not fit the frequency {freq!r}; "
         f"first: {frame['timestamp'].iloc[wrong[0]]}.{more}",
-        "Correct them, or give the rows of one frequency only.",
+        hint,
     )
+
+
+def _times_of_day(stamps: pd.Series) -> list[str]:
+    """Return the different times of day as text, the commonest first; each with seconds only where it has some."""
+    texts = stamps.dt.strftime("%H:%M:%S").str.removesuffix(":00")
+    return [str(text) for text in texts.value_counts().index]
 
 
 def _refuse_long_gap(

@@ -13,20 +13,22 @@ Stamps = npt.NDArray[np.datetime64]
 
 DAY = 86_400_000_000  # microseconds
 MINUTE = 60_000_000
-_FIXED = {"min": MINUTE, "15min": 15 * MINUTE, "30min": 30 * MINUTE, "h": 60 * MINUTE, "D": DAY}
+_UNITS = {"D": DAY, "h": 60 * MINUTE, "min": MINUTE, "s": MINUTE // 60}
+_FIXED = re.compile(r"^(\d*)(D|h|min|s)$")
 _WEEKDAYS = ("MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN")
 _MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
 _CALENDAR = re.compile(r"^([MQY])([SE])(?:-([A-Z]{3}))?$")
 _THURSDAY = 3  # day 0 of the Unix calendar, counted from Monday
+_MONTH = 40 * DAY  # a month in a phase: more than what is left of one
 
 
 @dataclass(frozen=True)
 class Places:
     """Of each timestamp: its `number` on the grid, its `phase` beside it in µs, and whether it `fits`.
 
-    The phase is the time of day; for the start of months, quarters and years with the days before it in the month: values
-    of each 15th have a phase of 14 days. Timestamps of one series with one phase that all fit lie on the grid; their
-    numbers rise by 1.
+    The phase is the time of day; with it the days after a week's own day, the days before it in the month for the start of
+    months, quarters and years (values of each 15th have a phase of 14 days), and for quarters and years 40 days for each
+    month after theirs. Timestamps of one series with one phase that all fit lie on the grid; their numbers rise by 1.
     """
 
     number: Ints
@@ -34,10 +36,25 @@ class Places:
     fits: npt.NDArray[np.bool_]
 
 
+def step_of(freq: str) -> int | None:
+    """Return the step of a frequency of equal steps (10min, 4h, D, 14D), in microseconds; None for one of the calendar."""
+    match = _FIXED.match(freq)
+    return int(match[1] or 1) * _UNITS[match[2]] if match else None
+
+
+def freq_of(step: int) -> str | None:
+    """Return the frequency of equal steps of so many microseconds; None for less than a second, and for parts of one."""
+    unit = next((unit for unit, size in _UNITS.items() if step > 0 and step % size == 0), None)
+    if unit is None:
+        return None
+    count = step // _UNITS[unit]
+    return unit if count == 1 else f"{count}{unit}"
+
+
 def places(stamps: Stamps, freq: str) -> Places:
     """Return the places of `stamps` (datetime64[us]) on the grid of the pandas frequency `freq`."""
     micros = stamps.astype("datetime64[us]").astype(np.int64)
-    if step := _FIXED.get(freq):
+    if step := step_of(freq):
         return Places(micros // step, micros % step, np.ones(len(micros), dtype=bool))
     day, phase = micros // DAY, micros % DAY
     if freq == "B":
@@ -45,18 +62,18 @@ def places(stamps: Stamps, freq: str) -> Places:
         return Places(week * 5 + weekday, phase, weekday < 5)
     if freq.startswith("W-"):
         shifted = day + _THURSDAY - _WEEKDAYS.index(freq[2:])
-        return Places(shifted // 7, phase, shifted % 7 == 0)
+        return Places(shifted // 7, shifted % 7 * DAY + phase, np.ones(len(micros), dtype=bool))
     size, offset, at_start = _calendar(freq)
     month = stamps.astype("datetime64[M]").astype(np.int64)
-    right_month = (month - offset) % size == 0
+    number, beside = (month - offset) // size, (month - offset) % size * _MONTH
     if at_start:
-        return Places((month - offset) // size, micros - _first_day(month) * DAY, right_month)
-    return Places((month - offset) // size, phase, right_month & (day == _first_day(month + 1) - 1))
+        return Places(number, beside + micros - _first_day(month) * DAY, np.ones(len(micros), dtype=bool))
+    return Places(number, beside + phase, day == _first_day(month + 1) - 1)
 
 
 def stamps_at(number: Ints, phase: Ints, freq: str) -> Stamps:
     """Return the timestamps (datetime64[us]) of the places `number` with `phase` on the grid of `freq`."""
-    if step := _FIXED.get(freq):
+    if step := step_of(freq):
         return (number * step + phase).astype("datetime64[us]")
     if freq == "B":
         day = number // 5 * 7 + number % 5 - _THURSDAY
@@ -64,7 +81,7 @@ def stamps_at(number: Ints, phase: Ints, freq: str) -> Stamps:
         day = number * 7 - _THURSDAY + _WEEKDAYS.index(freq[2:])
     else:
         size, offset, at_start = _calendar(freq)
-        month = number * size + offset
+        month, phase = number * size + offset + phase // _MONTH, phase % _MONTH
         day = _first_day(month) if at_start else _first_day(month + 1) - 1
     return (day * DAY + phase).astype("datetime64[us]")
 
@@ -76,12 +93,16 @@ def after(stamp: np.datetime64 | str, steps: Ints, freq: str) -> Stamps:
 
 
 def pandas_stamps(stamps: Stamps, freq: str) -> Stamps:
-    """Return `stamps` (datetime64[ns]) as pandas' own grid of `freq` has them: to it, months begin on their first day at midnight."""
+    """Return `stamps` (datetime64[ns]) as pandas' own grid of `freq` has them.
+
+    To it, months begin on their first day at midnight, and weeks, quarters and years of all series on one day.
+    """
     match = _CALENDAR.match(freq)
-    if match is None or match[2] != "S":
+    if match is None and not freq.startswith("W-"):
         return stamps.astype("datetime64[ns]")
-    number = places(stamps, freq).number
-    return stamps_at(number, np.zeros_like(number), freq).astype("datetime64[ns]")
+    place = places(stamps, freq)
+    phase = place.phase % DAY if match is None or match[2] == "E" else np.zeros_like(place.phase)
+    return stamps_at(place.number, phase, freq).astype("datetime64[ns]")
 
 
 def _calendar(freq: str) -> tuple[int, int, bool]:

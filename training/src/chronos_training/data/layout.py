@@ -12,7 +12,7 @@ import pandas as pd
 
 from chronos_training.config.messages import nearest
 from chronos_training.core.errors import DataError
-from chronos_training.data import dates, numbers
+from chronos_training.data import dates, numbers, zones
 from chronos_training.data.columns import KEYS, as_stamps
 from chronos_training.data.formats import Format, as_words, quoted
 
@@ -43,6 +43,8 @@ def laid_out(
         table = _numbers(table, values, form, separator)
         table = _without_texts(table, targets, notes)
     table["timestamp"] = dates.plain(table["timestamp"], form.dates)
+    if form.zone:
+        table["timestamp"] = zones.in_zone(table["timestamp"], form.zone)
     return table, notes
 
 
@@ -104,6 +106,16 @@ def _offer(table: pd.DataFrame, targets: Sequence[str], form: Format, missing: S
     head = table.head(_LOOKED_AT)
     kinds = {str(column): _kind(head[column]) for column in table.columns}
     found = {ours: theirs for ours, theirs in form.columns.items() if ours in table.columns}
+    for ours in ("item_id", *missing):
+        same = [column for column in kinds if column.strip().lower() == ours.lower()]
+        if ours not in kinds and len(same) == 1:
+            found[ours] = same[0]
+    missing = [column for column in missing if column not in found]
+    table = table.rename(columns={theirs: ours for ours, theirs in found.items()})
+    kinds = {
+        next((ours for ours, theirs in found.items() if theirs == column), column): kind
+        for column, kind in kinds.items()
+    }
     free = [column for column in kinds if column not in {*KEYS, *targets}]
     if "timestamp" in missing:
         stamps = [column for column in free if kinds[column] == "dates"]

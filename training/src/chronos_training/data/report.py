@@ -25,6 +25,7 @@ class Report:
 
     findings: list[dict[str, Any]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    remarks: list[str] = field(default_factory=list)  # how the panel was read, where nothing was changed in it
     problems: list[tuple[str, str]] = field(default_factory=list)
     offers: list[dict[str, str]] = field(default_factory=list)
 

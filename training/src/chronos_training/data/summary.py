@@ -9,6 +9,7 @@ from chronos_training.core.errors import DataError
 from chronos_training.data.checks import CheckedPanel, check_panel, checked_targets
 from chronos_training.data.columns import KEYS
 from chronos_training.data.formats import Format
+from chronos_training.data.histories import histories
 from chronos_training.data.rules import Rules
 from chronos_training.data.season import measured
 from chronos_training.data.sources import read_source
@@ -51,6 +52,7 @@ def summarize(panel: CheckedPanel, targets: Sequence[str]) -> dict[str, Any]:
         "end": frame["timestamp"].max().isoformat(),
         "shortest_series": int(lengths.min()),
         "longest_series": int(lengths.max()),
+        "histories": histories(frame, targets),
         "seasons": measured(frame, panel.freq, targets),
         "findings": panel.findings,
     }

@@ -28,7 +28,11 @@ _USUAL = "cp1252"
 
 
 def read_text_file(file: Path, form: Format) -> tuple[pd.DataFrame, str]:
-    """Return the table in `file`, every cell as text, and the separator. DataError says what is wrong with it."""
+    """Return the table in `file`, every cell as text, and the separator. DataError says what is wrong with it.
+
+    Rows of empty cells, and rows that are the names once more (files put one after the other), are none; the index keeps
+    the numbers of the others.
+    """
     text = _decoded(_bytes(file), form.encoding)
     if not text.strip():
         raise DataError("cannot be read as CSV: No columns to parse from file.")
@@ -50,7 +54,19 @@ def read_text_file(file: Path, form: Format) -> tuple[pd.DataFrame, str]:
         frame = frame.reset_index(drop=True)  # no table: it will lack columns
     if not isinstance(frame.index, pd.RangeIndex):
         raise DataError(f"the rows have more fields than the header has names ({len(names)}).")
-    return with_names(frame, names, form.leave_out), separator
+    return with_names(_observations(frame, names), names, form.leave_out), separator
+
+
+def _observations(frame: pd.DataFrame, names: list[str]) -> pd.DataFrame:
+    """Return a table without rows that hold nothing, and without rows that are its names."""
+    if frame.empty or len(names) == 1:
+        return frame
+    columns = list(frame.columns)
+    # Most tables have none of either: the first column alone shows it.
+    suspect = frame[frame[columns[0]].str.strip().isin(["", names[0]])]
+    rows = suspect.apply(lambda column: column.str.strip())
+    nothing = rows.eq("").all(axis=1) | rows.eq(names).all(axis=1)
+    return frame.drop(index=suspect.index[nothing]) if nothing.any() else frame
 
 
 def _bytes(file: Path) -> bytes:

@@ -7,12 +7,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from chronos_training.data.formats import Format
+from chronos_training.data.grid import step_of
 from chronos_training.data.rules import Rules
 from chronos_training.data.summary import examine
 
+_UNITS = {"s": "second", "min": "minute", "h": "hour", "D": "day"}
 _WORDS = {
-    "min": "every minute", "15min": "every 15 minutes", "30min": "every 30 minutes", "h": "every hour",
-    "D": "every day", "B": "business days", "W": "every week", "MS": "start of each month", "ME": "end of each month",
+    "B": "business days", "W": "every week", "MS": "start of each month", "ME": "end of each month",
     "QS": "start of each quarter", "QE": "end of each quarter", "YS": "start of each year", "YE": "end of each year",
 }  # fmt: skip
 
@@ -63,6 +64,10 @@ def render(summary: dict[str, Any], findings: Sequence[dict[str, Any]]) -> str:
 
 def _words(freq: str, start: str) -> str:
     """Return a frequency in words; values of another day than the first have a frequency of the first."""
+    if step_of(freq) is not None:
+        unit = freq.lstrip("0123456789")
+        count = freq.removesuffix(unit)
+        return f"every {count} {_UNITS[unit]}s" if count else f"every {_UNITS[unit]}"
     words, day = _WORDS.get(freq.split("-")[0], freq), int(start[8:10])
     return words.replace("start", f"day {day}") if words.startswith("start") and day > 1 else words
 

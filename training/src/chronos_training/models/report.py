@@ -11,6 +11,7 @@ from jinja2 import Environment, StrictUndefined
 
 from chronos_training.config.family_rules import in_use
 from chronos_training.core.clock import duration
+from chronos_training.data.grid import DAY, step_of
 from chronos_training.data.panel import Panel
 from chronos_training.models import charts
 from chronos_training.models.evaluation.forecasts import MODEL, SEASONAL_NAIVE
@@ -109,9 +110,10 @@ def forecast_panels(
 
 def date_format(freq: str) -> str:
     """Return how a timestamp of this frequency is written on an axis."""
-    if freq in {"h", "min", "15min", "30min"}:
+    step = step_of(freq)
+    if step is not None and step % DAY:
         return "%d %b %H:%M"
-    return "%d %b %Y" if freq in {"D", "B"} or freq.startswith("W") else "%b %Y"
+    return "%d %b %Y" if step or freq == "B" or freq.startswith("W") else "%b %Y"
 
 
 def place_of(rank: int, of: int) -> str:

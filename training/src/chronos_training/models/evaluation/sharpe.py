@@ -11,11 +11,12 @@ from typing import Any
 
 import numpy as np
 
+from chronos_training.data.grid import DAY, step_of
+
 Array = np.ndarray
 FEWEST = 8  # returns of which a standard deviation says something
-# Observations a year of each frequency.
-PER_YEAR = {"D": 365, "B": 252, "W": 52, "h": 24 * 365, "30min": 48 * 365, "15min": 96 * 365, "min": 1440 * 365}
-PER_YEAR |= {"MS": 12, "ME": 12, "QS": 4, "QE": 4, "YS": 1, "YE": 1}
+# Observations a year of the frequencies whose steps are not all equal.
+PER_YEAR = {"B": 252, "W": 52, "MS": 12, "ME": 12, "QS": 4, "QE": 4, "YS": 1, "YE": 1}
 NO_PRICE = "The target is not a price or a return, so there is no strategy whose return could be measured."
 
 
@@ -25,7 +26,8 @@ class Strategy:
     def __init__(self, kind: str, freq: str, stride: int, cost_basis_points: float) -> None:
         """`kind` is forecast.target_kind, `stride` the observations between two origins."""
         self._kind, self._cost = kind, cost_basis_points / 1e4
-        self._per_year = PER_YEAR.get(freq.split("-")[0], 1) / stride
+        step = step_of(freq)
+        self._per_year = (365 * DAY / step if step else PER_YEAR[freq.split("-")[0]]) / stride
         self._forecast: list[Array] = []
         self._real: list[Array] = []
 
