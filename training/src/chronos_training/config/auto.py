@@ -292,7 +292,9 @@ class _Choices:
             4 if windows else None,
             "four validations without a better loss" if windows else "there is no validation",
         )
-        self._set("training.refit", bool(windows), "what validated is learnt, too, once the number of steps is known")
+        alone = config.run.ranks == 1
+        why = "what validated is learnt, too, once the number of steps is known"
+        self._set("training.refit", bool(windows) and alone, why if alone else "it is for one process")
         self._set("training.mixup_share", *_mixup(config, facts, pretrained))
         tiny = self.device == "cpu" and self._get("model.d_model") <= 128
         self._set(

@@ -88,6 +88,12 @@ class TrainingConfig(Section):
             )
         return self
 
+    @model_validator(mode="after")
+    def _refit_is_alone(self) -> TrainingConfig:
+        if self.training.refit and self.run.ranks > 1:
+            raise ValueError("training.refit|it is for one process (run.instances and run.processes)")
+        return self
+
     @property
     def stride(self) -> int:
         """Observations between two rolling origins."""

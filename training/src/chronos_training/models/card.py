@@ -74,6 +74,8 @@ def _what(about: dict[str, Any]) -> str:
         return f"{best}, the best of {len(rows)} models of AutoGluon{f', with Chronos from {base}' if base else ''}."
     origin = f"trained further from {base}" if base else "from random weights"
     steps = f"{model['chosen_step']:,} of {model['last_step']:,} steps"
+    if model["refit"]:
+        steps = f"{model['refit']['steps']:,} steps on all before the held-out part, as many as validation found"
     return f"A {model['family']} model with {model['parameters']:,} parameters, {origin}, {steps}."
 
 

@@ -36,13 +36,13 @@ def seal(folder: Path, step: int, mark: str) -> None:
     )
 
 
-def publish(partial: Path, step: int, keep: int, mark: str, best: int | None = None) -> Path:
-    """Seal `partial`/checkpoint-N, move it beside the folder `partial`, and return its path.
+def publish(partial: Path, step: int, keep: int, mark: str, best: int | None = None, first: int = 0) -> Path:
+    """Seal `partial`/checkpoint-N, move it beside the folder `partial` as checkpoint-(first + N), and return its path.
 
     All but the newest `keep` and the one of the step `best` are dropped.
     """
-    source, target = partial / f"checkpoint-{step}", partial.parent / f"checkpoint-{step}"
-    seal(source, step, mark)
+    source, target = partial / f"checkpoint-{step}", partial.parent / f"checkpoint-{first + step}"
+    seal(source, first + step, mark)
     shutil.rmtree(target, ignore_errors=True)
     os.replace(source, target)
     for old in steps_in(partial.parent)[:-keep]:

@@ -28,6 +28,7 @@ from chronos_training.models.stopping import Stopped, StopRequest
 from chronos_training.models.windows import TrainingWindows, ValidationWindows
 
 TRAINER_STATE = "trainer_state.json"
+REFIT_FILE = "refit.json"
 # An optimizer that nobody here has: accelerate would look for it on the disk twice in each step.
 sys.modules.setdefault("lomo_optim", None)  # type: ignore[arg-type]  # Python's own mark of what cannot be imported
 
@@ -44,12 +45,15 @@ def train(
     mark: str,
     progress: Progress,
     stop: StopRequest,
+    search: dict[str, Any] | None = None,
+    first: int = 0,
 ) -> LossCurve:
     """Train `model` in place and return its loss curve; with `validate` it has the best checkpoint's weights at the end.
 
     `folder` is the checkpoints folder; its newest complete checkpoint with the fingerprint `mark` is gone on from, bit for
     bit as if there had been no interruption (same machine type and thread count). Raises Stopped after a SIGTERM (the
-    checkpoint of the last step is then on disk) and TrainingError when the loss is no number any more.
+    checkpoint of the last step is then on disk) and TrainingError when the loss is no number any more. Of a refit
+    (models.refit) each checkpoint holds what the `search` found, and is counted from its `first` step on.
     """
     partial = folder / checkpoints.PARTIAL
     numbers = precision_here(config, device)
@@ -62,14 +66,14 @@ def train(
     for sentence in skipped:
         log.warning("%s", sentence)
     # One instance may have been ended between two others' moves of the same checkpoint.
-    common = ranks.in_all(complete)
+    common = ranks.in_all([step for step in complete if step > first])
     resume = folder / f"checkpoint-{common[0]}" if common else None
     if ranks.is_first_here():
         shutil.rmtree(partial, ignore_errors=True)  # what an interrupted save left
-    start = int(resume.name.rsplit("-", 1)[1]) if resume else 0
+    start = common[0] - first if resume else 0
     if resume:
         log.info("going on from %s", resume.name)
-    watcher = _Watcher(config, numbers.numbers, partial, mark, progress, stop, start)
+    watcher = _Watcher(config, numbers.numbers, partial, mark, progress, stop, start, search, first)
     transformers_logging.set_verbosity_error()
     trainer = _Trainer(
         model=model,
@@ -251,9 +255,12 @@ class _Watcher(TrainerCallback):  # type: ignore[misc]  # transformers is untype
         progress: Progress,
         stop: StopRequest,
         start: int,
+        search: dict[str, Any] | None,
+        first: int,
     ) -> None:
         self._config, self._numbers, self._partial, self._mark = config, numbers, partial, mark
         self._progress, self._stop, self._start = progress, stop, start
+        self._search, self._first = search, first
         self._begun = time.monotonic()
         self._loss: float | None = None
         self.stopped = False
@@ -269,8 +276,8 @@ class _Watcher(TrainerCallback):  # type: ignore[misc]  # transformers is untype
         pace = done / max(time.monotonic() - self._begun, 1e-9)
         if ranks.is_first():
             self._progress.step(
-                state.global_step,
-                total,
+                self._first + state.global_step,
+                self._first + total,
                 loss=self._loss,
                 samples_per_second=pace * self._config.training.batch_size,
                 eta_seconds=(total - state.global_step) / max(pace, 1e-9),
@@ -310,6 +317,9 @@ class _Watcher(TrainerCallback):  # type: ignore[misc]  # transformers is untype
             if self._config.run.instances > 1:
                 keep = max(keep, 2)  # another instance may not have moved its copy of this one yet
             best = validation.best_step(state.log_history)
-            path = checkpoints.publish(self._partial, state.global_step, keep, self._mark, best)
+            if self._search is not None:
+                file = self._partial / f"checkpoint-{state.global_step}" / REFIT_FILE
+                file.write_text(json.dumps(self._search), encoding="utf-8")
+            path = checkpoints.publish(self._partial, state.global_step, keep, self._mark, best, self._first)
             log.info("saved %s", path.name)
         ranks.wait_for_all()

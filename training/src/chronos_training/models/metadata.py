@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import datetime
 from importlib import resources
 from typing import Any
@@ -104,13 +105,15 @@ def chronos_section(config: TrainingConfig, parameters: int, curve: LossCurve) -
         "resumed_from_step": curve.resumed_from,
         "last_step": curve.last_step,
         "chosen_step": curve.chosen_step,
+        "refit": None if curve.refit is None else asdict(curve.refit),
         "autogluon": None,
     }
 
 
 def autogluon_section(about: dict[str, Any]) -> dict[str, Any]:
     """Return what the section `model` tells of a training by AutoGluon, which has no steps of its own."""
-    none = ("parameters", "method", "precision", "samples_per_second", "resumed_from_step", "last_step", "chosen_step")
+    none = ("parameters", "method", "precision", "samples_per_second", "resumed_from_step", "last_step", "chosen_step",
+            "refit")  # fmt: skip
     return {**dict.fromkeys(none), "autogluon": about}
 
 

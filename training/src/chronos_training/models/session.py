@@ -27,9 +27,9 @@ from chronos_training.models import (
     card,
     checkpoints,
     cost,
-    loop,
     metadata,
     ranks,
+    refit,
     report,
     several,
     weights,
@@ -45,7 +45,6 @@ from chronos_training.models.losscurve import LossCurve
 from chronos_training.models.progress import Progress, log
 from chronos_training.models.spec import RunSpec
 from chronos_training.models.stopping import StopRequest
-from chronos_training.models.windows import TrainingWindows, ValidationWindows
 
 # Columns mapped from files; the ending says that they are no result. Each process has its own.
 COLUMNS = "columns-{rank}.tmp"
@@ -175,22 +174,21 @@ def _chronos(
     """Train a Chronos model in our own loop. None in every process but the first."""
     config, family = spec.config, family_of(spec.config.model.family)
     model = weights.make_model(family, config, places.base)
-    windows = TrainingWindows(panel, config)
-    validate = ValidationWindows(panel, config) if config.training.validation_windows else None
+    parameters, learning = weights.parameter_counts(model)
+    made = [model]  # a refit begins with another
+    del model
     phase_done("preparing")
 
-    parameters, learning = weights.parameter_counts(model)
     which = f"{learning:,} of {parameters:,}" if learning < parameters else f"{parameters:,}"
     progress.phase(
         "training", f"training {config.name}: {which} parameters, {config.training.steps} steps on {spec.device}"
     )
     started = _now()
-    curve = loop.train(
-        model,
+    model, curve, _ = refit.train(
+        lambda: made.pop() if made else weights.make_model(family, config, places.base),
         family,
-        windows,
+        panel,
         config,
-        validate=validate,
         device=spec.device,
         folder=places.output / "checkpoints",
         mark=_mark(spec, panel),
