@@ -36,10 +36,11 @@ def operator(account):
 
 @pytest.fixture
 def config(tmp_path):
-    """Return a function that writes a user's configuration file: few steps unless told otherwise."""
+    """Return a function that writes a user's configuration file: few steps and few series for rivals unless told otherwise."""
 
     def write(**sections) -> str:
         content = {"training": {"steps": 60, "warmup_steps": 10, "checkpoint_every_steps": 20}, **sections}
+        content["evaluation"] = {"rivals_seconds": 1, **content.get("evaluation", {})}
         path = Path(tmp_path) / "mine.yaml"
         path.write_text(yaml.safe_dump(content))
         return str(path)
