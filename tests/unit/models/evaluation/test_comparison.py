@@ -171,6 +171,17 @@ def test_what_is_recommended(condition: str, verdicts: dict[str, Any], met: bool
     assert found["sentence"].startswith("Recommended: " if met else "Not recommended: ")
 
 
+@pytest.mark.parametrize(
+    ("value", "pooled", "met"), [(0.97, 0.98, True), (1.0, 1.0, True), (1.03, 0.99, False), (0.99, 1.2, False)]
+)
+def test_what_is_not_distinguishable_is_not_recommended_where_its_loss_is_the_higher_one(
+    value: float, pooled: float, met: bool
+) -> None:
+    one = {"result": "not distinguishable", "relative_wql": value, "relative_wql_pooled": pooled}
+    found = decision("not_worse_than_seasonal_naive", {"seasonal_naive": one}, HOLDS)
+    assert found["met"] is met and ("its loss is the higher one" in found["sentence"]) is not met
+
+
 def test_intervals_that_are_too_narrow_are_not_recommended() -> None:
     """A model that is better, whose 80 % interval covers 31 % of what happened."""
     random = np.random.default_rng(0)

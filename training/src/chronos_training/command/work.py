@@ -119,7 +119,7 @@ def evaluate(options: argparse.Namespace) -> int:
             f"{key.upper()} {values[key]:.4f}" for key in ("wql", "mase", "mae") if values[key] is not None
         )
         print(f"{TITLES[name]:<52} {numbers}")
-    for one in scores["verdicts"].values():
+    for one in (scores["evidence"], *scores["verdicts"].values(), scores["interval_coverage"], scores["publish"]):
         print(one["sentence"])
     return 0
 

@@ -52,6 +52,7 @@ WHY: dict[str, str] = {
     "evaluation.rivals_seconds": "no evaluation has more than a day for its rivals",
     "evaluation.confidence": "it is the share of an interval: more than half, and less than all",
     "evaluation.bootstrap_samples": "fewer give no interval, and more only take time",
+    "evaluation.coverage_tolerance": "it is a share: 0.1 are ten points of a hundred",
     "evaluation.cost_basis_points": "it counts in 1/10,000 of the traded value: 1,000 are a tenth of it",
     "evaluation.report_series": "a page of more drawings is read by nobody",
     "run.max_runtime_hours": "starting, fetching and storing take minutes, and the guards outside reckon with 12 hours",

@@ -21,6 +21,9 @@ from chronos_training.models.losscurve import LossCurve
 
 MOST_ROWS = 2000  # of the table of every series; all of them are in per_series.csv
 
+MOST_WEAK = 5  # series that are named as the weakest
+MOST_PERIODS = 8  # windows by date that are shown
+
 
 def write_report(
     path: Path, about: dict[str, Any], scores: dict[str, Any], forecasts: Path, panel: Panel, curve: LossCurve | None
@@ -33,7 +36,7 @@ def write_report(
         resources.files("chronos_training.models").joinpath("templates/report.html.j2").read_text(encoding="utf-8")
     )
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.filters |= {"number": number, "percent": percent, "money": money, "duration": duration}
+    environment.filters |= {"number": number, "percent": percent, "money": money, "duration": duration, "less": less}
     rows = series_rows(scores)
     aggregate = scores["aggregate"]
     horizons = scores["by_horizon"]
@@ -44,6 +47,9 @@ def write_report(
         aggregate=aggregate,
         rows=rows[:MOST_ROWS],
         left_out=max(0, len(rows) - MOST_ROWS),
+        worst=[row for row in reversed(rows) if row["relative"] is not None][:MOST_WEAK],
+        periods=weakest_periods(scores["by_period"]),
+        periods_left_out=max(0, len(scores["by_period"]) - MOST_PERIODS),
         panels=forecast_panels(rows, scores, forecasts, panel, about["configuration"]["evaluation"]["report_series"]),
         loss=charts.loss_chart(curve.steps, curve.losses, curve.validation) if curve else None,
         nothing_left=curve is not None and 0 < curve.resumed_from == curve.last_step,
@@ -73,6 +79,12 @@ def series_rows(scores: dict[str, Any]) -> list[dict[str, Any]]:
         relative = own["wql"] / base["wql"] if own["wql"] is not None and base["wql"] else None
         rows.append({"item_id": row["item_id"], "row": place, "own": own, "base": base, "relative": relative})
     return sorted(rows, key=lambda row: (row["relative"] is None, row["relative"] or 0.0))
+
+
+def weakest_periods(periods: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the windows by date in which the model is weakest against seasonal naive, in the order of time."""
+    weakest = sorted(periods, key=lambda one: -(one["relative_wql"] or 0.0))[:MOST_PERIODS]
+    return sorted(weakest, key=lambda one: str(one["first_date"]))
 
 
 def forecast_panels(
@@ -151,6 +163,13 @@ def number(value: float | None, digits: int = 4) -> str:
 def percent(value: float | None, digits: int = 1) -> str:
     """Return a signed percentage of a change (−28.3 %)."""
     return "–" if value is None else f"{value * 100:+.{digits}f} %".replace("-", "−")
+
+
+def less(change: float) -> str:
+    """Return a change of the loss in words: 28.9 % less."""
+    if abs(change) < 0.0005:
+        return "no less"
+    return f"{abs(change) * 100:,.1f} % {'less' if change < 0 else 'more'}"
 
 
 def money(value: float | None) -> str:

@@ -119,7 +119,7 @@ def _run(
     forecasts = output / "evaluation/forecasts.parquet"
     scores = evaluate(learnt.contestants, panel, config, forecasts, stop.check, progress.evaluated, learnt.fitted)
     artifacts.write_evaluation(output / "evaluation", scores)
-    for found in scores["verdicts"].values():
+    for found in (scores["evidence"], *scores["verdicts"].values(), scores["interval_coverage"]):
         log.info("%s", found["sentence"])
     log.info("%s", scores["publish"]["sentence"])
     phase_done("evaluating")

@@ -24,6 +24,7 @@ WORDS = {
     EQUAL: "Not distinguishable from",
     UNKNOWN: "Cannot tell whether it is better than",
 }
+TIE = 1e-9  # of a ratio: rounding
 WEAKEST_FIRST = (WORSE, UNKNOWN, EQUAL, BETTER)
 
 
@@ -108,21 +109,27 @@ def decision(
     """Return whether the model is recommended for use: `condition`, `met`, and one sentence.
 
     Too little evidence and intervals that are too narrow recommend nothing; `without_evidence` takes what cannot be told
-    for not distinguishable.
+    for not distinguishable. "Not worse" asks that the loss is not the higher one, too: with few series or dates nearly
+    everything is not distinguishable, a model that is worse by a quarter as well.
     """
     if condition == "always":
         return _decided(condition, True, "whatever the comparison says")
     results = {name: one["result"] for name, one in verdicts.items()}
+    higher = {
+        name: change(ratio)
+        for name, one in verdicts.items()
+        if (ratio := max(one.get("relative_wql") or 0.0, one.get("relative_wql_pooled") or 0.0)) > 1.0 + TIE
+    }
     if without_evidence:
         results = {name: EQUAL if result == UNKNOWN else result for name, result in results.items()}
-    met, reason = _compared(condition, results)
+    met, reason = _compared(condition, results, higher)
     if met and coverage["result"] == NARROW:
         covered, nominal = coverage["coverage"] * 100, coverage["nominal"] * 100
         return _decided(condition, False, f"{reason}, but its {nominal:.0f} % interval covers {covered:.0f} % only")
     return _decided(condition, met, reason)
 
 
-def _compared(condition: str, results: dict[str, str]) -> tuple[bool, str]:
+def _compared(condition: str, results: dict[str, str], higher: dict[str, str]) -> tuple[bool, str]:
     if condition == "better_than_all":
         if not results:
             return False, "there is no comparison"
@@ -134,6 +141,8 @@ def _compared(condition: str, results: dict[str, str]) -> tuple[bool, str]:
     result = results[against]
     if result == UNKNOWN:
         return False, f"there is too little evidence to tell whether it is better than {NAMES[against]}"
+    if condition.startswith("not_worse") and result == EQUAL and against in higher:
+        return False, f"it is not distinguishable from {NAMES[against]}, and its loss is the higher one ({higher[against]})"
     met = result in (BETTER, EQUAL) if condition.startswith("not_worse") else result == BETTER
     word = {BETTER: "better than", WORSE: "worse than", EQUAL: "not distinguishable from"}.get(
         result, "not comparable with"
