@@ -118,6 +118,7 @@ def test_the_verdict_in_words(low: float, value: float, high: float, result: str
         (Evidence(5, 4, 112, "", ""), "5 series (at least 6 are needed)"),
         (Evidence(9, 1, 28, "", ""), "1 window (at least 2 are needed) is too little to tell"),
         (Evidence(9, 4, 4, "", ""), "4 distinct dates (at least 7 are needed)"),
+        (Evidence(9, 4, 31, "", "", apart=1), "4 windows that overlap (at least 2 that do not are needed)"),
     ],
 )
 def test_too_little_evidence_tells_nothing_and_recommends_nothing(evidence: Evidence, words: str) -> None:

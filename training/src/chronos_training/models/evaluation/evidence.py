@@ -32,6 +32,7 @@ class Evidence:
     first: str
     last: str
     constant: int = 0
+    apart: int | None = None  # windows that do not overlap; None: none do
 
     @property
     def missing(self) -> str | None:
@@ -41,6 +42,9 @@ class Evidence:
             lacks.append(f"{_count(self.series, 'series', 'series')} (at least {FEWEST} are needed)")
         if self.windows < FEWEST_WINDOWS:
             lacks.append(f"{_count(self.windows, 'window', 'windows')} (at least {FEWEST_WINDOWS} are needed)")
+        elif self.apart is not None and self.apart < FEWEST_WINDOWS:
+            overlap = f"{self.windows} windows that overlap (at least {FEWEST_WINDOWS} that do not are needed)"
+            lacks.append(overlap)
         if self.dates < FEWEST_DATES:
             lacks.append(f"{_count(self.dates, 'distinct date', 'distinct dates')} (at least {FEWEST_DATES} are needed)")
         if not lacks:
@@ -96,7 +100,9 @@ class Dates:
     def evidence(self, series: int, constant: int) -> Evidence:
         """Return the evidence of a comparison of `series` items; hours of one day are one date."""
         first, last = (str(min(self._seen)), str(max(self._seen))) if self._seen else ("?", "?")
-        return Evidence(series, self.config.evaluation.windows, len(self._seen), first, last, constant)
+        return Evidence(
+            series, self.config.evaluation.windows, len(self._seen), first, last, constant, int(self.resampling().blocks)
+        )
 
     def periods(self) -> Array:
         """Return the number of the period in which each window begins, (rows, windows), from 0 for the earliest.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from chronos_training.models.evaluation.coverage import NARROW
@@ -44,7 +45,7 @@ def verdict(
             "result": UNDEFINED,
             "sentence": f"Against {who}: there is nothing to compare on these series.",
         }
-    missing = evidence.missing
+    missing = replace(evidence, series=found.rows).missing  # a rival may be compared on a sample of them
     lost_all = found.lost == found.rows
     reasons = []
     if lost_all:
