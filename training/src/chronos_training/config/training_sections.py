@@ -138,6 +138,11 @@ class EvaluationSection(Section):
         description="Seconds of one core that fitting auto_ets and auto_theta may take, by estimate; beyond, they are compared on "
         "a sample of the series, which is drawn by the seed.",
     )
+    combine: list[Literal["model", "auto_ets", "auto_theta", "croston", "seasonal_naive"]] = Field(
+        [],
+        description="Forecasters whose quantiles are averaged, with weights from the validation windows, into a contestant of its "
+        "own that is judged beside the model; empty: none. Needs training.validation_windows; not for autogluon.",
+    )
     recalibrate: Literal["auto", "always", "never"] = Field(
         "auto",
         description="Whether the quantiles are recalibrated (split conformal) on the validation windows. auto: where that lowers "
@@ -174,6 +179,15 @@ class EvaluationSection(Section):
         description="Cost of a change of position for the Sharpe ratio, in 1/10,000 of the traded value.",
     )
     report_series: Whole = Field(6, ge=1, le=48, description="Series drawn in the report, from best to worst.")
+
+    @model_validator(mode="after")
+    def _members_are_forecast(self) -> EvaluationSection:
+        if self.combine and len(set(self.combine)) < 2:
+            raise ValueError("combine|a combination has at least two members, each once")
+        for name in self.combine:
+            if name not in ("model", "seasonal_naive", *self.baselines):
+                raise ValueError(f"combine|{name!r} is not in evaluation.baselines, so that nothing is known of it")
+        return self
 
 
 class RunSection(Section):

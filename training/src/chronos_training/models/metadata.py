@@ -85,7 +85,7 @@ def build_metadata(
             "verdict": scores["verdict"],
             "verdicts": scores["verdicts"],
             "publish": scores["publish"],
-            **{key: scores[key] for key in ("recalibration", "rivals") if key in scores},
+            **{key: scores[key] for key in ("recalibration", "rivals", "combination") if key in scores},
         },
         "configuration": spec.config.model_dump(mode="json"),
         "versions": versions(),

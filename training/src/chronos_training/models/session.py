@@ -37,8 +37,7 @@ from chronos_training.models import (
 from chronos_training.models.evaluation.forecasts import MODEL, ZERO_SHOT
 from chronos_training.models.evaluation.held_out import Forecaster, evaluate
 from chronos_training.models.evaluation.model_forecasts import forecast_model
-from chronos_training.models.evaluation.recalibration import Fitted
-from chronos_training.models.evaluation.validation_windows import recalibrated
+from chronos_training.models.evaluation.validation_windows import Validated, validated
 from chronos_training.models.families import Family
 from chronos_training.models.families import family as family_of
 from chronos_training.models.losscurve import LossCurve
@@ -117,10 +116,14 @@ def _run(
 
     progress.phase("evaluating", f"forecasting {config.evaluation.windows} held-out windows of {panel.rows} series")
     forecasts = output / "evaluation/forecasts.parquet"
-    scores = evaluate(learnt.contestants, panel, config, forecasts, stop.check, progress.evaluated, learnt.fitted)
+    found = learnt.validated
+    scores = evaluate(
+        learnt.contestants, panel, config, forecasts, stop.check, progress.evaluated,
+        found.fitted if found else None, found.combination if found else None,
+    )  # fmt: skip
     artifacts.write_evaluation(output / "evaluation", scores)
-    for found in (scores["evidence"], *scores["verdicts"].values(), scores["interval_coverage"]):
-        log.info("%s", found["sentence"])
+    for one in (scores["evidence"], *scores["verdicts"].values(), scores["interval_coverage"]):
+        log.info("%s", one["sentence"])
     log.info("%s", scores["publish"]["sentence"])
     phase_done("evaluating")
 
@@ -160,7 +163,7 @@ class Learnt:
     curve: LossCurve | None
     started: datetime
     ended: datetime
-    fitted: Fitted | None = None  # how the model's quantiles are recalibrated
+    validated: Validated | None = None  # recalibration and combination
 
 
 def _chronos(
@@ -206,18 +209,20 @@ def _chronos(
     model = weights.merged(model, config)
     folder = places.output / "models" / config.name
     family.save(model, folder)
-    fitted = recalibrated(
-        lambda some, how, chunk: forecast_model(family, model, some, chunk, how, stop.check), panel, config
+    found = validated(
+        lambda some, how, chunk: forecast_model(family, model, some, chunk, how, stop.check), panel, config, stop.check
     )
-    log.info("%s", fitted.reason)
-    if fitted.recalibration is not None:
-        fitted.recalibration.save(folder)
+    log.info("%s", found.fitted.reason)
+    if found.combination is not None:
+        log.info("%s", found.combination.reason)
+    if found.fitted.recalibration is not None:
+        found.fitted.recalibration.save(folder)
     phase_done("training")
     contestants = {MODEL: _forecaster(family, model, panel, config, stop)}
     if places.base is not None and ZERO_SHOT in config.evaluation.baselines:
         start = family.load(places.base, config).to(spec.device)
         contestants[ZERO_SHOT] = _forecaster(family, start, panel, config, stop)
-    return Learnt(contestants, metadata.chronos_section(config, parameters, curve), curve, started, ended, fitted)
+    return Learnt(contestants, metadata.chronos_section(config, parameters, curve), curve, started, ended, found)
 
 
 def _autogluon(

@@ -12,6 +12,7 @@ from chronos_training.config.schema import TrainingConfig
 from chronos_training.data.panel import Panel
 from chronos_training.models.evaluation import metrics
 from chronos_training.models.evaluation.baselines import BASELINES
+from chronos_training.models.evaluation.combine import Combination
 from chronos_training.models.evaluation.forecasts import MODEL, Chunk, chunk_of
 from chronos_training.models.evaluation.recalibration import Fitted
 from chronos_training.models.evaluation.rivals import Rivals
@@ -34,10 +35,12 @@ def evaluate(
     check: Callable[[], None],
     progress: Callable[[int, int], None] = lambda done, total: None,
     fitted: Fitted | None = None,
+    combination: Combination | None = None,
 ) -> dict[str, Any]:
     """Return the scores (see `Scoring.result`) of `forecasters` (the model, perhaps zero-shot) and of the baselines.
 
-    The model's forecasts go to `file`. `fitted` recalibrates them, and the scores say how good they were before. `check` is called between parts and may raise; `progress` gets (rows done, rows in all).
+    The model's forecasts go to `file`. `fitted` recalibrates them, and the scores say how good they were before;
+    `combination` combines them with rivals'. `check` is called between parts and may raise; `progress` gets (rows done, rows in all).
     """
     levels, horizon = list(config.forecast.quantile_levels), config.forecast.prediction_length
     season, wanted = config.season_length(panel.manifest), config.evaluation.baselines
@@ -61,6 +64,8 @@ def evaluate(
                     [[baseline(history, horizon, levels, season) for history in row] for row in chunk.histories]
                 )
             rivals.forecast(chunk, pool, check)
+            if combination is not None:
+                combination.add_to(chunk)
             scoring.add(chunk)
             store.add(chunk)
             progress(chunk.rows.stop, panel.rows)
@@ -76,7 +81,7 @@ def evaluate(
     if recalibration is not None:
         raw = before.aggregate()
         said |= {"coverage_before": raw["coverage"], "wql_before": raw["wql"]}
-    return scoring.result() | {
-        "rivals": rivals.said(),
-        "recalibration": said,
-    }
+    scores = scoring.result() | {"rivals": rivals.said(), "recalibration": said}
+    if combination is not None:
+        scores["combination"] = {"weights": combination.weights, "reason": combination.reason} | scores["combination"]
+    return scores

@@ -7,6 +7,7 @@ from typing import Any
 # In the order in which people read them: the model, what it started from, then what is easy and what is hard to beat.
 TITLES = {
     "model": "This model",
+    "combination": "Combination of the model with its rivals",
     "zero_shot": "Zero-shot: the model it started from",
     "seasonal_naive": "Seasonal naive, quantiles of its own past errors",
     "seasonal_naive_gaussian": "Seasonal naive, normal quantiles",

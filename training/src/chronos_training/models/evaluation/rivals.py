@@ -6,7 +6,7 @@ equal series on every machine. All rivals have the same sample, but Croston, whi
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -26,11 +26,11 @@ _SAMPLE = 7  # the stream of random numbers
 class Rivals:
     """The statistical models that are compared with, each with the rows (series) that it forecasts."""
 
-    def __init__(self, panel: Panel, config: TrainingConfig) -> None:
-        """`panel` is what is evaluated."""
+    def __init__(self, panel: Panel, config: TrainingConfig, names: Sequence[str] | None = None) -> None:
+        """`panel` is what is evaluated, `names` those that are wanted: evaluation.baselines, if not given."""
         self._levels, self._horizon = list(config.forecast.quantile_levels), config.forecast.prediction_length
         self._season = config.season_length(panel.manifest)
-        wanted = [name for name in MODELS if name in config.evaluation.baselines]
+        wanted = [name for name in MODELS if name in (config.evaluation.baselines if names is None else names)]
         chosen = sample(panel, config, [name for name in wanted if name != "croston"], self._season)
         self.rows: dict[str, Array] = {name: chosen for name in wanted if name != "croston"}
         if "croston" in wanted:

@@ -11,10 +11,11 @@ from chronos_training.core.errors import TrainingError
 from chronos_training.data.panel import Panel
 from chronos_training.data.resolution import is_constant
 from chronos_training.models.evaluation import metrics
-from chronos_training.models.evaluation.forecasts import MODEL, SEASONAL_NAIVE, Chunk
+from chronos_training.models.evaluation.combine import COMBINATION
 from chronos_training.models.evaluation.comparing import Comparing
 from chronos_training.models.evaluation.coverage import judged
 from chronos_training.models.evaluation.evidence import Dates
+from chronos_training.models.evaluation.forecasts import MODEL, SEASONAL_NAIVE, Chunk
 from chronos_training.models.evaluation.sharpe import Strategy
 from chronos_training.models.evaluation.verdict import NAMES, decision, verdict
 
@@ -97,6 +98,12 @@ class Scoring:
                 found = against[MODEL] if name == SEASONAL_NAIVE else comparing.by_wql(MODEL, name)
                 odd = [self._panel.item_ids[item] for item in found.odd] if found else []
                 verdicts[name] = verdict(name, found, how.confidence, evidence, odd)
+        together = {}
+        for name in (SEASONAL_NAIVE, MODEL):
+            if COMBINATION in self._scores:
+                found = comparing.by_wql(COMBINATION, name)
+                odd = [self._panel.item_ids[item] for item in found.odd] if found else []
+                together[name] = verdict(name, found, how.confidence, evidence, odd)
         coverage = {
             name: judged(
                 *comparing.covered(name), self._levels, comparing.how, how.coverage_tolerance, evidence.missing
@@ -124,6 +131,7 @@ class Scoring:
                 how.publish_if, verdicts, coverage[MODEL], without_evidence=how.publish_without_evidence
             ),
             "by_period": [{"first_date": first, "last_date": last, **values} for (first, last), values in spans],
+            "combination": {"verdicts": together},
             "sharpe": self._strategy.result(),
             "per_series": [
                 {"item_id": self._panel.row_id(row), **{name: self._row(values, row) for name, values in rows.items()}}

@@ -10,8 +10,12 @@ import numpy as np
 from chronos_training.config.schema import TrainingConfig
 from chronos_training.data.panel import Panel
 from chronos_training.models.evaluation import metrics
-from chronos_training.models.evaluation.forecasts import Array, Chunk, chunk_of
+from chronos_training.models.evaluation.baselines import seasonal_naive
+from chronos_training.models.evaluation.combine import FEWEST, Combination, fit_weights
+from chronos_training.models.evaluation.forecasts import MODEL, SEASONAL_NAIVE, Array, Chunk, chunk_of
 from chronos_training.models.evaluation.recalibration import Fitted, fitted
+from chronos_training.models.evaluation.rivals import Rivals
+from chronos_training.models.evaluation.statistical import Pool
 
 # Series whose validation windows are looked at, spread evenly over the panel: more move a quantile by less than 1 %.
 MOST_SERIES = 2000
@@ -42,21 +46,66 @@ def scales_of(chunk: Chunk, season: int) -> Array:
     return np.array([[metrics.seasonal_scale(history, season) for history in row] for row in chunk.histories])
 
 
-def recalibrated(
-    forecast: Callable[[Panel, TrainingConfig, Chunk], Array], panel: Panel, config: TrainingConfig
-) -> Fitted:
-    """Return the recalibration of a model by its forecasts of the validation windows.
+@dataclass(frozen=True)
+class Validated:
+    """What follows from the validation windows: how quantiles are recalibrated, and the weights of a combination."""
+
+    fitted: Fitted
+    combination: Combination | None
+
+
+def validated(
+    forecast: Callable[[Panel, TrainingConfig, Chunk], Array],
+    panel: Panel,
+    config: TrainingConfig,
+    check: Callable[[], None],
+) -> Validated:
+    """Return what a model's forecasts of the validation windows say.
 
     `forecast` takes panel, configuration and chunk, and is of a model that has not learnt those windows' horizons.
     """
-    how = config.evaluation.recalibrate
-    if how == "never":
-        return Fitted(None, "Not recalibrated: evaluation.recalibrate is never.")
+    how = config.evaluation
     if not config.training.validation_windows:
-        return Fitted(None, "Not recalibrated: training.validation_windows is 0, and no other windows are unseen.")
+        none = "training.validation_windows is 0, and no other windows are unseen."
+        weights = Combination(None, f"Not combined: {none}") if how.combine else None
+        return Validated(Fitted(None, f"Not recalibrated: {none}"), weights)
+    if how.recalibrate == "never" and not how.combine:
+        return Validated(Fitted(None, "Not recalibrated: evaluation.recalibrate is never."), None)
     earlier, own = before_held_out(panel, config)
     chunk = chunk_of(earlier, range(len(earlier)), own)
     quantiles = forecast(earlier, own, chunk)
-    scales = scales_of(chunk, config.season_length(panel.manifest))
-    levels = list(config.forecast.quantile_levels)
-    return fitted(quantiles, chunk.actual, scales, levels, always=how == "always")
+    season = config.season_length(panel.manifest)
+    scales, levels = scales_of(chunk, season), list(config.forecast.quantile_levels)
+    if how.recalibrate == "never":
+        found = Fitted(None, "Not recalibrated: evaluation.recalibrate is never.")
+    else:
+        found = fitted(quantiles, chunk.actual, scales, levels, always=how.recalibrate == "always")
+    if not how.combine:
+        return Validated(found, None)
+    chunk.quantiles[MODEL] = found.recalibration.apply(quantiles, scales) if found.recalibration else quantiles
+    return Validated(found, _combination(chunk, earlier, own, scales, season, check))
+
+
+def _combination(
+    chunk: Chunk, panel: Panel, config: TrainingConfig, scales: Array, season: int, check: Callable[[], None]
+) -> Combination:
+    levels, horizon = list(config.forecast.quantile_levels), config.forecast.prediction_length
+    members = list(config.evaluation.combine)
+    chunk.quantiles[SEASONAL_NAIVE] = np.array(
+        [[seasonal_naive(history, horizon, levels, season) for history in row] for row in chunk.histories]
+    )
+    with Pool() as pool:
+        Rivals(panel, config, members).forecast(chunk, pool, check)
+    there = np.ones(len(chunk.rows), bool)
+    for name in members:
+        there &= chunk.sampled.get(name, True)
+    usable = there & (~np.isnan(chunk.actual)).any(axis=(1, 2)) & ~np.isnan(scales).all(axis=1)
+    if usable.sum() < FEWEST:
+        return Combination(None, f"Not combined: fewer than {FEWEST} series in the validation windows.")
+    own = {name: chunk.quantiles[name][usable] for name in members}
+    weights = fit_weights(own, chunk.actual[usable], scales[usable], levels)
+    told = ", ".join(f"{name} {weight:.2f}" for name, weight in weights.items())
+    return Combination(
+        weights,
+        f"Combined: {told}; the weights are from {int(usable.sum()):,} series in {chunk.actual.shape[1]} validation windows.",
+    )

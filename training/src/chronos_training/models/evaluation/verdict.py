@@ -18,6 +18,7 @@ NAMES = {
     "croston": "Croston",
     "zero_shot": "the model it started from",
 }
+ALONE = {"model": "the model alone"}  # what a combination is compared with
 BETTER, EQUAL, WORSE, UNKNOWN, UNDEFINED = "better", "not distinguishable", "worse", "cannot tell", "undecided"
 WORDS = {
     BETTER: "Better than",
@@ -38,7 +39,7 @@ def verdict(
     little evidence tells nothing; the whole interval on one side of 1 decides; no single item may; and where the mean over
     items and the ratio of the sums point in opposite directions, the weaker of the two holds.
     """
-    who = NAMES[name]
+    who = (NAMES | ALONE)[name]
     if found is None:
         return {
             "against": name,
