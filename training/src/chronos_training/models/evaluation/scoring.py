@@ -11,6 +11,7 @@ from chronos_training.core.errors import TrainingError
 from chronos_training.data.panel import Panel
 from chronos_training.data.resolution import is_constant
 from chronos_training.models.evaluation import metrics
+from chronos_training.models.evaluation.backtest import Backtest, worst_series
 from chronos_training.models.evaluation.combine import COMBINATION
 from chronos_training.models.evaluation.comparing import Comparing
 from chronos_training.models.evaluation.coverage import judged
@@ -30,6 +31,7 @@ class Scoring:
         self._season = config.season_length(panel.manifest)
         self._scores: dict[str, metrics.Scores] = {}
         self._dates = Dates(panel, config)
+        self._backtest = Backtest(panel, self._levels)
         self._seen: list[Any] = []  # (rows, windows): observations
         self._sampled: dict[str, list[Any]] = {}  # (rows,): what is forecast by who does not forecast all
         self._constant: list[bool] = []  # by row
@@ -45,6 +47,7 @@ class Scoring:
             self._held_out_from = str(self._panel.timestamps(item, first, first + 1)[0])
         scales = np.array([[metrics.seasonal_scale(h, self._season) for h in row] for row in chunk.histories])
         self._dates.add(chunk)
+        self._backtest.add(chunk, scales)
         self._seen.append((~np.isnan(chunk.actual)).sum(axis=2))
         for history, actual in zip(chunk.histories, chunk.actual, strict=True):
             self._constant.append(is_constant(np.concatenate([history[-1], actual[-1]])))
@@ -111,6 +114,10 @@ class Scoring:
             for name in (MODEL, SEASONAL_NAIVE)
         }
         spans = zip(self._dates.spans(), comparing.by_period(MODEL, SEASONAL_NAIVE), strict=True)
+        per_series = [
+            {"item_id": self._panel.row_id(row), **{name: self._row(values, row) for name, values in rows.items()}}
+            for row in range(self._panel.rows)
+        ]
         return {
             "schema_version": 1,
             "quantile_levels": self._levels,
@@ -133,10 +140,9 @@ class Scoring:
             "by_period": [{"first_date": first, "last_date": last, **values} for (first, last), values in spans],
             "combination": {"verdicts": together},
             "sharpe": self._strategy.result(),
-            "per_series": [
-                {"item_id": self._panel.row_id(row), **{name: self._row(values, row) for name, values in rows.items()}}
-                for row in range(self._panel.rows)
-            ],
+            "worst_dates": self._backtest.worst_dates(),
+            "worst_series": worst_series(per_series),
+            "per_series": per_series,
         }
 
     @staticmethod

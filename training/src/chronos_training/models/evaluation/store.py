@@ -1,4 +1,4 @@
-"""forecasts.parquet: every held-out forecast of the model, with seasonal naive's median beside it."""
+"""forecasts.parquet: every held-out forecast of the model, with the other forecasters' median and outermost quantiles."""
 
 from __future__ import annotations
 
@@ -14,23 +14,29 @@ from chronos_training.models.evaluation.forecasts import MODEL, SEASONAL_NAIVE, 
 from chronos_training.models.evaluation.metrics import median_of
 
 
+# Forecasters that are left out: the same medians as seasonal naive's.
+LEFT_OUT = {MODEL, "seasonal_naive_gaussian", "seasonal_naive_point"}
+
+
 class ForecastFile:
-    """Writes item_id, window, timestamp, actual, one column for each level, seasonal_naive: chunk by chunk."""
+    """Writes chunk by chunk: item_id, window, timestamp, actual, one column for each level of the model.
+
+    Of every other forecaster its median under its own name, and its outermost quantiles as `<name>_q0.1`; empty where it
+    does not forecast a series.
+    """
 
     def __init__(self, path: Path, panel: Panel, levels: list[float]) -> None:
         """`path` is made with its folder."""
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._panel, self._levels = panel, levels
-        numbers = ["actual", *(column_of(level) for level in levels), SEASONAL_NAIVE]
-        first = [("item_id", pa.string()), ("window", pa.int32()), ("timestamp", pa.timestamp("us"))]
-        self._schema = pa.schema([*first, *((name, pa.float64()) for name in numbers)])
-        self._writer = pq.ParquetWriter(path, self._schema, compression="zstd")
+        self._path, self._panel, self._levels = path, panel, levels
+        self._writer: pq.ParquetWriter | None = None
 
     def __enter__(self) -> ForecastFile:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._writer.close()
+        if self._writer is not None:
+            self._writer.close()
 
     def add(self, chunk: Chunk) -> None:
         """Append a chunk's rows."""
@@ -40,7 +46,7 @@ class ForecastFile:
             for row, origins in zip(chunk.rows, chunk.origins, strict=True)
             for origin in origins
         ]
-        own, naive = chunk.quantiles[MODEL], median_of(chunk.quantiles[SEASONAL_NAIVE], self._levels)
+        own = chunk.quantiles[MODEL]
         ids = np.array([self._panel.row_id(row) for row in chunk.rows], dtype=object)
         columns: dict[str, Any] = {
             "item_id": np.repeat(ids, windows * horizon),
@@ -48,9 +54,17 @@ class ForecastFile:
             "timestamp": np.concatenate([one.to_numpy("datetime64[us]") for one in stamps]),
             "actual": chunk.actual.ravel(),
             **{column_of(level): own[:, :, i].ravel() for i, level in enumerate(self._levels)},
-            SEASONAL_NAIVE: naive.ravel(),
         }
-        self._writer.write_table(pa.table(columns, schema=self._schema))
+        for name, quantiles in chunk.quantiles.items():
+            if name not in LEFT_OUT:
+                columns[name] = median_of(quantiles, self._levels).ravel()
+                for place in (0, -1):
+                    columns[f"{name}_{column_of(self._levels[place])}"] = quantiles[:, :, place].ravel()
+        if self._writer is None:
+            first = [("item_id", pa.string()), ("window", pa.int32()), ("timestamp", pa.timestamp("us"))]
+            schema = pa.schema([*first, *((name, pa.float64()) for name in list(columns)[3:])])
+            self._writer = pq.ParquetWriter(self._path, schema, compression="zstd")
+        self._writer.write_table(pa.table(columns, schema=self._writer.schema))
 
 
 def column_of(level: float) -> str:
