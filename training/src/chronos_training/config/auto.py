@@ -35,8 +35,6 @@ MOST_TOKENS = 32
 STEPS = 1200
 USUAL_WARMUP = 60  # the built-in default, where a file gives more steps than this
 VALIDATIONS = 12  # checkpoints in the search for the number of steps
-# A training of a tenth of these observations has learnt what there is: more steps only learn them by heart.
-OBSERVATIONS_A_STEP = 4
 
 
 @dataclass(frozen=True)
@@ -270,12 +268,13 @@ class _Choices:
     def _learning(self) -> None:
         facts, config = self.facts, self.config
         pretrained = config.model.initialization == "pretrained"
-        observations = facts.items * max(facts.usual - config.held_out_length, 1)
-        steps = max(min(observations // OBSERVATIONS_A_STEP, STEPS), 100)
-        said = f"for {observations:,} observations, found by early stopping below this"
+        steps, said = (
+            STEPS,
+            "the most that tiny models used on the panels looked at; early stopping finds how many of them",
+        )
         windows = self._get("training.validation_windows")
         if not windows:
-            steps, said = max(steps // 3, 100), "few: nothing is left to find the number of steps on"
+            steps, said = STEPS // 3, "few: nothing is left to find the number of steps on"
         budget = config.training.time_budget_minutes
         each = step_seconds(config, self.values["model"], self.device) * (2 if windows else 1)
         if (most := max(int(budget * 60 / each), 20)) < steps:

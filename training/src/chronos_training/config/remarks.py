@@ -8,7 +8,7 @@ from chronos_training.config.auto import Facts
 from chronos_training.config.model_sections import PATCHED
 from chronos_training.config.schema import TrainingConfig
 
-# Below these, small models from random weights were worse than AutoETS or AutoTheta on the panels of docs/panels.md.
+# By judgement: fewer than a dozen batches' windows that do not overlap, or series too few to learn one from the others.
 FEW_SERIES = 8
 FEW_OBSERVATIONS = 1500
 
@@ -37,7 +37,7 @@ def _too_small(config: TrainingConfig, manifest: dict[str, Any]) -> list[str]:
         return []
     return [
         f"{facts.items:,} series with {learnt:,} observations to learn from are few for random weights "
-        f"(model.initialization): expect no more than AutoETS or AutoTheta give; pretrained weights need less."
+        f"(model.initialization): AutoETS and AutoTheta are strong there, and pretrained weights need less."
     ]
 
 

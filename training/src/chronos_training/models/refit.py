@@ -69,10 +69,10 @@ def train(
     stop: StopRequest,
     tell: Callable[[Any], Json] | None = None,
 ) -> tuple[Any, LossCurve, Json | None]:
-    """Train a model that `make` gives as `config` says; return it, its loss curve, and what `tell` said.
+    """Train a model that `make` gives as `config` says; return it, its loss curve, and what `tell` said before a refit.
 
-    `tell` is asked about the model of the search, which has not seen the validation windows; its answer is JSON and is
-    kept in the refit's checkpoints. The rest is as for `loop.train`.
+    `tell` is asked about the model of the search, which has not seen the validation windows as the refitted one has; its
+    answer is JSON and is kept in the refit's checkpoints. None without a refit. The rest is as for `loop.train`.
     """
     rest: Json = {"device": device, "folder": folder, "mark": mark, "progress": progress, "stop": stop}
     search = _search_of(folder, mark) if config.training.refit else None
@@ -83,9 +83,9 @@ def train(
         model = make()
         validate = ValidationWindows(panel, config) if config.training.validation_windows else None
         curve = loop.train(model, family, TrainingWindows(panel, config), config, validate=validate, **rest)
-        told = tell(model) if tell is not None and validate is not None else None
         if not config.training.refit:
-            return model, curve, told
+            return model, curve, None
+        told = tell(model) if tell is not None else None
         resumed = curve.resumed_from
         search = _search(curve, panel, config, told)
         del model

@@ -7,7 +7,7 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -187,7 +187,13 @@ def _chronos(
         "training", f"training {config.name}: {which} parameters, {config.training.steps} steps on {spec.device}"
     )
     started = _now()
-    model, curve, _ = refit.train(
+
+    def validate(own: Any) -> Validated:
+        return validated(
+            lambda some, how, chunk: forecast_model(family, own, some, chunk, how, stop.check), panel, config, stop.check
+        )
+
+    model, curve, told = refit.train(
         lambda: made.pop() if made else weights.make_model(family, config, places.base),
         family,
         panel,
@@ -197,6 +203,8 @@ def _chronos(
         mark=_mark(spec, panel),
         progress=progress,
         stop=stop,
+        # A refitted model has learnt the validation windows: on them only the search's is as good as on new ones.
+        tell=lambda searched: asdict(validate(weights.merged(searched, config))),
     )
     ended = _now()
     if ranks.is_first():
@@ -209,9 +217,7 @@ def _chronos(
     model = weights.merged(model, config)
     folder = places.output / "models" / config.name
     family.save(model, folder)
-    found = validated(
-        lambda some, how, chunk: forecast_model(family, model, some, chunk, how, stop.check), panel, config, stop.check
-    )
+    found = validate(model) if told is None else Validated.of(told)
     log.info("%s", found.fitted.reason)
     if found.combination is not None:
         log.info("%s", found.combination.reason)

@@ -71,6 +71,12 @@ class Fitted:
     recalibration: Recalibration | None
     reason: str
 
+    @classmethod
+    def of(cls, content: dict[str, Any]) -> Fitted:
+        """Return what was written as JSON (dataclasses.asdict)."""
+        found = content["recalibration"]
+        return cls(Recalibration(**found) if found else None, content["reason"])
+
 
 def stored(folder: Path, levels: list[float]) -> Fitted:
     """Return the recalibration that a model was stored with, if it is of these quantile levels."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -52,6 +53,12 @@ class Validated:
 
     fitted: Fitted
     combination: Combination | None
+
+    @classmethod
+    def of(cls, content: dict[str, Any]) -> Validated:
+        """Return what was written as JSON (dataclasses.asdict)."""
+        combination = content["combination"]
+        return cls(Fitted.of(content["fitted"]), Combination(**combination) if combination else None)
 
 
 def validated(
