@@ -418,7 +418,20 @@ def test_the_command_trains_evaluates_and_forecasts(tmp_path: Path) -> None:
         assert done.returncode == 2 and says in done.stderr and "Traceback" not in done.stderr
 
 
-def test_a_predictor_with_covariates_is_refused_by_the_command(finished: Path, tmp_path: Path) -> None:
-    data = finished.parent / "data/panel.csv"
-    done = chronos_training("forecast", finished / "models/small", "--data", data, "--output", tmp_path / "f.csv")
-    assert done.returncode == 2 and "needs known, past, and this command reads no covariates" in done.stderr
+def test_a_predictor_with_covariates_forecasts_with_them(finished: Path, tmp_path: Path) -> None:
+    """Without those of the horizon it is refused by name."""
+    data, known, out = finished.parent / "data/panel.csv", tmp_path / "known.csv", tmp_path / "f.csv"
+    words = ["forecast", finished / "models/small", "--data", data, "--output", out]
+    done = chronos_training(*words)
+    assert done.returncode == 2 and "needs known for the 7 observations" in done.stderr
+    parts = [
+        pd.DataFrame(
+            {"item_id": f"s{i}", "timestamp": pd.date_range("2020-05-10", periods=7), "known": [0, 1] * 3 + [0]}
+        )
+        for i in range(4)
+    ]
+    pd.concat(parts).to_csv(known, index=False)
+    done = chronos_training(*words, "--known", known)
+    assert done.returncode == 0, done.stdout + done.stderr
+    found = pd.read_csv(out)
+    assert len(found) == 4 * 7 and found["timestamp"].min() == "2020-05-10" and np.isfinite(found["q0.5"]).all()

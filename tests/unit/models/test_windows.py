@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from chronos_training.config import TrainingConfig
 from chronos_training.core.errors import DataError
+from chronos_training.models.contexts import fill_missing
 from chronos_training.models.synthetic import Stream, generator
-from chronos_training.models.windows import TrainingWindows, fill_missing
+from chronos_training.models.windows import TrainingWindows
 from tests.unit.models.conftest import panel_of
 
 HELD_OUT = 30
@@ -104,7 +105,7 @@ def test_short_series_are_padded_at_their_begin_when_that_is_allowed() -> None:
     "shares", [{"synthetic_share": 0.5}, {"mixup_share": 0.5}, {"synthetic_share": 0.4, "mixup_share": 0.4}]
 )
 def test_synthetic_windows_come_in_their_share_and_are_the_same_each_time(shares: dict[str, float]) -> None:
-    values = [np.arange(5000.0) + 1e6 for _ in range(3)]  # every real window lies above a million
+    values = [(1 + np.arange(5000.0)) * 1e6 for _ in range(3)]  # every real window lies above a million
     first, again = (windows(values, **shares, synthetic_series=5) for _ in range(2))
     made = 0
     for i in range(600):
@@ -112,6 +113,14 @@ def test_synthetic_windows_come_in_their_share_and_are_the_same_each_time(shares
         assert np.isfinite(first[i]["context"]).all() and first[i]["future_target"].shape == (1, 7)
         made += bool(first[i]["context"].max() < 1e6)
     assert abs(made / 600 - sum(shares.values())) < 0.08
+
+
+def test_a_level_far_above_the_variation_costs_no_digit() -> None:
+    """Float32 alone would leave nothing of a variation of 1 around 8,589,934,592."""
+    near, far = windows(panel()), windows([values + 2.0**33 for values in panel()])
+    for i in range(100):
+        one, other = (np.append(drawn["context"][0], drawn["future_target"][0]) for drawn in (near[i], far[i]))
+        np.testing.assert_allclose(np.diff(other), np.diff(one), atol=1e-5)
 
 
 def test_a_gap_is_filled_from_the_history_alone() -> None:

@@ -39,6 +39,11 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument(
         "--output", type=Path, required=True, help="folder for metrics.json, per_series.csv, forecasts.parquet"
     )
+    one.add_argument(
+        "--windows-of-training",
+        action="store_true",
+        help="score windows that training saw, too; they tell nothing of the future",
+    )
     _device(one)
 
     one = commands.add_parser("forecast", help="forecast what comes after the end of every series")
@@ -46,10 +51,25 @@ def parser() -> argparse.ArgumentParser:
     _data(one)
     one.add_argument("--output", type=Path, required=True, help="file to write: .csv or .parquet")
     one.add_argument(
-        "--prediction-length", type=int, help="observations to forecast (default: what the model was made for)"
+        "--prediction-length",
+        type=int,
+        metavar="N",
+        help="observations to forecast (default: the horizon that the model learnt; a longer one is rolled out)",
     )
-    one.add_argument("--levels", default="0.1,0.5,0.9", help="quantile levels (default: %(default)s)")
-    one.add_argument("--target", default="target", help="column to forecast (default: %(default)s)")
+    one.add_argument("--levels", help="quantile levels that the model learnt (default: 0.1,0.5,0.9)")
+    one.add_argument(
+        "--target",
+        action="append",
+        metavar="COLUMN",
+        help="a target of the model to write; may be given again (default: all)",
+    )
+    one.add_argument(
+        "--known",
+        type=Path,
+        metavar="FILE",
+        help="item_id, timestamp and the known covariates of the horizon (default: rows ahead in the data, whose target is "
+        "empty)",
+    )
     _device(one)
 
     one = commands.add_parser("validate-config", help="check a configuration, and whether it fits a dataset")
@@ -87,9 +107,13 @@ def main(arguments: list[str] | None = None) -> int:
             from chronos_training.command.validate import validate_data
 
             return validate_data(options)
+        if options.command == "forecast":
+            from chronos_training.command.forecast import forecast
+
+            return forecast(options)
         from chronos_training.command import work
 
-        return {"train": work.train, "evaluate": work.evaluate, "forecast": work.forecast}[options.command](options)
+        return {"train": work.train, "evaluate": work.evaluate}[options.command](options)
     except Stopped:
         return 143
     except TrainingError as error:

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from chronos_training.command.chronos import Forecasts
+from chronos_training.config import TrainingConfig
 from chronos_training.core.errors import ConfigurationError
-from chronos_training.data.grid import pandas_stamps
 from chronos_training.data.panel import Panel
-from chronos_training.models.evaluation.held_out import Forecaster
 from chronos_training.models.spec import RunSpec
+from chronos_training.models.task import Task
+
+if TYPE_CHECKING:
+    from chronos_training.models.evaluation.held_out import Forecaster
 
 
 def is_one(folder: Path) -> bool:
@@ -32,48 +33,70 @@ def forecaster_of(folder: Path, panel: Panel, spec: RunSpec) -> Forecaster:
     return forecaster(predictor, panel, spec.config, lambda: None)
 
 
-def opened(options: argparse.Namespace, levels: list[float]) -> tuple[int, Forecasts]:
-    """Return the horizon in observations, and what forecasts (horizon, levels) for each of some (item, table).
+class Predictor:
+    """A predictor in a folder, opened to forecast what comes after a panel."""
 
-    ConfigurationError when the predictor of the command line was made to forecast something else.
-    """
-    import pandas as pd
+    def __init__(self, folder: Path, task: Task | None) -> None:
+        """ConfigurationError when the predictor cannot be loaded."""
+        from chronos_training.models.autogluon.training import open_predictor
 
-    from chronos_training.models.autogluon.forecasts import quantiles
-    from chronos_training.models.autogluon.training import open_predictor
+        self._folder, self._predictor = folder, open_predictor(folder)
+        self.task, self.is_assumed = task or _task_of(self._predictor), False
 
-    predictor = open_predictor(options.model)
-    horizon = predictor.prediction_length
-    if options.prediction_length not in (None, horizon):
-        raise ConfigurationError(
-            f"--prediction-length {options.prediction_length} is not allowed: the predictor in {options.model} forecasts {horizon}."
-        )
-    missing = [level for level in levels if level not in predictor.quantile_levels]
-    if missing:
-        known = ",".join(str(level) for level in predictor.quantile_levels)
-        raise ConfigurationError(
-            f"--levels: {missing[0]} is none of the levels of the predictor in {options.model}: {known}."
-        )
-    if predictor.target != options.target:
-        raise ConfigurationError(
-            f"--target {options.target} is not allowed: the predictor in {options.model} forecasts {predictor.target}."
-        )
-    covariates = [*predictor.known_covariates_names, *predictor._trainer.covariate_metadata.past_covariates]
-    if covariates:
-        raise ConfigurationError(
-            f"The predictor in {options.model} needs {', '.join(covariates)}, and this command reads no covariates.",
-            hint="Forecast with AutoGluon's TimeSeriesPredictor.predict.",
-        )
-    predictor.persist()
-    places = [list(predictor.quantile_levels).index(level) for level in levels]
+    def check(self, horizon: int, levels: Sequence[float]) -> None:
+        """Raise ConfigurationError for a horizon or levels that the predictor was not made for."""
+        made_for, learnt = self._predictor.prediction_length, list(self._predictor.quantile_levels)
+        if horizon != made_for:
+            raise ConfigurationError(
+                f"--prediction-length {horizon} is not allowed: the predictor in {self._folder} forecasts {made_for}."
+            )
+        if missing := [level for level in levels if level not in learnt]:
+            raise ConfigurationError(
+                f"--levels: {missing[0]:g} is none of the levels of the predictor in {self._folder}: "
+                f"{', '.join(f'{level:g}' for level in learnt)}.",
+                hint=f"Train a model with forecast.quantile_levels that have {missing[0]:g}.",
+            )
 
-    def forecasts(some: Sequence[Any]) -> list[np.ndarray]:
-        table = pd.concat(
-            [series.assign(item_id=item)[["item_id", "timestamp", options.target]] for item, series in some]
-        )
-        table = table.astype({"item_id": str, options.target: float})
-        table["timestamp"] = pandas_stamps(table["timestamp"].to_numpy(), predictor.freq)
-        found = quantiles(predictor, table, None, [str(item) for item, _ in some])
-        return [values[places].T for values in found]
+    def load(self, device: str, horizon: int, levels: Sequence[float]) -> None:
+        """Read the models of the predictor."""
+        learnt, task = list(self._predictor.quantile_levels), self.task
+        self._places = [learnt.index(level) for level in levels]
+        wanted: dict[str, Any] = {
+            "dataset": {
+                "targets": list(task.targets),
+                "past_covariates": list(task.past_covariates),
+                "known_covariates": list(task.known_covariates),
+                "missing_values": task.missing_values,
+            },
+            "forecast": {"prediction_length": horizon, "quantile_levels": learnt, "minimum": task.minimum},
+            "model": {"family": "autogluon"},
+        }
+        self._config = TrainingConfig.model_validate(wanted)
+        self._predictor.persist()
 
-    return horizon, forecasts
+    def forecast(self, panel: Panel, at: Sequence[tuple[int, int]]) -> np.ndarray:
+        """Return quantiles (places, 1, levels, horizon) after each (item, origin)."""
+        from chronos_training.models.autogluon.forecasts import forecast_at
+
+        items, origins = [item for item, _ in at], np.array([origin for _, origin in at])
+        found = forecast_at(self._predictor, panel, items, origins, self._config)
+        return found[:, None, self._places]
+
+
+def _task_of(predictor: Any) -> Task:
+    """Return the task of a predictor of an earlier version, which has none in its folder."""
+    return Task(
+        family="autogluon",
+        freq=str(predictor.freq),
+        targets=(predictor.target,),
+        past_covariates=tuple(predictor._trainer.covariate_metadata.past_covariates),
+        known_covariates=tuple(predictor.known_covariates_names),
+        prediction_length=predictor.prediction_length,
+        levels=tuple(predictor.quantile_levels),
+        season_length=None,
+        missing_values="keep",
+        minimum=None,
+        context_length=0,
+        samples=None,
+        seed=0,
+    )

@@ -1,4 +1,4 @@
-"""`train`, `evaluate` and `forecast`: what needs torch."""
+"""`train` and `evaluate`: what needs torch."""
 
 from __future__ import annotations
 
@@ -84,8 +84,10 @@ def evaluate(options: argparse.Namespace) -> int:
     from chronos_training.models.evaluation.held_out import evaluate as compare
     from chronos_training.models.evaluation.names import TITLES, names_of
     from chronos_training.models.evaluation.recalibration import stored
+    from chronos_training.models.evaluation.seen import must_be_of, must_be_unseen
     from chronos_training.models.session import read_panel, use_device
     from chronos_training.models.spec import RunSpec
+    from chronos_training.models.task import FILE, read_task
 
     must_be_a_folder(options.output, "an evaluation")
     must_take_options(options)
@@ -100,19 +102,28 @@ def evaluate(options: argparse.Namespace) -> int:
         wanted["model"] |= {"initialization": "pretrained", "base": "model", "base_run": None}
         config, _ = _adopted(TrainingConfig.model_validate(wanted), options.model)
         longest = read_pretrained(options.model).settings.get("context_length")
+    task = read_task(options.model)
+    if task is not None:
+        must_be_of(task, config, options.model)
+        longest = task.context_length or longest
     with staged(options.output) as stage:
         data = dataset_of(options, config, stage)
         spec = RunSpec(resolve(config, read_manifest(data), options.device, longest), options.device)
         config = spec.config
         use_device(spec)
         panel, _ = read_panel(spec, data, stage)
+        seen = must_be_unseen(task, panel, config, allowed=options.windows_of_training) if task is not None else None
         forecasters = {MODEL: forecaster_of(options.model, panel, spec)}
         fitted = stored(options.model, list(config.forecast.quantile_levels))
         # What fails in between leaves the output as it was.
         scores = compare(forecasters, panel, config, stage / "forecasts.parquet", lambda: None, fitted=fitted)
         accept(stage, options.output)
         (stage / "forecasts.parquet").replace(options.output / "forecasts.parquet")
-    artifacts.write_evaluation(options.output, scores)
+    artifacts.write_evaluation(options.output, scores | {"windows_of_training": seen})
+    if task is None:
+        print(f"The model has no {FILE}: nothing tells whether its training saw these windows.")
+    elif seen is not None:
+        print(seen["sentence"])
     for name in names_of(scores):
         values = scores["aggregate"][name]
         numbers = "  ".join(
@@ -122,52 +133,3 @@ def evaluate(options: argparse.Namespace) -> int:
     for one in (scores["evidence"], *scores["verdicts"].values(), scores["interval_coverage"], scores["publish"]):
         print(one["sentence"])
     return 0
-
-
-def forecast(options: argparse.Namespace) -> int:
-    """Forecast beyond the end of every series through upstream's own loader, and write a table."""
-    process.prepare_process()
-    import numpy as np
-    import pandas as pd
-
-    from chronos_training.command import chronos, predictor
-    from chronos_training.data.grid import after
-    from chronos_training.data.summary import examine
-
-    levels = _levels(options.levels)
-    rules, form = must_take_options(options)
-    if options.output.suffix not in {".csv", ".parquet"}:
-        raise ConfigurationError(f"{options.output}: must end in .csv or .parquet.")
-    kind = predictor if predictor.is_one(options.model) else chronos
-    horizon, forecasts = kind.opened(options, levels)
-    targets = (options.target,)
-    panel, _ = examine(options.data, targets, rules, form)
-    parts = []
-    groups = list(panel.frame.groupby("item_id", sort=True))
-    for begin in range(0, len(groups), 256):
-        some = groups[begin : begin + 256]
-        for (item, series), table in zip(some, forecasts(some), strict=True):
-            stamps = after(series["timestamp"].to_numpy()[-1], np.arange(1, horizon + 1), panel.freq).astype("M8[ns]")
-            columns = {f"q{level:g}": table[:, i] for i, level in enumerate(levels)}
-            parts.append(pd.DataFrame({"item_id": item, "timestamp": stamps, **columns}))
-    out = pd.concat(parts, ignore_index=True)
-    options.output.parent.mkdir(parents=True, exist_ok=True)
-    partial = options.output.with_name(options.output.name + ".partial")
-    out.to_csv(partial, index=False) if options.output.suffix == ".csv" else out.to_parquet(partial, index=False)
-    partial.replace(options.output)
-    print(
-        f"{options.output}: {len(groups):,} series, {horizon} observations each, quantiles {', '.join(map(str, levels))}"
-    )
-    return 0
-
-
-def _levels(text: str) -> list[float]:
-    try:
-        levels = [float(part) for part in text.split(",")]
-    except ValueError:
-        levels = []
-    if not levels or any(not 0 < level < 1 for level in levels) or sorted(set(levels)) != levels:
-        raise ConfigurationError(
-            f"--levels {text!r} is not allowed: increasing numbers between 0 and 1, such as 0.1,0.5,0.9."
-        )
-    return levels

@@ -6,6 +6,7 @@ from __future__ import annotations
 WHY: dict[str, str] = {
     "forecast.prediction_length": "no family forecasts further in one go with any use",
     "forecast.season_length": "a longer season has no two of it in a series",
+    "forecast.minimum": "float32 holds no value beyond",
     "model.context_length": "attention over more is more than one GPU holds",
     "model.min_context": "at most the longest context",
     "model.patch_size": "a token is a few seasons at most",

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from chronos_training.config.fields import UPSTREAM_LEVELS, Column, Level, Name, Section, Whole
+from chronos_training.config.fields import UPSTREAM_LEVELS, Column, Level, Name, Real, Section, Whole
 
 
 class DatasetSection(Section):
@@ -70,6 +70,13 @@ class ForecastSection(Section):
     )
     target_kind: Literal["level", "price", "return"] = Field(
         "level", description="What the target is. For a price or a return, a Sharpe ratio is computed too."
+    )
+    minimum: Real | None = Field(
+        None,
+        ge=-1e38,
+        le=1e38,
+        description="Lowest value that the target can have, such as 0 for counts: no quantile of any forecast is below it. "
+        "Empty: no bound.",
     )
 
     @field_validator("quantile_levels")

@@ -24,6 +24,7 @@ def check_against_dataset(config: TrainingConfig, manifest: dict[str, Any]) -> N
             )
     problems += _covariate_problems(config, manifest, name)
     problems += _batch_problems(config, manifest, name)
+    problems += _minimum_problems(config, manifest, name)
     # With short_series: drop, one series that is long enough will do.
     dropping = config.dataset.short_series == "drop"
     shortest = int(manifest.get("longest_series" if dropping else "shortest_series", 0))
@@ -112,6 +113,16 @@ def _batch_problems(config: TrainingConfig, manifest: dict[str, Any], name: str)
     return [
         f"training.batch_size: {config.training.batch_size:,} windows in each step are more than dataset {name!r} has: at most "
         f"{rows:,}, one for each observation."
+    ]
+
+
+def _minimum_problems(config: TrainingConfig, manifest: dict[str, Any], name: str) -> list[str]:
+    minimum = config.forecast.minimum
+    lowest = {target: manifest.get("lowest", {}).get(target) for target in config.dataset.targets}
+    return [
+        f"forecast.minimum: {minimum:g} is more than the lowest value of {target!r} in dataset {name!r}, {value:g}."
+        for target, value in lowest.items()
+        if minimum is not None and value is not None and value < minimum
     ]
 
 

@@ -44,9 +44,9 @@ class Panel:
         return self.columns[column][begin : begin + int(self.lengths[item])]
 
     def block(self, item: int, names: Sequence[str], begin: int, end: int) -> Array:
-        """Return the observations `begin` to `end` (exclusive) of some columns, float32, shape (columns, end - begin)."""
+        """Return the observations `begin` to `end` (exclusive) of some columns, float64, shape (columns, end - begin)."""
         at = int(self.offsets[item])
-        out = np.empty((len(names), end - begin), dtype=np.float32)
+        out = np.empty((len(names), end - begin))
         for row, name in enumerate(names):
             out[row] = self.columns[name][at + begin : at + end]
         return out

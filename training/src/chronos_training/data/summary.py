@@ -54,5 +54,6 @@ def summarize(panel: CheckedPanel, targets: Sequence[str]) -> dict[str, Any]:
         "longest_series": int(lengths.max()),
         "histories": histories(frame, targets),
         "seasons": measured(frame, panel.freq, targets),
+        "lowest": {target: float(frame[target].min()) for target in targets},
         "findings": panel.findings,
     }

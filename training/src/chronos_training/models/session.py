@@ -44,6 +44,7 @@ from chronos_training.models.losscurve import LossCurve
 from chronos_training.models.progress import Progress, log
 from chronos_training.models.spec import RunSpec
 from chronos_training.models.stopping import StopRequest
+from chronos_training.models.task import Task
 
 # Columns mapped from files; the ending says that they are no result. Each process has its own.
 COLUMNS = "columns-{rank}.tmp"
@@ -114,6 +115,7 @@ def _run(
     if learnt is None:
         return
 
+    Task.of(config, panel).write(output / "models" / config.name)
     progress.phase("evaluating", f"forecasting {config.evaluation.windows} held-out windows of {panel.rows} series")
     forecasts = output / "evaluation/forecasts.parquet"
     found = learnt.validated

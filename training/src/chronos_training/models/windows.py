@@ -6,13 +6,12 @@ exactly the windows that the interrupted one would have seen, and parallel ranks
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from chronos_training.config.schema import TrainingConfig
 from chronos_training.core.errors import DataError
 from chronos_training.data.panel import Panel
+from chronos_training.models.contexts import Cut, narrowed
 from chronos_training.models.synthetic import MIXED, Array, Stream, generator, kernel_synth, mix
 
 Window = dict[str, Array]
@@ -20,58 +19,26 @@ Window = dict[str, Array]
 _WINDOW, _SYNTHETIC = 0, 1
 
 
-@dataclass(frozen=True)
-class Cut:
-    """How windows are cut: lengths in observations."""
+def window(cut: Cut, panel: Panel, item: int, origin: int) -> Window:
+    """Return the window whose history ends before position `origin` of a series.
 
-    context: int
-    horizon: int
-    missing: str = "keep"
-
-    @classmethod
-    def of(cls, config: TrainingConfig) -> Cut:
-        """Return what a configuration says."""
-        return cls(config.model.context_length, config.forecast.prediction_length, config.dataset.missing_values)
-
-    def window(self, panel: Panel, item: int, origin: int) -> Window:
-        """Return the window whose history ends before position `origin` of a series.
-
-        `context` (columns, context_length) has the targets first, then past and known covariates; a short history is padded with NaN at its
-        begin. `future_target` (targets, horizon), `known` (known covariates, horizon), all float32.
-        """
-        begin = max(0, origin - self.context)
-        names = (*panel.targets, *panel.past, *panel.known)
-        context = panel.block(item, names, begin, origin)
-        if self.missing != "keep":
-            context = fill_missing(context, self.missing)
-        if context.shape[1] < self.context:
-            context = np.pad(context, ((0, 0), (self.context - context.shape[1], 0)), constant_values=np.nan)
-        end = origin + self.horizon
-        return {
-            "context": context,
-            "future_target": panel.block(item, panel.targets, origin, end),
-            "known": panel.block(item, panel.known, origin, end),
-        }
-
-
-def fill_missing(context: Array, rule: str) -> Array:
-    """Return the history (columns, length) with its gaps filled from the history alone; all-missing columns stay."""
-    out = context.copy()
-    places = np.arange(out.shape[1])
-    for row in out:
-        there = ~np.isnan(row)
-        if there.all() or not there.any():
-            continue
-        if rule == "interpolate":
-            row[:] = np.interp(places, places[there], row[there])
-        else:
-            last = np.maximum.accumulate(np.where(there, places, -1))
-            row[last >= 0] = row[last[last >= 0]]
-    return out
+    `context` (columns, context_length) has the targets first, then past and known covariates; a short history is padded with
+    NaN at its begin. `future_target` (targets, horizon), `known` (known covariates, horizon), all float32, and all without
+    the levels that `Cut.history` takes off.
+    """
+    context, levels = cut.history(panel, item, origin)
+    if context.shape[1] < cut.context:
+        context = np.pad(context, ((0, 0), (cut.context - context.shape[1], 0)), constant_values=np.nan)
+    end, targets, known = origin + cut.horizon, len(panel.targets), len(panel.known)
+    return {
+        "context": narrowed(context, levels),
+        "future_target": narrowed(panel.block(item, panel.targets, origin, end), levels[:targets]),
+        "known": narrowed(panel.block(item, panel.known, origin, end), levels[len(levels) - known :]),
+    }
 
 
 class TrainingWindows:
-    """Map-style dataset of `steps` x `batch_size` windows (see `Cut.window`).
+    """Map-style dataset of `steps` x `batch_size` windows (see `window`).
 
     Series are drawn with equal chance, then the origin uniformly among those with a whole horizon and at least the
     shortest context. Configured shares of the windows come from synthetic series or are mixtures instead.
@@ -80,7 +47,7 @@ class TrainingWindows:
 
     def __init__(self, panel: Panel, config: TrainingConfig) -> None:
         """`panel` is usable (see data.usable). What lies in its held-out or validation part is never read."""
-        self._panel, self._cut = panel, Cut.of(config)
+        self._panel, self._cut = panel, Cut.of(config, panel.manifest)
         self._learnt = panel.lengths - config.held_out_length - config.validation_length
         self._shortest = config.model.shortest_context
         self._how = config.training
@@ -104,7 +71,7 @@ class TrainingWindows:
             return self._of_series(series)
         if kind < self._how.synthetic_share + self._how.mixup_share:
             return self._mixture(random)
-        return self._cut.window(self._panel, *self.place(random))
+        return window(self._cut, self._panel, *self.place(random))
 
     def locate(self, index: int) -> tuple[int, int]:
         """Return (series, origin) of window `index` when all windows are real."""
@@ -121,8 +88,8 @@ class TrainingWindows:
     def _mixture(self, random: np.random.Generator) -> Window:
         parts = []
         for _ in range(int(random.integers(1, MIXED + 1))):
-            window = self._cut.window(self._panel, *self.place(random))
-            parts.append(np.concatenate([window["context"][0], window["future_target"][0]]))
+            one = window(self._cut, self._panel, *self.place(random))
+            parts.append(np.concatenate([one["context"][0], one["future_target"][0]]))
         return self._of_series(mix(random, parts))
 
     def _of_series(self, series: Array) -> Window:
@@ -146,7 +113,7 @@ class ValidationWindows:
 
     def __init__(self, panel: Panel, config: TrainingConfig) -> None:
         """Training never touches the horizon of these windows."""
-        self._panel, self._cut = panel, Cut.of(config)
+        self._panel, self._cut = panel, Cut.of(config, panel.manifest)
         self._windows = config.training.validation_windows
         self._first = panel.lengths - config.held_out_length - config.validation_length
 
@@ -154,5 +121,5 @@ class ValidationWindows:
         return len(self._panel) * self._windows
 
     def __getitem__(self, index: int) -> Window:
-        item, window = divmod(index, self._windows)
-        return self._cut.window(self._panel, item, int(self._first[item]) + window * self._cut.horizon)
+        item, number = divmod(index, self._windows)
+        return window(self._cut, self._panel, item, int(self._first[item]) + number * self._cut.horizon)

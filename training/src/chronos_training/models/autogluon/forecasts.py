@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from autogluon.timeseries import TimeSeriesPredictor
@@ -10,7 +10,7 @@ from autogluon.timeseries import TimeSeriesPredictor
 from chronos_training.config.schema import TrainingConfig
 from chronos_training.data.panel import Panel
 from chronos_training.models.autogluon import frames
-from chronos_training.models.evaluation.forecasts import Array, Chunk
+from chronos_training.models.evaluation.forecasts import Array, Chunk, finished
 from chronos_training.models.evaluation.held_out import Forecaster
 
 
@@ -23,17 +23,24 @@ def forecaster(
         # Window by window: a model that learns across the series of a call must not meet a later window of one of them.
         windows = []
         for origins in chunk.origins.T:
-            data = frames.until(panel, chunk.items, origins, config)
-            known = frames.ahead(panel, chunk.items, origins, config.forecast.prediction_length)
-            windows.append(quantiles(predictor, data, known, [panel.item_ids[item] for item in chunk.items]))
+            windows.append(forecast_at(predictor, panel, chunk.items, origins, config))
             check()
-        found = np.stack(windows, axis=1)
-        return np.sort(found, axis=2)  # as for the Chronos families
+        return np.stack(windows, axis=1)
 
     return forecast
 
 
-def quantiles(predictor: TimeSeriesPredictor, data: object, known: object, items: list[str]) -> Array:
+def forecast_at(
+    predictor: TimeSeriesPredictor, panel: Panel, items: Sequence[int], origins: Array, config: TrainingConfig
+) -> Array:
+    """Return quantiles (items, levels, horizon) after an origin of each of some series."""
+    data = frames.until(panel, items, origins, config)
+    known = frames.ahead(panel, items, origins, config.forecast.prediction_length)
+    found = _quantiles(predictor, data, known, [panel.item_ids[item] for item in items])
+    return finished(found, config.forecast.minimum)
+
+
+def _quantiles(predictor: TimeSeriesPredictor, data: object, known: object, items: list[str]) -> Array:
     """Return the forecast (items, levels, horizon) after the end of each series of `data`."""
     table = predictor.predict(data, known_covariates=known, model=predictor.model_best)
     columns = [str(level) for level in predictor.quantile_levels]

@@ -12,7 +12,7 @@ from autogluon.timeseries import TimeSeriesDataFrame
 from chronos_training.config.schema import TrainingConfig
 from chronos_training.data.grid import pandas_stamps
 from chronos_training.data.panel import Panel
-from chronos_training.models.windows import fill_missing
+from chronos_training.models.contexts import fill_missing
 
 
 def learnt(panel: Panel, config: TrainingConfig) -> Any:

@@ -19,6 +19,15 @@ def origins_of(length: int, config: TrainingConfig) -> list[int]:
     return [first + w * config.stride for w in range(config.evaluation.windows)]
 
 
+def finished(quantiles: Array, minimum: float | None) -> Array:
+    """Return forecasts (…, levels, horizon) as every output has them: no quantile above a higher one, none below the minimum.
+
+    A crossing of quantiles is repaired by sorting, which never makes the quantile loss worse (Chernozhukov et al. 2010).
+    """
+    out = np.sort(quantiles, axis=-2)
+    return out if minimum is None else np.maximum(out, minimum)
+
+
 @dataclass(frozen=True)
 class Chunk:
     """The held-out windows of the items `items` of a panel; a row is one target of one item.

@@ -10,10 +10,11 @@ import numpy as np
 
 from chronos_training.config.schema import TrainingConfig
 from chronos_training.data.panel import Panel
+from chronos_training.models.contexts import Cut
 from chronos_training.models.evaluation import metrics
 from chronos_training.models.evaluation.baselines import BASELINES
 from chronos_training.models.evaluation.combine import Combination
-from chronos_training.models.evaluation.forecasts import MODEL, Chunk, chunk_of
+from chronos_training.models.evaluation.forecasts import MODEL, Chunk, chunk_of, finished
 from chronos_training.models.evaluation.recalibration import Fitted
 from chronos_training.models.evaluation.rivals import Rivals
 from chronos_training.models.evaluation.scoring import Scoring
@@ -44,7 +45,7 @@ def evaluate(
     """
     levels, horizon = list(config.forecast.quantile_levels), config.forecast.prediction_length
     season, wanted = config.season_length(panel.manifest), config.evaluation.baselines
-    scoring, rivals = Scoring(panel, config), Rivals(panel, config)
+    scoring, rivals, old = Scoring(panel, config), Rivals(panel, config), 0
     recalibration, before = (fitted.recalibration if fitted else None), metrics.Scores(levels)
     each = max(1, WINDOWS_AT_ONCE // (config.evaluation.windows * len(panel.targets)))
     with Pool() as pool, ForecastFile(file, panel, levels) as store:
@@ -66,6 +67,9 @@ def evaluate(
             rivals.forecast(chunk, pool, check)
             if combination is not None:
                 combination.add_to(chunk)
+            for name, quantiles in chunk.quantiles.items():
+                chunk.quantiles[name] = finished(quantiles, config.forecast.minimum)
+            old += old_histories(panel, chunk, config)
             scoring.add(chunk)
             store.add(chunk)
             progress(chunk.rows.stop, panel.rows)
@@ -77,11 +81,22 @@ def evaluate(
                 "%s could not be fitted to %d of %d series; seasonal naive stands in",
                 name, found["stand_ins"], found["series"],
             )  # fmt: skip
+    if old:
+        log.info("%d windows: a target has no value in the model's context; its last values stand in", old)
     said: dict[str, Any] = {"applied": recalibration is not None, "reason": fitted.reason if fitted else None}
     if recalibration is not None:
         raw = before.aggregate()
         said |= {"coverage_before": raw["coverage"], "wql_before": raw["wql"]}
-    scores = scoring.result() | {"rivals": rivals.said(), "recalibration": said}
+    scores = scoring.result() | {"rivals": rivals.said(), "recalibration": said, "forecast_from_old_values": old}
     if combination is not None:
         scores["combination"] = {"weights": combination.weights, "reason": combination.reason} | scores["combination"]
     return scores
+
+
+def old_histories(panel: Panel, chunk: Chunk, config: TrainingConfig) -> int:
+    """Return how many windows of a chunk are forecast from values older than the context. AutoGluon takes whole series."""
+    if config.model.family == "autogluon":
+        return 0
+    cut, targets = Cut.of(config, panel.manifest), len(panel.targets)
+    at = zip(chunk.items, chunk.origins[::targets], strict=True)
+    return sum(cut.is_old(panel, item, int(origin)) for item, origins in at for origin in origins)

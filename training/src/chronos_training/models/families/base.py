@@ -20,11 +20,15 @@ Array = np.ndarray
 
 @dataclass(frozen=True)
 class History:
-    """What is known at an origin: `target` (targets, length), `past` (columns, length), `known` (columns, length + horizon)."""
+    """What is known at an origin: `target` (targets, length), `past` (columns, length), `known` (columns, length + horizon).
+
+    All float32. `levels` (targets,) were taken off the targets in float64; forecasts have to get them again.
+    """
 
     target: Array
     past: Array
     known: Array
+    levels: Array | float = 0.0
 
 
 class Family(Protocol):

@@ -1,0 +1,135 @@
+"""What a model forecasts, stored beside its weights: all that a forecast needs and upstream's config.json does not say."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from chronos_training.config.fields import UPSTREAM_LEVELS
+from chronos_training.config.model_sections import ModelSection
+from chronos_training.config.schema import TrainingConfig
+from chronos_training.config.training_sections import TrainingSection
+from chronos_training.core.errors import ConfigurationError
+from chronos_training.data.grid import places, stamps_at
+from chronos_training.data.panel import Panel
+
+FILE = "forecast_task.json"
+VERSION = 1
+Stamps = npt.NDArray[np.datetime64]
+
+
+@dataclass(frozen=True)
+class Task:
+    """The content of forecast_task.json.
+
+    Lengths are in observations. `levels` are the quantiles that were learnt; where `samples` paths are drawn instead, those
+    that were evaluated. `train_end` is the last timestamp that training saw of any series (ISO 8601), `train_ends` that of
+    the items for which it is an earlier one. What was `assumed` of a model that says nothing has neither.
+    """
+
+    family: str
+    freq: str
+    targets: tuple[str, ...]
+    past_covariates: tuple[str, ...]
+    known_covariates: tuple[str, ...]
+    prediction_length: int
+    levels: tuple[float, ...]
+    season_length: int | None
+    missing_values: str
+    minimum: float | None
+    context_length: int
+    samples: int | None
+    seed: int
+    train_end: str = ""
+    train_ends: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def assumed(cls, family: str, settings: Mapping[str, Any], targets: Sequence[str]) -> Task:
+        """Return the task of a model without one, of `targets`, as far as its config.json tells (`settings_of`)."""
+        return cls(
+            family=family,
+            freq="",
+            targets=tuple(targets),
+            past_covariates=(),
+            known_covariates=(),
+            prediction_length=int(settings["longest_prediction"]),
+            levels=tuple(settings["levels"] or UPSTREAM_LEVELS),
+            season_length=None,
+            missing_values="keep",
+            minimum=None,
+            context_length=int(settings["context_length"]),
+            samples=ModelSection().samples if family == "chronos_t5" else None,
+            seed=TrainingSection().seed,
+        )
+
+    @classmethod
+    def of(cls, config: TrainingConfig, panel: Panel) -> Task:
+        """Return the task of a training of `config` on `panel`."""
+        data, model, is_autogluon = config.dataset, config.model, config.model.family == "autogluon"
+        ends = np.datetime_as_string(last_seen(config, panel), unit="s").tolist()
+        latest = max(ends)
+        return cls(
+            family=model.family,
+            freq=panel.freq,
+            targets=tuple(data.targets),
+            past_covariates=tuple(data.past_covariates),
+            known_covariates=tuple(data.known_covariates),
+            prediction_length=config.forecast.prediction_length,
+            levels=tuple(config.forecast.quantile_levels if model.family == "chronos_t5" else config.model_levels),
+            season_length=config.season_length(panel.manifest),
+            missing_values=data.missing_values,
+            minimum=config.forecast.minimum,
+            context_length=0 if is_autogluon else model.context_length,
+            samples=model.samples if model.family == "chronos_t5" else None,
+            seed=config.training.seed,
+            train_end=latest,
+            train_ends={item: end for item, end in zip(panel.item_ids, ends, strict=True) if end != latest},
+        )
+
+    def write(self, folder: Path) -> None:
+        """Write the task into the folder of a model."""
+        text = json.dumps({"schema_version": VERSION, **asdict(self)}, indent=1, ensure_ascii=False)
+        (folder / FILE).write_text(text + "\n", encoding="utf-8")
+
+    def ends_of(self, panel: Panel) -> Stamps:
+        """Return the last timestamp of each series of `panel` that training saw; of a series that it never met: of any."""
+        return np.array([self.train_ends.get(item, self.train_end) for item in panel.item_ids], dtype="datetime64[us]")
+
+
+def last_seen(config: TrainingConfig, panel: Panel) -> Stamps:
+    """Return the timestamp of the last observation of each series that a training sees: the one before the held-out part."""
+    first = places(panel.starts, panel.freq)
+    return stamps_at(first.number + panel.lengths - config.held_out_length - 1, first.phase, panel.freq)
+
+
+def read_task(folder: Path) -> Task | None:
+    """Return the task of the model in `folder`; None where it has none: upstream's models, and those of earlier versions.
+
+    ConfigurationError when the file is there and cannot be used.
+    """
+    path = folder / FILE
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except (OSError, ValueError) as error:
+        raise ConfigurationError(f"{path} is not readable as JSON: {error}.") from None
+    if not isinstance(content, dict) or content.pop("schema_version", None) != VERSION:
+        raise ConfigurationError(
+            f"{path} is not of version {VERSION}, the only one that is known here.",
+            hint="Use the version of this package that wrote the model.",
+        )
+    known = {one.name for one in fields(Task)}
+    try:
+        lists = {key: tuple(content[key]) for key in ("targets", "past_covariates", "known_covariates", "levels")}
+        return Task(**{key: value for key, value in content.items() if key in known} | lists)
+    except (KeyError, TypeError) as error:
+        raise ConfigurationError(
+            f"{path} is not a whole forecast task: {error}.", hint="Fetch the model again."
+        ) from None
