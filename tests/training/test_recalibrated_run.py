@@ -29,11 +29,14 @@ def panel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "dataset"
 
 
-def test_what_a_run_recalibrates_is_stored_and_applied_by_evaluate(panel: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("refit", [False, True])
+def test_what_a_run_recalibrates_is_stored_and_applied_by_evaluate(panel: Path, tmp_path: Path, refit: bool) -> None:
     config = tiny(
-        training={"validation_windows": 2, "checkpoint_every_steps": 8},
-        evaluation={"recalibrate": "always", "baselines": []},
-    )
+        training={"validation_windows": 2, "checkpoint_every_steps": 8, "refit": refit},
+        evaluation={
+            "recalibrate": "always", "baselines": ["auto_theta"], "combine": ["model", "auto_theta", "seasonal_naive"],
+        },
+    )  # fmt: skip
     output = tmp_path / "out"
     done = start(write_spec(tmp_path / "spec.json", config), panel, output)
     assert done.returncode == 0, done.stderr
@@ -43,6 +46,10 @@ def test_what_a_run_recalibrates_is_stored_and_applied_by_evaluate(panel: Path, 
     assert said["applied"] and said["coverage_before"] != scores["aggregate"]["model"]["coverage"]
     assert scores["season_length"] == 7 and "the data repeat" in scores["season_reason"]
     assert json.loads((output / "model_metadata.json").read_text())["validation"]["recalibration"] == said
+    together = scores["combination"]
+    assert abs(sum(together["weights"].values()) - 1.0) < 1e-3 and together["weights"].get("auto_theta", 0.0) > 0.1
+    assert together["verdicts"]["model"]["against"] == "model"
+    assert scores["aggregate"]["combination"]["wql"] < scores["aggregate"]["model"]["wql"]  # of a model of eight steps
     model = output / "models/tiny"
     assert json.loads((model / FILE).read_text())["observations"] == 112
 

@@ -67,7 +67,7 @@ def train(
     mark: str,
     progress: Progress,
     stop: StopRequest,
-    tell: Callable[[Any], Json] | None = None,
+    tell: Callable[[Any], Json | None] | None = None,
 ) -> tuple[Any, LossCurve, Json | None]:
     """Train a model that `make` gives as `config` says; return it, its loss curve, and what `tell` said before a refit.
 

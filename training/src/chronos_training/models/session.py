@@ -206,7 +206,8 @@ def _chronos(
         progress=progress,
         stop=stop,
         # A refitted model has learnt the validation windows: on them only the search's is as good as on new ones.
-        tell=lambda searched: asdict(validate(weights.merged(searched, config))),
+        # The first process alone is asked: what it says is in the checkpoints.
+        tell=lambda searched: asdict(validate(weights.merged(searched, config))) if ranks.is_first() else None,
     )
     ended = _now()
     if ranks.is_first():
