@@ -120,7 +120,11 @@ CASES = [
         "a list of: naive, auto_ets, auto_theta, croston, zero_shot",
     ),
     ("evaluation: {combine: [model]}", "evaluation.combine", "at least two members"),
-    ("evaluation: {combine: [model, auto_ets], baselines: []}", "evaluation.combine", "'auto_ets' is not in evaluation"),
+    (
+        "evaluation: {combine: [model, auto_ets], baselines: []}",
+        "evaluation.combine",
+        "'auto_ets' is not in evaluation",
+    ),
     ("evaluation: {publish_if: sometimes}", "evaluation.publish_if", "one of: always"),
     ("autogluon: {presets: best_quality}", "autogluon.presets", "model.family autogluon, and model.family is chronos2"),
     (f"{AUTO}autogluon: {{presets: best_qualty}}", "autogluon.presets", "Did you mean 'best_quality'?"),

@@ -21,7 +21,7 @@ def test_the_worst_dates_and_series_are_those_where_it_went_wrong(tmp_path: Path
     values[3][104:114] *= 1.8
     panel, config = panel_of(values), config_of(windows=3)
     scoring = Scoring(panel, config)
-    for items in (range(0, 2), range(2, 6)):
+    for items in (range(2), range(2, 6)):
         chunk = chunk_with(panel, config, items)
         chunk.quantiles["model"] = chunk.quantiles["seasonal_naive"] * 1.0
         scoring.add(chunk)
@@ -37,7 +37,7 @@ def test_the_worst_dates_and_series_are_those_where_it_went_wrong(tmp_path: Path
 def test_the_stored_forecasts_hold_every_rivals_median_and_outer_quantiles(tmp_path: Path) -> None:
     panel, config = panel_of([20 + np.random.default_rng(i).normal(size=120) for i in range(4)]), config_of()
     with ForecastFile(tmp_path / "f.parquet", panel, [0.1, 0.5, 0.9]) as store:
-        for items in (range(0, 3), range(3, 4)):
+        for items in (range(3), range(3, 4)):
             chunk = chunk_with(panel, config, items)
             chunk.quantiles["auto_ets"] = chunk.quantiles["naive"] + 1.0
             if 3 in items:

@@ -33,7 +33,11 @@ def forecasts(
     quantiles = np.broadcast_to((5 * size)[:, :, None], (rows, windows, 1, horizon)) + (
         width * Z[:, None] * spread[:, :, None, :]
     )
-    return np.broadcast_to(quantiles, (rows, windows, len(LEVELS), horizon)).copy(), actual, np.tile(size[:, :, 0], windows)
+    return (
+        np.broadcast_to(quantiles, (rows, windows, len(LEVELS), horizon)).copy(),
+        actual,
+        np.tile(size[:, :, 0], windows),
+    )
 
 
 def coverage(quantiles: np.ndarray, actual: np.ndarray) -> float:

@@ -66,7 +66,7 @@ def test_series_that_a_rival_does_not_forecast_count_nowhere_in_its_scores() -> 
     rivals = Rivals(panel, config)
     rivals.rows["auto_ets"] = np.arange(8) < 6
     scoring = Scoring(panel, config)
-    for items in (range(0, 3), range(3, 8)):
+    for items in (range(3), range(3, 8)):
         chunk = chunk_with(panel, config, items)
         rivals.forecast(chunk, Flat(), lambda: None)
         scoring.add(chunk)

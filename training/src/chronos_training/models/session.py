@@ -192,7 +192,10 @@ def _chronos(
 
     def validate(own: Any) -> Validated:
         return validated(
-            lambda some, how, chunk: forecast_model(family, own, some, chunk, how, stop.check), panel, config, stop.check
+            lambda some, how, chunk: forecast_model(family, own, some, chunk, how, stop.check),
+            panel,
+            config,
+            stop.check,
         )
 
     model, curve, told = refit.train(

@@ -36,9 +36,7 @@ class Comparing:
         for name in (own, other):
             if name in self.sampled:
                 there = there & self.sampled[name][:, None]
-        return self._ratio(
-            *(np.where(there, self.scores[name].by_window("loss"), 0.0) for name in (own, other)), there
-        )
+        return self._ratio(*(np.where(there, self.scores[name].by_window("loss"), 0.0) for name in (own, other)), there)
 
     def by_mase(self, own: str, other: str) -> Ratio | None:
         """Return the comparison of two forecasters by MASE, where it is defined."""

@@ -67,7 +67,12 @@ class Pool:
         try:
             jobs = [
                 self._pool.submit(
-                    _forecast_some, name, [[shortened(one, season) for one in row] for row in order], horizon, levels, season
+                    _forecast_some,
+                    name,
+                    [[shortened(one, season) for one in row] for row in order],
+                    horizon,
+                    levels,
+                    season,
                 )
                 for order in orders
             ]

@@ -13,7 +13,6 @@ from chronos_training.data.panel import Panel
 from chronos_training.models.evaluation.forecasts import MODEL, SEASONAL_NAIVE, Array, Chunk
 from chronos_training.models.evaluation.metrics import median_of
 
-
 # Forecasters that are left out: the same medians as seasonal naive's.
 LEFT_OUT = {MODEL, "seasonal_naive_gaussian", "seasonal_naive_point"}
 
