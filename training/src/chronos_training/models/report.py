@@ -21,7 +21,7 @@ from chronos_training.models.losscurve import LossCurve
 
 MOST_ROWS = 2000  # of the table of every series; all of them are in per_series.csv
 
-MOST_WEAK = 5  # series that are named as the weakest
+MOST_WEAK = 5  # series and dates that are named as the weakest
 MOST_PERIODS = 8  # windows by date that are shown
 
 
@@ -48,6 +48,7 @@ def write_report(
         rows=rows[:MOST_ROWS],
         left_out=max(0, len(rows) - MOST_ROWS),
         worst=[row for row in reversed(rows) if row["relative"] is not None][:MOST_WEAK],
+        worst_dates=[one for one in scores["worst_dates"] if one["usual"] > 0][:MOST_WEAK],
         periods=weakest_periods(scores["by_period"]),
         periods_left_out=max(0, len(scores["by_period"]) - MOST_PERIODS),
         panels=forecast_panels(rows, scores, forecasts, panel, about["configuration"]["evaluation"]["report_series"]),
