@@ -39,6 +39,17 @@ def test_a_file_with_what_is_known_ahead_fits_the_data(tmp_path: Path, freq: str
     assert np.isnan(panel.values(0, "target")[50:]).all()
 
 
+def test_one_series_without_an_id_is_that_of_the_data(tmp_path: Path) -> None:
+    stamps = pd.date_range("2021-03-01", periods=60)
+    frame = pd.DataFrame({"timestamp": stamps, "target": np.arange(60.0) % 5, "promo": np.arange(60.0)})
+    frame.iloc[:50].to_csv(tmp_path / "data.csv", index=False)
+    frame.iloc[50:].drop(columns="target").to_csv(tmp_path / "ahead.csv", index=False)
+    checked, _ = examine(str(tmp_path / "data.csv"), ("target",), None)
+    known = read_known(tmp_path / "ahead.csv", ("promo",), ("target",), Format())
+    panel, _ = with_room(checked, COLUMNS, 10, 10, known)
+    np.testing.assert_array_equal(panel.values(0, "promo"), np.arange(60.0))
+
+
 def test_two_rows_of_one_time_are_refused(tmp_path: Path) -> None:
     row = {"item_id": "a", "timestamp": "2021-03-01", "promo": 1.0}
     pd.DataFrame([row, row, {**row, "timestamp": "2021-03-02"}]).to_csv(tmp_path / "ahead.csv", index=False)

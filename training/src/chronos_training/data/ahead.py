@@ -14,6 +14,7 @@ from chronos_training.data.checks import CheckedPanel
 from chronos_training.data.columns import typed
 from chronos_training.data.formats import Format
 from chronos_training.data.grid import DAY, places, step_of
+from chronos_training.data.layout import UNNAMED
 from chronos_training.data.panel import Array, Panel
 from chronos_training.data.sources import read_source
 
@@ -30,8 +31,8 @@ class Columns:
 def read_known(source: Path, known: Sequence[str], targets: Sequence[str], form: Format) -> pd.DataFrame:
     """Return item_id, timestamp and the columns `known` of a file that is written as the data are.
 
-    Timestamps with a zone are those of UTC, and the column `local` has what their clocks show. DataError names the file and
-    what is missing in it.
+    Timestamps with a zone are those of UTC, and the column `local` has what their clocks show; of a file of one series without
+    ids, item_id is empty. DataError names the file and what is missing in it.
     """
     # It lacks the targets, and may lack the columns that are left out of the data.
     columns = {ours: theirs for ours, theirs in form.columns.items() if ours not in targets}
@@ -48,6 +49,8 @@ def read_known(source: Path, known: Sequence[str], targets: Sequence[str], form:
             f"{first['item_id']!r} at {first['timestamp']}.",
             hint="Keep one row for each item and time.",
         )
+    if any(note.startswith(UNNAMED) for note in found.notes):
+        frame["item_id"] = ""  # a file without ids is named after itself, and the data are another file
     return frame if local is None else frame.assign(local=local.array)
 
 
@@ -112,7 +115,8 @@ def _ends(values: dict[str, Array], columns: Columns, first: Array, lengths: Arr
 
 def _put(panel: Panel, known: pd.DataFrame) -> None:
     """Write the known covariates of a table to their places; rows of other series and times are not needed."""
-    items, first = pd.Index(panel.item_ids).get_indexer(known["item_id"]), places(panel.starts, panel.freq)
+    ids = known["item_id"].where(known["item_id"].ne("") | (len(panel) > 1), panel.item_ids[0])
+    items, first = pd.Index(panel.item_ids).get_indexer(ids), places(panel.starts, panel.freq)
     # As in the data (`zones.settled`): hours are instants of UTC; of longer steps what lies on the data's grid, local or UTC.
     names = ("timestamp",) if (step_of(panel.freq) or DAY) < DAY else ("local", "timestamp")
     stamps = [known[name].to_numpy() for name in names if name in known]

@@ -20,6 +20,7 @@ from chronos_training.data.formats import Format, as_words, quoted
 _VALUES = re.compile(
     r"value|target|sales|amount|quantity|qty|units|demand|count|total|price|close|load|y$", re.IGNORECASE
 )
+UNNAMED = "There is no column item_id"
 _LOOKED_AT = 1000  # rows that tell what a column holds
 
 
@@ -200,7 +201,7 @@ def _one_series(table: pd.DataFrame, form: Format, name: str, notes: list[str]) 
         return table
     if not form.item:
         notes.append(
-            f"There is no column item_id, and no time is there twice: one series, named {name!r} after the file."
+            f"{UNNAMED}, and no time is there twice: one series, named {name!r} after the file."
         )
     return table.assign(item_id=form.item or name)
 
