@@ -36,18 +36,20 @@ class Comparing:
         for name in (own, other):
             if name in self.sampled:
                 there = there & self.sampled[name][:, None]
-        return self._ratio(*(np.where(there, self.scores[name].by_window("loss"), 0.0) for name in (own, other)), there)
+        mine, its = (np.where(there, self.scores[name].by_window("loss"), 0.0) for name in (own, other))
+        return self._ratio(mine, its, there)
 
     def by_mase(self, own: str, other: str) -> Ratio | None:
         """Return the comparison of two forecasters by MASE, where it is defined."""
         values = [self.scores[name].by_window("mase") for name in (own, other)]
         there = np.isfinite(values[0]) & np.isfinite(values[1])
-        return self._ratio(*(np.where(there, one, 0.0) for one in values), there)
+        mine, its = (np.where(there, one, 0.0) for one in values)
+        return self._ratio(mine, its, there)
 
     def _ratio(self, own: Array, other: Array, there: Array) -> Ratio | None:
         rows = self.compared
-        parts = [self.spread(values * 1.0)[rows] for values in (own, other, there)]
-        return ratio(Losses(*parts, self.items[rows]), self.how)
+        mine, its, seen = (self.spread(values * 1.0)[rows] for values in (own, other, there))
+        return ratio(Losses(mine, its, seen, self.items[rows]), self.how)
 
     def spread(self, values: Array) -> Array:
         """Return values (rows, windows) summed by period, (rows, periods)."""

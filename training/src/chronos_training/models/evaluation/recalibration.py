@@ -1,8 +1,9 @@
 """Intervals that hold what they say: split conformal recalibration of quantiles on windows that training did not see.
 
-As conformalized quantile regression (Romano, Patterson & Candès 2019, arXiv:1905.03222), level by level, in the variant that
-counts in widths of the model's own interval (CQR-r: Sesia & Candès 2020, arXiv:1909.05433), so that series of all sizes are
-pooled, and wide forecasts are moved further than narrow ones. The median stays: point forecasts are as without it.
+As conformalized quantile regression (Romano, Patterson & Candès 2019, arXiv:1905.03222), interval by interval, in the variant
+that counts in widths of the model's own interval (CQR-r: Sesia & Candès 2020, arXiv:1909.05433), so that series of all sizes
+are pooled, and wide forecasts are moved further than narrow ones. Both ends of an interval move by the same: what all series
+of a panel do in the same few weeks pushes one end, and does not come back in other weeks. The median stays.
 """
 
 from __future__ import annotations
@@ -16,8 +17,9 @@ import numpy as np
 
 Array = np.ndarray
 FILE = "recalibration.json"  # in the model's folder
-# Observations behind each shift at least: the step of the horizon shares it with its neighbours where there are fewer.
-PER_SHIFT = 200
+# Observations, and windows, behind each shift at least: steps of the horizon share it where there are fewer. One window is
+# one date, on which all series may have met the same.
+PER_SHIFT, WINDOWS_PER_SHIFT = 200, 2
 # Fewer observations or series say too little: the conformal quantile 0.9 of 20 has a standard error of 7 %.
 FEWEST, FEWEST_SERIES = 100, 6
 NARROWEST = 0.02  # width of an interval in scales of its series at least, as the unit of its shift
@@ -102,18 +104,31 @@ def fit_recalibration(quantiles: Array, actual: Array, scale: Array, levels: lis
         return None
     horizon = actual.shape[-1]
     shifts = np.zeros((len(levels), horizon))
-    for steps in np.array_split(np.arange(horizon), min(horizon, max(1, int(usable.sum()) // PER_SHIFT))):
+    parts = max(1, min(horizon, int(usable.sum()) // PER_SHIFT, actual.shape[1] // WINDOWS_PER_SHIFT))
+    for steps in np.array_split(np.arange(horizon), parts):
         there = usable[:, :, steps]
         if not there.any():
             continue
+        above = [
+            (actual[:, :, steps] - quantiles[:, :, place][:, :, steps])[there] / unit[:, :, steps][there]
+            for place in range(len(levels))
+        ]
         for place, level in enumerate(levels):
-            apart = (actual[:, :, steps] - quantiles[:, :, place][:, :, steps])[there] / unit[:, :, steps][there]
-            shifts[place, steps] = 0.0 if level == 0.5 else _conformal(apart, level)
+            if level < 0.5:
+                other = _mirrored(levels, level)
+                # How far outside the interval it lies; of a level without a partner, how far below.
+                out = -above[place] if other is None else np.maximum(-above[place], above[other])
+                shift = _conformal(out, 1.0 - level if other is None else 1.0 - 2.0 * level)
+                shifts[place, steps] = -shift
+                if other is not None:
+                    shifts[other, steps] = shift
+            elif level > 0.5 and _mirrored(levels, level) is None:
+                shifts[place, steps] = _conformal(above[place], level)
     return Recalibration(list(levels), shifts.tolist(), series, actual.shape[1], int(usable.sum()))
 
 
 def fitted(quantiles: Array, actual: Array, scale: Array, levels: list[float], *, always: bool) -> Fitted:
-    """Return the recalibration if it helps on series that it was not fitted to, or `always`, and why (not)."""
+    """Return the recalibration if it helps on windows (of one: on series) that it was not fitted to, or `always`, and why."""
     whole = fit_recalibration(quantiles, actual, scale, levels)
     if whole is None:
         return Fitted(
@@ -122,17 +137,20 @@ def fitted(quantiles: Array, actual: Array, scale: Array, levels: list[float], *
         )
     told = f"{whole.observations:,} observations of {whole.series:,} series in {whole.windows} validation windows"
     if not always:
-        folds = np.arange(len(actual)) % 2
+        # By windows, if there are two: series of one window share its dates, and know from each other what happened.
+        axis, folds = (1, actual.shape[1]) if actual.shape[1] > 1 else (0, 2)
+        numbers = np.arange(actual.shape[axis]) % folds
         before = after = 0.0
-        for fold in (0, 1):
-            own, other = folds == fold, folds != fold
-            half = fit_recalibration(quantiles[other], actual[other], scale[other], levels)
-            half = half or replace(whole, shifts=[[0.0] * actual.shape[-1] for _ in levels])
-            before += _loss(quantiles[own], actual[own], scale[own], levels)
-            after += _loss(half.apply(quantiles[own], scale[own]), actual[own], scale[own], levels)
+        for fold in range(folds):
+            own, other = np.flatnonzero(numbers == fold), np.flatnonzero(numbers != fold)
+            rest = fit_recalibration(*(np.take(part, other, axis) for part in (quantiles, actual, scale)), levels)
+            rest = rest or replace(whole, shifts=[[0.0] * actual.shape[-1] for _ in levels])
+            here = [np.take(part, own, axis) for part in (quantiles, actual, scale)]
+            before += _loss(*here, levels)
+            after += _loss(rest.apply(here[0], here[2]), here[1], here[2], levels)
         if not after < before:
             return Fitted(
-                None, f"Not recalibrated: on {told} it does not lower the loss of series that it was not fitted to."
+                None, f"Not recalibrated: on {told} it does not lower the loss of those that it was not fitted to."
             )
     return Fitted(whole, f"Recalibrated on {told}.")
 
@@ -142,11 +160,14 @@ def _unit(quantiles: Array, scale: Array) -> Array:
     return np.asarray(np.maximum(width, NARROWEST * np.nan_to_num(scale)[..., None]))
 
 
-def _conformal(scores: Array, level: float) -> float:
-    """Return the quantile of the scores with the correction for finite samples, towards the tail."""
-    n = len(scores)
-    outer = min(1.0, (n + 1) * max(level, 1.0 - level) / n)
-    return float(np.quantile(scores, outer if level > 0.5 else 1.0 - outer))
+def _mirrored(levels: list[float], level: float) -> int | None:
+    """Return the place of the level that ends the same central interval at its other side, None where there is none."""
+    return next((place for place, other in enumerate(levels) if abs(other + level - 1.0) < 1e-9), None)
+
+
+def _conformal(scores: Array, share: float) -> float:
+    """Return what a share of the scores does not exceed, with the correction for finite samples."""
+    return float(np.quantile(scores, min(1.0, (len(scores) + 1) * share / len(scores))))
 
 
 def _loss(quantiles: Array, actual: Array, scale: Array, levels: list[float]) -> float:

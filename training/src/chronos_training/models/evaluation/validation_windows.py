@@ -97,7 +97,7 @@ def _combination(
     chunk: Chunk, panel: Panel, config: TrainingConfig, scales: Array, season: int, check: Callable[[], None]
 ) -> Combination:
     levels, horizon = list(config.forecast.quantile_levels), config.forecast.prediction_length
-    members = list(config.evaluation.combine)
+    members: list[str] = list(config.evaluation.combine)
     chunk.quantiles[SEASONAL_NAIVE] = np.array(
         [[seasonal_naive(history, horizon, levels, season) for history in row] for row in chunk.histories]
     )
@@ -109,7 +109,7 @@ def _combination(
     usable = there & (~np.isnan(chunk.actual)).any(axis=(1, 2)) & ~np.isnan(scales).all(axis=1)
     if usable.sum() < FEWEST:
         return Combination(None, f"Not combined: fewer than {FEWEST} series in the validation windows.")
-    own = {name: chunk.quantiles[name][usable] for name in members}
+    own: dict[str, Array] = {name: chunk.quantiles[name][usable] for name in members}
     weights = fit_weights(own, chunk.actual[usable], scales[usable], levels)
     told = ", ".join(f"{name} {weight:.2f}" for name, weight in weights.items())
     return Combination(
