@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from chronos_training.config import TrainingConfig, check_against_dataset
+from chronos_training.config.remarks import remarks
 from chronos_training.core.errors import ConfigurationError
 
 MANIFEST = {"name": "birthdays", "freq": "D", "target_columns": ["target"], "shortest_series": 7305, "items": 51}
@@ -86,3 +87,16 @@ def test_what_the_instance_would_refuse(rules: dict[str, str], history: dict[str
     for histories in ({"target": good}, {"target": good, "other": {**good, **history}}):
         check_against_dataset(TrainingConfig.model_validate({"dataset": rules}), {**MANIFEST, "histories": histories})
     assert says in refuse({"dataset": rules}, {"longest_series": 7305, "histories": {"target": {**good, **history}}})
+
+
+def test_a_minimum_that_the_data_pass_is_refused_and_one_that_they_keep_is_suggested() -> None:
+    config = {"forecast": {"minimum": 0}}
+    assert "forecast.minimum: 0 is more than the lowest value of 'target'" in refuse(
+        config, {"lowest": {"target": -2.5}}
+    )
+    manifest = {**MANIFEST, "longest_series": 7305, "lowest": {"target": 0.0}}
+    check_against_dataset(TrainingConfig.model_validate(config), manifest)
+    told = "forecast.minimum: 0 keeps them from it"
+    assert any(told in one for one in remarks(TrainingConfig(), manifest))
+    assert not any(told in one for one in remarks(TrainingConfig.model_validate(config), manifest))
+    assert not any(told in one for one in remarks(TrainingConfig(), {**manifest, "lowest": {"target": -2.5}}))
