@@ -22,6 +22,10 @@ FILE = "recalibration.json"  # in the model's folder
 PER_SHIFT, WINDOWS_PER_SHIFT = 200, 2
 # Fewer observations or series say too little: the conformal quantile 0.9 of 20 has a standard error of 7 %.
 FEWEST, FEWEST_SERIES = 100, 6
+# What would make intervals narrower counts half: a few windows are a few dates, later ones are rarely easier, and intervals
+# that are too narrow are the worse mistake. On weekly births (51 series, 4 windows) the model covered 87 % in the validation
+# windows and 79 % afterwards; narrowed in full 71 %, by half 74 %.
+NARROWING = 0.5
 NARROWEST = 0.02  # width of an interval in scales of its series at least, as the unit of its shift
 
 
@@ -118,12 +122,12 @@ def fit_recalibration(quantiles: Array, actual: Array, scale: Array, levels: lis
                 other = _mirrored(levels, level)
                 # How far outside the interval it lies; of a level without a partner, how far below.
                 out = -above[place] if other is None else np.maximum(-above[place], above[other])
-                shift = _conformal(out, 1.0 - level if other is None else 1.0 - 2.0 * level)
+                shift = _careful(_conformal(out, 1.0 - level if other is None else 1.0 - 2.0 * level))
                 shifts[place, steps] = -shift
                 if other is not None:
                     shifts[other, steps] = shift
             elif level > 0.5 and _mirrored(levels, level) is None:
-                shifts[place, steps] = _conformal(above[place], level)
+                shifts[place, steps] = _careful(_conformal(above[place], level))
     return Recalibration(list(levels), shifts.tolist(), series, actual.shape[1], int(usable.sum()))
 
 
@@ -163,6 +167,10 @@ def _unit(quantiles: Array, scale: Array) -> Array:
 def _mirrored(levels: list[float], level: float) -> int | None:
     """Return the place of the level that ends the same central interval at its other side, None where there is none."""
     return next((place for place, other in enumerate(levels) if abs(other + level - 1.0) < 1e-9), None)
+
+
+def _careful(shift: float) -> float:
+    return shift if shift > 0 else NARROWING * shift
 
 
 def _conformal(scores: Array, share: float) -> float:
