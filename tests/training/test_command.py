@@ -108,7 +108,7 @@ def test_a_refused_command_leaves_its_output_as_it_was(
     for words, says in (
         ([config, other, "--data", panel], changed),
         ([config, "--data", still], changed),
-        ([config, strict, "--data", still], "has a series that never changes in what is learnt"),
+        ([config, strict, "--data", still], "has a series (s1) that never changes in what is learnt"),
     ):
         # In this process: a refusal comes before anything that only a process of its own may do.
         assert main(["train", *map(str, words), "--output", str(output)]) == 2
@@ -142,6 +142,7 @@ def test_what_one_command_takes_all_take(
     ):
         done = chronos_training(*words)
         assert done.returncode == 0, done.stdout + done.stderr
+        assert "  2 rows shared item and timestamp with another row" in done.stdout
     digests = {
         json.loads((f / "dataset/manifest.json").read_text())["digest"] for f in (trained, out, tmp_path / "scores")
     }

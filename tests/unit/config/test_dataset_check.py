@@ -75,7 +75,7 @@ def test_autogluon_needs_a_horizon_to_choose_by_and_a_short_history() -> None:
 @pytest.mark.parametrize(
     ("rules", "history", "says"),
     [
-        ({}, {"known": [112, 900]}, "dataset.short_series: column 'target' of dataset 'birthdays' has a series without a value before the last 112"),
+        ({}, {"known": [112, 900]}, "dataset.short_series: column 'target' of dataset 'birthdays' has a series (s1) without a value before the last 112"),
         ({"short_series": "drop"}, {"known": [0, 112]}, "has every series without a value"),
         ({"constant_series": "refuse"}, {"changed": [112, 900]}, "dataset.constant_series: refuse, and column 'target'"),
         ({"constant_series": "drop"}, {"changed": [0, 112]}, "none would be left"),
@@ -83,20 +83,13 @@ def test_autogluon_needs_a_horizon_to_choose_by_and_a_short_history() -> None:
     ],
 )  # fmt: skip
 def test_what_the_instance_would_refuse(rules: dict[str, str], history: dict[str, Any], says: str) -> None:
-    good = {"known": [113, 7305], "changed": [113, 7305], "incomplete": 0}
+    good = {
+        "known": [113, 7305],
+        "changed": [113, 7305],
+        "incomplete": 0,
+        "first": dict.fromkeys(("known", "changed", "incomplete"), "s1"),
+    }
+    manifest = {**MANIFEST, "longest_series": 7305}
     for histories in ({"target": good}, {"target": good, "other": {**good, **history}}):
-        check_against_dataset(TrainingConfig.model_validate({"dataset": rules}), {**MANIFEST, "histories": histories})
-    assert says in refuse({"dataset": rules}, {"longest_series": 7305, "histories": {"target": {**good, **history}}})
-
-
-def test_a_minimum_that_the_data_pass_is_refused_and_one_that_they_keep_is_suggested() -> None:
-    config = {"forecast": {"minimum": 0}}
-    assert "forecast.minimum: 0 is more than the lowest value of 'target'" in refuse(
-        config, {"lowest": {"target": -2.5}}
-    )
-    manifest = {**MANIFEST, "longest_series": 7305, "lowest": {"target": 0.0}}
-    check_against_dataset(TrainingConfig.model_validate(config), manifest)
-    told = "forecast.minimum: 0 keeps them from it"
-    assert any(told in one for one in remarks(TrainingConfig(), manifest))
-    assert not any(told in one for one in remarks(TrainingConfig.model_validate(config), manifest))
-    assert not any(told in one for one in remarks(TrainingConfig(), {**manifest, "lowest": {"target": -2.5}}))
+        check_against_dataset(TrainingConfig.model_validate({"dataset": rules}), {**manifest, "histories": histories})
+    assert says in refuse({"dataset": rules}, {**manifest, "histories": {"target": {**good, **history}}})

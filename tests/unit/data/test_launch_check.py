@@ -71,7 +71,8 @@ def test_the_manifest_has_it(tmp_path: Path, panel: pd.DataFrame) -> None:
     panel.loc[5, "other"] = np.nan
     panel.to_csv(tmp_path / "p.csv", index=False)
     prepare(str(tmp_path / "p.csv"), "x", tmp_path / "out", targets=("target", "other"))
+    first = dict.fromkeys(("known", "changed", "incomplete"), "s0")
     assert load_panel(tmp_path / "out").manifest["histories"] == {
-        "target": {"known": [90, 90], "changed": [89, 89], "incomplete": 0},
-        "other": {"known": [90, 90], "changed": [0, 0], "incomplete": 1},
+        "target": {"known": [90, 90], "changed": [89, 89], "incomplete": 0, "first": first},
+        "other": {"known": [90, 90], "changed": [0, 0], "incomplete": 1, "first": first},
     }

@@ -49,8 +49,8 @@ def forecast(options: argparse.Namespace) -> int:
     model.check(horizon, levels)
     if options.known is not None and not task.known_covariates:
         raise ConfigurationError(f"--known {options.known}: the model in {options.model} has no known covariates.")
-    checked, _ = examine(options.data, task.targets, rules, form)
-    notes = [*checked.notes, *_remarks(model, checked, horizon)]
+    checked, about = examine(options.data, task.targets, rules, form)
+    notes = [*about["notes"], *_remarks(model, checked, horizon)]
     columns = _columns(task, checked, options)
     known = read_known(options.known, columns.known, task.targets, form) if options.known is not None else None
     room = max(horizon, task.prediction_length)

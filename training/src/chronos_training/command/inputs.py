@@ -7,8 +7,9 @@ import contextlib
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from chronos_training.config import TrainingConfig, load_config, repository_config
 from chronos_training.config.size import GB
@@ -46,19 +47,29 @@ def must_take_options(options: argparse.Namespace) -> tuple[Rules, Format]:
     if given and is_prepared(options.data):
         raise ConfigurationError(
             f"--{given[0].replace('_', '-')} is for files as people have them, and {options.data} is a prepared dataset.",
-            hint="Leave it out, or prepare the dataset anew from its file.",
+            hint="Leave it out, or prepare the dataset again from its file.",
         )
     return rules, form
 
 
 def dataset_of(options: argparse.Namespace, config: TrainingConfig, stage: Path) -> Path:
-    """Return a prepared dataset: the folder of the command line when it is one, else what is made of its data in `stage`."""
+    """Return a prepared dataset: the folder of the command line when it is one, else what is made of its data in `stage`.
+
+    What was found in the data, and done about it, is printed.
+    """
     rules, form = must_take_options(options)
     if is_prepared(options.data):
         return Path(options.data).expanduser()
     made, columns = stage / DATASET, config.dataset
-    prepare(options.data, columns.name, made, targets=tuple(columns.targets), rules=rules, form=form)
+    manifest = prepare(options.data, columns.name, made, targets=tuple(columns.targets), rules=rules, form=form)
+    tell(manifest)
     return made
+
+
+def tell(manifest: Mapping[str, Any]) -> None:
+    """Print how data were read, and what was found in them and done about it."""
+    for note in manifest["notes"]:
+        print(f"data    {note}", flush=True)
 
 
 @contextlib.contextmanager

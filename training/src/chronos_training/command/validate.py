@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from chronos_training.command.inputs import config_of, is_prepared, machine_memory_gb, must_take_options
+from chronos_training.command.inputs import config_of, is_prepared, machine_memory_gb, must_take_options, tell
 from chronos_training.config import TrainingConfig, automatic_line, check_against_dataset, is_resolved, resolve
 from chronos_training.config.remarks import remarks
 from chronos_training.config.size import check_memory, in_words
@@ -27,6 +27,7 @@ def validate_config(options: argparse.Namespace) -> int:
             manifest = read_manifest(Path(data).expanduser())
         else:
             _, manifest = examine(data, tuple(config.dataset.targets), rules, form)
+            tell(manifest)
             manifest = manifest | {"name": config.dataset.name}
         config = resolve(config, manifest, options.device)
     print(f"{config.name}: valid; {config.model.family}, {_work(config)}")

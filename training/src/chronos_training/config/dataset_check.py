@@ -56,9 +56,9 @@ def _history_problems(config: TrainingConfig, manifest: dict[str, Any], name: st
         if target not in rules.targets:
             continue
         column = f"column {target!r} of dataset {name!r}"
-        fewest, most = found["known"]
+        (fewest, most), first = found["known"], found["first"]
         if (most if dropping else fewest) <= unseen:
-            which = "every series" if dropping else "a series"
+            which = "every series" if dropping else f"a series ({first['known']})"
             problems.append(
                 f"dataset.short_series: {column} has {which} without a value before the last {unseen} observations, which are "
                 f"held out{' or validate' if config.validation_length else ''}. Lower evaluation.windows"
@@ -70,8 +70,8 @@ def _history_problems(config: TrainingConfig, manifest: dict[str, Any], name: st
         fewest, most = found["changed"]
         if rules.constant_series == "refuse" and fewest <= unseen and not dropped:
             problems.append(
-                f"dataset.constant_series: refuse, and {column} has a series that never changes in what is learnt. Leave it out, "
-                "or set it to keep or drop."
+                f"dataset.constant_series: refuse, and {column} has a series ({first['changed']}) that never changes in what "
+                "is learnt. Leave it out, or set it to keep or drop."
             )
         if rules.constant_series == "drop" and most <= unseen:
             problems.append(
@@ -79,8 +79,8 @@ def _history_problems(config: TrainingConfig, manifest: dict[str, Any], name: st
             )
         if rules.missing_values == "refuse" and found["incomplete"] and not dropped:
             problems.append(
-                f"dataset.missing_values: refuse, and {found['incomplete']:,} series of {column} have empty values. Fill them, or "
-                "set it to keep, interpolate or forward_fill."
+                f"dataset.missing_values: refuse, and {found['incomplete']:,} series of {column} have empty values, the first "
+                f"{first['incomplete']}. Fill them, or set it to keep, interpolate or forward_fill."
             )
     return problems
 

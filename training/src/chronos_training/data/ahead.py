@@ -117,8 +117,8 @@ def _put(panel: Panel, known: pd.DataFrame) -> None:
     """Write the known covariates of a table to their places; rows of other series and times are not needed."""
     ids = known["item_id"].where(known["item_id"].ne("") | (len(panel) > 1), panel.item_ids[0])
     items, first = pd.Index(panel.item_ids).get_indexer(ids), places(panel.starts, panel.freq)
-    # As in the data (`zones.settled`): hours are instants of UTC; of longer steps what lies on the data's grid, local or UTC.
-    names = ("timestamp",) if (step_of(panel.freq) or DAY) < DAY else ("local", "timestamp")
+    # As in the data (`zones.settled`): what lies on their grid, of hours rather UTC, of longer steps rather local dates.
+    names = ("timestamp", "local") if (step_of(panel.freq) or DAY) < DAY else ("local", "timestamp")
     stamps = [known[name].to_numpy() for name in names if name in known]
     chosen = max(stamps, key=lambda one: int((places(one, panel.freq).phase == first.phase[items]).sum()))
     at = places(chosen, panel.freq).number - first.number[items]

@@ -15,7 +15,7 @@ def histories(frame: pd.DataFrame, targets: Sequence[str]) -> dict[str, dict[str
     """Return for each target, in observations counted from the end of a series:
 
     `known`: since its first value, `changed`: since it first varies (0: never), each as [fewest, most] over the series;
-    `incomplete`: how many series lack a value. `frame` is a panel sorted by item_id, with every row of its grid.
+    `incomplete`: how many series lack a value; `first`: the series that has the fewest, or is the first to lack one. `frame` is a panel sorted by item_id, with every row of its grid.
 
     With n observations held out, a series of `known` <= n has nothing to learn from, one of `changed` <= n one value.
     """
@@ -34,9 +34,12 @@ def histories(frame: pd.DataFrame, targets: Sequence[str]) -> dict[str, dict[str
             varies = np.abs(values - start) > RESOLUTION * np.maximum(np.abs(values), np.abs(start))
         changed = lengths - np.minimum.reduceat(np.where(varies, place, np.repeat(lengths, lengths)), begins)
         known = lengths - first
+        incomplete = np.logical_or.reduceat(~there, begins)
+        places = {"known": known.argmin(), "changed": changed.argmin(), "incomplete": incomplete.argmax()}
         found[target] = {
             "known": [int(known.min()), int(known.max())],
             "changed": [int(changed.min()), int(changed.max())],
-            "incomplete": int(np.logical_or.reduceat(~there, begins).sum()),
+            "incomplete": int(incomplete.sum()),
+            "first": {what: str(item[begins[at]]) for what, at in places.items()},
         }
     return found
