@@ -30,9 +30,8 @@ def measured(frame: pd.DataFrame, freq: str, targets: Iterable[str]) -> list[dic
     item = frame["item_id"].to_numpy()
     begins = np.flatnonzero(np.append(True, item[1:] != item[:-1])) if len(item) else np.empty(0, int)
     ends = np.append(begins[1:], len(item))
-    chosen = (
-        np.unique(np.linspace(0, len(begins) - 1, min(len(begins), MOST_SERIES)).astype(int)) if len(begins) else []
-    )
+    count = min(len(begins), MOST_SERIES)
+    chosen: Array = np.unique(np.linspace(0, max(0, len(begins) - 1), count).astype(int))
     found = []
     for _, length in candidates(freq):
         values, pairs = [], 0

@@ -147,11 +147,13 @@ def fitted(quantiles: Array, actual: Array, scale: Array, levels: list[float], *
         before = after = 0.0
         for fold in range(folds):
             own, other = np.flatnonzero(numbers == fold), np.flatnonzero(numbers != fold)
-            rest = fit_recalibration(*(np.take(part, other, axis) for part in (quantiles, actual, scale)), levels)
+            rest = fit_recalibration(
+                np.take(quantiles, other, axis), np.take(actual, other, axis), np.take(scale, other, axis), levels
+            )
             rest = rest or replace(whole, shifts=[[0.0] * actual.shape[-1] for _ in levels])
-            here = [np.take(part, own, axis) for part in (quantiles, actual, scale)]
-            before += _loss(*here, levels)
-            after += _loss(rest.apply(here[0], here[2]), here[1], here[2], levels)
+            raw, happened, unit = (np.take(part, own, axis) for part in (quantiles, actual, scale))
+            before += _loss(raw, happened, unit, levels)
+            after += _loss(rest.apply(raw, unit), happened, unit, levels)
         if not after < before:
             return Fitted(
                 None, f"Not recalibrated: on {told} it does not lower the loss of those that it was not fitted to."
