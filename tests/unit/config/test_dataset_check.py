@@ -93,3 +93,16 @@ def test_what_the_instance_would_refuse(rules: dict[str, str], history: dict[str
     for histories in ({"target": good}, {"target": good, "other": {**good, **history}}):
         check_against_dataset(TrainingConfig.model_validate({"dataset": rules}), {**manifest, "histories": histories})
     assert says in refuse({"dataset": rules}, {**manifest, "histories": {"target": {**good, **history}}})
+
+
+def test_a_minimum_that_the_data_pass_is_refused_and_one_that_they_keep_is_suggested() -> None:
+    config = {"forecast": {"minimum": 0}}
+    assert "forecast.minimum: 0 is more than the lowest value of 'target'" in refuse(
+        config, {"lowest": {"target": -2.5}}
+    )
+    manifest = {**MANIFEST, "longest_series": 7305, "lowest": {"target": 0.0}}
+    check_against_dataset(TrainingConfig.model_validate(config), manifest)
+    told = "forecast.minimum: 0 keeps them from it"
+    assert any(told in one for one in remarks(TrainingConfig(), manifest))
+    assert not any(told in one for one in remarks(TrainingConfig.model_validate(config), manifest))
+    assert not any(told in one for one in remarks(TrainingConfig(), {**manifest, "lowest": {"target": -2.5}}))
