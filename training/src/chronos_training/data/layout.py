@@ -200,9 +200,7 @@ def _one_series(table: pd.DataFrame, form: Format, name: str, notes: list[str]) 
     if "item_id" in table.columns:
         return table
     if not form.item:
-        notes.append(
-            f"{UNNAMED}, and no time is there twice: one series, named {name!r} after the file."
-        )
+        notes.append(f"{UNNAMED}, and no time is there twice: one series, named {name!r} after the file.")
     return table.assign(item_id=form.item or name)
 
 
