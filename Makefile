@@ -23,7 +23,7 @@ START_PLAYBOOKS = provision_infrastructure publish_runtime publish_dataset launc
 # After it each by itself: what one of them finds wrong keeps nothing from the others. The results first.
 END_PLAYBOOKS = monitor_training fetch_run verify_cleanup
 
-.PHONY: help setup train test test-training test-protocol test-boot test-qemu bench bench-control bench-training bench-gpu bench-gpu-prepare bench-panels lint doctor provision teardown runtime dataset model launch monitor kill verify fetch runs audit docs reference local-down lock clean
+.PHONY: help setup train test test-training test-protocol test-boot test-qemu bench bench-control bench-training bench-gpu bench-gpu-prepare bench-families bench-panels lint doctor provision teardown runtime dataset model launch monitor kill verify fetch runs audit docs reference local-down lock clean
 
 ##@ Begin
 help: ## Show this
@@ -76,7 +76,11 @@ bench-gpu: ## On a machine with a GPU and torch: speed, precision, exact resume,
 	@[ -f .cache/bench-gpu/run.sh ] || { echo 'bench-gpu: run make bench-gpu-prepare first (it needs a network, no GPU)' >&2; exit 2; }
 	@CHRONOS_BENCH_SOURCE="$$PWD" PYTHON='$(PYTHON)' sh .cache/bench-gpu/run.sh $(ARGS)
 
-bench-panels: setup ## How good the families get on three real panels, from random weights (ARGS=--write)
+bench-families: setup ## How good the families get on three real panels, from random weights (ARGS=--write)
+	@env=$$(.venv/bin/python -m chronos_training.control.build_runtime) && \
+	PYTHONPATH="$$PWD/training/src" OMP_WAIT_POLICY=PASSIVE HF_HUB_OFFLINE=1 $$env -m tests.bench.families $(ARGS)
+
+bench-panels: setup ## How good untouched defaults get on twelve real panels, three seeds each (ARGS=--write)
 	@env=$$(.venv/bin/python -m chronos_training.control.build_runtime) && \
 	PYTHONPATH="$$PWD/training/src" OMP_WAIT_POLICY=PASSIVE HF_HUB_OFFLINE=1 $$env -m tests.bench.panels $(ARGS)
 

@@ -1,4 +1,4 @@
-"""`python -m tests.bench.panels`: every family on real panels, from random weights, against seasonal naive. `--write`: docs/panels.md.
+"""`python -m tests.bench.families`: every family on real panels, from random weights, against seasonal naive. `--write`: docs/families.md.
 
 Each cell is one `chronos-training train`, seeded, on one core; `birthdays/chronos_bolt` as an argument plays one cell only.
 """
@@ -23,7 +23,7 @@ from chronos_training.core.output import run
 from .real_panels import prepared
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGE = ROOT / "docs/panels.md"
+PAGE = ROOT / "docs/families.md"
 Json = dict[str, Any]
 FAMILIES = ("chronos2", "chronos_bolt", "chronos_t5")
 
@@ -157,10 +157,10 @@ def train(panel: str, family: str, seed: int) -> Cell:
         begun = time.monotonic()
         done = subprocess.run([*command, "--output", f"{folder}/out"], capture_output=True, text=True)
         if done.returncode:
-            raise SystemExit(f"panels: {panel}/{family} ended with {done.returncode}:\n{done.stdout}{done.stderr}")
+            raise SystemExit(f"families: {panel}/{family} ended with {done.returncode}:\n{done.stdout}{done.stderr}")
         metadata = json.loads(Path(folder, "out/model_metadata.json").read_text())
     print(
-        f"panels: {panel}/{family}: {time.monotonic() - begun:.0f} s, {metadata['validation']['verdict']['sentence']}",
+        f"families: {panel}/{family}: {time.monotonic() - begun:.0f} s, {metadata['validation']['verdict']['sentence']}",
         flush=True,
     )
     return Cell(
@@ -170,16 +170,16 @@ def train(panel: str, family: str, seed: int) -> Cell:
 
 
 def page(cells: list[Cell]) -> str:
-    """Return docs/panels.md."""
+    """Return docs/families.md."""
     today, seeds = datetime.now(timezone.utc).date(), sorted({cell.seed for cell in cells})
     lines = [
         "# Three families on three real panels",
         "",
-        f"Written by `make bench-panels ARGS=--write` on {today}: {os.cpu_count()} cores ({platform.machine()}), seed "
+        f"Written by `make bench-families ARGS=--write` on {today}: {os.cpu_count()} cores ({platform.machine()}), seed "
         f"{', '.join(map(str, seeds))}. Every model begins with random weights, has two layers of width 64 and learns on one core. "
         "WQL: lower is better. The change is the geometric mean of the series' WQL relative to the rival's, with its 95 % interval "
         "over series (docs/evaluation.md); a verdict is *better* or *worse* when the whole interval is. The settings of each cell "
-        "are in tests/bench/panels.py. They were chosen while looking at these windows: the margins are somewhat optimistic.",
+        "are in tests/bench/families.py. They were chosen while looking at these windows: the margins are somewhat optimistic.",
     ]
     for name, about in PANELS.items():
         played = [cell.row() for cell in cells if cell.panel == name]
@@ -202,10 +202,10 @@ def page(cells: list[Cell]) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m tests.bench.panels", description=(__doc__ or "").splitlines()[0])
+    parser = argparse.ArgumentParser(prog="python -m tests.bench.families", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("cells", nargs="*", metavar="PANEL/FAMILY", help="play these only (default: all)")
     parser.add_argument("--seed", type=int, default=0, help="seed of every training (default: 0)")
-    parser.add_argument("--write", action="store_true", help="write docs/panels.md")
+    parser.add_argument("--write", action="store_true", help="write docs/families.md")
     options = parser.parse_args()
     known = [f"{panel}/{family}" for panel in PANELS for family in FAMILIES]
     for one in options.cells:

@@ -40,6 +40,7 @@ def write_report(
     rows = series_rows(scores)
     aggregate = scores["aggregate"]
     horizons = scores["by_horizon"]
+    values = dict(flat(in_use({key: part for key, part in about["configuration"].items() if key != "automatic"})))
     page = environment.from_string(template).render(
         about=about,
         scores=scores,
@@ -66,7 +67,8 @@ def write_report(
             scores["quantile_levels"],
             [("naive", aggregate[SEASONAL_NAIVE]["coverage"]), ("median", aggregate[MODEL]["coverage"])],
         ),
-        settings=flat(in_use(about["configuration"])),
+        settings=list(values.items()),
+        values=values,
         notes=[*panel.manifest.get("notes", []), *about["dataset"]["findings"]],
     )
     path.write_text(page, encoding="utf-8")

@@ -1,0 +1,242 @@
+"""`python -m tests.bench.panels`: untouched defaults on twelve real panels, three seeds each. `--write`: docs/panels.md.
+
+A file with nothing but dataset, horizon and rolling origins is trained for each panel and seed: everything else follows the
+data. Each training is kept in .cache/bench/judged, so that the table can be put together over several calls; trainings of
+another budget or of another state of the sources are not mixed in.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import math
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import asdict, dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+from chronos_training.core.output import run
+
+from .judged_panels import JUDGED
+from .real_panels import prepared
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGE = ROOT / "docs/panels.md"
+KEPT = ROOT / ".cache/bench/judged"
+SEEDS = (0, 1, 2)
+MINUTES = 5.0
+STATISTICAL = ("auto_ets", "auto_theta")
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Played:
+    """One training: `relative` is the geometric mean of the series' WQL relative to each rival, and `results` its verdict."""
+
+    panel: str
+    seed: int
+    minutes: float
+    sources: str
+    day: str
+    series: int
+    seconds: float
+    steps: int
+    relative: dict[str, float]
+    results: dict[str, str]
+    before: float | None
+    coverage: float
+
+    @property
+    def statistical(self) -> float | None:
+        """WQL relative to the better of AutoETS and AutoTheta; None without both."""
+        found = [self.relative[name] for name in STATISTICAL if name in self.relative]
+        return max(found) if len(found) == len(STATISTICAL) else None
+
+
+def sources() -> str:
+    """Return a mark of what is measured: the package's sources."""
+    digest = hashlib.sha256()
+    for path in sorted((ROOT / "training/src").rglob("*.py")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:12]
+
+
+def play(panel: str, seed: int, minutes: float) -> Played:
+    """Return a training of a panel, played now unless it is kept."""
+    mark = sources()
+    file = KEPT / f"{panel}-{seed}-{minutes:g}-{mark}.json"
+    if file.is_file():
+        return Played(**json.loads(file.read_text(encoding="utf-8")))
+    about, name = JUDGED[panel], panel
+    config: Json = {
+        "name": panel.replace("_", "-"),
+        "dataset": {"name": name},
+        "forecast": {"prediction_length": about.horizon},
+        "training": {"seed": seed, "time_budget_minutes": minutes},
+        "evaluation": {"windows": about.windows},
+    }
+    with tempfile.TemporaryDirectory() as folder:
+        given = Path(folder) / "config.json"
+        given.write_text(json.dumps(config), encoding="utf-8")
+        command = [sys.executable, "-m", "chronos_training.command", "train", str(given)]
+        begun = time.monotonic()
+        done = subprocess.run(
+            [*command, "--data", str(prepared(about.source, name)), "--output", f"{folder}/out"],
+            capture_output=True,
+            text=True,
+        )
+        if done.returncode:
+            raise SystemExit(f"panels: {panel}, seed {seed} ended with {done.returncode}:\n{done.stdout}{done.stderr}")
+        metadata = json.loads(Path(folder, "out/model_metadata.json").read_text(encoding="utf-8"))
+    judged = metadata["validation"]
+    before = judged["recalibration"].get("coverage_before")
+    found = Played(
+        panel=panel,
+        seed=seed,
+        minutes=minutes,
+        sources=mark,
+        day=f"{datetime.now(timezone.utc):%Y-%m-%d}",
+        series=metadata["dataset"]["items"],
+        seconds=metadata["seconds"]["training"],
+        steps=metadata["model"]["last_step"],
+        relative={
+            name: one["relative_wql"] for name, one in judged["verdicts"].items() if one.get("relative_wql") is not None
+        },
+        results={name: one["result"] for name, one in judged["verdicts"].items()},
+        before=None if before is None else before[-1] - before[0],
+        coverage=judged["interval_coverage"]["coverage"],
+    )
+    print(
+        f"panels: {panel}, seed {seed}: {time.monotonic() - begun:.0f} s, {found.relative['seasonal_naive']:.3f} of seasonal "
+        f"naive, the interval covers {found.coverage:.0%}",
+        flush=True,
+    )
+    KEPT.mkdir(parents=True, exist_ok=True)
+    file.write_text(json.dumps(asdict(found)), encoding="utf-8")
+    return found
+
+
+def mean(ratios: list[float]) -> float:
+    """Return the geometric mean."""
+    return math.exp(sum(map(math.log, ratios)) / len(ratios))
+
+
+def believed_wrongly(runs: list[Played]) -> list[str]:
+    """Return the rivals that a seed of a panel calls itself better than, where the mean over its seeds is not below 1."""
+    rivals = {name for one in runs for name in one.relative}
+    return sorted(
+        name
+        for name in rivals
+        if any(one.results.get(name) == "better" for one in runs)
+        and mean([one.relative[name] for one in runs if name in one.relative]) >= 1.0
+    )
+
+
+def row(panel: str, runs: list[Played]) -> str:
+    """Return a panel's row: means over its seeds, and their spread."""
+    about = JUDGED[panel]
+    naive = [one.relative["seasonal_naive"] for one in runs]
+    statistical = [one.statistical for one in runs if one.statistical is not None]
+    before = [one.before for one in runs if one.before is not None]
+    covered = f"{sum(one.coverage for one in runs) / len(runs):.0%}"
+    words = ", ".join(one.results["seasonal_naive"] for one in sorted(runs, key=lambda one: one.seed))
+    return (
+        f"| {about.title} | {runs[0].series} | {'yes' if about.looked_at else 'no'} | "
+        f"{mean(naive):.3f} ({min(naive):.3f} to {max(naive):.3f}) | {f'{mean(statistical):.3f}' if statistical else ''} | "
+        f"{f'{sum(before) / len(before):.0%} → ' if before else ''}{covered} | {words} | "
+        f"{', '.join(believed_wrongly(runs)) or 'none'} | {max(one.seconds for one in runs):.0f} |"
+    )
+
+
+def summary(played: dict[str, list[Played]]) -> list[str]:
+    """Return what the goals come to over some panels."""
+    naive = mean([mean([one.relative["seasonal_naive"] for one in runs]) for runs in played.values()])
+    rivals = [[one.statistical for one in runs if one.statistical is not None] for runs in played.values()]
+    statistical = [mean(some) for some in rivals if some]
+    wrong = [panel for panel, runs in played.items() if believed_wrongly(runs)]
+    outside = [
+        panel
+        for panel, runs in played.items()
+        if runs[0].series >= 20 and not 0.75 <= sum(one.coverage for one in runs) / len(runs) <= 0.85
+    ]
+    told = [f"- Geometric mean over panels: {naive:.3f} of seasonal naive; goal 0.85 {_reached(naive <= 0.85)}."]
+    if statistical:
+        found = mean(statistical)
+        told.append(f"- {found:.3f} of the better of AutoETS and AutoTheta; goal 0.97 {_reached(found <= 0.97)}.")
+    told.append(
+        f"- Called better where the mean over seeds is not: {', '.join(wrong) or 'no panel'} {_reached(not wrong)}."
+    )
+    told.append(
+        f"- The 80 % interval covers less than 75 % or more than 85 % on panels of 20 series or more: "
+        f"{', '.join(outside) or 'none'} {_reached(not outside)}."
+    )
+    return told
+
+
+def _reached(yes: bool) -> str:
+    return "(reached)" if yes else "(not reached)"
+
+
+def page(played: dict[str, list[Played]], minutes: float) -> str:
+    """Return docs/panels.md."""
+    runs = [one for some in played.values() for one in some]
+    days, seeds = sorted({one.day for one in runs}), sorted({one.seed for one in runs})
+    unseen = {panel: some for panel, some in played.items() if not JUDGED[panel].looked_at}
+    missing = [panel for panel in JUDGED if panel not in played]
+    lines = [
+        "# Untouched defaults on real panels",
+        "",
+        f"Written by `make bench-panels ARGS=--write`: measured {' to '.join(dict.fromkeys((days[0], days[-1])))} on "
+        f"{os.cpu_count()} cores ({platform.machine()}), seeds {', '.join(map(str, seeds))}, "
+        f"training.time_budget_minutes {minutes:g}. A configuration gives dataset, horizon and rolling origins; everything else "
+        "is `auto`, from random weights. Numbers are WQL relative to a rival's, as the geometric mean over series and then over "
+        "seeds, with the least and the most of the seeds; lower is better. The panels and their split into those that were "
+        "looked at while the defaults were chosen and those that were not are in tests/bench/judged_panels.py, made on "
+        "2026-11-28 before any training of them.",
+        "",
+        "| panel | series | looked at | of seasonal naive | of the better of AutoETS, AutoTheta | 80 % interval covers | "
+        "verdict by seed | wrongly better than | training at most, s |",
+        "|---|---|---|---|---|---|---|---|---|",
+        *(row(panel, some) for panel, some in played.items()),
+        "",
+        f"## All {len(played)} panels",
+        "",
+        *summary(played),
+    ]
+    if unseen:
+        first = min(one.day for some in unseen.values() for one in some)
+        lines += ["", f"## The {len(unseen)} that were not looked at, first run on {first}", "", *summary(unseen)]
+    if missing:
+        lines += ["", f"Not measured yet: {', '.join(missing)}."]
+    return "\n".join(lines) + "\n"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m tests.bench.panels", description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("panels", nargs="*", metavar="PANEL", help="play these only (default: all)")
+    parser.add_argument("--seeds", type=int, nargs="+", default=list(SEEDS), help="seeds (default: 0 1 2)")
+    parser.add_argument("--minutes", type=float, default=MINUTES, help="time budget of a training (default: 5)")
+    parser.add_argument("--write", action="store_true", help="write docs/panels.md")
+    options = parser.parse_args()
+    for one in options.panels:
+        if one not in JUDGED:
+            parser.error(f"{one}: one of {', '.join(JUDGED)}")
+    played = {
+        panel: [play(panel, seed, options.minutes) for seed in options.seeds] for panel in options.panels or JUDGED
+    }
+    text = page(played, options.minutes)
+    print("\n" + text)
+    if options.write:
+        PAGE.write_text(text, encoding="utf-8")
+        print(f"written: {PAGE.relative_to(ROOT)}")
+
+
+if __name__ == "__main__":
+    raise SystemExit(run(main))
