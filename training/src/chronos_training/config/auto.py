@@ -27,7 +27,7 @@ _WIDTH = ("model.d_model", "model.d_kv", "model.d_ff", "model.num_layers", "mode
 # How long to learn and what decides that belong together: where a file gives the steps, the others keep their defaults.
 _LEARNING = (
     "training.steps", "training.warmup_steps", "training.validation_windows", "training.early_stopping_patience",
-    "training.checkpoint_every_steps", "training.refit", "training.mixup_share", "training.cpu_threads",
+    "training.checkpoint_every_steps", "training.refit", "training.cpu_threads",
 )  # fmt: skip
 KEYS = (*_HISTORY, *_WIDTH, "training.learning_rate", *_LEARNING)
 
@@ -35,6 +35,7 @@ MOST_TOKENS = 32
 STEPS = 1200
 USUAL_WARMUP = 60  # the built-in default, where a file gives more steps than this
 VALIDATIONS = 12  # checkpoints in the search for the number of steps
+PATIENCE = 6
 
 
 @dataclass(frozen=True)
@@ -266,7 +267,7 @@ class _Choices:
         )
 
     def _learning(self) -> None:
-        facts, config = self.facts, self.config
+        config = self.config
         pretrained = config.model.initialization == "pretrained"
         steps, said = (
             STEPS,
@@ -288,13 +289,14 @@ class _Choices:
         )
         self._set(
             "training.early_stopping_patience",
-            4 if windows else None,
-            "four validations without a better loss" if windows else "there is no validation",
+            PATIENCE if windows else None,
+            f"{PATIENCE} validations without a better loss: one alone is mostly noise"
+            if windows
+            else "there is no validation",
         )
         alone = config.run.ranks == 1
         why = "what validated is learnt, too, once the number of steps is known"
         self._set("training.refit", bool(windows) and alone, why if alone else "it is for one process")
-        self._set("training.mixup_share", *_mixup(config, facts, pretrained))
         tiny = self.device == "cpu" and self._get("model.d_model") <= 128
         self._set(
             "training.cpu_threads",
@@ -308,16 +310,6 @@ class _Choices:
         else:
             rate, said = 3e-3, "what small models from random weights learn best with"
         self._set("training.learning_rate", rate, said)
-
-
-def _mixup(config: TrainingConfig, facts: Facts, pretrained: bool) -> tuple[float, str]:
-    if config.dataset.known_covariates or len(config.dataset.targets) > 1:
-        return 0.0, "windows with further columns cannot be mixed"
-    if facts.items < 8 or pretrained:
-        return 0.0, "mixtures are for many series and random weights"
-    return (0.3, "few observations: mixtures of series keep it from learning them by heart") if (
-        facts.items * facts.usual < 20_000
-    ) else (0.0, "enough observations")  # fmt: skip
 
 
 def patch_of(cycle: int, horizon: int) -> int:
