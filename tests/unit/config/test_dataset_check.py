@@ -28,14 +28,17 @@ def test_series_exactly_long_enough_and_one_too_short() -> None:
     need = 4 * 28 + 378 + 28
     assert config.shortest_usable_series == need
     check_against_dataset(config, {**MANIFEST, "shortest_series": need})
-    assert "at most 364 is possible" in refuse({}, {"shortest_series": need - 1})
+    # Half of what there is: a history that fills a series leaves it one origin.
+    message = refuse({}, {"shortest_series": need - 1})
+    assert "take 182 or less: with 364, the most that fits, that series has 14 origins" in message
+    assert "learnt by heart" in message
 
 
 def test_context_longer_than_the_series() -> None:
     message = refuse({"model": {"context_length": 8190}}, {})
     assert "model.context_length: 8190 is longer than the series allow" in message
     assert "7305 observations" in message
-    assert "at most 7154 is possible" in message
+    assert "take 3570 or less: with 7154, the most that fits, that series has 12 origins" in message
 
 
 def test_held_out_part_leaves_nothing() -> None:

@@ -150,9 +150,12 @@ def _length_problems(config: TrainingConfig, name: str, shortest: int) -> list[s
             f"observations of every series, but the shortest series of dataset {name!r} has {shortest}: "
             "too few remain to learn from. Lower prediction_length or windows."
         ]
-    most = room // config.model.patch_size * config.model.patch_size
+    patch = config.model.patch_size
+    most, wise = room // patch * patch, max(room // 2 // patch, 1) * patch
+    origins = room - most + 1
     return [
         f"model.context_length: {config.model.context_length} is longer than the series allow: the shortest series of "
         f"dataset {name!r} has {shortest} observations, {unseen} are held out{' or validate' if config.validation_length else ''} "
-        f"and {horizon} are the horizon to learn; at most {most} is possible."
+        f"and {horizon} are the horizon to learn. Leave the key out (auto), or take {wise} or less: with {most}, the most that "
+        f"fits, that series has {origins} {'origin' if origins == 1 else 'origins'} to learn from, and is learnt by heart."
     ]

@@ -148,7 +148,9 @@ class EvaluationSection(Section):
         description="Whether the quantiles are recalibrated (split conformal) on the validation windows. auto: where that lowers "
         "the loss of windows that it was not fitted to. Needs training.validation_windows; not for autogluon.",
     )
-    confidence: Real = Field(0.95, gt=0.5, lt=1.0, description="Coverage of the bootstrap intervals over series and dates.")
+    confidence: Real = Field(
+        0.95, gt=0.5, lt=1.0, description="Coverage of the bootstrap intervals over series and dates."
+    )
     bootstrap_samples: Whole = Field(1000, ge=100, le=100_000, description="Resamples of a bootstrap interval.")
     publish_if: Literal[
         "always",
