@@ -206,15 +206,15 @@ def page(played: dict[str, list[Played]], minutes: float) -> str:
         "|---|---|---|---|---|---|---|---|---|",
         *(row(panel, some) for panel, some in played.items()),
         "",
-        f"## All {len(played)} panels",
+        f"## {f'{len(played)} of the {len(JUDGED)} panels' if missing else f'All {len(played)} panels'}",
         "",
         *summary(played),
     ]
     if unseen:
         first = min(one.day for some in unseen.values() for one in some)
-        lines += ["", f"## The {len(unseen)} that were not looked at, first run on {first}", "", *summary(unseen)]
+        lines += ["", f"## {len(unseen)} that were not looked at, first run on {first}", "", *summary(unseen)]
     if missing:
-        lines += ["", f"Not measured yet: {', '.join(missing)}."]
+        lines += ["", f"Not measured yet: {', '.join(missing)}. The goals are for all panels and three seeds."]
     return "\n".join(lines) + "\n"
 
 

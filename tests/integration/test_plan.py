@@ -136,7 +136,7 @@ def test_a_limit_that_runs_like_it_did_not_keep_is_warned_of(tmp_path, account):
     past_run(account, "20260101-010000", make(tmp_path), 1000)
     short = make(tmp_path, {"run": {"max_runtime_hours": 0.1}})
     assert "longer than this limit" in " ".join(lines_of(short, "warning"))
-    assert lines_of(make(tmp_path), "warning") == []
+    assert "limit" not in " ".join(lines_of(make(tmp_path), "warning"))
 
 
 def test_what_can_hardly_be_meant_is_said_and_what_cannot_be_is_refused(tmp_path):

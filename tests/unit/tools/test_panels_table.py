@@ -46,5 +46,5 @@ def test_coverage_is_judged_where_there_are_twenty_series(series: int, coverage:
 
 def test_the_page_says_what_was_not_looked_at_when_it_was_first_run_and_what_is_missing() -> None:
     text = page({name: [played(name, seed, 0.8) for seed in range(3)] for name in ("birthdays", "housing")}, 5.0)
-    assert "The 1 that were not looked at, first run on 2026-12-01" in text and "seeds 0, 1, 2" in text
+    assert "## 1 that were not looked at, first run on 2026-12-01" in text and "seeds 0, 1, 2" in text
     assert "60% → 80%" in text and "Not measured yet: us_employment" in text
