@@ -199,7 +199,7 @@ def page(played: dict[str, list[Played]], minutes: float) -> str:
         "is `auto`, from random weights. Numbers are WQL relative to a rival's, as the geometric mean over series and then over "
         "seeds, with the least and the most of the seeds; lower is better. The panels and their split into those that were "
         "looked at while the defaults were chosen and those that were not are in tests/bench/judged_panels.py, made on "
-        "2026-11-28 before any training of them.",
+        "2026-11-28 before any training with automatic settings.",
         "",
         "| panel | series | looked at | of seasonal naive | of the better of AutoETS, AutoTheta | 80 % interval covers | "
         "verdict by seed | wrongly better than | training at most, s |",
