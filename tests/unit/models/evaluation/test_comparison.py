@@ -18,7 +18,7 @@ from chronos_training.models.evaluation.relative import Losses, Ratio, ratio
 from chronos_training.models.evaluation.resampling import Resampling
 from chronos_training.models.evaluation.scoring import Scoring
 from chronos_training.models.evaluation.sharpe import Strategy
-from chronos_training.models.evaluation.verdict import decision, verdict
+from chronos_training.models.evaluation.verdict import decision, over_seeds, verdict
 from tests.unit.models.conftest import chunk_with, panel_of
 
 ENOUGH = Evidence(10, 4, 112, "2020-01-01", "2020-04-21")
@@ -84,14 +84,18 @@ def test_where_both_means_disagree_the_weaker_one_holds_and_both_are_said() -> N
     assert found.value < 0.75 and found.pooled is not None and found.pooled > 1.25
     said = verdict("naive", found, 0.95, ENOUGH)
     assert said["result"] in {"not distinguishable", "worse"}
-    assert "−32.0 %" in said["sentence"] and "+28.8 %" in said["sentence"] and "summed over all series" in said["sentence"]
+    assert (
+        "−32.0 %" in said["sentence"] and "+28.8 %" in said["sentence"] and "summed over all series" in said["sentence"]
+    )
 
 
 def test_more_series_and_dates_make_the_interval_narrower() -> None:
     widths = {}
     for items, dates in ((10, 4), (1000, 4), (1000, 40)):
         random = np.random.default_rng(0)
-        rows = np.exp(random.normal(0, 0.3, (items, 1)) + random.normal(0, 0.1, dates) + random.normal(0, 0.2, (items, dates)))
+        rows = np.exp(
+            random.normal(0, 0.3, (items, 1)) + random.normal(0, 0.1, dates) + random.normal(0, 0.2, (items, dates))
+        )
         found = certain(losses(rows))
         assert found.interval is not None and found.interval[0] <= found.value <= found.interval[1]
         widths[items, dates] = found.interval[1] - found.interval[0]
@@ -145,6 +149,23 @@ def test_who_loses_on_every_series_is_worse_whatever_the_number(count: int) -> N
 
 def test_nothing_to_compare_is_undecided() -> None:
     assert verdict("naive", None, 0.95, ENOUGH)["result"] == "undecided"
+
+
+def test_the_weakest_seed_counts() -> None:
+    """Three seeds of one panel: the first alone would be better, another one is not."""
+    every = [
+        verdict("seasonal_naive", Ratio(value, (value - 0.1, value + 0.1), 20, 15, pooled=value), 0.95, ENOUGH)
+        for value in (0.85, 0.95, 0.8)
+    ]
+    found = over_seeds(every[0], every[1:])
+    assert found["result"] == "not distinguishable" and found["relative_wql"] == 0.85
+    assert found["interval"] == pytest.approx([0.7, 1.05]) and len(found["seeds"]) == 3
+    assert found["sentence"].startswith("Not distinguishable from seasonal naive")
+    assert "Over 3 seeds: −20.0 % to −5.0 %" in found["sentence"]
+    assert over_seeds(every[0], []) == every[0]
+    bad = verdict("seasonal_naive", Ratio(1.02, (0.9, 1.1), 20, 9, pooled=1.0), 0.95, ENOUGH)
+    refused = decision("not_worse_than_seasonal_naive", {"seasonal_naive": over_seeds(every[0], [bad])}, HOLDS)
+    assert not refused["met"] and "+2.0 %" in refused["sentence"]
 
 
 def of(**results: str) -> dict[str, Any]:

@@ -51,6 +51,7 @@ WHY: dict[str, str] = {
     "evaluation.stride": "origins farther apart than any series is long",
     "evaluation.batch_size": "more windows than any memory holds",
     "evaluation.rivals_seconds": "no evaluation has more than a day for its rivals",
+    "evaluation.seeds": "each is a whole training; more tell little that five do not",
     "evaluation.confidence": "it is the share of an interval: more than half, and less than all",
     "evaluation.bootstrap_samples": "fewer give no interval, and more only take time",
     "evaluation.coverage_tolerance": "it is a share: 0.1 are ten points of a hundred",

@@ -15,7 +15,7 @@ TAKEN_BY_AUTOGLUON = {
     "run": {"max_runtime_hours", "max_cost"},
 }
 # Of the rest it takes everything but these.
-LEFT_BY_AUTOGLUON = {"evaluation": {"batch_size"}}
+LEFT_BY_AUTOGLUON = {"evaluation": {"batch_size", "seeds"}}
 
 LEAST_MINUTES = 0.1
 

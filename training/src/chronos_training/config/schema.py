@@ -89,6 +89,12 @@ class TrainingConfig(Section):
         return self
 
     @model_validator(mode="after")
+    def _seeds_are_alone(self) -> TrainingConfig:
+        if self.evaluation.seeds > 1 and self.run.ranks > 1:
+            raise ValueError("evaluation.seeds|more than one is for one process (run.instances and run.processes)")
+        return self
+
+    @model_validator(mode="after")
     def _refit_is_alone(self) -> TrainingConfig:
         if self.training.refit and self.run.ranks > 1:
             raise ValueError("training.refit|it is for one process (run.instances and run.processes)")

@@ -148,6 +148,13 @@ class EvaluationSection(Section):
         description="Whether the quantiles are recalibrated (split conformal) on the validation windows. auto: where that lowers "
         "the loss of windows that it was not fitted to. Needs training.validation_windows; not for autogluon.",
     )
+    seeds: Whole = Field(
+        1,
+        ge=1,
+        le=16,
+        description="Trainings with seeds from training.seed on. The first one's model is stored; the others show how much of the "
+        "comparison is chance, and the weakest verdict counts. Each takes the time of a training.",
+    )
     confidence: Real = Field(
         0.95, gt=0.5, lt=1.0, description="Coverage of the bootstrap intervals over series and dates."
     )

@@ -18,7 +18,18 @@ from .runs import PastRun, checked_run_id, read_run
 MOST = 4
 LONGEST_VALUE = 28
 SHORT_DIGEST = 12
-METRICS = ("wql", "relative_wql", "relative_wql_series", "mase", "relative_mase", "relative_mase_series", "mae", "rmse", "smape", "sharpe_ratio")
+METRICS = (
+    "wql",
+    "relative_wql",
+    "relative_wql_series",
+    "mase",
+    "relative_mase",
+    "relative_mase_series",
+    "mae",
+    "rmse",
+    "smape",
+    "sharpe_ratio",
+)
 
 
 @dataclass(frozen=True)

@@ -97,8 +97,13 @@ def summary_lines(folder: Path) -> list[str]:
             for key, digits in (("wql", 4), ("mase", 3), ("mae", 2))
         ]
         lines.append(f"scores  {', '.join(scores)}")
-    # Runs before 2026-12 have no word about evidence and intervals.
-    for name, key in (("verdict", "verdict"), ("basis", "evidence"), ("interval", "interval_coverage"), ("advice", "publish")):
+    # Older runs have no word about evidence and intervals.
+    for name, key in (
+        ("verdict", "verdict"),
+        ("basis", "evidence"),
+        ("interval", "interval_coverage"),
+        ("advice", "publish"),
+    ):
         if sentence := validation.get(key, {}).get("sentence"):
             lines.append(f"{name:<8}{sentence}")
     for name, path in (("report", folder / "report.html"), ("model", folder / "models"), ("logs", folder / "logs")):

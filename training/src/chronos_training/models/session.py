@@ -42,6 +42,7 @@ from chronos_training.models.families import Family
 from chronos_training.models.families import family as family_of
 from chronos_training.models.losscurve import LossCurve
 from chronos_training.models.progress import Progress, log
+from chronos_training.models.seeds import other_seeds
 from chronos_training.models.spec import RunSpec
 from chronos_training.models.stopping import StopRequest
 from chronos_training.models.task import Task
@@ -234,6 +235,7 @@ def _chronos(
     if places.base is not None and ZERO_SHOT in config.evaluation.baselines:
         start = family.load(places.base, config).to(spec.device)
         contestants[ZERO_SHOT] = _forecaster(family, start, panel, config, stop)
+    contestants |= other_seeds(spec, panel, places.output, places.base, progress, stop)
     return Learnt(contestants, metadata.chronos_section(config, parameters, curve), curve, started, ended, found)
 
 

@@ -39,7 +39,10 @@ def judged(
         return about | {"sentence": f"{says}; {missing} whether it holds what it says."}
     apart = found.value - nominal
     if abs(apart) <= tolerance + 1e-9:
-        return about | {"result": HOLDS, "sentence": f"{says}: it holds what it says, within {tolerance * 100:.0f} points."}
+        return about | {
+            "result": HOLDS,
+            "sentence": f"{says}: it holds what it says, within {tolerance * 100:.0f} points.",
+        }
     word = NARROW if apart < 0 else WIDE
     meaning = (
         f"what happens lies outside it in {(1 - found.value) * 100:.0f} of 100 cases, not in {(1 - nominal) * 100:.0f}"

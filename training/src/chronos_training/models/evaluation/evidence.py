@@ -46,7 +46,9 @@ class Evidence:
             overlap = f"{self.windows} windows that overlap (at least {FEWEST_WINDOWS} that do not are needed)"
             lacks.append(overlap)
         if self.dates < FEWEST_DATES:
-            lacks.append(f"{_count(self.dates, 'distinct date', 'distinct dates')} (at least {FEWEST_DATES} are needed)")
+            lacks.append(
+                f"{_count(self.dates, 'distinct date', 'distinct dates')} (at least {FEWEST_DATES} are needed)"
+            )
         if not lacks:
             return None
         single = len(lacks) == 1 and lacks[0].startswith("1 ")
@@ -101,7 +103,13 @@ class Dates:
         """Return the evidence of a comparison of `series` items; hours of one day are one date."""
         first, last = (str(min(self._seen)), str(max(self._seen))) if self._seen else ("?", "?")
         return Evidence(
-            series, self.config.evaluation.windows, len(self._seen), first, last, constant, int(self.resampling().blocks)
+            series,
+            self.config.evaluation.windows,
+            len(self._seen),
+            first,
+            last,
+            constant,
+            int(self.resampling().blocks),
         )
 
     def periods(self) -> Array:
@@ -124,7 +132,9 @@ class Dates:
         how, periods = self.config.evaluation, int(self.periods().max()) + 1
         overlap = math.ceil(self.config.forecast.prediction_length / self.config.stride)
         block = max(1, overlap, min(math.isqrt(periods), periods // FEWEST_BLOCKS))
-        return Resampling(periods, min(block, periods), how.confidence, how.bootstrap_samples, self.config.training.seed)
+        return Resampling(
+            periods, min(block, periods), how.confidence, how.bootstrap_samples, self.config.training.seed
+        )
 
     def spans(self) -> list[tuple[str, str]]:
         """Return first and last date of the windows that begin in each period."""

@@ -11,6 +11,7 @@ from chronos_training.data.panel import Panel
 
 Array = np.ndarray
 MODEL, ZERO_SHOT, SEASONAL_NAIVE = "model", "zero_shot", "seasonal_naive"
+SEED = "seed_"  # and a number: the model trained with another seed
 
 
 def origins_of(length: int, config: TrainingConfig) -> list[int]:

@@ -100,7 +100,7 @@ def _mean(losses: Losses, item: Array, items: int, how: Resampling) -> tuple[flo
         return np.nan_to_num(logs), np.isfinite(logs) * 1.0
 
     found = how.estimate(items, terms)
-    assert found is not None  # noqa: S101 - every row has observations, so the bottom is not zero
+    assert found is not None  # every row has observations, so the bottom is not zero
     return float(np.exp(found.value)), _exp(found.interval, items)
 
 

@@ -16,9 +16,9 @@ from chronos_training.models.evaluation.combine import COMBINATION
 from chronos_training.models.evaluation.comparing import Comparing
 from chronos_training.models.evaluation.coverage import judged
 from chronos_training.models.evaluation.evidence import Dates
-from chronos_training.models.evaluation.forecasts import MODEL, SEASONAL_NAIVE, Chunk
+from chronos_training.models.evaluation.forecasts import MODEL, SEASONAL_NAIVE, SEED, Chunk
 from chronos_training.models.evaluation.sharpe import Strategy
-from chronos_training.models.evaluation.verdict import NAMES, decision, verdict
+from chronos_training.models.evaluation.verdict import NAMES, decision, over_seeds, verdict
 
 
 class Scoring:
@@ -78,8 +78,10 @@ class Scoring:
     def result(self) -> dict[str, Any]:
         """Return everything that was found, as JSON."""
         how = self._config.evaluation
-        rows = {name: {key: scores.by_row(key) for key in metrics.ROW_METRICS} for name, scores in self._scores.items()}
-        aggregate = {name: scores.aggregate() for name, scores in self._scores.items()}
+        seeds = [name for name in self._scores if name.startswith(SEED)]
+        named = {name: scores for name, scores in self._scores.items() if name not in seeds}
+        rows = {name: {key: scores.by_row(key) for key in metrics.ROW_METRICS} for name, scores in named.items()}
+        aggregate = {name: scores.aggregate() for name, scores in named.items()}
         items = np.arange(self._panel.rows) // len(self._panel.targets)
         seen, constant = np.concatenate(self._seen), np.array(self._constant)
         compared = ~constant & (seen.sum(axis=1) > 0)
@@ -88,7 +90,7 @@ class Scoring:
             self._scores, items, self._dates.periods(), seen, compared, self._dates.resampling(), sampled
         )
         evidence = self._dates.evidence(len(np.unique(items[compared])), int(constant.sum()))
-        against = {name: comparing.by_wql(name, SEASONAL_NAIVE) for name in self._scores}
+        against = {name: comparing.by_wql(name, SEASONAL_NAIVE) for name in named}
         for name, values in aggregate.items():
             for key, found in (("wql", against[name]), ("mase", comparing.by_mase(name, SEASONAL_NAIVE))):
                 values[f"relative_{key}"] = found.value if found else None
@@ -100,7 +102,9 @@ class Scoring:
             if name in self._scores:
                 found = against[MODEL] if name == SEASONAL_NAIVE else comparing.by_wql(MODEL, name)
                 odd = [self._panel.item_ids[item] for item in found.odd] if found else []
-                verdicts[name] = verdict(name, found, how.confidence, evidence, odd)
+                own = verdict(name, found, how.confidence, evidence, odd)
+                others = [verdict(name, comparing.by_wql(seed, name), how.confidence, evidence) for seed in seeds]
+                verdicts[name] = over_seeds(own, others)
         together = {}
         for name in (SEASONAL_NAIVE, MODEL):
             if COMBINATION in self._scores:
@@ -128,7 +132,7 @@ class Scoring:
             "season_reason": self._config.season(self._panel.manifest).reason,
             "held_out_from": self._held_out_from,
             "aggregate": aggregate,
-            "by_horizon": {name: scores.by_horizon() for name, scores in self._scores.items()},
+            "by_horizon": {name: scores.by_horizon() for name, scores in named.items()},
             "verdict": verdicts[SEASONAL_NAIVE],
             "verdicts": verdicts,
             "evidence": evidence.about(),

@@ -95,6 +95,30 @@ def _by_interval(interval: tuple[float, float]) -> str:
     return BETTER if high < 1.0 else WORSE if low > 1.0 else EQUAL
 
 
+def over_seeds(own: dict[str, Any], others: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Return the verdict of the stored model, weakened by what the same training gave with other seeds.
+
+    The result is the weakest of all seeds', the interval reaches from the lowest bound to the highest, and `seeds` holds what
+    each gave, the stored one first.
+    """
+    every = [own, *others]
+    if not others or any(one["result"] == UNDEFINED for one in every):
+        return own
+    result = weakest([one["result"] for one in every])
+    ratios = sorted(one["relative_wql"] for one in every)
+    intervals = [one["interval"] for one in every if one["interval"]]
+    spread = [min(low for low, _ in intervals), max(high for _, high in intervals)] if intervals else None
+    sentence = own["sentence"].replace(WORDS[own["result"]], WORDS[result], 1)
+    reach = f", with their intervals {change(spread[0])} to {change(spread[1])}" if spread else ""
+    keys = ("result", "relative_wql", "relative_wql_pooled", "interval")
+    return own | {
+        "result": result,
+        "interval": spread,
+        "seeds": [{key: one[key] for key in keys} for one in every],
+        "sentence": f"{sentence} Over {len(every)} seeds: {change(ratios[0])} to {change(ratios[-1])}{reach}; the weakest counts.",
+    }
+
+
 def weakest(results: Sequence[str]) -> str:
     """Return the result that speaks least for the model."""
     return min(results, key=WEAKEST_FIRST.index)
@@ -118,9 +142,7 @@ def decision(
         return _decided(condition, True, "whatever the comparison says")
     results = {name: one["result"] for name, one in verdicts.items()}
     higher = {
-        name: change(ratio)
-        for name, one in verdicts.items()
-        if (ratio := max(one.get("relative_wql") or 0.0, one.get("relative_wql_pooled") or 0.0)) > 1.0 + TIE
+        name: change(ratio) for name, one in verdicts.items() if (ratio := max(_ratios(one), default=0.0)) > 1.0 + TIE
     }
     if without_evidence:
         results = {name: EQUAL if result == UNKNOWN else result for name, result in results.items()}
@@ -129,6 +151,12 @@ def decision(
         covered, nominal = coverage["coverage"] * 100, coverage["nominal"] * 100
         return _decided(condition, False, f"{reason}, but its {nominal:.0f} % interval covers {covered:.0f} % only")
     return _decided(condition, met, reason)
+
+
+def _ratios(one: dict[str, Any]) -> list[float]:
+    """Return both means of every seed that are known."""
+    every = [of.get(key) for of in one.get("seeds", [one]) for key in ("relative_wql", "relative_wql_pooled")]
+    return [ratio for ratio in every if ratio is not None]
 
 
 def _compared(condition: str, results: dict[str, str], higher: dict[str, str]) -> tuple[bool, str]:
@@ -144,7 +172,10 @@ def _compared(condition: str, results: dict[str, str], higher: dict[str, str]) -
     if result == UNKNOWN:
         return False, f"there is too little evidence to tell whether it is better than {NAMES[against]}"
     if condition.startswith("not_worse") and result == EQUAL and against in higher:
-        return False, f"it is not distinguishable from {NAMES[against]}, and its loss is the higher one ({higher[against]})"
+        return (
+            False,
+            f"it is not distinguishable from {NAMES[against]}, and its loss is the higher one ({higher[against]})",
+        )
     met = result in (BETTER, EQUAL) if condition.startswith("not_worse") else result == BETTER
     word = {BETTER: "better than", WORSE: "worse than", EQUAL: "not distinguishable from"}.get(
         result, "not comparable with"
