@@ -62,7 +62,7 @@ class Losses:
 
 def ratio(losses: Losses, how: Resampling) -> Ratio | None:
     """Return the comparison, or None where nothing was observed."""
-    losses = losses.some(losses.seen.any(axis=1))
+    losses = losses.some(np.asarray(losses.seen.any(axis=1)))
     if not len(losses.items):
         return None
     names, item = np.unique(losses.items, return_inverse=True)
