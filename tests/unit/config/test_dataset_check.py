@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from chronos_training.config import TrainingConfig, check_against_dataset
+from chronos_training.config.remarks import remarks
 from chronos_training.core.errors import ConfigurationError
 
 MANIFEST = {"name": "birthdays", "freq": "D", "target_columns": ["target"], "shortest_series": 7305, "items": 51}
