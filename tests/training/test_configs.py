@@ -24,7 +24,7 @@ SMALL = {"d_model": 16, "d_kv": 8, "d_ff": 32, "num_layers": 1, "num_heads": 2, 
 
 def small(config: TrainingConfig) -> TrainingConfig:
     """The same configuration with a tiny model, a short history and three steps."""
-    wanted = config.model_dump(mode="json")
+    wanted = config.model_dump(mode="json") | {"automatic": {}}  # the sizes are given here
     wanted["model"] |= SMALL | {"min_context": 8, "levels": None}
     # What is on several instances learns here in as many processes; tests/training/test_hosts.py has the hosts.
     wanted["run"] |= {"instances": 1, "processes": config.run.ranks}
@@ -109,7 +109,9 @@ def test_nothing_of_the_future_is_seen(tmp_path: Path) -> None:
     But for the known covariate, which is told ahead: scrambling that changes the forecast.
     """
     covariates = {"past_covariates": ["past"], "known_covariates": ["known"]}
-    config = tiny(dataset=covariates, evaluation={"windows": 1}, training={"validation_windows": 1})
+    config = tiny(
+        dataset=covariates, evaluation={"windows": 1, "rivals_seconds": 1}, training={"validation_windows": 1}
+    )
     random = np.random.default_rng(1)
     frames = []
     for i in range(3):
