@@ -112,6 +112,8 @@ def child(order: Order) -> int:
 
 def main() -> None:
     """Serve orders until the input ends. The answer to each is a line: {pid, exit, signal, stopped}."""
+    # A shell that starts the tests in the background has it ignored, and Python then leaves it so.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     crash_commands.warm_up()
     children: set[int] = set()
     try:

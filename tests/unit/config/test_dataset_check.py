@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from chronos_training.config import TrainingConfig, check_against_dataset
-from chronos_training.config.remarks import remarks
+from chronos_training.config.remarks import suggestions
 from chronos_training.core.errors import ConfigurationError
 
 MANIFEST = {"name": "birthdays", "freq": "D", "target_columns": ["target"], "shortest_series": 7305, "items": 51}
@@ -106,6 +106,6 @@ def test_a_minimum_that_the_data_pass_is_refused_and_one_that_they_keep_is_sugge
     manifest = {**MANIFEST, "longest_series": 7305, "lowest": {"target": 0.0}}
     check_against_dataset(TrainingConfig.model_validate(config), manifest)
     told = "forecast.minimum: 0 keeps them from it"
-    assert any(told in one for one in remarks(TrainingConfig(), manifest))
-    assert not any(told in one for one in remarks(TrainingConfig.model_validate(config), manifest))
-    assert not any(told in one for one in remarks(TrainingConfig(), {**manifest, "lowest": {"target": -2.5}}))
+    assert any(told in one for one in suggestions(TrainingConfig(), manifest))
+    assert not any(told in one for one in suggestions(TrainingConfig.model_validate(config), manifest))
+    assert not any(told in one for one in suggestions(TrainingConfig(), {**manifest, "lowest": {"target": -2.5}}))

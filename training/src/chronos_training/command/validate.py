@@ -7,7 +7,7 @@ from pathlib import Path
 
 from chronos_training.command.inputs import config_of, is_prepared, machine_memory_gb, must_take_options, tell
 from chronos_training.config import TrainingConfig, automatic_line, check_against_dataset, is_resolved, resolve
-from chronos_training.config.remarks import remarks
+from chronos_training.config.remarks import remarks, suggestions
 from chronos_training.config.size import check_memory, in_words
 from chronos_training.data.manifest import read_manifest
 from chronos_training.data.prepare import form_of, rules_of
@@ -44,7 +44,7 @@ def validate_config(options: argparse.Namespace) -> int:
         check_against_dataset(config, manifest)
         season = config.season(manifest)
         print(f"  season {season.length:,}: {season.reason}")
-        for sentence in remarks(config, manifest):
+        for sentence in (*remarks(config, manifest), *suggestions(config, manifest)):
             print(f"  {sentence}")
         print(f"  it fits {data}: {manifest['items']:,} series, {manifest['rows']:,} rows, {manifest['freq']}")
     return 0

@@ -23,15 +23,20 @@ def remarks(config: TrainingConfig, manifest: dict[str, Any]) -> list[str]:
             f"model.context_length {config.model.context_length:,} is longer than the longest series ({longest:,} "
             "observations): the rest is padding in every window, and is computed all the same."
         )
-    lowest = manifest.get("lowest", {})
-    if config.forecast.minimum is None and all(lowest.get(target, -1.0) >= 0 for target in config.dataset.targets):
-        told.append(
-            "No target of the dataset is below 0, and quantiles of a forecast may be: forecast.minimum: 0 keeps them from it, "
-            "if they cannot be."
-        )
     if config.model.family not in PATCHED:
         return told
     return [*told, *_too_small(config, manifest), *_unfit(config, config.season_length(manifest))]
+
+
+def suggestions(config: TrainingConfig, manifest: dict[str, Any]) -> list[str]:
+    """Return sentences about what a configuration leaves out and may be wanted: nothing that a launch has to warn of."""
+    lowest = manifest.get("lowest", {})
+    if config.forecast.minimum is None and all(lowest.get(target, -1.0) >= 0 for target in config.dataset.targets):
+        return [
+            "No target of the dataset is below 0, and quantiles of a forecast may be: forecast.minimum: 0 keeps them from it, "
+            "if they cannot be."
+        ]
+    return []
 
 
 def _too_small(config: TrainingConfig, manifest: dict[str, Any]) -> list[str]:

@@ -266,7 +266,8 @@ def _long(table: pd.DataFrame, form: Format, targets: Sequence[str], separator: 
     if not columns:
         raise DataError("no column beside the dates holds numbers.")
     target = targets[0]
-    rows = table.melt("timestamp", columns, var_name="item_id", value_name=target)
+    # A series may be called as the target is, which melt takes for a mistake.
+    rows = table.melt("timestamp", columns, var_name="item_id", value_name="\0").rename(columns={"\0": target})
     filled = rows[target].notna().groupby(rows["item_id"], sort=False)
     inside = filled.cummax().to_numpy() & filled.transform(lambda known: known[::-1].cummax()[::-1]).to_numpy()
     # A series without any value stays, and is told as one.
