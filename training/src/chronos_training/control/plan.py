@@ -185,8 +185,9 @@ def make_plan(request: LaunchRequest) -> Plan:
         given, config = config, adopt(config, base)
         taken = {f"model.{key}" for key, value in config.model if value != getattr(given.model, key)}
         origins = {key: source for key, source in origins.items() if key not in taken}
-    longest = base["settings"].get("context_length") if base else None
-    config = resolve(config, manifest.content, request.device, longest)
+    if again is None:  # a run that is repeated has its values
+        longest = base["settings"].get("context_length") if base else None
+        config = resolve(config, manifest.content, request.device, longest)
     check_against_dataset(config, manifest.content)
     check_device(config, request.device)
     _check_size(config, request)
