@@ -83,7 +83,7 @@ class Operator:
                 return keys
         return next(iter(self._keys.values()), {})
 
-    def command(self, *words: str, timeout: float = 300) -> Finished:
+    def command(self, *words: str, timeout: float = 600) -> Finished:
         """Run a program of the virtual environment from the repository's root."""
         done = subprocess.run(
             [str(BIN / words[0]), *words[1:]],
