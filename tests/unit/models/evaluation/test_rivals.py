@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 import numpy as np
 
 from chronos_training.config import TrainingConfig
-from chronos_training.models.evaluation.forecasts import chunk_of
+from chronos_training.models.evaluation.forecasts import Array, chunk_of
 from chronos_training.models.evaluation.rivals import FEWEST, Rivals, intermittent, sample
 from chronos_training.models.evaluation.scoring import Scoring
 from chronos_training.models.evaluation.statistical import Pool
@@ -15,7 +17,15 @@ from tests.unit.models.conftest import chunk_with, panel_of
 class Flat(Pool):
     """Forecasts the last value: what is tested here is who is forecast."""
 
-    def forecast(self, name, histories, horizon, levels, season, check):  # type: ignore[no-untyped-def]
+    def forecast(
+        self,
+        name: str,
+        histories: Sequence[Sequence[Array]],
+        horizon: int,
+        levels: list[float],
+        season: int,
+        check: Callable[[], None],
+    ) -> tuple[Array, int]:
         rows = [[np.full((len(levels), horizon), history[-1]) for history in row] for row in histories]
         return np.array(rows), 1
 
