@@ -66,7 +66,7 @@ def season_of(configured: int | str, manifest: dict[str, Any], shortest_history:
     if configured == "auto":
         return chosen
     length = int(configured)
-    return Season(length, f"{length} is configured.", _contradiction(length, chosen, measured))
+    return Season(length, "as configured.", _contradiction(length, chosen, measured))
 
 
 def _chosen(

@@ -101,7 +101,7 @@ def summary_lines(folder: Path) -> list[str]:
     for name, key in (
         ("verdict", "verdict"),
         ("basis", "evidence"),
-        ("interval", "interval_coverage"),
+        ("covers", "interval_coverage"),
         ("advice", "publish"),
     ):
         if sentence := validation.get(key, {}).get("sentence"):
