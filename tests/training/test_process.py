@@ -18,6 +18,10 @@ import torch
 
 from chronos_training.models import checkpoints, train
 from chronos_training.models.metadata import metadata_schema
+from chronos_training.models.progress import Progress
+from chronos_training.models.seeds import FOLDER
+from chronos_training.models.spec import RunSpec
+from chronos_training.models.stopping import Stopped, StopRequest
 from tests.training.conftest import command, environment, start, tiny, write_spec
 
 
@@ -227,6 +231,25 @@ def test_faults_that_a_person_can_mend(data: Path, tmp_path: Path, capsys: pytes
     code, last = run_here(write_spec(spec, tiny()), tmp_path / "absent", tmp_path / "out", capsys)
     assert code == 2 and "the dataset has no manifest" in last
     assert not (tmp_path / "out/models").exists()
+
+
+def test_a_run_that_is_stopped_once_its_model_is_stored_leaves_a_whole_model(data: Path, tmp_path: Path) -> None:
+    """Before its evaluation, and before further seeds, which may take hours: what it forecasts is beside the weights."""
+    from chronos_training.models import session, task
+
+    stop = StopRequest()
+
+    class Stops(Progress):
+        def phase(self, name: str, message: str) -> None:
+            super().phase(name, message)
+            stop.requested = stop.requested or name == "storing"
+
+    config = tiny(evaluation={"seeds": 2})
+    with pytest.raises(Stopped):
+        session.run(RunSpec(config, "cpu"), data, tmp_path, Stops(tmp_path / "progress.json"), stop)
+    model = tmp_path / "models/tiny"
+    assert (model / "model.safetensors").is_file() and not (tmp_path / FOLDER).exists()
+    assert json.loads((model / task.FILE).read_text(encoding="utf-8"))["prediction_length"] == 7
 
 
 def test_the_unexpected_gives_a_traceback_and_one_sentence(

@@ -116,7 +116,6 @@ def _run(
     if learnt is None:
         return
 
-    Task.of(config, panel).write(output / "models" / config.name)
     progress.phase("evaluating", f"forecasting {config.evaluation.windows} held-out windows of {panel.rows} series")
     forecasts = output / "evaluation/forecasts.parquet"
     found = learnt.validated
@@ -224,6 +223,7 @@ def _chronos(
     model = weights.merged(model, config)
     folder = places.output / "models" / config.name
     family.save(model, folder)
+    Task.of(config, panel).write(folder)  # at once: a run that is stopped from here on leaves a whole model
     found = validate(model) if told is None else Validated.of(told)
     log.info("%s", found.fitted.reason)
     if found.combination is not None:
@@ -252,6 +252,7 @@ def _autogluon(
     phase_done("preparing")
     started = _now()
     contestants, about = train(spec, panel, places.output, places.work / "autogluon", places.base, progress, stop)
+    Task.of(spec.config, panel).write(places.output / "models" / spec.config.name)
     phase_done("training")
     return Learnt(contestants, metadata.autogluon_section(about), None, started, _now())
 
