@@ -132,6 +132,30 @@ def test_runs_that_were_other_work_are_left_out(tmp_path, account):
     assert make(tmp_path).expected is None
 
 
+def test_every_seed_is_a_training_more_in_time_and_cost(tmp_path, account):
+    first = make(tmp_path)
+    past_run(account, "20260101-010000", first, 100)
+    three = {"evaluation": {"seeds": 3}}
+    assert make(tmp_path, three).expected is None, "how long one training took is not told"
+    put(account, layout.run_prefix("local", "20260101-010000") + "model_metadata.json", {"seconds": {"training": 70.0}})
+    made = make(tmp_path, three, price_per_hour=3.6)
+    assert made.expected is not None and made.expected.phases["training"] == 100 + 2 * 70
+    told = lines_of(made, "time")
+    assert told[0] == "about 5 min 10 s, the last run like it"
+    assert told[1] == "with 3 trainings, one for each seed (evaluation.seeds)"
+    assert lines_of(made, "cost")[0] == "expected: $0.31"
+    short = make(tmp_path, three | {"run": {"max_runtime_hours": 0.06}})
+    assert "longer than this limit" in " ".join(lines_of(short, "warning"))
+
+
+def test_a_run_of_several_seeds_tells_how_long_one_takes(tmp_path, account):
+    past_run(account, "20260101-010000", make(tmp_path, {"evaluation": {"seeds": 3}}), 240)
+    put(account, layout.run_prefix("local", "20260101-010000") + "model_metadata.json", {"seconds": {"training": 70.0}})
+    made = make(tmp_path)
+    assert made.expected is not None and made.expected.phases["training"] == 100
+    assert not any("seed" in text for text in lines_of(made, "time"))
+
+
 def test_a_limit_that_runs_like_it_did_not_keep_is_warned_of(tmp_path, account):
     past_run(account, "20260101-010000", make(tmp_path), 1000)
     short = make(tmp_path, {"run": {"max_runtime_hours": 0.1}})

@@ -55,6 +55,17 @@ def test_auto_can_be_written(tmp_path: Path) -> None:
     assert made.training.batch_size == 16 and 24 % made.model.patch_size == 0
 
 
+def test_a_time_budget_is_for_the_trainings_of_all_seeds(tmp_path: Path) -> None:
+    budget = {"time_budget_minutes": 0.3}
+    made = [
+        resolve(loaded(tmp_path, training=budget, evaluation={"seeds": seeds}), manifest(), "cpu") for seeds in (1, 3)
+    ]
+    one, three = (each.training.steps for each in made)
+    assert 20 < three <= one // 3 + 10 < one
+    assert made[1].automatic["training.steps"].endswith("on this device, for each of 3 seeds")
+    assert "seed" not in made[0].automatic["training.steps"]
+
+
 def test_other_families_have_nothing_automatic(tmp_path: Path) -> None:
     assert loaded(tmp_path, model={"family": "chronos_t5"}).automatic == {}
     asked = loaded(tmp_path, model={"family": "chronos_t5", "context_length": "auto"})

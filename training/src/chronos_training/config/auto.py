@@ -276,10 +276,11 @@ class _Choices:
         windows = self._get("training.validation_windows")
         if not windows:
             steps, said = STEPS // 3, "few: nothing is left to find the number of steps on"
-        budget = config.training.time_budget_minutes
-        each = step_seconds(config, self.values["model"], self.device) * (2 if windows else 1)
+        budget, seeds = config.training.time_budget_minutes, config.evaluation.seeds
+        each = step_seconds(config, self.values["model"], self.device) * (2 if windows else 1) * seeds
         if (most := max(int(budget * 60 / each), 20)) < steps:
             steps, said = most, f"what {budget:g} minutes are estimated to hold on this device"
+            said += f", for each of {seeds} seeds" if seeds > 1 else ""
         steps = steps // 10 * 10 if steps >= 100 else steps
         self._set("training.steps", steps, said)
         steps = self._get("training.steps")

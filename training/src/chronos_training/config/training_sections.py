@@ -78,7 +78,8 @@ class TrainingSection(Section):
         5.0,
         ge=0.1,
         le=720.0,
-        description="Minutes that automatic steps are meant to fit in, by estimate; search and refit together.",
+        description="Minutes that automatic steps are meant to fit in, by estimate; search and refit of all "
+        "evaluation.seeds together.",
     )
     seed: Whole = Field(
         0, ge=0, le=2**32 - 1, description="Seed of weights, windows and dropout; the same seed gives the same model."

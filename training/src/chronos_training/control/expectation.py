@@ -28,7 +28,13 @@ WITHOUT_EFFECT: Any = {
     "description": True,
     "model": {"base_run"},  # "latest" is another run each time
     "training": {"seed", "learning_rate", "lr_scheduler", "warmup_steps", "weight_decay", "max_grad_norm"},
-    "evaluation": {"publish_if", "confidence", "cost_basis_points", "report_series"},
+    "evaluation": {
+        "publish_if",
+        "confidence",
+        "cost_basis_points",
+        "report_series",
+        "seeds",
+    },  # seeds: see `_with_seeds`
     "run": {"max_runtime_hours", "max_cost"},
 }
 
@@ -51,7 +57,8 @@ def expectation(s3: Any, bucket: str, env: str, config: TrainingConfig, instance
         states = pool.map(lambda run_id: _like(s3, bucket, env, run_id, config, instance_type), newest)
         like = [state for state in states if state is not None][:MEDIAN_OF]
         whole = [state for state in pool.map(lambda state: _from_start(s3, bucket, state), like) if state is not None]
-    measured = [found for found in map(_phases, whole) if found is not None]
+        seeds = config.evaluation.seeds
+        measured = [found for found in pool.map(lambda state: _with_seeds(s3, bucket, state, seeds), whole) if found]
     if not measured:
         return None
     phases = {name: statistics.median(each[0][name] for each in measured) for name in (BOOT, *STEPS)}
@@ -81,6 +88,25 @@ def _from_start(s3: Any, bucket: str, state: Json) -> Json | None:
     except TrainingError:
         return None
     return None if spec is None or spec.get("resume") else state
+
+
+def _with_seeds(s3: Any, bucket: str, state: Json, seeds: int) -> tuple[dict[str, float], float] | None:
+    """Return `_phases` as they would be with `seeds` trainings; None when the run does not tell how long one took.
+
+    Only the training itself runs once for each seed: boot, data and the rivals' forecasts are the same.
+    """
+    found = _phases(state)
+    more = seeds - TrainingConfig.model_validate(state["training_config"]).evaluation.seeds
+    if found is None or not more:
+        return found
+    try:
+        about = read_json(s3, bucket, layout.run_prefix(state["env"], state["run_id"]) + "model_metadata.json")
+        each = float(about["seconds"]["training"])  # type: ignore[index]  # None: there are no metadata
+    except (TrainingError, KeyError, TypeError, ValueError):
+        return None
+    phases, total = found
+    training = max(phases["training"] + more * each, each)
+    return phases | {"training": training}, total + training - phases["training"]
 
 
 def _phases(state: Json) -> tuple[dict[str, float], float] | None:

@@ -178,15 +178,16 @@ def _price(price: HourlyPrice) -> str:
 
 
 def _time(plan: Plan) -> list[str]:
-    found = plan.expected
+    found, seeds = plan.expected, plan.run_spec["training"]["evaluation"]["seeds"]
+    several = [f"with {seeds} trainings, one for each seed (evaluation.seeds)"] if seeds > 1 else []
     if found is None:
         if plan.run_spec["resume"]:
-            return _row("time", "not known: it goes on from a checkpoint")
+            return _row("time", "not known: it goes on from a checkpoint", *several)
         name, kind = plan.run_spec["training"]["name"], plan.request.instance_types[0]
-        return _row("time", f"not known: no run of {name} with these settings has completed on {kind} yet")
+        return _row("time", f"not known: no run of {name} with these settings has completed on {kind} yet", *several)
     runs = "the last run like it" if found.runs == 1 else f"the median of the last {found.runs} runs like it"
     phases = ", ".join(f"{name} {duration(seconds)}" for name, seconds in found.phases.items())
-    return _row("time", f"about {duration(found.total)}, {runs}", phases)
+    return _row("time", f"about {duration(found.total)}, {runs}", *several, phases)
 
 
 def _limit(plan: Plan) -> list[str]:
