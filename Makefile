@@ -23,7 +23,7 @@ START_PLAYBOOKS = provision_infrastructure publish_runtime publish_dataset launc
 # After it each by itself: what one of them finds wrong keeps nothing from the others. The results first.
 END_PLAYBOOKS = monitor_training fetch_run verify_cleanup
 
-.PHONY: help setup train test test-training test-protocol test-boot test-qemu bench bench-control bench-training bench-gpu bench-gpu-prepare bench-families bench-panels lint doctor provision teardown runtime dataset model launch monitor kill verify fetch runs audit docs reference local-down lock clean
+.PHONY: help setup train test test-all test-quick test-training test-protocol test-boot test-qemu bench bench-control bench-training bench-gpu bench-gpu-prepare bench-families bench-panels lint doctor provision teardown runtime dataset model launch monitor kill verify fetch runs audit docs reference local-down lock clean
 
 ##@ Begin
 help: ## Show this
@@ -41,11 +41,17 @@ train: setup ## One run from nothing to report: provision, publish, launch, moni
 	$(PLAY) playbooks/$$playbook.yml $(ARGS); code=$$?; [ $$failed -ne 0 ] || failed=$$code; done; exit $$failed
 
 ##@ Test
-test: setup ## Lint, then every test (unit, integration, training, molecule, end to end)
+test: setup ## Lint, then the tests of every kind (unit, integration, training, molecule, end to end)
 	@sh tools/run_tests.sh
 
-test-training: setup ## The training package's own tests, in the two environments that instances run
-	@sh tools/run_tests.sh training autogluon
+test-all: setup ## The same with the long tests, before a release: what is seldom broken and takes minutes to show
+	@sh tools/run_tests.sh --all
+
+test-quick: setup ## For the habit, in under two minutes: lint and unit tests side by side
+	@sh tools/test_quick.sh
+
+test-training: setup ## All of the training package's own tests, in the two environments that instances run
+	@sh tools/run_tests.sh --all training autogluon
 
 test-protocol: setup ## All of the protocol's proofs: explorer, state machine, crashes, faults, races
 	@.venv/bin/python -m pytest -q -n 2 --dist loadfile tests/protocol $(ARGS)

@@ -1,6 +1,8 @@
 #!/bin/sh
-# The tests, section by section; all sections run even when one fails. A name or several choose sections:
+# The tests, section by section; all sections run even when one fails. A name or several choose sections, and --all takes
+# those marked `long` along:
 #   sh tools/run_tests.sh unit integration
+#   sh tools/run_tests.sh --all training
 set -u
 cd "${0%/*}/.." || exit
 PATH="$PWD/.venv/bin:$PATH"
@@ -14,21 +16,26 @@ broken=''
 
 # pytest with a report that the closing line is counted from. Exit code 5 means "no tests there".
 run_pytest() {
-    section=$1
+    name=$1
     shift
-    "$@" "--junit-xml=$reports/$section.xml" || [ $? -eq 5 ] || broken="$broken $section"
+    "$@" "--junit-xml=$reports/$name.xml" || [ $? -eq 5 ] || broken="$broken $name"
 }
 
 # Runners that count nothing themselves count as one test.
 run_other() {
-    section=$1
+    name=$1
     shift
-    if "$@"; then echo passed >"$reports/$section.one"; else
-        echo failed >"$reports/$section.one"
-        broken="$broken $section"
+    if "$@"; then echo passed >"$reports/$name.one"; else
+        echo failed >"$reports/$name.one"
+        broken="$broken $name"
     fi
 }
 
+chosen='not boot and not qemu and not protocol and not long'
+if [ "${1:-}" = --all ]; then
+    chosen='not boot and not qemu and not protocol'
+    shift
+fi
 [ $# -gt 0 ] || set -- lint docs unit protocol integration boot training autogluon molecule e2e
 for section in "$@"; do
     begun=$(date +%s)
@@ -44,24 +51,24 @@ for section in "$@"; do
         unit | integration)
             [ -d "tests/$section" ] || continue
             printf '\n==== Tests: %s\n' "$section"
-            run_pytest "$section" python -m pytest -q -m 'not protocol and not boot' -n 2 --dist loadfile "tests/$section"
+            run_pytest "$section" python -m pytest -q -m "$chosen" -n 2 --dist loadfile "tests/$section"
             ;;
         protocol)
             [ -d tests/protocol ] || continue
             printf '\n==== Tests: protocol, the quick selection (make test-protocol runs all)\n'
-            run_pytest protocol python -m pytest -q -m 'not protocol' -n 2 --dist loadfile tests/protocol
+            run_pytest protocol python -m pytest -q -m "$chosen" -n 2 --dist loadfile tests/protocol
             ;;
         boot)
             [ -d tests/boot ] || continue
             printf '\n==== Tests: boot, at level namespace (make test-boot: nspawn, and its faults)\n'
-            run_pytest boot python -m pytest -q -m 'not boot and not qemu' tests/boot
+            run_pytest boot python -m pytest -q -m "$chosen" tests/boot
             ;;
         training)
             [ -d tests/training ] || continue
             printf '\n==== Tests: training, in the environment that instances run\n'
             if tools=$(python tools/group_packages.py test) && env=$(python -m chronos_training.control.build_runtime); then
                 run_pytest training env PYTHONPATH="$PWD/training/src:$tools" OMP_WAIT_POLICY=PASSIVE HF_HUB_OFFLINE=1 \
-                    "$env" -m pytest -q -n 2 --dist loadfile --ignore-glob '*/test_autogluon*' tests/training
+                    "$env" -m pytest -q -m "$chosen" -n 2 --dist loadfile --ignore-glob '*/test_autogluon*' tests/training
             else
                 run_other training false
             fi
@@ -71,7 +78,7 @@ for section in "$@"; do
             printf '\n==== Tests: training by AutoGluon, in the environment of its own\n'
             if tools=$(python tools/group_packages.py test) && env=$(python -m chronos_training.control.build_runtime autogluon); then
                 run_pytest autogluon env PYTHONPATH="$PWD/training/src:$tools" OMP_WAIT_POLICY=PASSIVE HF_HUB_OFFLINE=1 \
-                    "$env" -m pytest -q -n 2 --dist loadfile tests/training/test_autogluon*.py
+                    "$env" -m pytest -q -m "$chosen" -n 2 --dist loadfile tests/training/test_autogluon*.py
             else
                 run_other autogluon false
             fi
@@ -80,15 +87,14 @@ for section in "$@"; do
             [ -d tests/molecule ] || continue
             printf '\n==== Roles: molecule\n'
             for scenario in tests/molecule/*/molecule.yml; do
-                name=${scenario%/molecule.yml}
-                name=${name##*/}
-                run_other "molecule-$name" sh tests/molecule/run.sh test -s "$name"
+                scenario=${scenario%/molecule.yml}
+                run_other "molecule-${scenario##*/}" sh tests/molecule/run.sh test -s "${scenario##*/}"
             done
             ;;
         e2e)
             [ -d tests/e2e ] || continue
             printf '\n==== Tests: end to end, through the playbooks\n'
-            run_pytest e2e python -m pytest -q -m 'not protocol' -n 2 --dist loadfile tests/e2e
+            run_pytest e2e python -m pytest -q -m "$chosen" -n 2 --dist loadfile tests/e2e
             ;;
         *)
             echo "run_tests: no section $section (lint docs unit protocol integration boot training autogluon molecule e2e)" >&2

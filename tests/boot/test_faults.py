@@ -14,7 +14,7 @@ from . import fault_table
 from .fault_cases import CASES, End
 from .story import Story
 
-pytestmark = [pytest.mark.slow, pytest.mark.boot]
+pytestmark = pytest.mark.boot
 ROWS: dict[str, fault_table.Row] = {}
 
 

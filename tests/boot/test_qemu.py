@@ -20,7 +20,7 @@ from tests.policies import Place, make_roles
 
 from .conftest import need
 
-pytestmark = [pytest.mark.qemu, pytest.mark.slow]
+pytestmark = pytest.mark.qemu
 
 BOOT = 240  # seconds; 45 on an idle computer
 BOOTSTRAP = REPOSITORY_ROOT / "roles/instance_user_data/files/bootstrap.py"

@@ -13,8 +13,6 @@ from local_aws.levels import choice
 from .conftest import Life, need
 from .replay import finished, replay
 
-pytestmark = pytest.mark.slow
-
 
 def test_a_whole_life_at_level_namespace(life: Life) -> None:
     recorded = life.recorded

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
-
-pytestmark = pytest.mark.slow
-
 
 def ended(account) -> str:
     """Follow the run to its end, and return its id."""

@@ -25,7 +25,7 @@ from tests.unit.docs.pages import PAGES, commands, section
 
 from .operator import BIN, ROOT, Operator, eventually
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
+pytestmark = pytest.mark.timeout(1800)
 
 # What cannot be run here, and why.
 ELSEWHERE = {

@@ -17,8 +17,6 @@ from chronos_training.core import layout
 
 from .operator import eventually
 
-pytestmark = pytest.mark.slow
-
 LONG = {"steps": 100000, "warmup_steps": 10, "checkpoint_every_steps": 20}
 
 

@@ -15,8 +15,6 @@ from chronos_training.core.run_records import RECORDS, file_name, schema
 
 from .operator import Operator, eventually
 
-pytestmark = pytest.mark.slow
-
 
 @pytest.fixture(scope="module")
 def finished(account, tmp_path_factory):

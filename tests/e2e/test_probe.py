@@ -5,11 +5,8 @@ from __future__ import annotations
 import re
 
 import jsonschema
-import pytest
 
 from chronos_training.core.run_records import DATA_SYNC, PREFLIGHT, RECORDS, TRAINING, file_name, schema
-
-pytestmark = pytest.mark.slow
 
 
 def test_a_probe_tells_what_its_machine_is_and_leaves_nothing(operator):

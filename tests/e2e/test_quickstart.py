@@ -13,8 +13,6 @@ from tests.unit.docs.pages import commands, section
 
 from .operator import BIN, ROOT, Operator, eventually
 
-pytestmark = pytest.mark.slow
-
 PAGE = (ROOT / "docs/quickstart.md").read_text(encoding="utf-8")
 LINES = commands(section(PAGE, "On this machine"))
 

@@ -5,12 +5,8 @@ from __future__ import annotations
 import os
 import signal
 
-import pytest
-
 from .operator import eventually
 from .test_faults import agent_with_a_bug, ended
-
-pytestmark = pytest.mark.slow
 
 RUN = {"instances": 2}
 LONG = {"steps": 100000, "warmup_steps": 10, "checkpoint_every_steps": 20}

@@ -102,7 +102,7 @@ def spec_of(folder: Path, instances: int, model: dict[str, Any], training: dict[
     return write_spec(folder / f"spec-{instances}.json", config)
 
 
-@pytest.mark.parametrize("leader", [0, 1])
+@pytest.mark.parametrize("leader", [pytest.param(0, marks=pytest.mark.long), 1])
 def test_two_hosts_learn_what_one_learns_from_the_whole_batch(
     hosts: Hosts, data: Path, tmp_path: Path, leader: int
 ) -> None:
@@ -120,6 +120,7 @@ def test_two_hosts_learn_what_one_learns_from_the_whole_batch(
     assert {path.name for path in (other / "checkpoints").iterdir()} == {"checkpoint-6", "checkpoint-8"}
 
 
+@pytest.mark.long
 def test_a_lost_process_and_a_resume_on_other_hosts_give_the_same_weights(
     hosts: Hosts, data: Path, tmp_path: Path
 ) -> None:

@@ -37,7 +37,7 @@ def spec_of(folder: Path, processes: int, family: str = "chronos2", **training: 
     return write_spec(folder / f"spec-{processes}.json", config)
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", ["chronos2", *(pytest.param(one, marks=pytest.mark.long) for one in FAMILIES[1:])])
 def test_two_processes_learn_what_one_learns_from_the_whole_batch(data: Path, tmp_path: Path, family: str) -> None:
     for processes in (1, 2):
         done = start(spec_of(tmp_path, processes, family), data, tmp_path / str(processes))
@@ -47,6 +47,7 @@ def test_two_processes_learn_what_one_learns_from_the_whole_batch(data: Path, tm
     assert not list((tmp_path / "2").glob("*.tmp"))
 
 
+@pytest.mark.long
 def test_a_lost_process_starts_again_from_the_checkpoint(data: Path, tmp_path: Path) -> None:
     slow = {"steps": 200, "checkpoint_every_steps": 20, "log_every_steps": 20, "warmup_steps": 2}
     spec = spec_of(tmp_path, 2, **slow)
