@@ -27,7 +27,7 @@ def test_a_whole_life_at_level_namespace(life: Life) -> None:
 
 
 LEVELS = [
-    "process",
+    pytest.param("process", marks=pytest.mark.long),
     pytest.param("nspawn", marks=pytest.mark.boot),
     pytest.param("qemu", marks=[pytest.mark.qemu, pytest.mark.timeout(1800)]),
 ]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 
 def ended(account) -> str:
     """Follow the run to its end, and return its id."""
@@ -10,6 +12,7 @@ def ended(account) -> str:
     return run_id
 
 
+@pytest.mark.long
 def test_from_a_chronos_run_to_an_autogluon_run(operator, config):
     few = {"windows": 2, "report_series": 2, "baselines": ["zero_shot"]}
     refused = operator.play("launch_training", training_launch_config="autogluon_tiny_cpu").failed().output

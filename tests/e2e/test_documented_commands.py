@@ -25,7 +25,8 @@ from tests.unit.docs.pages import PAGES, commands, section
 
 from .operator import BIN, ROOT, Operator, eventually
 
-pytestmark = pytest.mark.timeout(1800)
+# A quarter of an hour. That each command is one that the programs take is shown in seconds (tests/unit/docs).
+pytestmark = [pytest.mark.long, pytest.mark.timeout(1800)]
 
 # What cannot be run here, and why.
 ELSEWHERE = {

@@ -141,6 +141,7 @@ def test_a_trainer_that_dies_leaves_a_sentence_and_its_checkpoints(operator, con
     assert any(name.startswith("checkpoints/checkpoint-") for name in operator.run_files(state["run_id"]))
 
 
+@pytest.mark.long
 def test_a_bug_in_training_leaves_its_traceback_in_the_log_and_one_sentence_in_the_state(operator, config):
     with agent_with_a_bug(operator):
         operator.play("launch_training", training_launch_config_file=config()).succeeded()

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import signal
 
+import pytest
+
 from .operator import eventually
 from .test_faults import agent_with_a_bug, ended
 
@@ -47,6 +49,7 @@ def test_two_instances_train_one_model(operator, config):
     assert schedules == []
 
 
+@pytest.mark.long
 def test_a_lost_member_ends_the_run_and_what_was_learnt_is_kept(operator, config):
     mine = config(training=LONG, run=RUN)
     operator.play("launch_training", training_launch_config_file=mine, training_launch_watch_seconds=2).succeeded()
@@ -79,6 +82,7 @@ def test_a_leader_that_crashes_takes_its_member_along(operator, config):
     assert schedules == []
 
 
+@pytest.mark.long
 def test_what_fails_after_the_training_is_told_at_once(operator, config):
     """The member is gone or going then: torchrun must not wait for it, and its end must not be taken for the reason."""
     with agent_with_a_bug(operator):

@@ -72,6 +72,7 @@ def _is(action: str, by: str, sid: str, asked: str) -> bool:
     return by.endswith(f"/{sid}") and same
 
 
+@pytest.mark.long
 def test_a_teardown_leaves_the_administrators_policy_to_whoever_works_with_it(aws: Any) -> None:
     status, output = play(aws, "provision_infrastructure")
     assert status == 0, output

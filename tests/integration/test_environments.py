@@ -151,6 +151,7 @@ def test_a_preview_in_an_empty_account_makes_nothing_and_says_what_is_missing(aw
     assert no_identity(aws) and no_guard(aws)
 
 
+@pytest.mark.long
 def test_an_environment_that_was_half_made_or_half_removed_is_finished_by_the_next_try(aws: Any) -> None:
     kill_at(aws, "CreateSubnet", "provision_infrastructure")
     status, output = play(aws, "provision_infrastructure")

@@ -75,6 +75,7 @@ def sleeps(inside: Inside) -> bool:
     return "sleep 1000" in inside.run("sh", "-c", "cat /proc/[0-9]*/cmdline | tr '\\0' ' '", check=False)
 
 
+@pytest.mark.long
 def test_real_cloud_init_finds_ec2_by_itself_and_shutdown_terminates(real: EmbeddedAws) -> None:
     data = cloud_config(write_files=[script(LOOK + "shutdown -h now\n"), SERVICE], runcmd=[START])
     instance = real.launch(
