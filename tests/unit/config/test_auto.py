@@ -40,6 +40,16 @@ def test_what_a_file_leaves_out_is_chosen_by_the_data_with_a_reason(tmp_path: Pa
     assert "auto -> 14: " in automatic_line(made, "model.patch_size", made.automatic["model.patch_size"])
 
 
+def test_little_data_is_learnt_in_few_passes_and_mixed_but_not_its_covariates(tmp_path: Path) -> None:
+    quarters = {"forecast": {"prediction_length": 4}, "evaluation": {"windows": 3}}
+    few = resolve(loaded(tmp_path, **quarters), manifest("QS-MAR", items=32, length=48), "cpu").training
+    many = resolve(loaded(tmp_path, **quarters), manifest("QS-MAR", items=500, length=200), "cpu").training
+    assert few.steps < many.steps and few.steps * few.batch_size < 40 * 32 * 48
+    assert few.mixup_share > 0
+    known = {"dataset": {"name": "birthdays", "known_covariates": ["promo"]}}
+    assert resolve(loaded(tmp_path, **quarters, **known), manifest("QS-MAR"), "cpu").training.mixup_share == 0
+
+
 def test_what_a_file_gives_stays(tmp_path: Path) -> None:
     ours = {"context_length": 120, "patch_size": 12, "d_model": 32}
     made = resolve(loaded(tmp_path, model=ours, training={"steps": 20, "learning_rate": 0.01}), manifest("MS"), "cpu")

@@ -27,7 +27,7 @@ _WIDTH = ("model.d_model", "model.d_kv", "model.d_ff", "model.num_layers", "mode
 # How long to learn and what decides that belong together: where a file gives the steps, the others keep their defaults.
 _LEARNING = (
     "training.steps", "training.warmup_steps", "training.validation_windows", "training.early_stopping_patience",
-    "training.checkpoint_every_steps", "training.refit", "training.cpu_threads",
+    "training.checkpoint_every_steps", "training.refit", "training.cpu_threads", "training.mixup_share",
 )  # fmt: skip
 KEYS = (*_HISTORY, *_WIDTH, "training.learning_rate", *_LEARNING)
 
@@ -36,6 +36,10 @@ STEPS = 1200
 USUAL_WARMUP = 60  # the built-in default, where a file gives more steps than this
 VALIDATIONS = 12  # checkpoints in the search for the number of steps
 PATIENCE = 6
+# Passes over the distinct windows at most, and the fewest steps. More is learning them by heart: of 32 quarterly series of
+# 36 observations, 1,200 steps (57 passes) gave 1.05 of seasonal naive with an 80 % interval that covered 29 %.
+PASSES, FEWEST_STEPS = 25, 200
+MIXED = 0.3
 
 
 @dataclass(frozen=True)
@@ -274,8 +278,11 @@ class _Choices:
             "the most that tiny models used on the panels looked at; early stopping finds how many of them",
         )
         windows = self._get("training.validation_windows")
-        if not windows:
-            steps, said = STEPS // 3, "few: nothing is left to find the number of steps on"
+        learnt = self.facts.usual - config.held_out_length
+        shortest = self._get("model.min_context") or self._get("model.context_length")
+        there = self.facts.items * max(learnt - self.horizon - shortest + 1, 1)
+        if (most := max(PASSES * there // config.training.batch_size, FEWEST_STEPS)) < steps:
+            steps, said = most, f"about {PASSES} passes over {there:,} windows; more would learn them by heart"
         budget, seeds = config.training.time_budget_minutes, config.evaluation.seeds
         each = step_seconds(config, self.values["model"], self.device) * (2 if windows else 1) * seeds
         if (most := max(int(budget * 60 / each), 20)) < steps:
@@ -298,6 +305,15 @@ class _Choices:
         alone = config.run.ranks == 1
         why = "what validated is learnt, too, once the number of steps is known"
         self._set("training.refit", bool(windows) and alone, why if alone else "it is for one process")
+        columns = config.dataset
+        mixes = len(columns.targets) == 1 and not columns.past_covariates and not columns.known_covariates
+        self._set(
+            "training.mixup_share",
+            MIXED if mixes else 0.0,
+            "sums of real windows are further ones, which nobody can learn by heart"
+            if mixes
+            else "windows of several columns are not mixed",
+        )
         tiny = self.device == "cpu" and self._get("model.d_model") <= 128
         self._set(
             "training.cpu_threads",
