@@ -44,6 +44,10 @@ def test_what_a_run_recalibrates_is_stored_and_applied_by_evaluate(panel: Path, 
     scores = json.loads((output / "evaluation/metrics.json").read_text())
     said = scores["recalibration"]
     assert said["applied"] and said["coverage_before"] != scores["aggregate"]["model"]["coverage"]
+    assert said["interval_coverage_before"] != scores["interval_coverage"]["coverage"]
+    page = (output / "report.html").read_text()
+    assert f"would cover {said['interval_coverage_before'] * 100:.1f} % of what happened" in page
+    assert scores["combination"]["verdicts"]["model"]["sentence"] in page and "% of AutoTheta" in page
     assert scores["season_length"] == 7 and "the data repeat" in scores["season_reason"]
     assert json.loads((output / "model_metadata.json").read_text())["validation"]["recalibration"] == said
     together = scores["combination"]

@@ -141,6 +141,47 @@ def test_report_is_whole_and_self_contained(
     assert len(re.findall(r"<tr><td>[a-e]</td>", text)) == 5
 
 
+def words(page: str, name: str) -> str:
+    """Return what a row of the first box says."""
+    found = re.search(rf"<dt>{name}</dt><dd[^>]*>(.*?)</dd>", page)
+    return found.group(1) if found else ""
+
+
+def test_the_first_page_says_what_recalibration_and_combination_change(
+    scores: dict[str, Any], panel: Panel, config: TrainingConfig, forecasts: Path, tmp_path: Path
+) -> None:
+    verdict = {"against": "model", "result": "better", "sentence": "Better than it."}
+    scores["recalibration"] = {
+        "applied": True, "reason": "Recalibrated on 112 observations.", "coverage_before": [0.3, 0.5, 0.7],
+        "wql_before": 0.1234, "interval_coverage_before": 0.412,
+    }  # fmt: skip
+    scores["combination"] = {
+        "weights": {"model": 1.0},
+        "reason": "Combined: 100 % of this model.",
+        "verdicts": {"model": verdict},
+    }
+    metadata = about(RunSpec(config, "cpu"), panel, scores)
+    jsonschema.Draft202012Validator(metadata_schema()).validate(metadata)
+    write_report(tmp_path / "r.html", metadata, scores, forecasts, panel, CURVE)
+    page = (tmp_path / "r.html").read_text(encoding="utf-8")
+    after = scores["interval_coverage"]["coverage"]
+    said = words(page, "Recalibration")
+    assert "41.2 %" in said and "0.1234" in said and f"{after * 100:.1f} %" in said
+    assert f"{scores['aggregate']['model']['wql']:.4f}" in said and "on 112 observations" in said
+    assert "before recalibration</li>" in page and 'class="before"' in page
+    assert "100 % of this model" in words(page, "Combination") and "Better than it." in words(page, "Combination")
+
+
+def test_the_first_page_says_why_there_is_neither(
+    scores: dict[str, Any], panel: Panel, config: TrainingConfig, forecasts: Path, tmp_path: Path
+) -> None:
+    scores["recalibration"] = {"applied": False, "reason": "Not recalibrated: too little."}
+    write_report(tmp_path / "r.html", about(RunSpec(config, "cpu"), panel, scores), scores, forecasts, panel, CURVE)
+    page = (tmp_path / "r.html").read_text(encoding="utf-8")
+    assert words(page, "Recalibration") == "Not recalibrated: too little."
+    assert "before recalibration</li>" not in page and not words(page, "Combination")
+
+
 @pytest.mark.parametrize(("resumed", "said"), [(0, False), (20, False), (30, True)])
 def test_only_a_resume_of_a_finished_training_has_no_step_left(
     scores: dict[str, Any],

@@ -14,6 +14,7 @@ from chronos_training.data.panel import Panel
 from chronos_training.models.evaluation.coverage import judged
 from chronos_training.models.evaluation.evidence import Dates, Evidence
 from chronos_training.models.evaluation.forecasts import MODEL, SEASONAL_NAIVE, Chunk
+from chronos_training.models.evaluation.metrics import Scores
 from chronos_training.models.evaluation.relative import Losses, Ratio, ratio
 from chronos_training.models.evaluation.resampling import Resampling
 from chronos_training.models.evaluation.scoring import Scoring
@@ -297,6 +298,22 @@ def test_series_of_zeros_and_constants_do_not_break_the_comparison(panel: Panel,
     assert scores["verdict"]["series"] == 3 and scores["evidence"]["constant_series"] == 2
     assert "2 series that never change are left out" in scores["evidence"]["sentence"]
     assert scores["aggregate"][MODEL]["series"] == {"wql": 4, "mase": 3, "mae": 5, "rmse": 5, "smape": 5}
+
+
+def narrow(panel: Panel, config: TrainingConfig) -> Chunk:
+    """Held-out windows whose model has an interval that every second observation lies below."""
+    chunk = chunk_with(panel, config, range(len(panel)))
+    chunk.quantiles[MODEL] = chunk.quantiles[MODEL] + np.where(np.arange(7) % 2, 1.0, 0.0)
+    return chunk
+
+
+def test_coverage_before_a_recalibration_is_counted_as_the_one_after(panel: Panel, config: TrainingConfig) -> None:
+    panel.row_values(1)[-3:] = np.nan
+    chunk, scoring, own = narrow(panel, config), Scoring(panel, config), Scores(config.forecast.quantile_levels)
+    scoring.add(chunk)
+    own.add(chunk.actual, chunk.quantiles[MODEL], np.ones(chunk.actual.shape[:2]))
+    found = scoring.result()["interval_coverage"]["coverage"]
+    assert scoring.share_inside(own) == pytest.approx(found) and 0.4 < found < 0.7
 
 
 def test_rounding_noise_is_no_variation(panel: Panel, config: TrainingConfig) -> None:

@@ -36,14 +36,23 @@ def write_report(
         resources.files("chronos_training.models").joinpath("templates/report.html.j2").read_text(encoding="utf-8")
     )
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.filters |= {"number": number, "percent": percent, "money": money, "duration": duration, "less": less}
+    environment.filters |= {
+        "number": number,
+        "percent": percent,
+        "money": money,
+        "duration": duration,
+        "less": less,
+        "share": share,
+    }
     rows = series_rows(scores)
     aggregate = scores["aggregate"]
-    horizons = scores["by_horizon"]
+    horizons, recalibration = scores["by_horizon"], scores.get("recalibration", {"applied": False, "reason": None})
     values = dict(flat(in_use({key: part for key, part in about["configuration"].items() if key != "automatic"})))
     page = environment.from_string(template).render(
         about=about,
         scores=scores,
+        recalibration=recalibration,
+        together=scores["combination"],
         names={name: TITLES[name] for name in names_of(scores)},
         aggregate=aggregate,
         rows=rows[:MOST_ROWS],
@@ -65,7 +74,11 @@ def write_report(
         ),
         calibration=charts.calibration_chart(
             scores["quantile_levels"],
-            [("naive", aggregate[SEASONAL_NAIVE]["coverage"]), ("median", aggregate[MODEL]["coverage"])],
+            [
+                ("naive", aggregate[SEASONAL_NAIVE]["coverage"]),
+                *([("before", recalibration["coverage_before"])] if recalibration.get("applied") else []),
+                ("median", aggregate[MODEL]["coverage"]),
+            ],
         ),
         settings=list(values.items()),
         values=values,
@@ -173,6 +186,11 @@ def less(change: float) -> str:
     if abs(change) < 0.0005:
         return "no less"
     return f"{abs(change) * 100:,.1f} % {'less' if change < 0 else 'more'}"
+
+
+def share(value: float | None) -> str:
+    """Return a share as a percentage (61.4 %), or a dash for a missing one."""
+    return "–" if value is None else f"{value * 100:.1f} %"
 
 
 def money(value: float | None) -> str:

@@ -55,7 +55,7 @@ def evaluate(
                 chunk.quantiles[name] = forecaster(chunk)
             if recalibration is not None:
                 scales = scales_of(chunk, season)
-                before.add(chunk.actual, chunk.quantiles[MODEL], scales)
+                before.add(chunk.actual, finished(chunk.quantiles[MODEL], config.forecast.minimum), scales)
                 chunk.quantiles[MODEL] = recalibration.apply(chunk.quantiles[MODEL], scales)
             for name, baseline in BASELINES.items():
                 if name == "naive" and name not in wanted:
@@ -87,6 +87,7 @@ def evaluate(
     if recalibration is not None:
         raw = before.aggregate()
         said |= {"coverage_before": raw["coverage"], "wql_before": raw["wql"]}
+        said["interval_coverage_before"] = scoring.share_inside(before)
     scores = scoring.result() | {"rivals": rivals.said(), "recalibration": said, "forecast_from_old_values": old}
     if combination is not None:
         scores["combination"] = {"weights": combination.weights, "reason": combination.reason} | scores["combination"]

@@ -75,6 +75,11 @@ class Scoring:
                 else "Lower training.learning_rate, or use training.precision fp32.",
             )
 
+    def share_inside(self, scores: metrics.Scores) -> float | None:
+        """Return the coverage of the outermost interval as `interval_coverage` has it, of scores of the same rows."""
+        seen = np.concatenate(self._seen)
+        return float(scores.by_window("inside").sum() / seen.sum()) if seen.sum() else None
+
     def result(self) -> dict[str, Any]:
         """Return everything that was found, as JSON."""
         how = self._config.evaluation

@@ -17,6 +17,7 @@ from chronos_training.models.evaluation.forecasts import MODEL, SEASONAL_NAIVE, 
 from chronos_training.models.evaluation.recalibration import Fitted, fitted
 from chronos_training.models.evaluation.rivals import Rivals
 from chronos_training.models.evaluation.statistical import Pool
+from chronos_training.models.evaluation.verdict import NAMES
 
 # Series whose validation windows are looked at, spread evenly over the panel: more move a quantile by less than 1 %.
 MOST_SERIES = 2000
@@ -111,7 +112,9 @@ def _combination(
         return Combination(None, f"Not combined: fewer than {FEWEST} series in the validation windows.")
     own: dict[str, Array] = {name: chunk.quantiles[name][usable] for name in members}
     weights = fit_weights(own, chunk.actual[usable], scales[usable], levels)
-    told = ", ".join(f"{name} {weight:.2f}" for name, weight in weights.items())
+    told = ", ".join(
+        f"{weight * 100:.0f} % of {(NAMES | {MODEL: 'this model'})[name]}" for name, weight in weights.items()
+    )
     return Combination(
         weights,
         f"Combined: {told}; the weights are from {int(usable.sum()):,} series in {chunk.actual.shape[1]} validation windows.",
