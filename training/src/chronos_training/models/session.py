@@ -37,6 +37,7 @@ from chronos_training.models import (
 from chronos_training.models.evaluation.forecasts import MODEL, ZERO_SHOT
 from chronos_training.models.evaluation.held_out import Forecaster, evaluate
 from chronos_training.models.evaluation.model_forecasts import forecast_model
+from chronos_training.models.evaluation.seen import base_must_not_have_seen
 from chronos_training.models.evaluation.validation_windows import Validated, validated
 from chronos_training.models.families import Family
 from chronos_training.models.families import family as family_of
@@ -68,6 +69,7 @@ def check(spec: RunSpec, data: Path, work: Path, output: Path, base_model: Path 
     """Raise what `run` would be refused with, without writing anything to `output`; columns are mapped in `work`."""
     use_device(spec)
     panel, _ = read_panel(spec, data, work, say=log.debug)  # `run` tells it
+    base_must_not_have_seen(Task.of(spec.config, panel, base_model), panel, spec.config)
     if spec.config.model.family == "autogluon":
         return
     checkpoints.complete(output / "checkpoints", _mark(spec, panel), most=1)
@@ -111,6 +113,7 @@ def _run(
     progress.phase("preparing", f"reading dataset {config.dataset.name} from {data}")
     use_device(spec)
     panel, findings = read_panel(spec, data, work)
+    base_must_not_have_seen(Task.of(config, panel, base_model), panel, config)
     learn = _autogluon if config.model.family == "autogluon" else _chronos
     learnt = learn(spec, panel, Places(output, work, base_model), progress, stop, phase_done)
     if learnt is None:
@@ -223,7 +226,9 @@ def _chronos(
     model = weights.merged(model, config)
     folder = places.output / "models" / config.name
     family.save(model, folder)
-    Task.of(config, panel).write(folder)  # at once: a run that is stopped from here on leaves a whole model
+    Task.of(config, panel, places.base).write(
+        folder
+    )  # at once: a run that is stopped from here on leaves a whole model
     found = validate(model) if told is None else Validated.of(told)
     log.info("%s", found.fitted.reason)
     if found.combination is not None:
@@ -252,7 +257,7 @@ def _autogluon(
     phase_done("preparing")
     started = _now()
     contestants, about = train(spec, panel, places.output, places.work / "autogluon", places.base, progress, stop)
-    Task.of(spec.config, panel).write(places.output / "models" / spec.config.name)
+    Task.of(spec.config, panel, places.base).write(places.output / "models" / spec.config.name)
     phase_done("training")
     return Learnt(contestants, metadata.autogluon_section(about), None, started, _now())
 

@@ -30,7 +30,9 @@ class Task:
 
     Lengths are in observations. `levels` are the quantiles that were learnt; where `samples` paths are drawn instead, those
     that were evaluated. `train_end` is the last timestamp that training saw of any series (ISO 8601), `train_ends` that of
-    the items for which it is an earlier one. What was `assumed` of a model that says nothing has neither.
+    the items for which it is an earlier one: of the dataset named `dataset`, by this training or by one of those that it began
+    from. `elsewhere` has both for the other datasets that those saw. What was `assumed` of a model that says nothing has none
+    of these.
     """
 
     family: str
@@ -48,6 +50,8 @@ class Task:
     seed: int
     train_end: str = ""
     train_ends: Mapping[str, str] = field(default_factory=dict)
+    dataset: str = ""
+    elsewhere: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     @classmethod
     def assumed(cls, family: str, settings: Mapping[str, Any], targets: Sequence[str]) -> Task:
@@ -69,11 +73,19 @@ class Task:
         )
 
     @classmethod
-    def of(cls, config: TrainingConfig, panel: Panel) -> Task:
-        """Return the task of a training of `config` on `panel`."""
+    def of(cls, config: TrainingConfig, panel: Panel, base: Path | None = None) -> Task:
+        """Return the task of a training of `config` on `panel` from the weights in `base`: what those saw, it saw, too."""
         data, model, is_autogluon = config.dataset, config.model, config.model.family == "autogluon"
-        ends = np.datetime_as_string(last_seen(config, panel), unit="s").tolist()
-        latest = max(ends)
+        parent = read_task(base) if base is not None else None
+        seen, elsewhere = last_seen(config, panel), {}
+        newest = seen.max()
+        if parent is not None:
+            elsewhere = parent.datasets()
+            if panel.name in elsewhere:
+                del elsewhere[panel.name]
+                newest = np.maximum(newest, np.datetime64(parent.end_of(panel)))
+                seen = np.maximum(seen, parent.ends_of(panel))
+        latest, *ends = np.datetime_as_string(np.array([newest, *seen]), unit="s").tolist()
         return cls(
             family=model.family,
             freq=panel.freq,
@@ -90,6 +102,8 @@ class Task:
             seed=config.training.seed,
             train_end=latest,
             train_ends={item: end for item, end in zip(panel.item_ids, ends, strict=True) if end != latest},
+            dataset=panel.name,
+            elsewhere=elsewhere,
         )
 
     def write(self, folder: Path) -> None:
@@ -97,9 +111,24 @@ class Task:
         text = json.dumps({"schema_version": VERSION, **asdict(self)}, indent=1, ensure_ascii=False)
         (folder / FILE).write_text(text + "\n", encoding="utf-8")
 
+    def datasets(self) -> dict[str, Mapping[str, Any]]:
+        """Return up to when each dataset was seen (train_end, train_ends), by name; empty when nothing tells."""
+        if not self.train_end:
+            return {}
+        return {**self.elsewhere, self.dataset: {"train_end": self.train_end, "train_ends": self.train_ends}}
+
+    def end_of(self, panel: Panel) -> str:
+        """Return the last timestamp that training saw of the dataset of `panel`; of a dataset that it never met: of its own."""
+        return str(self._seen(panel)["train_end"])
+
     def ends_of(self, panel: Panel) -> Stamps:
         """Return the last timestamp of each series of `panel` that training saw; of a series that it never met: of any."""
-        return np.array([self.train_ends.get(item, self.train_end) for item in panel.item_ids], dtype="datetime64[us]")
+        seen = self._seen(panel)
+        ends = [seen["train_ends"].get(item, seen["train_end"]) for item in panel.item_ids]
+        return np.array(ends, dtype="datetime64[us]")
+
+    def _seen(self, panel: Panel) -> Mapping[str, Any]:
+        return self.datasets().get(panel.name) or {"train_end": self.train_end, "train_ends": self.train_ends}
 
 
 def last_seen(config: TrainingConfig, panel: Panel) -> Stamps:

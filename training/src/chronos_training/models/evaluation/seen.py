@@ -50,8 +50,7 @@ def must_be_unseen(task: Task, panel: Panel, config: TrainingConfig, *, allowed:
     count, windows = seen_windows(task, panel, config), config.evaluation.windows * len(panel)
     if not count:
         return None
-    until = str(np.datetime64(task.train_end, "s")).removesuffix("T00:00:00").replace("T", " ")
-    sentence = f"The model was trained up to {until}, and saw {count:,} of these {windows:,} windows"
+    sentence = f"The model was trained up to {_until(task, panel)}, and saw {count:,} of these {windows:,} windows"
     if not allowed:
         raise ConfigurationError(
             f"{sentence}: windows from then on are held out. Scores of the others tell nothing of the future.",
@@ -60,6 +59,24 @@ def must_be_unseen(task: Task, panel: Panel, config: TrainingConfig, *, allowed:
     return {
         "windows": count,
         "of": windows,
-        "train_end": task.train_end,
+        "train_end": task.end_of(panel),
         "sentence": f"{sentence}: these scores are not those of held-out windows, and tell nothing of the future.",
     }
+
+
+def base_must_not_have_seen(task: Task, panel: Panel, config: TrainingConfig) -> None:
+    """Refuse a training whose held-out windows were seen by what it starts from. ConfigurationError says how many.
+
+    `task` is the training's own: it ends before the held-out part, unless an earlier training of its weights did not.
+    """
+    count, windows = seen_windows(task, panel, config), config.evaluation.windows * len(panel)
+    if count:
+        raise ConfigurationError(
+            f"The model to start from was trained up to {_until(task, panel)}, and saw {count:,} of the {windows:,} windows "
+            "that this training holds out: their scores would tell nothing of the future.",
+            hint="Lower evaluation.windows (or stride), or start from a model that was trained before them.",
+        )
+
+
+def _until(task: Task, panel: Panel) -> str:
+    return str(np.datetime64(task.end_of(panel), "s")).removesuffix("T00:00:00").replace("T", " ")
