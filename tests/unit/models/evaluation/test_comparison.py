@@ -301,19 +301,21 @@ def test_series_of_zeros_and_constants_do_not_break_the_comparison(panel: Panel,
 
 
 def narrow(panel: Panel, config: TrainingConfig) -> Chunk:
-    """Held-out windows whose model has an interval that every second observation lies below."""
+    """Held-out windows whose model has an interval that many observations lie below, of some series more than of others."""
     chunk = chunk_with(panel, config, range(len(panel)))
-    chunk.quantiles[MODEL] = chunk.quantiles[MODEL] + np.where(np.arange(7) % 2, 1.0, 0.0)
+    for row, quantiles in enumerate(chunk.quantiles[MODEL]):
+        quantiles += np.where(np.arange(7) % (2 + row % 3), 1.0, 0.0)
     return chunk
 
 
 def test_coverage_before_a_recalibration_is_counted_as_the_one_after(panel: Panel, config: TrainingConfig) -> None:
     panel.row_values(1)[-3:] = np.nan
+    panel.row_values(2)[:] = 0.3
     chunk, scoring, own = narrow(panel, config), Scoring(panel, config), Scores(config.forecast.quantile_levels)
     scoring.add(chunk)
     own.add(chunk.actual, chunk.quantiles[MODEL], np.ones(chunk.actual.shape[:2]))
     found = scoring.result()["interval_coverage"]["coverage"]
-    assert scoring.share_inside(own) == pytest.approx(found) and 0.4 < found < 0.7
+    assert scoring.share_inside(own) == pytest.approx(found) and 0.2 < found < 0.6
 
 
 def test_rounding_noise_is_no_variation(panel: Panel, config: TrainingConfig) -> None:
@@ -321,11 +323,13 @@ def test_rounding_noise_is_no_variation(panel: Panel, config: TrainingConfig) ->
     tariff = np.where(np.arange(120) % 11 == 0, 0.1 + 0.2, 0.3)
     values = [panel.row_values(i % 5) + i for i in range(8)]
     without, other = panel_of(values), panel_of([*values, tariff])
-    alone = result_of(without, config, chunk_with(without, config, range(8)))
-    found = result_of(other, config, chunk_with(other, config, range(9)))
+    alone = result_of(without, config, narrow(without, config))
+    found = result_of(other, config, narrow(other, config))
     assert found["aggregate"][MODEL]["mase"] == pytest.approx(alone["aggregate"][MODEL]["mase"])
     assert found["per_series"][8][MODEL]["mase"] is None and found["evidence"]["constant_series"] == 1
     assert found["verdict"] == alone["verdict"]
+    assert found["interval_coverage"] == alone["interval_coverage"] and found["interval_coverage"]["coverage"] < 0.6
+    assert [one["coverage"] for one in found["by_period"]] == [one["coverage"] for one in alone["by_period"]]
 
 
 def test_hours_of_one_day_are_one_date_and_series_may_end_on_different_days(config: TrainingConfig) -> None:

@@ -58,11 +58,15 @@ class Comparing:
         return out
 
     def covered(self, name: str) -> tuple[Array, Array]:
-        """Return observations inside a forecaster's outer interval, and all, by item and period: (items, periods)."""
-        found = []
+        """Return observations inside a forecaster's outer interval, and all, by item and period: (items, periods).
+
+        Of a series that never changes, rounding decides whether a value lies inside, and it tells nothing of the others.
+        """
+        found, rows = [], self.compared
+        own, place = np.unique(self.items[rows], return_inverse=True)
         for values in (self.scores[name].by_window("inside"), self.seen):
-            out = np.zeros((int(self.items.max()) + 1, self.how.dates))
-            np.add.at(out, self.items, self.spread(values * 1.0))
+            out = np.zeros((len(own), self.how.dates))
+            np.add.at(out, place, self.spread(values * 1.0)[rows])
             found.append(out)
         return found[0], found[1]
 

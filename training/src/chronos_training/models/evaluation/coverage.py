@@ -27,7 +27,9 @@ def judged(
         return about | {"sentence": "There is no interval around the median whose coverage could be judged."}
     found = how.estimate(len(seen), lambda dates: (inside @ dates, seen @ dates))
     if found is None:
-        return about | {"sentence": "Nothing was observed in the held-out windows, so no coverage can be judged."}
+        return about | {
+            "sentence": "Nothing that changes was observed in the held-out windows, so no coverage can be judged."
+        }
     about["coverage"] = found.value
     chance = ""
     if found.interval is not None and missing is None:

@@ -77,8 +77,9 @@ class Scoring:
 
     def share_inside(self, scores: metrics.Scores) -> float | None:
         """Return the coverage of the outermost interval as `interval_coverage` has it, of scores of the same rows."""
-        seen = np.concatenate(self._seen)
-        return float(scores.by_window("inside").sum() / seen.sum()) if seen.sum() else None
+        seen, rows = np.concatenate(self._seen), ~np.array(self._constant)
+        count = seen[rows].sum()
+        return float(scores.by_window("inside")[rows].sum() / count) if count else None
 
     def result(self) -> dict[str, Any]:
         """Return everything that was found, as JSON."""
