@@ -127,7 +127,7 @@ def test_every_kind_is_found_by_name_and_ended_by_fix(world: World, kind: str) -
     if kind == "Spot request":  # moto gives the instance of a tagged request no tags: it is not provably ours
         assert f"{noun} {identity}" in world.fix()["ended"]
         return
-    fixed = world.fix(wait_seconds=0 if noun == "lock" else 20)
+    fixed = world.fix(wait_seconds=0 if noun == "lock" else 120)
     assert fixed["changed"] and f"{noun} {identity}" in fixed["ended"]
     assert f"ended {noun} {identity}" in world.said and "clean: nothing is running" in world.said
     assert not world.fix(wait_seconds=0)["changed"]
@@ -221,14 +221,14 @@ def test_it_waits_for_what_is_on_its_way_out(world: World) -> None:
     going = world.instance()
     world.aws.wait_for_state(going, "running")
     world.ec2.terminate_instances(InstanceIds=[going])
-    assert world.cleanup(wait_seconds=20)["clean"]
+    assert world.cleanup(wait_seconds=120)["clean"]
 
 
 def test_it_looks_again_when_a_run_has_just_ended(world: World) -> None:
     """EC2 shows changes late: one look at an empty list proves nothing a second after the end of a run."""
     world.put_json(OLD_RUN, "system-state.json", b"{}")
     calls = count_describes(world)
-    assert world.cleanup(wait_seconds=20)["clean"]
+    assert world.cleanup(wait_seconds=120)["clean"]
     assert calls() >= 2
 
 

@@ -99,7 +99,7 @@ class World:
         """End the process and the account."""
         assert self._process.stdin is not None
         self._process.stdin.close()
-        self._process.wait(timeout=10)
+        self._process.wait(timeout=60)
         self.aws.stop()
 
     # Commands.

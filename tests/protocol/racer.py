@@ -51,7 +51,7 @@ def race(endpoint: str, bucket: str, processes: int, rounds: int) -> list[list[T
         turns = [results.get() for _ in racers]
     finally:
         for racer in racers:
-            racer.join(timeout=10)
+            racer.join(timeout=60)
             if racer.is_alive():
                 racer.kill()
     failed = [turn for turn in turns if isinstance(turn, str)]

@@ -168,7 +168,7 @@ class Actor:
         """Let the actor do its request, under `fault`, and go on to the next one."""
         self._fault = fault
         self._go.release()
-        assert self._stopped.acquire(timeout=30), f"{self.name} is stuck"
+        assert self._stopped.acquire(timeout=120), f"{self.name} is stuck"
         if isinstance(self.outcome, AssertionError):
             raise self.outcome
 

@@ -156,7 +156,7 @@ def test_a_metadata_service_that_comes_late(machine):
     process = machine.start(patience=30)
     wait_for(lambda: machine.log.read_text().count("bootstrap: ") >= 3, "failures in the log")
     machine.metadata.up = True
-    assert process.wait(timeout=30) == 0
+    assert process.wait(timeout=120) == 0
     assert machine.has_agent()
 
 

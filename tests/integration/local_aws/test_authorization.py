@@ -157,7 +157,7 @@ def test_a_bucket_policy_grants_and_denies(aws: EmbeddedAws) -> None:
     assert results == ["", "AccessDenied"]
     assert code(root.delete_object, Bucket="box", Key="a") == "AccessDenied"  # over the account's root as well
     with pytest.raises(urllib.error.HTTPError, match="403"):
-        urllib.request.build_opener(urllib.request.ProxyHandler({})).open(f"{aws.endpoint}/box/a", timeout=10)
+        urllib.request.build_opener(urllib.request.ProxyHandler({})).open(f"{aws.endpoint}/box/a", timeout=60)
     named = {
         (row["principal"], row["allowed"]): row["by"] for row in aws.decisions() if row["action"] == "s3:GetObject"
     }

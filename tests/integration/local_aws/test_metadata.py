@@ -27,7 +27,7 @@ class Imds:
         sent = {name.replace("_", "-"): value for name, value in headers.items()}
         request = urllib.request.Request(self.endpoint + path, method=method, headers=sent)
         try:
-            with OPENER.open(request, timeout=10) as answer:
+            with OPENER.open(request, timeout=60) as answer:
                 return answer.status, answer.read().decode(), dict(answer.headers)
         except urllib.error.HTTPError as error:
             return error.code, error.read().decode(), dict(error.headers)
@@ -157,7 +157,7 @@ def test_binary_user_data_is_handed_out_as_it_is(aws: EmbeddedAws) -> None:
     _, imds = launch(aws, packed)
     request = urllib.request.Request(imds.endpoint + "/latest/user-data")
     request.add_header("X-aws-ec2-metadata-token", imds.token())
-    assert OPENER.open(request, timeout=10).read() == packed
+    assert OPENER.open(request, timeout=60).read() == packed
 
 
 def test_it_ends_with_the_instance(aws: EmbeddedAws) -> None:

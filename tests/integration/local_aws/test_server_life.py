@@ -130,7 +130,7 @@ def test_it_does_not_inherit_files_and_survives_its_starter(fresh_home: Path, tm
     environment = os.environ | {"LOCAL_AWS_HOME": str(fresh_home)}
     words = [sys.executable, "-m", "local_aws", "start"]
     done = subprocess.run(words, env=environment, capture_output=True, text=True, timeout=120, check=True)
-    with urllib.request.urlopen(done.stdout.strip() + "/_local_aws/health", timeout=10) as answer:
+    with urllib.request.urlopen(done.stdout.strip() + "/_local_aws/health", timeout=60) as answer:
         pid = json.load(answer)["pid"]
     assert os.getsid(pid) != os.getsid(0)
     assert psutil.Process(pid).parent().pid != os.getpid()
