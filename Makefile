@@ -20,7 +20,7 @@ QUIETLY = || { code=$$?; [ $$code -eq 141 ] || exit $$code; }
 
 # Up to the start of the instance in one call, so that Ansible starts once.
 START_PLAYBOOKS = provision_infrastructure publish_runtime publish_dataset launch_training
-# After it each by itself: what one of them finds wrong keeps nothing from the others. The results first.
+# After it each by itself: what one of them finds wrong does not stop the others. The results first.
 END_PLAYBOOKS = monitor_training fetch_run verify_cleanup
 
 .PHONY: help setup train test test-all test-quick test-training test-protocol test-boot test-qemu bench bench-control bench-training bench-gpu bench-gpu-prepare bench-families bench-panels lint doctor provision teardown runtime dataset model launch monitor kill verify fetch runs audit docs reference local-down lock clean
@@ -93,8 +93,8 @@ bench-panels: setup ## How good untouched defaults get on twelve real panels, th
 lint: setup ## ansible-lint, yamllint, ruff, mypy, shellcheck
 	@sh tools/lint.sh
 
-##@ An environment of AWS (ENV=local is embedded, and starts by itself)
-doctor: setup ## Look for what would stop a launch, for free; PROBE=yes tries an instance, for minutes and cents
+##@ An environment of AWS (ENV=local is embedded and starts on demand)
+doctor: setup ## Find out what would stop a launch, for free; PROBE=yes tries an instance, for minutes and cents
 	@$(PLAY) playbooks/check_account.yml $(if $(filter yes,$(PROBE)),playbooks/probe_instance.yml) $(ARGS)
 
 provision: setup ## Create or update network, bucket and identity of ENV
@@ -131,20 +131,20 @@ fetch: setup ## Bring the newest run's results to results/, verified
 runs: setup ## List the runs
 	@$(PLAY) playbooks/list_runs.yml $(ARGS) $(QUIETLY)
 
-audit: setup ## List who launched, killed, took over, fixed and published
+audit: setup ## List who launched, killed, reconciled, fixed and published
 	@$(PLAY) playbooks/list_audit.yml $(ARGS) $(QUIETLY)
 
 ##@ The repository
 docs: setup ## The documentation as a site: site/index.html
 	@sh tools/docs.sh
 
-reference: setup ## Write docs/reference anew from the roles' and modules' own documentation
+reference: setup ## Regenerate docs/reference from the roles' and modules' own documentation
 	@.venv/bin/python tools/reference.py
 
 local-down: ## Stop the embedded AWS of the local inventory; its data stays
 	@sh tools/local_down.sh
 
-lock: setup ## Resolve both pyproject.toml files anew into their poetry.lock
+lock: setup ## Resolve both pyproject.toml files again into their poetry.lock
 	@sh tools/lock.sh
 
 clean: local-down ## Remove everything that make made, results excepted

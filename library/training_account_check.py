@@ -5,21 +5,21 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: training_account_check
-short_description: Look for what would stop a launch on this account
+short_description: Find out what would stop a launch on this account
 description:
   - Asks AWS, for free and in seconds, about the account, the image, zones, quotas, the launch's own request as a dry run, the
     bucket's conditional writes, a schedule for no instance, and the caller's rights. Starts no instance and leaves nothing.
   - Says one line for each check. Fails when something would stop a launch.
-  - In check mode it makes nothing, not even for a moment.
+  - In check mode it creates nothing, not even briefly.
 options:
   env: {type: str, required: true, description: The environment.}
   region: {type: str, required: true, description: The AWS region.}
   project: {type: str, required: true, description: Value of the Project tag.}
   account_id: {type: str, required: true, description: The account's twelve digits.}
-  caller: {type: str, required: true, description: ARN of the person or role that the credentials belong to.}
+  caller: {type: str, required: true, description: ARN of the user or role that the credentials belong to.}
   tags: {type: dict, required: true, description: Tags that a launch would give the instance.}
   config: {type: str, required: true, description: Name of the configuration that would be launched.}
-  config_file: {type: path, description: "One's own YAML or JSON file, laid over it."}
+  config_file: {type: path, description: "Your own YAML or JSON file, which overrides it."}
   instance_types: {type: list, elements: str, required: true, description: Instance types in order of preference.}
   device: {type: str, choices: [cpu, cuda], required: true, description: Device the run would be declared for.}
   volume_gb: {type: int, required: true, description: Size of the root volume in GB.}
@@ -29,7 +29,7 @@ options:
     type: list
     elements: dict
     required: true
-    description: The policies for people, each with I(name), I(description) and I(policy), that the caller's rights are compared with.
+    description: The user policies, each with I(name), I(description) and I(policy), that the caller's permissions are compared with.
   needed_policies:
     type: list
     elements: str
@@ -39,7 +39,7 @@ author: Chronos Training developers
 """
 
 EXAMPLES = r"""
-- name: Look for what would stop a launch
+- name: Find out what would stop a launch
   training_account_check:
     env: dev
     region: us-east-1
@@ -125,7 +125,7 @@ def run(params: dict[str, Any], *, check_mode: bool, say: Callable[[str], None])
     if stops:
         error = TrainingError(
             f"A launch in {params['env']} would be stopped by: {', '.join(stops)}.",
-            hint="Each line above that says STOP tells what to do.",
+            hint="Each line above that says STOP explains what to do.",
         )
         # Whatever was made for a moment is gone: nothing was changed.
         error.facts = {**facts, "changed": False, "done": []}

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: training_account_info
-short_description: Tell the AWS account of the current credentials and the name of the environment's bucket
+short_description: Find the AWS account of the current credentials and the name of the environment's bucket
 description:
   - Asks STS for the account. Fails with one sentence when there are no credentials, or they have expired.
   - Resolves the name of the environment's bucket, which is C(chronos-training-<env>-<account>-<region>) unless given.
@@ -41,7 +41,7 @@ account_id:
   returned: success
   sample: "123456789012"
 arn:
-  description: ARN of the person or role that the credentials belong to.
+  description: ARN of the user or role that the credentials belong to.
   type: str
   returned: success
   sample: arn:aws:iam::123456789012:user/ada

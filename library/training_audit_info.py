@@ -6,7 +6,7 @@ DOCUMENTATION = r"""
 module: training_audit_info
 short_description: Show who did what to an environment
 description:
-  - Each command that changed something (launch, kill, takeover of a dead run's lock, fix, publish) has written one event
+  - Each command that changed something (launch, kill, takeover of a dead run, fix, publish) has written one event
     below C(<env>/audit/) of the bucket, with who, where, when, the commit of the checkout, and the result.
   - Reads only.
 options:

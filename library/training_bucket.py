@@ -10,7 +10,7 @@ description:
   - Closes the bucket to the public, encrypts it with SSE-S3, denies requests without TLS, disables ACLs, tags it,
     and sets the two lifecycle rules of logs and runs.
   - Writes only what differs. Rules of the lifecycle and statements of the policy that are not ours are replaced.
-  - C(state=absent) deletes every object first. It cannot be undone.
+  - C(state=absent) deletes every object first. This cannot be undone.
 options:
   name:
     description: The bucket's name.

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: training_cleanup
-short_description: Prove that nothing is left of past training runs, or end what is
+short_description: Verify that nothing is left of past training runs, or remove what is
 description:
   - Looks for instances, volumes, network interfaces, snapshots, addresses and Spot requests by their tags (C(Project)
-    and C(Environment), both), for schedules of the outside guard, for uploads in parts, and at the lock. It trusts no
+    and C(Environment), both), for termination schedules, for uploads in parts, and at the lock. It trusts no
     record of its own.
   - What the active run uses is shown and never touched.
-  - Waits for what is on its way out, and looks again when a run has ended a moment ago, because EC2 shows changes late.
+  - Waits for resources that are being removed, and checks again when a run has just ended, because EC2 shows changes late.
     An instance that EC2 is ending (C(shutting-down)) is shown as going, and is not waited for.
   - Completes C(cleanup_status.json) of ended runs with the inventory after their end, unless in check mode.
 options:
@@ -20,14 +20,14 @@ options:
     default: verified
     description:
       - C(verified) looks only, and fails when anything is left over.
-      - C(fixed) ends what is left over, provably ours and of no run that may live, looks again, and fails when anything
-        still is. In check mode it says what it would end, and fails when something would remain.
-      - What C(fixed) ended is an event in the environment's audit log.
+      - C(fixed) removes what is left over, provably ours and of no run that may be alive, checks again, and fails when anything is
+        still there. In check mode it says what it would remove, and fails when something would remain.
+      - What C(fixed) removed is recorded as an event in the environment's audit log.
   env: {type: str, required: true, description: Environment.}
   project: {type: str, required: true, description: Value of the Project tag.}
   region: {type: str, description: AWS region of the environment; default is the one of the AWS environment.}
   regions: {type: list, elements: str, default: [], description: Regions to search; default is the environment's own.}
-  wait_seconds: {type: float, default: 900, description: How long to wait for what is on its way out.}
+  wait_seconds: {type: float, default: 900, description: How long to wait for resources that are being removed.}
 author: Chronos Training
 """
 
@@ -49,7 +49,7 @@ RETURN = r"""
 clean:
   type: bool
   returned: success
-  description: Nothing is left over; in check mode of C(fixed), nothing would be.
+  description: Nothing is left over, or in check mode of C(fixed) nothing would be.
 active_run: {type: str, returned: when a run is active, description: Id of the run that may be at work.}
 orphans:
   type: list
@@ -61,9 +61,9 @@ going:
   elements: dict
   returned: success
   description:
-    - What EC2 is ending, in the form of C(orphans). It has accepted that and bills no instance from then on, so nothing of it
-      is left over; one that takes it longer than 15 minutes is.
-ended: {type: list, elements: str, returned: state=fixed, description: What was (or would be) ended.}
+    - What EC2 is terminating, in the form of C(orphans). EC2 has accepted it and no longer bills it, so it is not
+      left over, unless it takes longer than 15 minutes.
+ended: {type: list, elements: str, returned: state=fixed, description: What was (or would be) removed.}
 cleanup_status: {type: list, elements: str, returned: success, description: Keys of the records that were completed.}
 """
 
@@ -161,9 +161,9 @@ def _left_over(params: dict[str, Any], last: Verdict, reasons: dict[str, str]) -
     parts = [f"{names.get(name, name)}{': ' + why if why else ''}" for name, why in reasons.items()]
     hint = f"End what is provably ours and dead: {commands.fix(params['env'])}"
     if params["state"] == "fixed":
-        hint = "Look at each in the AWS console; nothing of another owner was touched."
+        hint = "Inspect each in the AWS console; nothing of another owner was touched."
     elif not endable(last):
-        hint = "Nothing of it may be ended from here now."
+        hint = "None of it may be removed from here now."
     return TrainingError(f"Left over in {params['env']}: {'; '.join(parts)}.", hint=hint)
 
 

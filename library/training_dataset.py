@@ -26,7 +26,7 @@ options:
     type: str
     default: ""
   caller:
-    description: ARN of whoever publishes, for the audit log.
+    description: ARN of the publisher, for the audit log.
     type: str
     default: ""
   name:
@@ -45,17 +45,17 @@ options:
   targets:
     description:
       - The columns to forecast. Every other column of numbers beside item_id and timestamp is a covariate; columns without
-        any number are left out, and named.
+        any number are left out and listed.
     type: list
     elements: str
     default: [target]
   columns:
-    description: Our names of columns (item_id, timestamp, a target, a covariate) with those of the file.
+    description: Our column names (item_id, timestamp, a target, a covariate) with those of the file.
     type: dict
     default: {}
   format:
     description:
-      - How the file is written, where that cannot be found in it. What may be read in two ways is refused, with the option
+      - The file's format, where it cannot be detected. Anything ambiguous is refused, with the option
         that decides.
       - C(wide), whether there is one column of dates and one for each series.
       - C(item), the one series that all rows are, of a file without a column item_id.
@@ -71,7 +71,7 @@ options:
     default: {}
   rules:
     description:
-      - What is done with a panel that is not regular. What is not named has its default, given first here.
+      - How irregularities of a panel are handled. Defaults come first here.
       - C(duplicates), several rows of one item and time. C(refuse), C(first), C(last) or C(mean).
       - C(gaps), a timestamp that a series lacks. C(fill) with an empty target, or C(refuse).
       - C(missing), an empty target. C(keep), C(interpolate), C(forward_fill) or C(refuse).
@@ -120,7 +120,7 @@ name:
   returned: success
   sample: birthdays
 url:
-  description: Where it lies.
+  description: Where it is stored.
   type: str
   returned: success
   sample: s3://chronos-training-dev-111122223333-us-east-1/cached-datasets/birthdays/

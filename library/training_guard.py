@@ -1,13 +1,13 @@
 #!/usr/bin/python
-"""Ansible module: the schedule group and the dead-letter queue of the outside guard."""
+"""Ansible module: the schedule group and the dead-letter queue of the termination schedules."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: training_guard
-short_description: Make or remove what the outside guard needs beside its role
+short_description: Create or remove what termination schedules need besides their role
 description:
-  - The outside guard is a one-time EventBridge schedule for each run that terminates the instance at the deadline.
+  - A termination schedule is a one-time EventBridge schedule that terminates a run's instance at its deadline.
   - This makes the schedule group that carries its tags, and the queue that receives what could not be terminated.
     The queue is encrypted with a key of SQS and takes requests over TLS only.
 options:

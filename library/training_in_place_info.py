@@ -5,10 +5,10 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: training_in_place_info
-short_description: Check that an environment can be changed in place to what its inventory says
+short_description: Check that an environment can be changed in place to match its inventory
 description:
   - Finds what exists by what never changes, the names that are made of the environment, whatever its tags say.
-  - Fails with a sentence for each change that AWS cannot make to what exists, such as another address range of the VPC.
+  - Fails with a message for each change that AWS cannot make to an existing resource, such as another address range of the VPC.
   - Chooses the zones of the subnets, so that a subnet that exists keeps its own. Changes nothing.
 options:
   env: {type: str, required: true, description: Environment.}

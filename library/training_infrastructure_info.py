@@ -30,11 +30,11 @@ options:
     description: The whole inline policy that the instance role must have. Without it nothing is checked.
     type: dict
   guard_policy:
-    description: The whole inline policy that the outside guard's role must have.
+    description: The whole inline policy that the role of the termination schedules must have.
     type: dict
     default: {}
   people_policies:
-    description: The policies for people as they must be, each with I(name), I(description) and I(policy).
+    description: The user policies as they must be, each with I(name), I(description) and I(policy).
     type: list
     elements: dict
     default: []
@@ -81,7 +81,7 @@ findings:
   elements: str
   returned: success
 active_run:
-  description: A sentence about the run that is active, or an empty string.
+  description: A sentence about the active run, or an empty string.
   type: str
   returned: success
 bucket_exists:
@@ -89,7 +89,7 @@ bucket_exists:
   type: bool
   returned: success
 people:
-  description: Names of the policies for people that exist.
+  description: Names of the user policies that exist.
   type: list
   elements: str
   returned: success
@@ -99,7 +99,7 @@ kept:
   elements: str
   returned: success
 lifetimes:
-  description: How long each kind of resource lives, as aligned text, for a person.
+  description: How long each kind of resource lives, as aligned text.
   type: str
   returned: success
 delete_bucket:
@@ -107,7 +107,7 @@ delete_bucket:
   type: str
   returned: success
 table:
-  description: The resources as aligned text, for a person.
+  description: The resources as aligned text.
   type: str
   returned: success
 resources:

@@ -8,11 +8,11 @@ short_description: Release an environment's lock if its run is provably dead
 description:
   - The lock is the state file of the active run. A launch takes it and the run's end releases it, so there is nothing to
     hold by hand; to keep others from launching, take away their permission to write the state file.
-  - C(released) is a takeover, never a plain delete. It proves that the run is dead (EC2 says that its instance is
-    terminated, or lists none long after the last sign of life, or the run has ended without letting go), terminates
+  - C(released) reconciles the run and never just deletes the lock. It proves that the run is dead (EC2 says that its instance is
+    terminated, or lists none long after the last heartbeat, or the run has ended without releasing it), terminates
     what still carries the run's tags and waits until EC2 confirms it, archives the state, and deletes the very version
     that it looked at.
-  - Fails when the run may live, with all that is known of it and the one safe next command. Age alone proves nothing.
+  - Fails when the run may be alive, with all that is known about it and the one safe next command. Age alone proves nothing.
   - Writes an event into the environment's audit log, also when it fails.
   - Other things that a dead run left are ended by M(training_cleanup).
 options:
@@ -33,7 +33,7 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
-url: {type: str, returned: success, description: Where the lock lies.}
+url: {type: str, returned: success, description: Where the lock is stored.}
 run_id: {type: str, returned: when the lock was held, description: The dead run.}
 reason: {type: str, returned: when the lock was held, description: Why the run is dead.}
 status: {type: str, returned: when the lock was released, description: Final status of the run in its archive.}

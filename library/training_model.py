@@ -9,8 +9,8 @@ short_description: Publish pretrained weights to the environment's bucket
 description:
   - Checks the folder of a Chronos model (T5, Bolt or Chronos-2) and uploads it below C(runtime/models/<name>/<digest>/), then
     points C(runtime/models/<name>/current.json) at it.
-  - Weights in safetensors only. A pickle could run any code on the instance that loads it.
-  - Nothing is uploaded when the bucket holds the same files. What was published before stays, for the runs that use it.
+  - Weights in safetensors only. A pickle can run arbitrary code on the instance that loads it.
+  - Nothing is uploaded when the bucket holds the same files. Earlier publications stay for the runs that use them.
 options:
   env:
     description: The environment.
@@ -25,7 +25,7 @@ options:
     type: str
     default: ""
   caller:
-    description: ARN of whoever publishes, for the audit log.
+    description: ARN of the publisher, for the audit log.
     type: str
     default: ""
   name:

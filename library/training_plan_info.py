@@ -17,8 +17,8 @@ options:
     required: true
     description:
       - Name of a configuration in C(training/configs).
-      - C(s3://<bucket>/<env>/configs/<name>.yaml) (or .yml, .json) is laid over it when it exists.
-  config_file: {type: path, description: One's own YAML or JSON file; laid over both. Only the keys that differ.}
+      - C(s3://<bucket>/<env>/configs/<name>.yaml) (or .yml, .json) overrides it if it exists.
+  config_file: {type: path, description: Your own YAML or JSON file; overrides both. Only the keys that differ.}
   instance_types: {type: list, elements: str, required: true, description: Instance types in order of preference.}
   device: {type: str, choices: [cpu, cuda], required: true, description: Device the run is declared for.}
   volume_gb: {type: int, required: true, description: Size of the root volume in GB.}
@@ -26,20 +26,20 @@ options:
   price_per_hour: {type: float, description: US dollars per hour; default is the price table.}
   heartbeat_seconds: {type: float, default: 30, description: Seconds between two heartbeats.}
   log_seconds: {type: float, default: 10, description: Seconds between two uploads of the logs.}
-  watch_seconds: {type: float, default: 20, description: Seconds between two looks of the watcher.}
-  resume_run: {type: str, description: Id of a run with the same configuration whose checkpoints are gone on from.}
+  watch_seconds: {type: float, default: 20, description: Seconds between two checks of the watcher.}
+  resume_run: {type: str, description: Id of a run with the same configuration to resume from its checkpoints.}
   repeat_run:
     type: str
     description:
-      - Id of a run that is launched again from its own run spec, instead of C(config) and C(config_file).
-      - Same configuration, dataset digest, environment digest and weights to start from; refused when one of them is no longer
-        in the bucket. The program that trains is the published one.
+      - Id of a run to rerun from its own run spec, instead of C(config) and C(config_file).
+      - Same configuration, dataset digest, environment digest and starting weights; refused when one of them is no longer in
+        the bucket. The program that trains is the published one.
   probe:
     type: bool
     default: false
     description:
-      - Plan a probe instead, which trains nothing and records what its machine and image are. It needs no dataset, and of
-        what is published only the agent; C(config) and C(config_file) do not matter.
+      - Plan a probe instead, which trains nothing and records facts about its machine and image. It needs no dataset, and only
+        the agent of the published runtime; C(config) and C(config_file) do not matter.
   git_commit: {type: str, default: unknown, description: Commit that the run is launched from.}
 author: Chronos Training
 """
@@ -61,7 +61,7 @@ RETURN = r"""
 run_id: {type: str, returned: success, description: Id of the planned run.}
 instance_run: {type: dict, returned: success, description: What the user data tells the instance.}
 order: {type: dict, returned: success, description: Input of module M(training_run).}
-lines: {type: list, elements: str, returned: success, description: The plan for people.}
+lines: {type: list, elements: str, returned: success, description: The plan as text.}
 """
 
 from collections.abc import Callable

@@ -29,7 +29,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 facts: {type: dict, returned: success, description: What was found; see the role training_probe.}
-missing: {type: dict, returned: success, description: Why a fact is not there.}
+missing: {type: dict, returned: success, description: Why a fact is missing.}
 seconds_to_terminated: {type: float, returned: success, description: "Seconds from the run's end to C(terminated), as seen from here."}
 """
 

@@ -7,7 +7,7 @@ module: training_results
 short_description: Fetch the results of a training run
 description:
   - Downloads artifacts, records and logs of a run; every artifact is checked against the sha256 that the run stored.
-  - A file that is there and right is not fetched again.
+  - A file that exists and is correct is not downloaded again.
 options:
   env: {type: str, required: true, description: Environment.}
   region: {type: str, description: AWS region; default is the one of the AWS environment.}
@@ -63,7 +63,9 @@ def run(params: dict[str, Any], *, check_mode: bool, say: Callable[[str], None])
     else:
         run_id = next(iter(run_ids(s3, settings.bucket, env, limit=1)), "")
     if not run_id:
-        raise TrainingError(f"There was no run in {env} yet.", hint=f"Start one: {playbook(env, 'launch_training')}")
+        raise TrainingError(
+            f"There has been no run in {env} yet.", hint=f"Start one: {playbook(env, 'launch_training')}"
+        )
     target = Path(params["folder"]) / env / run_id
     if check_mode:
         say(f"would fetch run {run_id} into {target}")

@@ -6,11 +6,11 @@ DOCUMENTATION = r"""
 module: training_run
 short_description: Launch or kill the training run of an environment
 description:
-  - C(launched) takes the environment's lock, writes the intent, starts the run's instances and enters them in the state.
-    It refuses while a run is active, and settles a run that is provably dead first.
-  - C(launched) starts beside an instance that EC2 is still ending, and waits for one whose run has not released its lock.
+  - C(launched) takes the environment's lock, writes the intent, starts the run's instances and records them in the state.
+    It refuses while a run is active, and first reconciles a run that is provably dead.
+  - C(launched) starts alongside an instance that EC2 is still terminating, and waits for one whose run has not released its lock.
   - C(killed) asks the run to store its partial results, waits a bounded time, terminates every instance of the
-    environment, takes its guard away when EC2 has accepted that, waits until EC2 confirms it (up to 15 minutes), archives
+    environment, deletes its termination schedule when EC2 has accepted that, waits until EC2 confirms it (up to 15 minutes), archives
     the state and releases the lock.
   - Both write an event into the environment's audit log, also when they fail.
 options:
@@ -44,7 +44,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 run_id: {type: str, returned: when there was a run, description: Id of the run.}
-instance_id: {type: str, returned: state=launched, description: Id of the started instance; of several the leader's.}
+instance_id: {type: str, returned: state=launched, description: Id of the started instance; for several the head node's.}
 members: {type: list, elements: str, returned: state=launched, description: Ids of the run's other instances.}
 instances: {type: list, elements: str, returned: state=killed, description: Ids of the terminated instances.}
 status: {type: str, returned: always, description: Status of the run.}
@@ -91,7 +91,7 @@ def _launch(params: dict[str, Any], check_mode: bool, say: Callable[[str], None]
     order = launching.LaunchOrder.from_params(params["order"], params["tags"], params["user_data"])
     if check_mode:
         launching.preview(order)
-        say("would launch it; nothing was changed")
+        say("would launch this run; nothing was changed")
         return {"changed": True, "run_id": order.run_id, "status": "planned"}
     with audit.recorded(audit.Log(order.bucket, order.env, order.region, say), audit.LAUNCH, order.run_id) as entry:
         record = launching.launch(order, say)
@@ -111,7 +111,7 @@ def _kill(params: dict[str, Any], check_mode: bool, say: Callable[[str], None]) 
     ended = killing.targets(order) if check_mode else _recorded_kill(order, say)
     changed = ended.run_id is not None or bool(ended.instances)
     if not changed:
-        say(f"no run is active in {order.env} and no instance lives: nothing to kill")
+        say(f"no run is active in {order.env} and no instance exists: nothing to kill")
     elif check_mode:
         say(f"would end run {ended.run_id or 'none'} and terminate {', '.join(ended.instances) or 'no instance'}")
     return {"changed": changed, "run_id": ended.run_id, "instances": ended.instances, "status": ended.status}

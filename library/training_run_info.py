@@ -1,23 +1,23 @@
-"""Ansible module: show a run, or follow it to its end."""
+"""Ansible module: show a run, or follow it until it ends."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: training_run_info
-short_description: Show a training run, or follow it to its end
+short_description: Show a training run, or follow it until it ends
 description:
   - Reads the state file, and asks EC2 about the instance when the run is silent; needs no more than read rights and
     changes nothing.
-  - When S3 does not answer it says so and tries again; that says nothing about the run.
-  - A run whose instance is terminated before it could end counts as ended, as lost; its lock stays as it is.
-  - Fails when the run ended without success, after it has said why. How it ended is also the exit code of the playbook;
+  - When S3 does not answer it says so and retries; that says nothing about the run.
+  - A run whose instance was terminated before it could end counts as lost; its lock is left untouched.
+  - Fails with the reason when the run ended without success. How it ended is also the exit code of the playbook;
     see C(exit_code).
 options:
   env: {type: str, required: true, description: Environment.}
   project: {type: str, required: true, description: Value of the Project tag.}
   region: {type: str, description: AWS region; default is the one of the AWS environment.}
   run_id: {type: str, description: "Run to show; default is the active run, else the newest."}
-  interval: {type: float, default: 30, description: Seconds between two looks.}
+  interval: {type: float, default: 30, description: Seconds between two checks.}
   follow:
     type: str
     choices: [state, logs, none]
@@ -39,16 +39,16 @@ EXAMPLES = r"""
 RETURN = r"""
 run:
   type: dict
-  returned: when it was seen
+  returned: when its state was read
   description:
     - The state; C(final) tells whether the run has ended.
     - Of an active run looked at once also C(url), C(owner), C(heartbeat_age_seconds), C(stale), C(instance_state) as EC2
       says it (C(unseen) when it cannot be asked), and C(next_step), the one safe next command.
-run_id: {type: str, returned: when it was seen, description: Id of the run.}
+run_id: {type: str, returned: when its state was read, description: Id of the run.}
 exit_code:
   type: int
   returned: when the run ended, or could not be seen
-  description: 0 completed, 10 failed, 11 timed_out, 12 killed, 13 interrupted, 14 lost; 20 it could not be seen.
+  description: 0 completed, 10 failed, 11 timed_out, 12 killed, 13 interrupted, 14 lost; 20 its state could not be read.
 """
 
 from collections.abc import Callable

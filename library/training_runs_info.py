@@ -7,7 +7,7 @@ module: training_runs_info
 short_description: List or compare the training runs of an environment
 description:
   - Finds the runs by their S3 prefixes; there is no registry.
-  - With C(compare) it shows some of them side by side, with what differs in their configurations and how they scored.
+  - With C(compare) it shows some of them side by side, with their differences in configuration and their scores.
 options:
   env: {type: str, required: true, description: Environment.}
   region: {type: str, description: AWS region; default is the one of the AWS environment.}
@@ -30,7 +30,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 runs: {type: list, elements: dict, returned: success, description: "The runs, newest first; latest says whose model is the newest recommended one of its name. With compare: those, in its order."}
-total_cost_usd: {type: float, returned: without compare, description: "What the runs cost together as far as it is known, in US dollars."}
+total_cost_usd: {type: float, returned: without compare, description: "Total known cost of the runs in US dollars."}
 configuration: {type: dict, returned: with compare, description: "What differs, by its key: a value for each run."}
 metrics: {type: dict, returned: with compare, description: "Scores by their names: a value for each run, null where it has none."}
 """

@@ -25,7 +25,7 @@ options:
     type: str
     default: ""
   caller:
-    description: ARN of whoever publishes, for the audit log.
+    description: ARN of the publisher, for the audit log.
     type: str
     default: ""
   project_dir:
@@ -46,7 +46,7 @@ options:
   torch:
     description:
       - The build of torch for target C(linux-x86_64). C(cuda) is the one of the lock. C(cpu), for instances without a GPU,
-        is 2 GB smaller; it lies in a package index of its own, which pip has to know (C(PIP_EXTRA_INDEX_URL)).
+        is 2 GB smaller; it is in a separate package index, which pip has to know (C(PIP_EXTRA_INDEX_URL)).
       - For C(this_machine) it is the build that pip finds here.
     type: str
     choices: [cuda, cpu]

@@ -57,7 +57,7 @@ def _parser() -> argparse.ArgumentParser:
     command("env", _env, f'Print what points a shell at it: eval "$({typed("env")})".')
     logs = command("logs", _logs, "Print the daemon's log, or the console of one instance.")
     logs.add_argument("instance", nargs="?", help="an instance id (i-…); without it the daemon's log")
-    logs.add_argument("-f", "--follow", action="store_true", help="go on as lines are added, until Ctrl-C")
+    logs.add_argument("-f", "--follow", action="store_true", help="keep printing lines as they are added, until Ctrl-C")
     command("reset", _reset, "Stop, then delete everything the embedded AWS has stored.")
     requests = command("requests", _requests, "Print how many requests came, by caller and operation.")
     requests.add_argument("--json", action="store_true", help="machine-readable")

@@ -1,7 +1,7 @@
 """Counts what arrives: who called which operation how often. AWS bills S3 by the request, and throttles EC2 by it.
 
 GET    /_local_aws/requests   {"seconds": since the start or the last DELETE, "requests": [{caller, operation, where, count}]}
-DELETE /_local_aws/requests   begin anew
+DELETE /_local_aws/requests   start over
 
 The caller is `instance` for the keys of a role's session (ASIA…), `person` for all other keys. `where` is the
 beginning of an S3 key: two of its parts, or the whole key if it has no more (`local/logs/`, `local/system-state.json`).

@@ -56,7 +56,7 @@ class Schedules:
 
     def __init__(self, lock: threading.RLock) -> None:
         self.lock = lock
-        self._firing: dict[int, _Firing] = {}  # by identity: a schedule made anew under an old name is another one
+        self._firing: dict[int, _Firing] = {}  # by identity: a schedule recreated under an old name is a different one
 
     def look(self) -> None:
         """Fire what is due. Called by the host some times a second."""

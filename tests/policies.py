@@ -65,7 +65,7 @@ def instance_policy(place: Place) -> Json:
 
 
 def guard_policy(place: Place) -> Json:
-    """Return what the outside guard may."""
+    """Return what the termination schedule may."""
     found: Json = variables("training_guard", place)["training_guard_policy"]
     return found
 

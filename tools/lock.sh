@@ -1,5 +1,5 @@
 #!/bin/sh
-# Resolves both pyproject.toml files anew. Poetry lives in .cache/poetry and nowhere else.
+# Resolves both pyproject.toml files again. Poetry lives in .cache/poetry and nowhere else.
 # Where only a package index without the JSON interface answers, set POETRY_PYPI_MIRROR_URL to it: the lock files name
 # no host either way.
 set -eu

@@ -1,6 +1,6 @@
 """Make .venv: the locked packages, the two collections, our own package. Standard library only.
 
-A stamp is written last, so an interrupted set-up is made anew by the next call. `--check` only compares the stamp.
+A stamp is written last, so the next call redoes an interrupted set-up. `--check` only compares the stamp.
 """
 
 from __future__ import annotations
@@ -124,7 +124,7 @@ def check(python: Path) -> None:
 
 
 def say(text: str) -> None:
-    """Print `text`. Who cannot be told is not served: the next call begins anew."""
+    """Print `text`. If nobody can read it, stop: the next call starts over."""
     try:
         print(text, flush=True)
     except OSError as error:
@@ -179,4 +179,4 @@ if __name__ == "__main__":
     except OSError as error:
         sys.exit(f"Set-up stopped: {error.strerror or error}: {error.filename or ROOT}.")
     except KeyboardInterrupt:
-        sys.exit("Set-up interrupted; the next call begins anew.")
+        sys.exit("Set-up interrupted; the next call starts over.")

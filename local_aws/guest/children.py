@@ -39,7 +39,7 @@ class Children:
         output: IO[bytes] | int,
         errors: IO[bytes] | int,
     ) -> tuple[int, asyncio.Future[int]]:
-        """Start a process as the leader of a session of its own. Returns its id and a future of its exit code.
+        """Start a process as the head node of a session of its own. Returns its id and a future of its exit code.
 
         The code is negative for a signal, as in subprocess. Raises OSError when it cannot be started.
         """
@@ -61,7 +61,7 @@ class Children:
         return process.pid, future
 
     def family(self, leader: int, mark: tuple[str, str] | None = None) -> list[psutil.Process]:
-        """Living processes of one unit: the leader, what descends from it, its session, and what carries its mark.
+        """Living processes of one unit: the head node, what descends from it, its session, and what carries its mark.
 
         `mark` is a (variable, value) pair of the unit's environment.
         """

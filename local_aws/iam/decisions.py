@@ -37,7 +37,7 @@ def noted() -> list[dict[str, Any]]:
 
 
 def forget() -> None:
-    """Begin the notes anew."""
+    """Clear the notes."""
     _notes.clear()
 
 

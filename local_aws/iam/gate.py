@@ -3,7 +3,7 @@
 GET    /_local_aws/decisions   what was decided since the start or the last DELETE: [{principal, action, resource, allowed,
                                by, count}]; `by` are the statements that decided, as policy/Sid. The account's root and what
                                it does are not in it.
-DELETE /_local_aws/decisions   begin anew
+DELETE /_local_aws/decisions   start over
 """
 
 from __future__ import annotations

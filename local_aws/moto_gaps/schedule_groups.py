@@ -1,8 +1,8 @@
 """Schedules need their group and a role that trusts the scheduler, groups are made once, and CreateSchedule is idempotent by its ClientToken.
 
-moto fails with an internal error where a group is missing, makes an existing group anew (and empty), and ignores tokens.
-What an environment without provisioning is told, and that arming a guard twice is harmless, rests on AWS's own answers.
-https://docs.aws.amazon.com/scheduler/latest/APIReference/API_CreateSchedule.html
+moto fails with an internal error where a group is missing, recreates an existing group (empty), and ignores tokens.
+What an environment without provisioning is told, and that creating a schedule twice is harmless, rests on AWS's own
+answers. https://docs.aws.amazon.com/scheduler/latest/APIReference/API_CreateSchedule.html
 """
 
 from __future__ import annotations

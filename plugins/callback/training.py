@@ -19,15 +19,15 @@ from chronos_training.core.output import UNWRITABLE, Output, tell
 DOCUMENTATION = r"""
 name: training
 type: stdout
-short_description: Calm output of Chronos Training
+short_description: Concise output of Chronos Training
 description:
-  - One line for each task that changed something; tasks of this project show their own lines while they work.
-  - On a terminal, a task that watches something redraws its line; in a pipe or a file each line is there as soon as it is said.
+  - One line for each task that changed something; tasks of this project print their own lines while they work.
+  - On a terminal, a task that watches something redraws its line; in a pipe or a file each line appears as soon as it is printed.
   - When a task of this project fails with an C(exit_code), that is the exit code of the command (see C(training_run_info)).
-  - A task that fails after it has changed something counts as changed too, and what it had done is listed.
+  - A task that fails after changing something counts as changed too, and its changes are listed.
   - When the output cannot be written (a full disk, a reader who has gone) the command ends at once, with one sentence on
     standard error and the exit code 1, or quietly with 141 if it was the reader who went. A task that changes AWS is finished
-    first, and nothing after it is begun. A command that ends machines (kill, verify with fix) goes on to its end without output.
+    first, and nothing is started after it. A command that ends machines (kill, verify with fix) runs to its end without output.
   - With C(-v) it is the default output of Ansible.
 extends_documentation_fragment:
   - default_callback
@@ -39,7 +39,7 @@ OWN_PREFIX = "training_"
 READER_GONE = 141
 # How many of the changes before a failure are listed.
 MOST_DONE = 8
-# They take long, and may be broken off anywhere: what they store counts only once it is whole.
+# They take long, and may be interrupted anywhere: what they store counts only once it is whole.
 BREAKABLE = ("training_cleanup", "training_dataset", "training_model", "training_results", "training_runtime")
 
 
@@ -164,9 +164,9 @@ class CallbackModule(Default):  # type: ignore[misc]
     def _lose_output(self, error: OSError) -> None:
         """Decide what becomes of the command, in whichever thread a line was to be written."""
         if self._ends_machines():
-            tell(error, "This goes on without it: ending machines is worth more. Its exit code is not 0.")
+            tell(error, "Continuing without it, because ending machines matters more. The exit code will not be 0.")
         elif _must_finish(self._task):
-            tell(error, f"{_name(self._task)!r} is finished first, and nothing after it is begun.")
+            tell(error, f"{_name(self._task)!r} is finished first, and nothing is started after it.")
         else:
             tell(error, "This command ends here." if self._task else "Nothing was done.")
             os.kill(os.getpid(), signal.SIGUSR1)  # the main thread may be waiting for a task
@@ -220,7 +220,7 @@ def _done_before(data: dict[str, Any]) -> list[str]:
     if not done:
         return []
     more = f", and {len(done) - MOST_DONE} more" if len(done) > MOST_DONE else ""
-    return [f"Done before that: {', '.join(done[:MOST_DONE])}{more}. The same command may be given again."]
+    return [f"Done before that: {', '.join(done[:MOST_DONE])}{more}. The same command can be repeated."]
 
 
 def _messages(data: dict[str, Any]) -> list[str]:

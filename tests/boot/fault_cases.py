@@ -128,7 +128,7 @@ def disk_full(story: Story) -> End:
     story.wait_for_checkpoint()
     story.note_logs()
     story.inside.run("dd", "if=/dev/zero", "of=/srv/filling", "bs=1M", check=False)
-    return End("failed", "Training failed: The disk of the instance is full.", kept="checkpoints")
+    return End("failed", "Training failed: The instance's disk is full.", kept="checkpoints")
 
 
 @case
@@ -185,7 +185,7 @@ def everything_hangs(story: Story) -> End:
     story.wait_for_logs()
     story.hang(PIPELINE, TRAINER)
     story.move_guard_up()
-    return End("lost", kept="checkpoints", by="the outside guard", settled=True)
+    return End("lost", kept="checkpoints", by="the termination schedule", settled=True)
 
 
 @case
@@ -260,7 +260,7 @@ def spot_notice(story: Story) -> End:
     story.wait_for_checkpoint()
     story.note_logs()
     story.spot_notice()
-    return End("interrupted", "AWS takes this Spot instance back.", kept="checkpoints")
+    return End("interrupted", "AWS is reclaiming this Spot instance.", kept="checkpoints")
 
 
 @case
@@ -289,7 +289,7 @@ def malformed_user_data(story: Story) -> End:
         story.operator.roles = None
     story.operator.aws.wait_for_console(story.instance_id, "Datasource DataSourceEc2", 60)
     story.move_guard_up()
-    return End("lost", kept="nothing", by="the outside guard", settled=True)
+    return End("lost", kept="nothing", by="the termination schedule", settled=True)
 
 
 def _end_the_watcher(story: Story) -> None:

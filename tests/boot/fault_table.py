@@ -25,7 +25,7 @@ HEAD = """# What each fault of a machine ends in
 Written by the test run (`python -m tests.boot.fault_table`); `make test-boot` plays every row, on a machine whose process 1
 is systemd (level nspawn of the embedded AWS), launched by the playbooks. After each row the instance was terminated, what
 had been logged until the fault was in S3 (of a machine that could store nothing more, all but the last seconds),
-`verify_cleanup` found nothing left, and the run's archived state said what the row says. A `lost` run is settled by the next
+`verify_cleanup` found nothing left, and the run's archived state said what the row says. A `lost` run is reconciled by the next
 command.
 
 | fault | status | what the state says | kept in S3 | logs in S3 | ended by |

@@ -137,7 +137,7 @@ class Story:
         self.operator.command(*words).succeeded()
 
     def move_guard_up(self) -> None:
-        """Let the outside guard, as it was armed, fire now and not at its time."""
+        """Let the termination schedule, as it was armed, fire now and not at its time."""
         scheduler = self.operator.aws.client("scheduler")
         name = f"chronos-training-local-{self.run_id}"
         armed = scheduler.get_schedule(Name=name, GroupName="chronos-training-local")

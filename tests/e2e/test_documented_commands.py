@@ -124,7 +124,7 @@ def test_a_first_run_on_a_real_account(person: Person, results: list[Path]) -> N
         training_runtime_target="this_machine", training_runtime_interpreter="current",
     ).succeeded()  # fmt: skip
     # The embedded AWS has no GPU: what it lacks is told as missing.
-    assert "missing       gpu: nvidia-smi is not there" in person.types("make doctor ENV=dev PROBE=yes")
+    assert "missing       gpu: nvidia-smi is not installed" in person.types("make doctor ENV=dev PROBE=yes")
     person.types("make dataset ENV=dev")
     small = "-e training_launch_instance_types=m5.large -e training_launch_device=cpu"
     assert "at worst" in person.types(f"make launch ENV=dev ARGS='--check {small}'")

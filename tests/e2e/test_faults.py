@@ -76,7 +76,7 @@ def test_a_killed_run_is_gone_on_from_by_another_instance(operator, config):
     refused = operator.play(
         "launch_training", training_launch_config_file=other, training_launch_resume_run=first
     ).failed()
-    assert "launched with another training.learning_rate" in refused.output and "Traceback" not in refused.output
+    assert "its training.learning_rate differed at launch" in refused.output and "Traceback" not in refused.output
     mine = config(training=short, evaluation={"baselines": ["naive"]})
     launched = operator.play("launch_training", training_launch_config_file=mine, training_launch_resume_run=first)
     assert f"of run {first}" in launched.succeeded().output and "goes on from step " in launched.output
@@ -93,7 +93,7 @@ def test_kill_in_the_middle_keeps_the_partial_results(operator, config):
     output = operator.play("kill_training").succeeded().output
     assert "the run stored its partial results and ended" in output
     archived = ended(operator, run_id, "killed")
-    assert archived["error_message"].startswith("Killed on request of ")
+    assert archived["error_message"].startswith("Killed at the request of ")
     files = operator.run_files(run_id)
     assert any(name.startswith("checkpoints/checkpoint-") for name in files)
     assert "_SUCCESS" not in files
@@ -137,7 +137,7 @@ def test_a_trainer_that_dies_leaves_a_sentence_and_its_checkpoints(operator, con
     pid_file = operator.instance_root(state["instance_id"]) / "run/chronos-training/trainer.pid"
     os.kill(int(pid_file.read_text()), signal.SIGKILL)
     archived = ended(operator, state["run_id"], "failed")
-    assert archived["error_message"].startswith("Training failed: it was ended by signal 9")
+    assert archived["error_message"].startswith("Training failed: it was killed by signal 9")
     assert any(name.startswith("checkpoints/checkpoint-") for name in operator.run_files(state["run_id"]))
 
 
@@ -189,7 +189,7 @@ def test_a_stray_instance_is_named_and_then_killed(operator):
     output = operator.play("verify_cleanup", training_cleanup_check_wait_seconds=0).failed().output
     assert f"instance {stray}" in output
     refused = operator.play("launch_training").failed().output
-    assert f"Instances of local live without a run: {stray}" in refused
+    assert f"local has instances without a run: {stray}" in refused
     operator.play("kill_training").succeeded()
     operator.play("verify_cleanup").succeeded()
 

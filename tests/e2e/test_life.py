@@ -52,11 +52,11 @@ def test_a_second_launch_is_refused_and_names_the_run(finished):
 
 def test_an_outside_guard_is_armed_and_the_instance_takes_it_away(finished, account):
     run_id, seen = finished
-    assert f"outside guard armed: terminates {seen['instances'][0]} at " in seen["launch"]
+    assert f"termination schedule created: terminates {seen['instances'][0]} at " in seen["launch"]
     assert seen["guards"] == [f"chronos-training-local-{run_id}"]
     listed = account.aws.client("scheduler").list_schedules(GroupName="chronos-training-local")["Schedules"]
     assert listed == []
-    assert "take the outside guard away" not in account.log(run_id, "pipeline")
+    assert "delete the termination schedule" not in account.log(run_id, "pipeline")
 
 
 def test_the_inventory_groups_the_instance(finished):
@@ -67,7 +67,7 @@ def test_the_inventory_groups_the_instance(finished):
 
 def test_verify_during_a_run_finds_no_orphan(finished):
     run_id, seen = finished
-    assert f"clean: run {run_id} is active, no orphan" in seen["verify_during"]
+    assert f"clean: run {run_id} is active, no orphans" in seen["verify_during"]
 
 
 def test_monitor_shows_the_steps_and_the_end(finished):

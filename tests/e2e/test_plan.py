@@ -9,7 +9,7 @@ ASK = ("ansible-playbook", "playbooks/launch_training.yml", "-e", json.dumps({"t
 
 def test_a_launch_that_asks_starts_nothing_without_a_terminal(account):
     refused = account.play("launch_training", training_launch_confirm=True).failed().output
-    assert "Not started: training_launch_confirm asks for a yes" in refused and "Traceback" not in refused
+    assert 'Not started: training_launch_confirm requires a "yes"' in refused and "Traceback" not in refused
     assert account.state() is None and account.live_instances() == []
 
 
@@ -24,7 +24,7 @@ def test_in_a_terminal_only_a_yes_starts_it(operator):
 
 def test_check_shows_the_plan_and_what_would_be_refused(operator):
     planned = operator.play("launch_training", flags=("--check",), training_launch_confirm=True).succeeded().output
-    assert "would launch it; nothing was changed" in planned and "at worst: $" in planned
+    assert "would launch this run; nothing was changed" in planned and "at worst: $" in planned
     assert operator.state() is None and operator.live_instances() == []
     launched = operator.play("launch_training").succeeded().output
     after = [line.split() for line in launched.split("next:")[1].splitlines()]
@@ -37,4 +37,4 @@ def test_check_refuses_a_machine_image_that_does_not_exist(account):
     refused = (
         account.play("launch_training", flags=("--check",), training_launch_image_parameter="/none").failed().output
     )
-    assert "find the machine image through /none" in refused
+    assert "find the machine image named by /none" in refused

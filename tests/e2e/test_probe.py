@@ -20,7 +20,7 @@ def test_a_probe_tells_what_its_machine_is_and_leaves_nothing(operator):
     facts, missing = found["facts"], found["missing"]
     assert facts["python"]["of this run"] and facts["mounts"] and facts["memory_bytes"]["MemTotal"] > 0
     assert set(facts["file_systems"]) == {"squashfs", "erofs", "overlay"}
-    assert missing["gpu"] == "nvidia-smi is not there"
+    assert missing["gpu"] == "nvidia-smi is not installed"
     assert set(facts["torch"]["steps"]) == {"chronos2", "chronos_bolt", "chronos_t5"}
     assert all(step["loss"] > 0 for step in facts["torch"]["steps"].values())
     assert f"missing       gpu: {missing['gpu']}" in after and "fp32 step     chronos2: loss" in after

@@ -29,16 +29,16 @@ def test_two_instances_train_one_model(operator, config):
     launched = operator.play("launch_training", training_launch_config_file=mine).succeeded().output
     state = operator.state()
     leader, [member] = state["instance_id"], state["members"]
-    assert f"instances {leader}, {member} started, {leader} leads" in launched
+    assert f"instances {leader}, {member} started, {leader} is the head node" in launched
     assert "instances    2 x " in launched
     assert set(operator.live_instances()) == {leader, member}
     during = operator.play("verify_cleanup").succeeded().output
-    assert f"clean: run {state['run_id']} is active, no orphan" in during
+    assert f"clean: run {state['run_id']} is active, no orphans" in during
     assert "completed" in operator.play("monitor_training", training_monitor_interval=1).succeeded().output
     archived = ended(operator, state["run_id"], "completed")
     assert archived["rendezvous"].startswith("127.0.0.1:")
-    # The member's own account of it, beside the leader's.
-    assert "meeting the leader at" in operator.log(state["run_id"], "member-1/pipeline")
+    # The member's own account of it, beside the head node's.
+    assert "meeting the head node at" in operator.log(state["run_id"], "member-1/pipeline")
     assert "bootstrap: run" in operator.log(state["run_id"], "member-1/bootstrap")
     assert "saved checkpoint" in operator.log(state["run_id"], "training")
     files = operator.run_files(state["run_id"])
@@ -55,7 +55,7 @@ def test_a_lost_member_ends_the_run_and_what_was_learnt_is_kept(operator, config
     operator.play("launch_training", training_launch_config_file=mine, training_launch_watch_seconds=2).succeeded()
     state = in_training(operator)
     [member] = state["members"]
-    # Its watcher ends the machine, and only that: the run is the leader's to end.
+    # Its watcher ends the machine, and only that: the run is the head node's to end.
     pipeline = operator.instance_root(member) / "run/chronos-training/pipeline.pid"
     os.kill(int(pipeline.read_text()), signal.SIGKILL)
     archived = ended(operator, state["run_id"], "failed")
@@ -90,7 +90,7 @@ def test_what_fails_after_the_training_is_told_at_once(operator, config):
         run_id = operator.state()["run_id"]
         archived = ended(operator, run_id, "failed")
     assert archived["error_message"] == "Training failed: ZeroDivisionError: a bug"
-    assert "going on from checkpoint" not in operator.log(run_id, "training")
+    assert "resuming from checkpoint" not in operator.log(run_id, "training")
 
 
 def test_a_kill_ends_both_and_keeps_what_was_learnt(operator, config):

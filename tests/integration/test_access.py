@@ -1,4 +1,4 @@
-"""The policies for people, statement by statement: each allows a call that nothing else does, and ends just there.
+"""The user policies, statement by statement: each allows a call that nothing else does, and ends just there.
 
 `allowed` are calls as the playbooks make them; `beyond` are calls just outside. That each playbook needs no more than the
 policy of its task is shown end to end: there every command is run by a user who has only that. For the administrator's

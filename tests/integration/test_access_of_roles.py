@@ -1,4 +1,4 @@
-"""The policies of the instance and of the outside guard, statement by statement, and TLS for everybody."""
+"""The policies of the instance and of the termination schedules, statement by statement, and TLS for everybody."""
 
 from __future__ import annotations
 

@@ -102,8 +102,8 @@ def test_a_log_that_cannot_be_written_stops_nothing(world: LaunchWorld, code: st
     assert kill(world)["status"] == "killed"
     warnings = [line for line in world.lines if line.startswith("warning: ")]
     assert [warning.split(":")[1] for warning in warnings] == [
-        " this launch is missing in the audit log; everything else is as it says",
-        " this kill is missing in the audit log; everything else is as it says",
+        " this launch is missing from the audit log, which does not affect its result",
+        " this kill is missing from the audit log, which does not affect its result",
     ]
     world.aws.clear_faults()
     assert events(world.aws) == [] and world.lock() is None
@@ -182,4 +182,4 @@ def test_an_event_is_never_written_over(world: LaunchWorld, monkeypatch: pytest.
     audit.record(log, audit.KILL, audit.Entry("20260101-000001"))
     (event,) = events(world.aws)
     assert event["run_id"] == "20260101-000000"
-    assert "this kill is missing in the audit log" in world.lines[-1]
+    assert "this kill is missing from the audit log" in world.lines[-1]

@@ -147,7 +147,7 @@ def test_a_new_instance_profile_is_waited_for_and_a_missing_one_is_an_error(
 ) -> None:
     world.aws.fault("RunInstances", "InvalidParameterValue", PROFILE, times=2)
     assert world.launch().attempt == 1
-    assert sum("not known everywhere yet" in line for line in world.lines) == 2
+    assert sum("available everywhere yet" in line for line in world.lines) == 2
 
 
 def test_an_instance_profile_that_never_appears_is_an_error(
@@ -165,7 +165,7 @@ def test_an_ec2_that_never_answers_leaves_nothing_that_lives(
 ) -> None:
     monkeypatch.setattr(starting, "ANSWER_PATIENCE_SECONDS", 0.0)
     world.aws.fault("RunInstances", lose_answer=True, times=None)
-    with pytest.raises(TrainingError, match="Whether an instance was started is not known"):
+    with pytest.raises(TrainingError, match="An instance may have been started"):
         world.launch()
     # It had been started; by its tags it was found and ended.
     assert [i["State"]["Name"] for i in world.instances()] == ["terminated"]
@@ -177,7 +177,7 @@ def test_when_nobody_knows_what_was_started_the_lock_is_kept(
 ) -> None:
     monkeypatch.setattr(starting, "ANSWER_PATIENCE_SECONDS", 0.0)
     world.aws.fault("RunInstances", "InternalError", "An internal error has occurred", status=500, times=None)
-    with pytest.raises(TrainingError, match="Whether an instance was started is not known"):
+    with pytest.raises(TrainingError, match="An instance may have been started"):
         world.launch()
     held = world.lock()
     assert held is not None and held.record.run_id == RUN and held.record.kill_requested_at is not None
@@ -185,6 +185,6 @@ def test_when_nobody_knows_what_was_started_the_lock_is_kept(
 
 def test_a_token_used_for_something_else_is_explained(world: LaunchWorld) -> None:
     world.aws.fault("RunInstances", "IdempotentParameterMismatch", "Arguments are inconsistent")
-    with pytest.raises(TrainingError, match="has seen this launch's client token with another request"):
+    with pytest.raises(TrainingError, match="has already seen this launch's client token with another request"):
         world.launch()
     assert nothing_is_left(world)

@@ -181,7 +181,7 @@ def test_a_zone_that_does_not_offer_the_type(doctor):
     found = doctor.look()
     assert told(found, "zones") == (
         Kind.NOTE,
-        f"{GPU} is offered in us-east-1a, us-east-1c, not in us-east-1b; a launch tries the others",
+        f"{GPU} is offered in us-east-1a, us-east-1c, not in us-east-1b; a launch tries the other zones",
     )
     assert told(found, "request") == (
         Kind.NOTE,
@@ -197,7 +197,7 @@ def test_the_free_plan_refuses_every_type(doctor):
     doctor.aws.order(account_plan="FREE")
     found = doctor.look()
     assert stopping(found) == ["account plan", "request"]
-    assert "the free plan, which refuses every type that is large enough" in told(found, "account plan")[1]
+    assert "the free plan, which refuses every instance type large enough" in told(found, "account plan")[1]
     assert f"free plan, which allows only small instance types and not {GPU}" in told(found, "request")[1]
 
 
@@ -215,7 +215,7 @@ def test_the_command_fails_with_what_would_stop_a_launch_and_has_changed_nothing
 
 def test_an_account_older_than_the_plans_has_none(doctor):
     doctor.aws.fault("GetAccountPlanState", "ResourceNotFoundException")
-    assert account.plan().text == "none, as in every account made before the plans of July 2025"
+    assert account.plan().text == "none; accounts older than July 2025 have no plan"
 
 
 def test_credentials_that_have_expired_are_said_before_anything_else(doctor):
@@ -227,7 +227,7 @@ def test_credentials_that_have_expired_are_said_before_anything_else(doctor):
 
 def test_a_type_that_does_not_exist(doctor):
     found = doctor.look("g4dn.2xlage")
-    assert told(found, "quota") == (Kind.UNSEEN, "EC2 in us-east-1 knows no instance type g4dn.2xlage")
+    assert told(found, "quota") == (Kind.UNSEEN, "EC2 in us-east-1 has no instance type g4dn.2xlage")
     assert "zones" in stopping(found)
 
 
@@ -370,7 +370,7 @@ def test_check_mode_makes_nothing(doctor):
 def test_a_schedule_that_was_left_behind_is_an_orphan(doctor):
     doctor.aws.fault("DeleteSchedule", "AccessDeniedException", status=403, times=None)
     found = own.schedule(resolve_settings(ENV, region=REGION))
-    assert found.kind is Kind.STOP and "take the outside guard" in found.text
+    assert found.kind is Kind.STOP and "delete the termination schedule" in found.text
     doctor.aws.clear_faults()
     verdict = verify(Scope(ENV, PROJECT, REGION, (REGION,), BUCKET), 0.0, lambda line: None)
     [orphan] = verdict.orphans

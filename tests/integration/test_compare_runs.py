@@ -80,7 +80,7 @@ def test_runs_that_are_the_same_say_so(s3: Any) -> None:
     ended(s3, SECOND)
     found = compare(s3, BUCKET, "dev", [FIRST, SECOND], None)
     assert found.configuration == {}
-    assert "nothing differs in what they were launched with" in found.lines()
+    assert "the runs were launched with the same settings" in found.lines()
 
 
 @pytest.mark.parametrize(
@@ -105,6 +105,4 @@ def test_the_list_ends_with_what_the_runs_cost_together_and_fits_eighty_columns(
     assert lines[-1] == "2 runs, $0.40 together"
     assert max(map(len, lines)) < 78
     ended(s3, THIRD, price=None)
-    assert table(list_runs(s3, BUCKET, "dev", 20, None))[-1] == (
-        "3 runs, $0.40 together, without 1 whose cost is not known"
-    )
+    assert table(list_runs(s3, BUCKET, "dev", 20, None))[-1] == ("3 runs, $0.40 together, without 1 of unknown cost")

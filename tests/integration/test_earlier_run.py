@@ -64,17 +64,17 @@ def test_what_decides_no_weight_may_differ(run: Any) -> None:
 @pytest.mark.parametrize(
     ("other", "says"),
     [
-        ({"name": "other"}, "another name"),
-        ({"training": {"learning_rate": 0.001}}, "another training.learning_rate"),
-        ({"evaluation": {"windows": 2}}, "another held_out_length"),
-        ({"run": {"processes": 2}}, "another run.instances x run.processes"),
-        ({"run": {"instances": 2}}, "another run.instances x run.processes"),
-        ({"data": "e" * 64}, "another dataset"),
-        ({"base": "f" * 64}, "another base model"),
+        ({"name": "other"}, "name"),
+        ({"training": {"learning_rate": 0.001}}, "training.learning_rate"),
+        ({"evaluation": {"windows": 2}}, "held_out_length"),
+        ({"run": {"processes": 2}}, "run.instances x run.processes"),
+        ({"run": {"instances": 2}}, "run.instances x run.processes"),
+        ({"data": "e" * 64}, "dataset"),
+        ({"base": "f" * 64}, "base model"),
     ],
 )
 def test_whatever_the_instance_would_refuse_is_refused_here(run: Any, other: dict[str, Any], says: str) -> None:
-    with pytest.raises(ConfigurationError, match=f"{RUN} cannot be gone on from: it was launched with {says}"):
+    with pytest.raises(ConfigurationError, match=f"{RUN} cannot be resumed: its {says} differed at launch"):
         resume(run, fingerprint(**other))
 
 
@@ -88,7 +88,7 @@ def test_nothing_to_go_on_from(s3: Any) -> None:
     with pytest.raises(ConfigurationError, match=f"There is no run {RUN} in dev"):
         resume(s3, fingerprint())
     put(s3, "run_spec.json", {"training": {}, "dataset": {"digest": DATA}, "base_model": None})
-    with pytest.raises(ConfigurationError, match="left no whole checkpoint"):
+    with pytest.raises(ConfigurationError, match="left no complete checkpoint"):
         resume(s3, fingerprint())
 
 

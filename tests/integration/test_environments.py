@@ -119,11 +119,11 @@ def test_who_runs_trainings_in_dev_can_do_nothing_in_stage(aws: Any, tmp_path: P
 
 
 # How a refusal by AWS is told: by the call, by the name of its error, and of a bucket by what it may mean.
-REFUSED = ("missing permission", "not authorized", "these credentials may not look at it")
+REFUSED = ("missing permission", "not authorized", "these credentials have no access to it")
 
 # What each says of an account in which nothing is. Publishing foretells what it would do after provisioning.
 NO_ENVIRONMENT = "Environment local is not provisioned in us-east-1"
-NO_BUCKET = f"the bucket {bucket('local')} does not exist yet; this makes it: make provision"
+NO_BUCKET = f"the bucket {bucket('local')} does not exist yet; to create it: make provision"
 SAID = {
     "check_account": "after make provision",
     "provision_infrastructure": "would be created",

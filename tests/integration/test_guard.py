@@ -1,4 +1,6 @@
-"""The outside guard at work: schedules fire, failures are told, and a run whose instance does nothing is ended by it alone."""
+"""The termination schedule at work: schedules fire, failures are told, and a run whose instance does nothing is ended
+by it alone.
+"""
 
 from __future__ import annotations
 
@@ -85,7 +87,7 @@ def test_a_launch_arms_the_guard_and_a_kill_takes_it_away(world: LaunchWorld) ->
     assert [(g.run_id, g.instance_ids) for g in armed] == [(RUN, (record.instance_id,))]
     assert armed[0].fires_at == parse_iso(record.deadline_at)
     assert world.lines[-1] == (
-        f"outside guard armed: terminates {record.instance_id} at {armed[0].fires_at:%Y-%m-%d %H:%M:%S} UTC"
+        f"termination schedule created: terminates {record.instance_id} at {armed[0].fires_at:%Y-%m-%d %H:%M:%S} UTC"
     )
     kill(KillOrder(ENV, PROJECT, REGION, BUCKET, grace_seconds=0, force=True), world.lines.append)
     assert world.guards() == [] and world.lock() is None
@@ -96,7 +98,7 @@ def test_a_kill_takes_the_guard_away_whatever_the_scheduler_says(world: LaunchWo
     world.aws.fault("DeleteSchedule", "AccessDeniedException", "no", status=403, times=None)
     kill(KillOrder(ENV, PROJECT, REGION, BUCKET, grace_seconds=0, force=True), world.lines.append)
     assert world.lock() is None and len(world.guards()) == 1
-    assert any(line.startswith(f"the outside guard of run {RUN} stays") for line in world.lines)
+    assert any(line.startswith(f"the termination schedule of run {RUN} stays") for line in world.lines)
 
 
 def test_a_settled_run_leaves_no_guard(world: LaunchWorld) -> None:
@@ -125,11 +127,11 @@ def test_without_its_guard_a_launch_ends_what_it_started(
     world: LaunchWorld, code: str, status: int, words: str
 ) -> None:
     world.aws.fault("CreateSchedule", code, "too many schedules", status=status, times=None)
-    with pytest.raises(TrainingError, match=rf"arm the outside guard .*{words}"):
+    with pytest.raises(TrainingError, match=rf"create the termination schedule .*{words}"):
         world.launch()
     assert [i["State"]["Name"] for i in world.instances()] == ["terminated"]
     assert world.lock() is None and world.guards() == []
-    assert world.archived()["status"] == "failed" and "outside guard" in world.archived()["error_message"]
+    assert world.archived()["status"] == "failed" and "termination schedule" in world.archived()["error_message"]
 
 
 def test_an_environment_without_the_group_is_told_what_to_do(world: LaunchWorld) -> None:

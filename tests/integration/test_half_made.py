@@ -130,5 +130,5 @@ def test_the_summary_counts_it(world: World, tmp_path: Path, play: str, operatio
         [BIN / "ansible-playbook", tmp_path / "play.yml"], cwd=ROOT, env=environment, capture_output=True, text=True
     )
     assert ended.returncode == 2
-    assert f"Done before that: {done}" in ended.stdout and "The same command may be given again." in ended.stdout
+    assert f"Done before that: {done}" in ended.stdout and "The same command can be repeated." in ended.stdout
     assert "changed=1 failed=1" in ended.stdout, ended.stdout

@@ -39,8 +39,8 @@ def test_help_shows_the_options_and_does_nothing(aws: Any) -> None:
         ("training_netwrk_cidr=10.0.0.0/16", "Did you mean training_network_cidr?"),
         ("training_context_env=devel", "training_context_env is one of local, dev, stage, prod; 'devel' is not."),
         ("training_storage_logs_expire_days=soon", "cannot be converted to an int"),
-        ("training_bucket=Team_Forecasts", 'training_bucket is "Team_Forecasts": S3 takes 3 to 63 lower-case'),
-        ("training_cost_center='R&D; Ops <x>'", 'training_cost_center is "R&D; Ops <x>": a tag\'s value has'),
+        ("training_bucket=Team_Forecasts", 'training_bucket is "Team_Forecasts": S3 requires 3 to 63 lower-case'),
+        ("training_cost_center='R&D; Ops <x>'", 'training_cost_center is "R&D; Ops <x>": a tag\'s value must have'),
     ],
 )
 def test_a_mistake_is_refused_before_anything_is_made(aws: Any, given: str, said: str) -> None:
@@ -68,7 +68,7 @@ def test_a_mistake_in_the_inventory_is_named_too(aws: Any, tmp_path: Path) -> No
 
 def test_what_has_to_be_given_is_said_with_its_meaning(aws: Any) -> None:
     code, output = play(aws, "publish_model", "-e", "training_model_name=births")
-    assert code != 0 and "training_model_source has to be given: The folder of a model" in output, output
+    assert code != 0 and "training_model_source is required: The folder of a model" in output, output
 
 
 def test_a_variable_of_another_playbooks_role_is_let_through(aws: Any) -> None:

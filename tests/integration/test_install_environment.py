@@ -135,7 +135,7 @@ def test_an_image_that_cannot_be_mounted_is_replaced_by_the_archive(s3, publishe
 
 
 def without_mounts(monkeypatch) -> None:
-    monkeypatch.setattr(mounting, "reason_not_to_mount", lambda: "the kernel has no squashfs")
+    monkeypatch.setattr(mounting, "reason_not_to_mount", lambda: "the kernel does not support squashfs")
 
 
 @pytest.mark.skipif(not squashfs.can_pack() or shutil.which("unsquashfs") is None, reason="needs squashfs-tools")
@@ -153,8 +153,9 @@ def test_neither_mount_nor_unsquashfs_nor_archive_is_a_sentence_with_what_to_pub
     image = published["archive"]  # never fetched
     with pytest.raises(TrainingError) as error:
         install(s3, {**published, "image": image, "archive": None}, target)
-    assert "cannot be mounted here (the kernel has no squashfs), there is no unsquashfs to unpack it" in str(
-        error.value
+    assert (
+        "cannot be mounted here (the kernel does not support squashfs), unsquashfs is not available to unpack it"
+        in str(error.value)
     )
     assert "make runtime" in str(error.value) and "training_runtime_archive=true" in str(error.value)
 
@@ -171,7 +172,7 @@ def test_an_instance_that_is_a_folder_never_mounts(s3, published, target, monkey
     assert not os.path.ismount(target)
     assert sorted(path.name for path in target.parent.iterdir()) == ["environment"]
     if published["image"]:
-        assert "a mount would be the machine's" in caplog.text
+        assert "a mount would affect the whole machine" in caplog.text
 
 
 @pytest.mark.parametrize(

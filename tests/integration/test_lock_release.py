@@ -59,7 +59,7 @@ def test_age_alone_breaks_nothing(world: World, monkeypatch: pytest.MonkeyPatch)
         world.lock()
     assert "STALE, last heartbeat 1 h 06 min ago" in str(raised.value)
     assert f"instance {instance} is running" in str(raised.value)
-    assert "end it, keeping what it stored: make kill" in str(raised.value)
+    assert "End it, keeping what it stored: make kill" in str(raised.value)
     assert world.store.read() is not None
 
 
@@ -73,7 +73,7 @@ def test_the_lock_of_a_dead_run_is_released_and_its_late_instance_ended(world: W
     assert world.store.read() is not None
     result = world.lock(run_id=RUN)
     assert (result["changed"], result["status"]) == (True, "lost")
-    assert f"its instance {instance} is terminated, and {late} was never given the run" in result["reason"]
+    assert f"its instance {instance} is terminated, and {late} was never assigned the run" in result["reason"]
     assert world.store.read() is None
     assert world.aws.state(late) == "terminated" and world.aws.state(other) != "terminated"
     archived = json.loads(world.read(RUN, "system-state.json"))
@@ -140,13 +140,13 @@ def test_monitor_says_what_ec2_says_of_a_silent_run(world: World, monkeypatch: p
     state = watch(world, lines, once=True)
     assert (state["final"], state["stale"], state["instance_state"]) == (False, True, "running")
     assert "make kill" in state["next_step"]
-    assert "no sign of life for 6 min 40 s; end it, keeping what it stored: make kill" in lines[0]
+    assert "sent no heartbeat for 6 min 40 s. End it, keeping what it stored: make kill" in lines[0]
     assert f"STALE: no heartbeat for 6 min 40 s, instance {instance} is running" in lines[1]
     world.terminate(instance)
     state = watch(world, lines)
     assert (state["final"], state["status"]) == (True, "lost")
     assert f"its instance {instance} is terminated" in state["error_message"]
-    assert "a launch settles that by itself" in state["error_message"]
+    assert "the next launch reconciles it" in state["error_message"]
     assert world.store.read() is not None  # a monitor only reads
 
 
@@ -155,5 +155,5 @@ def test_monitor_that_cannot_see_does_not_say_failed(world: World, monkeypatch: 
     monkeypatch.setattr("chronos_training.core.cas.ConditionalObject._pause", lambda self, attempt: None)
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
     lines: list[str] = []
-    with pytest.raises(TrainingError, match=r"This says nothing about the run: it goes on without being watched"):
+    with pytest.raises(TrainingError, match=r"This says nothing about the run, which continues unwatched"):
         watch(world, lines, once=True)

@@ -99,7 +99,11 @@ def test_a_network_that_is_lost_is_said_once_and_survived(world: World) -> None:
     try:
         wait_for(lambda: "3/5 training" in world.said, "the first look")
         world.aws.fault("GetObject", "ServiceUnavailable", status=503, times=None)
-        wait_for(lambda: "cannot see the run" in world.said, "the words for a store that does not answer", timeout=60)
+        wait_for(
+            lambda: "cannot read the run's state" in world.said,
+            "the words for a store that does not answer",
+            timeout=60,
+        )
     finally:
         world.aws.clear_faults()
         final = world.store.finish(observed, COMPLETED, None)
@@ -108,7 +112,7 @@ def test_a_network_that_is_lost_is_said_once_and_survived(world: World) -> None:
         eyes.join(timeout=60)
     assert ended and ended[0]["status"] == COMPLETED
     blind = [line for line in world.lines if "cannot see" in line]
-    assert len(blind) == 1 and "says nothing about it" in blind[0]
+    assert len(blind) == 1 and "says nothing about the run" in blind[0]
 
 
 def test_one_look_that_sees_nothing_is_not_a_failed_run(world: World) -> None:

@@ -190,4 +190,4 @@ def test_the_exit_code_tells_how_the_run_ended(world: World) -> None:
 def test_a_failure_that_is_not_the_runs_keeps_the_code_of_ansible(world: World) -> None:
     command = Command(world, None)
     assert command.end() == 2
-    assert "No run is active in local, and there was none before." in command.text
+    assert "No run is active in local, and there has never been one." in command.text

@@ -65,7 +65,7 @@ def test_a_kill_is_worth_more_than_its_output(world: World, full: IO[bytes]) -> 
     process = start(world, "playbooks/kill_training.yml", "-e", "training_kill_force=true", output=full)
     _, said = process.communicate()
     assert process.returncode == 1 and len(said.splitlines()) == 1
-    assert "The output could not be written: No space left on device. This goes on without it: ending" in said
+    assert "The output could not be written: No space left on device. Continuing without it, because ending" in said
     assert world.store.read() is None
     (instance,) = [i for r in world.ec2.describe_instances()["Reservations"] for i in r["Instances"]]
     assert instance["State"]["Name"] == "terminated"

@@ -170,7 +170,7 @@ def test_what_can_hardly_be_meant_is_said_and_what_cannot_be_is_refused(tmp_path
     billions = {
         "model": {"context_length": 140, "d_model": 4096, "d_ff": 16384, "num_layers": 24, "num_heads": 64, "d_kv": 64}
     }
-    with pytest.raises(ConfigurationError, match=r"learning them needs at least .* GB; m5\.large has 9 GB"):
+    with pytest.raises(ConfigurationError, match=r"training them needs at least .* GB; m5\.large has 9 GB"):
         make(tmp_path, billions, instance_types=("m5.large",), volume_gb=1000)
     with pytest.raises(ConfigurationError, match=r"training\.keep_checkpoints: .* the volume has 20 GB"):
         make(tmp_path, billions, instance_types=("x9.huge",))
@@ -206,7 +206,7 @@ def test_a_cap_that_cannot_be_kept_is_refused_before_anything_is_created(tmp_pat
 def test_prices_that_may_be_wrong_are_said_with_what_to_do(tmp_path, monkeypatch):
     monkeypatch.setattr(plan_text, "price_table", lambda: price_table() | {"date": "2020-01-01", "region": "eu-west-1"})
     texts = lines_of(make(tmp_path, **TABLE), "warning")
-    assert "days old (2020-01-01)" in " ".join(texts) and "is of eu-west-1, and this run is in us-east-1" in " ".join(
+    assert "days old (2020-01-01)" in " ".join(texts) and "is for eu-west-1, but this run is in us-east-1" in " ".join(
         texts
     )
     assert texts[-1].strip().endswith("chronos_training.control.refresh_prices --region us-east-1")
@@ -238,12 +238,12 @@ def test_a_volume_smaller_than_the_images_snapshot_is_refused_before_anything_is
     with pytest.raises(ConfigurationError) as error:
         make(tmp_path, volume_gb=14)
     assert "training_launch_volume_gb is 14, and the machine image ami-" in str(error.value)
-    assert "needs at least 15 GB for itself" in str(error.value)
+    assert "itself needs at least 15 GB" in str(error.value)
     assert "Set training_launch_volume_gb to 15 or more" in str(error.value)
     assert make(tmp_path, volume_gb=15).run_spec["instance"]["volume_gb"] == 15
 
 
 def test_an_image_that_is_gone_is_a_sentence(tmp_path):
     plan_account.name_image("ami-0123456789abcdef0")
-    with pytest.raises(TrainingError, match="look at the machine image ami-0123456789abcdef0, which /image names"):
+    with pytest.raises(TrainingError, match="describe the machine image ami-0123456789abcdef0, which /image names"):
         make(tmp_path)

@@ -93,7 +93,7 @@ def test_a_preview_of_an_empty_account_says_what_would_be_made_and_makes_nothing
     status, output = play(aws, "provision_infrastructure", "--check", "--diff")
     assert status == 0, output
     # VPC, gateway, subnets, route table, endpoint, security group; bucket; role, profile; the guard's group and queue, its
-    # role; the policies for people; parameters.
+    # role; the user policies; parameters.
     assert changes(output) == 13
     table = [line.strip() for line in output.splitlines() if "would be created" in line]
     assert len(table) == 19 and any(line.startswith("S3 gateway endpoint") for line in table)
@@ -145,10 +145,12 @@ def test_the_life_of_an_environment(aws: Any) -> None:
     # Somebody let those who watch do more, and nobody run trainings.
     edit_policies_for_people(aws)
     status, output = play(aws, CHECK_ALONE)
-    assert status != 0 and "The policy chronos-training-local-operator allows something else" in output, output
+    assert status != 0 and "The policy chronos-training-local-operator differs from what it should allow" in output, (
+        output
+    )
     assert "ListUploads is missing" in output and "ReadSettings was changed" in output
-    assert "The policy chronos-training-local-monitor allows something else than it should: TakeAll was added" in output
-    assert "Set it right: make provision" in output and "Traceback" not in output
+    assert "The policy chronos-training-local-monitor differs from what it should allow: TakeAll was added" in output
+    assert "Restore it: make provision" in output and "Traceback" not in output
     status, output = play(aws, "provision_infrastructure", "--check", "--diff")
     assert (status, changes(output)) == (0, 1), output
     assert policy_documents(aws)["chronos-training-local-monitor"]["Statement"][-1]["Sid"] == "TakeAll"
@@ -316,7 +318,7 @@ def edit_policies_for_people(aws: Any) -> None:
 
 
 def policy_documents(aws: Any) -> dict[str, Any]:
-    """What the policies for people say; the version in force is the only one but after an edit by hand."""
+    """What the user policies say; the version in force is the only one but after an edit by hand."""
     iam = aws.client("iam")
     return {
         p["PolicyName"]: iam.get_policy_version(PolicyArn=p["Arn"], VersionId=p["DefaultVersionId"])["PolicyVersion"][

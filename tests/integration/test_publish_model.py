@@ -107,9 +107,9 @@ def other(folder: Path) -> None:
 
 
 BAD = [
-    (pickled, "no weights in safetensors: only pytorch_model.bin, which could run any code"),
-    (torn, "model.safetensors is not a whole safetensors file"),
-    (other, "is not of a Chronos model: architectures BertModel"),
+    (pickled, "no weights in safetensors: only pytorch_model.bin, which can run arbitrary code"),
+    (torn, "model.safetensors is not a complete safetensors file"),
+    (other, "does not belong to a Chronos model: architectures BertModel"),
     (lambda folder: (folder / "config.json").unlink(), "has no config.json"),
     (lambda folder: (folder / "config.json").write_text("{"), "is not readable as JSON"),
     (lambda folder: (folder / "model.safetensors").unlink(), "no weights in safetensors: none"),
@@ -130,7 +130,7 @@ def test_bad_names_and_sources_are_refused(s3, model):
         publish(s3, model, name="../x")
     with pytest.raises(ConfigurationError, match="is not a folder with a model"):
         publish(s3, model / "nowhere")
-    with pytest.raises(ConfigurationError, match="belongs to a model of a hub"):
+    with pytest.raises(ConfigurationError, match="applies to models of a hub"):
         publish(s3, model, revision="main")
 
 
@@ -195,6 +195,6 @@ def test_a_model_of_the_hub_is_published_with_its_commit(s3):
 
 @pytest.mark.usefixtures("hub")
 def test_a_model_that_the_hub_does_not_have_is_one_sentence(s3):
-    with pytest.raises(TrainingError, match=r"amazon/none could not be had from the hub: .*404"):
+    with pytest.raises(TrainingError, match=r"amazon/none could not be downloaded from the hub: .*404"):
         publish(s3, "hub:amazon/none")
     assert keys(s3) == set()

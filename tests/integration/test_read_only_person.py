@@ -76,7 +76,7 @@ def holdings(world: World) -> Any:
         ("monitor_training", {"training_monitor_follow": "none"}, f"{RUN}  3/5 training for"),
         ("monitor_training", {"training_monitor_run_id": OLD_RUN}, f"run {OLD_RUN}: completed"),
         ("list_runs", {}, f"{OLD_RUN}  completed"),
-        ("list_runs", {"training_runs_compare": f"{OLD_RUN},{RUN}"}, "nothing differs"),
+        ("list_runs", {"training_runs_compare": f"{OLD_RUN},{RUN}"}, "the runs were launched with the same settings"),
         ("verify_cleanup", {}, f"clean: run {RUN} is active"),
     ],
 )

@@ -126,13 +126,13 @@ def test_what_is_no_longer_in_the_bucket_is_named(account: Any, first: Plan, tmp
 
 def test_what_would_be_another_run_is_refused(account: Any, first: Plan, tmp_path: Path) -> None:
     assert "trained on cpu, and training_launch_device is cuda" in refused(first.run_id, device="cuda")
-    assert "training_launch_config_file cannot be given with it" in refused(first.run_id, config_file="mine.yaml")
-    assert "training_launch_resume_run cannot be given with it" in refused(first.run_id, resume_run=first.run_id)
+    assert "training_launch_config_file cannot be set with it" in refused(first.run_id, config_file="mine.yaml")
+    assert "training_launch_resume_run cannot be set with it" in refused(first.run_id, resume_run=first.run_id)
     assert "is not a run id" in refused("yesterday")
     assert "There is no run 20200101-000000 in local to repeat" in refused("20200101-000000")
     resumed = {**first.run_spec, "resume": {"run_id": "20251231-000000"}}
     put(account, "local/runs/2026/01/01-000000/run_spec.json", resumed)
-    assert "it went on from run 20251231-000000" in refused("20260101-000000")
+    assert "it resumed run 20251231-000000" in refused("20260101-000000")
 
 
 def test_a_probe_is_planned_without_data_and_cannot_be_repeated(account: Any) -> None:

@@ -62,5 +62,7 @@ def test_a_kind_that_is_not_published_is_refused_with_the_command_that_publishes
 
 
 def test_an_unknown_kind_is_refused(project):
-    with pytest.raises(ConfigurationError, match="training_runtime_kind is 'gluon': it is one of chronos, autogluon"):
+    with pytest.raises(
+        ConfigurationError, match="training_runtime_kind is 'gluon', but must be one of chronos, autogluon"
+    ):
         runtime.build_target(project, chosen="current", target="this_machine", kind="gluon")

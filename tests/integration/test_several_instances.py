@@ -73,7 +73,7 @@ def test_a_kill_ends_all_and_takes_every_guard_away(world: LaunchWorld) -> None:
 
 def test_a_launch_that_cannot_go_on_ends_all_that_it_started(world: LaunchWorld) -> None:
     world.aws.fault("CreateSchedule", "AccessDeniedException", "no", status=403, times=None)
-    with pytest.raises(TrainingError, match="arm the outside guard"):
+    with pytest.raises(TrainingError, match="create the termination schedule"):
         world.launch(**TWO)
     assert states(world) == ["terminated"] * 2 and world.lock() is None and world.guards() == []
 
@@ -101,7 +101,7 @@ def test_a_run_is_dead_when_all_its_instances_are(world: LaunchWorld, first: int
 def test_without_its_leader_a_run_is_taken_over_and_its_members_end(world: LaunchWorld) -> None:
     record = world.launch(**TWO)
     end(world, record.instances[0])
-    with pytest.raises(TrainingError, match=r"Its leader is gone, and its other instances end.*make kill"):
+    with pytest.raises(TrainingError, match=r"Its head node is gone, and its workers end.*make kill"):
         world.launch(**TWO, run_id="20260102-030406")
     assert [f.resource.kind for f in verify(SCOPE, 0, world.lines.append).orphans if f.resource.kind == "lock"]
     found = released_by(world.store, world.ec2, PROJECT)
@@ -113,6 +113,6 @@ def test_without_its_leader_a_run_is_taken_over_and_its_members_end(world: Launc
 def test_each_instance_is_ended_by_a_guard_of_its_own(world: LaunchWorld, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(launching, "GUARD_MINUTES", 0)
     record = world.launch(**TWO, deadline_seconds=4.0, user_data=DEAF_USER_DATA)
-    end(world, record.members[0])  # EC2 forgets it in an hour; the leader's guard must not depend on it
+    end(world, record.members[0])  # EC2 forgets it in an hour; the head node's guard must not depend on it
     world.aws.wait_for_state(record.instances[0], "terminated")
     assert guard.list_guards(world.scheduler, ENV) == [] and world.dead_letters() == []

@@ -68,7 +68,7 @@ def test_exactly_the_published_files_arrive(s3, data, program, tmp_path, caplog)
     assert all(done <= total == of for done, of in seen)
     # The log says which of the two did the work.
     assert [record.message for record in caplog.records] == (
-        [] if program else ["s5cmd is not in the agent package: boto3 fetches 3 files"]
+        [] if program else ["s5cmd is not in the agent package: downloading 3 files with boto3"]
     )
 
 
@@ -113,7 +113,7 @@ def test_what_s5cmd_cannot_do_boto3_does(s3, data, tmp_path, caplog):
     with caplog.at_level(logging.WARNING):
         sync(s3, data, tmp_path / "data", Path("/bin/false"))
     assert files(tmp_path / "data") == data
-    assert "s5cmd did not bring everything (it said nothing): 3 files are left to boto3" in caplog.text
+    assert "s5cmd did not download everything (it said nothing): downloading 3 files with boto3 instead" in caplog.text
 
 
 def test_a_program_that_hangs_is_ended(s3, data, tmp_path, monkeypatch, caplog):
@@ -124,7 +124,7 @@ def test_a_program_that_hangs_is_ended(s3, data, tmp_path, monkeypatch, caplog):
     with caplog.at_level(logging.WARNING):
         sync(s3, data, tmp_path / "data", hanging)
     assert files(tmp_path / "data") == data
-    assert "no byte arrived for" in caplog.text
+    assert "no data arrived for" in caplog.text
 
 
 def test_a_stop_ends_the_transfer_at_once(s3, data, tmp_path):
@@ -159,7 +159,7 @@ def test_one_large_object(s3, program, tmp_path):
 def test_a_disk_that_is_too_small_is_said_before_anything_moves(s3, data, tmp_path):
     wanted = Wanted("runtime/env", tmp_path / "env", 1 << 60, "0" * 64)
     with pytest.raises(
-        TrainingError, match=r"GB are free below .* have to be fetched\. Raise training_launch_volume_gb"
+        TrainingError, match=r"GB are free below .* must be downloaded\. Raise training_launch_volume_gb"
     ):
         fetch(s3, BUCKET, [wanted], tmp_path / "fetching", program=ABSENT)
 

@@ -104,7 +104,7 @@ KINDS = {
 def test_an_empty_account_is_clean(world: World) -> None:
     result = world.cleanup()
     assert (result["clean"], result["changed"], result["orphans"]) == (True, False, [])
-    assert "clean: nothing is running, no orphan in us-east-1" in world.said
+    assert "clean: nothing is running, no orphans in us-east-1" in world.said
     assert world.fix()["ended"] == []
 
 
@@ -171,7 +171,7 @@ def test_a_volume_of_ours_on_a_foreign_instance_is_told_and_left(world: World) -
     tags = world.spec("volume", world.tags())
     volume = world.ec2.create_volume(AvailabilityZone=zone, Size=8, TagSpecifications=tags)["VolumeId"]
     world.ec2.attach_volume(VolumeId=volume, InstanceId=foreign, Device="/dev/sdf")
-    with pytest.raises(TrainingError, match=f"attached to {foreign}, which is not provably ours"):
+    with pytest.raises(TrainingError, match=f"attached to {foreign}, which we cannot prove to be ours"):
         world.fix()
     assert volume in world.volumes() and world.aws.state(foreign) == "running"
 
@@ -182,12 +182,12 @@ def test_an_active_run_is_shown_and_never_touched(world: World) -> None:
     guards = schedule(world, RUN)
     mine_upload = upload(world, f"{ENV}/runs/2026/01/02-030405/models/big.bin")
     assert world.cleanup()["active_run"] == RUN
-    assert f"clean: run {RUN} is active, no orphan" in world.said
+    assert f"clean: run {RUN} is active, no orphans" in world.said
     assert f"run {RUN} of ann@laptop (pid 42): step running" in world.said
 
     old_volume, nameless = world.volume(), world.volume(world.tags(""))
     stray = world.instance()
-    with pytest.raises(TrainingError, match=rf"{nameless}.*carries no RunId, and run {RUN} may be using it"):
+    with pytest.raises(TrainingError, match=rf"{nameless}.*it has no RunId tag, and run {RUN} may be using it"):
         world.fix()
     assert world.aws.state(mine) in {"pending", "running"} and world.aws.state(stray) == "terminated"
     assert old_volume not in world.volumes() and nameless in world.volumes()

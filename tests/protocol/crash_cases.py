@@ -128,7 +128,7 @@ def _dead(done: Done) -> str:
     for line in done.said:
         match = re.search(r"was dead \((.*)\); its state was archived as (\w+)", line)
         if match:
-            why = re.sub(r"i-[0-9a-f]+ ", "", match[1]).split(", and it gave")[0]
+            why = re.sub(r"i-[0-9a-f]+ ", "", match[1]).split(", and it sent")[0]
             return f"run before archived as {match[2]} ({why}), "
     return ""
 
@@ -151,7 +151,7 @@ def _verify(world: World) -> str:
 
 
 def _watch(world: World) -> str:
-    """The watcher's next look, on the machine that still runs (of several the leader)."""
+    """The watcher's next look, on the machine that still runs (of several the head node)."""
     for instance_id in [world.leader()] if world.see().instances else []:
         run_id = world.see().instances[instance_id]
         done = world.run("watch", on=instance_id)
@@ -175,13 +175,13 @@ def _dies_then(follow: Callable[[World], str]) -> Callable[[World], str]:
 
 
 def _leader_dies_then(follow: Callable[[World], str]) -> Callable[[World], str]:
-    """The leader's machine dies with the process, and its member lives; then comes the next command."""
+    """The head node's machine dies with the process, and its member lives; then comes the next command."""
 
     def dies(world: World) -> str:
         leader = world.leader()
         world.ec2.terminate_instances(InstanceIds=[leader])
         world.aws.wait_for_state(leader, "terminated", PATIENCE)
-        return f"the leader dies; {follow(world)}"
+        return f"the head node dies; {follow(world)}"
 
     return dies
 
@@ -240,7 +240,7 @@ def _in_turn(call: int, moment: int) -> str:
 
 
 def _watcher_or_leaders_death(call: int, moment: int) -> str:
-    """The leader lives on and its watcher comes, or it dies while its member lives."""
+    """The head node lives on and its watcher comes, or it dies while its member lives."""
     return f"leader dies, {('kill', 'verify')[call % 2]}" if MOMENTS[moment] == "after" else "watch"
 
 

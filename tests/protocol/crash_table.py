@@ -22,14 +22,14 @@ TITLES = {
     "kill": "Kill with `force` of a run that its instance has claimed (on the controller)",
     "claim": "The boot claim and the first heartbeat (on the instance)",
     "cleanup": "Cleanup of a completed run (on the instance)",
-    "cleanup_two": "Cleanup of a completed run on two instances (on the leader)",
+    "cleanup_two": "Cleanup of a completed run on two instances (on the head node)",
     "watcher": "The watcher, ending a run whose pipeline died (on the instance)",
 }
 HEAD = """# A crash at every boundary
 
 Written by the test run (`python -m tests.protocol.crash_table`); `make test` checks that no boundary of the present code is
 missing, `make test-protocol` plays every row. In each row the process got SIGKILL **before** the request left, after it
-was **sent** (nobody read the answer), or **after** the answer was read. "Found" is what was there then. "Settled by" is
+was **sent** (nobody read the answer), or **after** the answer was read. "Found" is what was there then. "Reconciled by" is
 what happened next, in order: an instance that had started tries to claim its run, the next command comes (launch, kill
 and verify_cleanup with `fix`, in turn; on the instance its watcher, or the machine dies too), and at the end a kill if
 anything is left. After each row nothing was left: no instance, volume, network interface, schedule or lock; and each
@@ -44,7 +44,7 @@ def key(boundary: Boundary) -> tuple[str, str, str]:
 
 def section(command: str, rows: list[Row]) -> str:
     """Return one command's part of the table as Markdown."""
-    lines = [f"## {TITLES[command]}", "", "| call | killed | found | settled by |", "|---|---|---|---|"]
+    lines = [f"## {TITLES[command]}", "", "| call | killed | found | reconciled by |", "|---|---|---|---|"]
     lines += [f"| {r.boundary.call} | {r.boundary.moment} | {r.found} | {r.settled} |" for r in rows]
     return "\n".join(lines) + "\n"
 

@@ -106,7 +106,7 @@ def test_a_permission_that_is_missing_is_said_as_such(small_s3):
 
 
 def test_a_passing_fault_is_no_verdict(small_s3):
-    with pytest.raises(TrainingError, match=r"Could not try whether .* Try again"):
+    with pytest.raises(TrainingError, match=r"Could not test whether .* Try again"):
         probe(small_s3(answer=503))
 
 

@@ -140,7 +140,7 @@ def test_a_record_that_cannot_be_stored_fails_no_run_and_comes_later(world):
     assert whole_run.wait_for_end(world, SECONDS)
     assert world.aws.faults() == []
     assert tuple(records(world)) == RECORDS
-    assert "preflight.json not stored, will be tried again" in log(world)
+    assert "preflight.json not stored; will retry" in log(world)
 
 
 def log(world: World) -> str:

@@ -97,13 +97,16 @@ def test_the_whole_cycle(world):
 
     verdict = look()
     assert verdict.clean and "clean: nothing is running" in table(verdict)[-1]
-    assert f"going: instance {first} (shutting-down, run {run_id}): EC2 has accepted its termination" in "\n".join(
-        table(verdict)
+    assert (
+        f"terminating: instance {first} (shutting-down, run {run_id}): EC2 has accepted its termination"
+        in "\n".join(table(verdict))
     )
     assert {f.resource.kind for f in verdict.going} == {"instance", "volume", "network interface"}
 
     again = world.launch()
-    assert again.exit == 0 and f"going: {first} (shutting-down, run {run_id}); this run starts beside it" in again.said
+    assert (
+        again.exit == 0 and f"going: {first} (shutting-down, run {run_id}); this run starts alongside it" in again.said
+    )
     second = again.result["instance_id"]
     assert world.boot() == ["claims"]
     assert look().active.record.run_id == world.last_run
@@ -127,7 +130,7 @@ def test_the_leader_of_several_waits_for_no_member(world):
     assert world.run("end", on=world.leader(), status="completed").exit == 0
     seen = world.see()
     assert (seen.state, seen.schedules, world.states()[member]) == (None, 0, "shutting-down")
-    wait_for(lambda: going(world), "the leader's power-off", SECONDS)
+    wait_for(lambda: going(world), "the head node's power-off", SECONDS)
     assert look().clean
 
 
@@ -167,5 +170,5 @@ def test_a_launch_waits_for_its_place_in_the_quota(world):
     )
     said = next(line for line in launched.said if line.endswith("waiting for that"))
     assert f"{first} (m5.large, shutting-down, run" in said
-    assert "still counts against this quota until it is terminated" in said
+    assert "still counts against this quota until terminated" in said
     assert world.see().state["attempt"] == 2

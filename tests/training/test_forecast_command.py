@@ -144,7 +144,7 @@ def test_levels_that_were_not_learnt_are_refused_with_the_learnt_ones(
     words = ["--data", data, "--output", tmp_path / "f.csv", "--levels", "0.01,0.5"]
     for family in ("chronos2", "chronos_bolt"):
         said = refusal(capsys, "forecast", models[family], *words)
-        assert "0.01 is none of the levels" in said and "0.1, 0.2" in said and "forecast.quantile_levels" in said
+        assert "0.01 is not among the levels" in said and "0.1, 0.2" in said and "forecast.quantile_levels" in said
     said = refusal(capsys, "forecast", models["chronos_t5"], *words)
     assert "5 sample paths" in said and "model.samples 100" in said
     assert not (tmp_path / "f.csv").exists()
@@ -207,7 +207,7 @@ def test_covariates_and_all_targets_are_used(
         ("promo", [], "needs promo (known covariates)"),
         ("second", [], "column second is missing"),
         ("", ["--target", "third"], "forecasts target, second"),
-        ("", ["--known", "absent.csv"], "absent.csv: there is no such file"),
+        ("", ["--known", "absent.csv"], "absent.csv: no such file"),
         ("", ["--prediction-length", "0"], "must be 1 or more"),
     ],
 )
@@ -259,7 +259,7 @@ def test_a_stored_recalibration_is_applied(data: Path, tmp_path: Path, capsys: p
     capsys.readouterr()
     assert not forecast(model, data, tmp_path / "c.csv", "--levels", "0.2,0.5").empty
     assert (
-        "Not recalibrated: the model's recalibration is of the quantiles 0.1, 0.5, 0.9 alone" in capsys.readouterr().out
+        "Not recalibrated: the model's recalibration covers only the quantiles 0.1, 0.5, 0.9" in capsys.readouterr().out
     )
 
 

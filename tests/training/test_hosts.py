@@ -115,7 +115,7 @@ def test_two_hosts_learn_what_one_learns_from_the_whole_batch(
     # Equal to one process with the summed batch: had both drawn the same windows, it would be another loss.
     assert losses(led) == pytest.approx(losses(tmp_path / "one"), rel=2e-3)
     assert (led / "report.html").exists()
-    # The leader alone writes results, wherever rank 0 is; the other has its copy of the checkpoints.
+    # The head node alone writes results, wherever rank 0 is; the other has its copy of the checkpoints.
     assert {path.name for path in other.iterdir()} == {"checkpoints", "progress.json"}
     assert {path.name for path in (other / "checkpoints").iterdir()} == {"checkpoint-6", "checkpoint-8"}
 
@@ -136,17 +136,17 @@ def test_a_lost_process_and_a_resume_on_other_hosts_give_the_same_weights(
     worker(processes[1], rank=1).kill()
     for process, output in zip(processes, cut, strict=True):
         assert process.wait(240) == 0, said(output)
-    assert "going on from checkpoint-" in said(cut[0])
+    assert "resuming from checkpoint-" in said(cut[0])
     found = weights(cut[0])
     assert all((expected[name] == found[name]).all() for name in expected)
 
-    # Elsewhere only the leader's files are there, without the generators of the other's processes; and one host has
+    # Elsewhere only the head node's files are there, without the generators of the other's processes; and one host has
     # more than the other, as after a loss between two moves.
     for step, targets in ((160, later), (180, later[:1])):
         for target in targets:
             shutil.copytree(whole[0] / f"checkpoints/checkpoint-{step}", target / f"checkpoints/checkpoint-{step}")
     hosts.train(spec, data, later)
-    assert "going on from checkpoint-160" in said(later[0])
+    assert "resuming from checkpoint-160" in said(later[0])
     found = weights(later[0])
     assert all((expected[name] == found[name]).all() for name in expected)
 
@@ -154,4 +154,4 @@ def test_a_lost_process_and_a_resume_on_other_hosts_give_the_same_weights(
 def test_a_program_that_was_not_told_where_to_meet_says_so(data: Path, tmp_path: Path) -> None:
     done = start(spec_of(tmp_path, 2, {}, TRAINING), data, tmp_path / "o")
     assert done.returncode == 2 and "Traceback" not in done.stderr
-    assert "was not told where they meet" in done.stderr and "run.instances to 1" in done.stderr
+    assert "was not told their rendezvous address" in done.stderr and "run.instances to 1" in done.stderr

@@ -238,7 +238,7 @@ def test_no_checkpoint_holds_a_loss_that_is_no_number(
         return out
 
     monkeypatch.setattr(Chronos2Model, "forward", broken)
-    with pytest.raises(TrainingError, match="no number any more at step 8"):
+    with pytest.raises(TrainingError, match="no longer a number at step 8"):
         train(data, tmp_path / "a", tiny(training={"log_every_steps": 100, "checkpoint_every_steps": 100}))
     assert checkpoints.steps_in(tmp_path / "a/checkpoints") == []
 
@@ -254,10 +254,10 @@ def test_a_loss_that_is_no_number_ends_the_run_with_advice(
         return out
 
     monkeypatch.setattr(Chronos2Model, "forward", broken)
-    with pytest.raises(TrainingError, match=r"no number any more at step 1\. Lower training\.learning_rate"):
+    with pytest.raises(TrainingError, match=r"no longer a number at step 1\. Lower training\.learning_rate"):
         train(data, tmp_path / "a", tiny())
     with pytest.raises(
-        TrainingError, match=r"computes in bf16, .*: set training\.precision to fp32\. If that is not it, lower"
+        TrainingError, match=r"computes in bf16, .*: set training\.precision to fp32\. If that does not help, lower"
     ):
         train(data, tmp_path / "b", tiny(training={"precision": "bf16"}))
 

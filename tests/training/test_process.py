@@ -87,8 +87,8 @@ def test_weights_that_are_not_as_configured_are_one_sentence(finished: Path, dat
     (tmp_path / "empty").mkdir()
     cases = [
         (adopted(), tmp_path / "empty", "is not a Chronos-2 model that can be loaded"),
-        (adopted(patch_size=14), finished / "models/tiny", "model.patch_size is 14, and the model in"),
-        (adopted(), None, "no folder with weights was given"),
+        (adopted(patch_size=14), finished / "models/tiny", "model.patch_size is 14, but the model in"),
+        (adopted(), None, "gives no folder with weights"),
     ]
     for config, folder, said in cases:
         spec = write_spec(tmp_path / "run_spec.json", config)

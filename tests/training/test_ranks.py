@@ -64,7 +64,7 @@ def test_a_lost_process_starts_again_from_the_checkpoint(data: Path, tmp_path: P
     finally:
         process.kill()
     text = (tmp_path / "log").read_text()
-    assert "going on from checkpoint-" in text
+    assert "resuming from checkpoint-" in text
     one, two = weights(tmp_path / "whole"), weights(tmp_path / "cut")
     assert all((one[name] == two[name]).all() for name in one)
 

@@ -31,12 +31,12 @@ def test_narrow_limits_make_finer_bins_for_upstream_too(tmp_path: Path) -> None:
 def test_the_limits_of_a_model_that_is_trained_further_must_be_its_own(tmp_path: Path) -> None:
     T5().save(T5().build(tiny(model=NARROW)), tmp_path / "model")
     T5().load(tmp_path / "model", tiny(model=NARROW))
-    with pytest.raises(ConfigurationError, match=r"model\.high_limit is 15\.0, and the model in .* has 2\.0"):
+    with pytest.raises(ConfigurationError, match=r"model\.high_limit is 15\.0, but the model in .* has 2\.0"):
         T5().load(tmp_path / "model", tiny(model=NARROW | {"high_limit": 15.0}))
     config = json.loads((tmp_path / "model/config.json").read_text())
     config["chronos_config"]["tokenizer_kwargs"] = {"bins": 4}
     (tmp_path / "model/config.json").write_text(json.dumps(config))
-    with pytest.raises(ConfigurationError, match="has a tokenizer that is not upstream's"):
+    with pytest.raises(ConfigurationError, match="has a tokenizer other than the one upstream uses"):
         T5().load(tmp_path / "model", tiny(model=NARROW))
 
 

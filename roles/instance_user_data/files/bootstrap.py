@@ -118,10 +118,11 @@ def set_right(run, date):
         clock_error, forward = now - time.time(), now > time.time()
         if abs(clock_error) < 60:
             return
-        print("bootstrap: this clock is %.0f s off S3's; using S3's" % clock_error, flush=True)
+        print("bootstrap: this clock is %.0f s off S3's; using S3's time" % clock_error, flush=True)
         if Path("/") != ROOT:
             return
-        # logind keeps the armed power-off by this clock. It has to stay as far away, and never come sooner in between.
+        # logind keeps the scheduled power-off by this clock. It has to stay as far away, and never come sooner in
+        # between.
         left = run["poweroff_minutes"] - (time.monotonic() - booted_at()) / 60
         arm_power_off(left + max(0, clock_error) / 60)
         done = subprocess.run(["date", "-s", "@%d" % now], capture_output=True).returncode == 0
@@ -196,7 +197,7 @@ def fetch(run):
             return 0
         except ERRORS as error:
             print("bootstrap: %s" % error, flush=True)
-        # A corrupt agent does not mend itself either, but somebody may publish it anew; ten minutes cost little.
+        # A corrupt agent does not mend itself either, but somebody may publish it again; ten minutes cost little.
         if time.monotonic() - started > PATIENCE:
             print("bootstrap: giving up", flush=True)
             ship_logs(run)

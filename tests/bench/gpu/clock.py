@@ -91,7 +91,7 @@ class CallbackWith(TrainerCallback):  # type: ignore[misc]
 
 
 def memory(device: str) -> float | None:
-    """Return the most memory of the GPU that tensors had since the last call, in GB, and begin anew. None on a CPU."""
+    """Return the most memory of the GPU that tensors had since the last call, in GB, and start over. None on a CPU."""
     import torch
 
     if device != "cuda":

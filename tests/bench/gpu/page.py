@@ -180,7 +180,8 @@ def _resume(found: Json) -> list[str]:
     return [
         "## Exact resume",
         "",
-        "With dropout: whether a second run from the same seed, and one that was stopped half-way and gone on with, end with the same",
+        "With dropout: whether a second run from the same seed, and one that was stopped half-way and resumed, end "
+        "with the same",
         "hash of all weights. With torch's deterministic algorithms (`CUBLAS_WORKSPACE_CONFIG=:4096:8`) it is tried only where it",
         "does not hold without them; our loop does not set them.",
         "",

@@ -35,7 +35,7 @@ Scenarios: {scenarios}.
 
 ## What each rule is good for
 
-Each rule is taken away in turn. What follows is the shortest way to the violation that the explorer then finds.
+Each rule is removed in turn. What follows is the shortest way to the violation that the explorer then finds.
 """
 
 

@@ -66,7 +66,7 @@ class Removal(NamedTuple):
 REMOVALS = (
     Removal("the instance claims the run before it works", Safeguards(boot_claim=False), (LAUNCH,), NONE, RESULTS),
     Removal(
-        "a run is claimed by one instance (second line behind the ClientToken, which is taken away too)",
+        "a run is claimed by one instance (second line behind the ClientToken, which is removed too)",
         Safeguards(claim_is_once=False, client_token=False),
         (LAUNCH,),
         LOST_ANSWER,

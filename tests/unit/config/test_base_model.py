@@ -45,7 +45,7 @@ def test_a_published_t5_brings_its_bins():
         ({"context_length": 224}, {"context_length": 448}, "model.context_length: 448 is more than"),
         ({"longest_prediction": 16}, {"context_length": 448}, "forecast.prediction_length: 28 is more than"),
         ({}, {"context_length": 378}, "must be a multiple of patch_size (16), for example 368 or 384"),
-        ({"levels": [0.1, 0.9]}, {"context_length": 448}, "0.2 is none of the model's levels: 0.1, 0.9"),
+        ({"levels": [0.1, 0.9]}, {"context_length": 448}, "0.2 is not among the model's levels: 0.1, 0.9"),
     ],
 )
 def test_what_does_not_fit_the_model_is_refused(settings, model, said):
@@ -55,15 +55,15 @@ def test_what_does_not_fit_the_model_is_refused(settings, model, said):
 
 
 def test_another_family_is_refused():
-    with pytest.raises(ConfigurationError, match=r"is a model of family chronos_bolt, and model\.family is chronos2"):
+    with pytest.raises(ConfigurationError, match=r"is a model of family chronos_bolt, but model\.family is chronos2"):
         adopt(config(), {**PUBLISHED, "family": "chronos_bolt"})
 
 
 @pytest.mark.parametrize(
     ("model", "said"),
     [
-        ({"initialization": "pretrained"}, "base names the published model"),
-        ({"base": "chronos-2"}, "base is for initialization pretrained only"),
+        ({"initialization": "pretrained"}, "base must name the published model"),
+        ({"base": "chronos-2"}, "base applies to initialization pretrained only"),
     ],
 )
 def test_base_and_initialization_belong_together(model, said):

@@ -30,15 +30,15 @@ def test_series_exactly_long_enough_and_one_too_short() -> None:
     check_against_dataset(config, {**MANIFEST, "shortest_series": need})
     # Half of what there is: a history that fills a series leaves it one origin.
     message = refuse({}, {"shortest_series": need - 1})
-    assert "take 182 or less: with 364, the most that fits, that series has 14 origins" in message
-    assert "learnt by heart" in message
+    assert "use 182 or less: with 364, the most that fits, that series has 14 origins" in message
+    assert "memorized" in message
 
 
 def test_context_longer_than_the_series() -> None:
     message = refuse({"model": {"context_length": 8190}}, {})
     assert "model.context_length: 8190 is longer than the series allow" in message
     assert "7305 observations" in message
-    assert "take 3570 or less: with 7154, the most that fits, that series has 12 origins" in message
+    assert "use 3570 or less: with 7154, the most that fits, that series has 12 origins" in message
 
 
 def test_held_out_part_leaves_nothing() -> None:
@@ -48,12 +48,14 @@ def test_held_out_part_leaves_nothing() -> None:
 
 def test_unknown_target_names_the_nearest() -> None:
     message = refuse({"dataset": {"targets": ["targe"]}}, {})
-    assert "dataset.targets: 'targe' is no target column" in message
+    assert "dataset.targets: 'targe' is not a target column" in message
     assert "Did you mean 'target'?" in message
 
 
 def test_other_dataset() -> None:
-    assert "'births' is configured, but the manifest is of 'birthdays'" in refuse({"dataset": {"name": "births"}}, {})
+    assert "'births' is configured, but the manifest belongs to 'birthdays'" in refuse(
+        {"dataset": {"name": "births"}}, {}
+    )
 
 
 def test_season_without_two_seasons_of_history() -> None:
@@ -105,7 +107,7 @@ def test_a_minimum_that_the_data_pass_is_refused_and_one_that_they_keep_is_sugge
     )
     manifest = {**MANIFEST, "longest_series": 7305, "lowest": {"target": 0.0}}
     check_against_dataset(TrainingConfig.model_validate(config), manifest)
-    told = "forecast.minimum: 0 keeps them from it"
+    told = "set forecast.minimum: 0"
     assert any(told in one for one in suggestions(TrainingConfig(), manifest))
     assert not any(told in one for one in suggestions(TrainingConfig.model_validate(config), manifest))
     assert not any(told in one for one in suggestions(TrainingConfig(), {**manifest, "lowest": {"target": -2.5}}))

@@ -17,5 +17,5 @@ def test_what_the_device_can_do(precision: str, device: str) -> None:
 def test_fp16_needs_a_gpu() -> None:
     config = TrainingConfig.model_validate({"training": {"precision": "fp16"}})
     check_device(config, "cuda")
-    with pytest.raises(ConfigurationError, match=r"training\.precision: fp16 needs a GPU, and the device is cpu"):
+    with pytest.raises(ConfigurationError, match=r"training\.precision: fp16 needs a GPU, but the device is cpu"):
         check_device(config, "cpu")

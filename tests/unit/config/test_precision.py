@@ -29,11 +29,11 @@ def test_auto_on_a_cpu_is_fp32() -> None:
 @pytest.mark.parametrize("family", FAMILIES)
 def test_fp16_is_taken_when_it_is_asked_for_and_what_is_known_is_said(family: str) -> None:
     found = precision(configured("fp16", family), "cuda", *T4)
-    assert found.numbers == "fp16" and "are known to leave the range of fp16 (65,504)" in found.warning
+    assert found.numbers == "fp16" and "are known to exceed the range of fp16 (65,504)" in found.warning
 
 
 def test_emulated_bf16_is_said_to_be_slow() -> None:
-    assert "the T4 computes it by emulation" in precision(configured("bf16"), "cuda", 7, "the T4").warning
+    assert "the T4 emulates it" in precision(configured("bf16"), "cuda", 7, "the T4").warning
     assert not precision(configured("bf16"), "cuda", 8, "the A10G").warning
     assert not precision(configured("bf16"), "cpu").warning
 
@@ -42,9 +42,9 @@ def test_the_plan_names_each_choice_of_the_types_once() -> None:
     found = [one.sentence for one in planned(configured(), "cuda", ["g4dn.xlarge", "g5.xlarge", "g5.2xlarge"])]
     assert [sentence.split(",")[0] for sentence in found] == [
         "fp32: the T4 has no bf16",
-        "bf16: the A10G has it",
+        "bf16: the A10G supports it",
     ]
     assert [one.sentence for one in planned(configured(), "cuda", ["x9.large"])] == [
-        "auto: bf16 if the GPU has it, else fp32"
+        "auto: bf16 if the GPU supports it, else fp32"
     ]
     assert [one.numbers for one in planned(configured(), "cpu", ["m5.large", "m5.xlarge"])] == ["fp32"]

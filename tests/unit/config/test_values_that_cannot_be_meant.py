@@ -88,7 +88,7 @@ def test_billions_of_parameters_are_refused_where_they_cannot_learn() -> None:
     assert memory is not None and learning_bytes(config) > 80e9
     with pytest.raises(
         ConfigurationError,
-        match=r"model\.d_model: 4096 with 24 layers .* learning them needs at least .* GB; m5\.large has 9 GB",
+        match=r"model\.d_model: 4096 with 24 layers .* training them needs at least .* GB; m5\.large has 9 GB",
     ):
         check_memory(config, memory, "m5.large", shared=True)
     with pytest.raises(
@@ -133,5 +133,5 @@ def test_a_context_of_padding_is_said() -> None:
 def test_a_rank_that_is_not_low() -> None:
     content = {"model": {"initialization": "pretrained", "base": "x"}, "training": {"method": "lora", "lora_rank": 64}}
     published = {"family": "chronos2", "settings": {"d_model": 64}}
-    with pytest.raises(ConfigurationError, match=r"training\.lora_rank: 64 is no low rank .* at most 63"):
+    with pytest.raises(ConfigurationError, match=r"training\.lora_rank: 64 is not a low rank .* at most 63"):
         adopt(TrainingConfig.model_validate(content), published)

@@ -13,7 +13,7 @@ from chronos_training.core.errors import TrainingError
 @pytest.mark.parametrize(
     ("ours", "said"),
     [
-        (["mine"], r"it is this account's, and permission for s3:ListBucket is missing"),
+        (["mine"], r"it belongs to this account, so permission for s3:ListBucket is missing"),
         (["other"], r"it belongs to another account\. Set training_bucket to another name"),
         (None, r"belongs to another account \(then set training_bucket to another name\), or s3:ListBucket is missing"),
     ],

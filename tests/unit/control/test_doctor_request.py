@@ -23,4 +23,4 @@ def test_what_an_ec2_without_dry_runs_started_is_ended_at_once():
         stub.add_response("terminate_instances", {}, {"InstanceIds": ["i-1"]})
         said = request._try(ec2, order, place)
         stub.assert_no_pending_responses()
-    assert "started i-1, which was ended at once" in said
+    assert "started i-1, which was terminated at once" in said

@@ -53,16 +53,16 @@ def test_what_can_be_changed_is_let_through(wish: Wish) -> None:
 @pytest.mark.parametrize(
     ("found", "wish", "said"),
     [
-        (FOUND, replace(WISH, names=replace(NAMES, region="eu-west-1")), "was made in us-east-1"),
-        (FOUND, replace(WISH, names=replace(NAMES, tags={**TAGS, "Project": "Q"})), "was made as P (vpc-1)"),
+        (FOUND, replace(WISH, names=replace(NAMES, region="eu-west-1")), "was provisioned in us-east-1"),
+        (FOUND, replace(WISH, names=replace(NAMES, tags={**TAGS, "Project": "Q"})), "was provisioned as P (vpc-1)"),
         (FOUND, replace(WISH, names=replace(NAMES, bucket="b-2")), "environment dev has its data in the-bucket"),
         (replace(FOUND, bucket_region="eu-west-1"), WISH, "The bucket the-bucket is in eu-west-1"),
-        (FOUND, replace(WISH, cidr="10.50.0.0/16"), "AWS does not change the range of a VPC"),
+        (FOUND, replace(WISH, cidr="10.50.0.0/16"), "AWS cannot change the range of a VPC"),
         (FOUND, replace(WISH, ranges=RANGES[:1]), "lacks 10.40.16.0/20 of the subnet subnet-2"),
         (
             FOUND,
             replace(WISH, zones=("us-east-1a", "us-east-1c")),
-            "the subnet subnet-1 lies in us-east-1b: AWS moves no",
+            "the subnet subnet-1 lies in us-east-1b: AWS cannot move a",
         ),
     ],
 )
@@ -89,7 +89,7 @@ def test_a_subnet_keeps_its_zone_and_a_new_one_gets_one_that_has_none() -> None:
 
 
 def test_too_few_zones_are_told() -> None:
-    with pytest.raises(ConfigurationError, match="has 2 ranges and there are 1 zones"):
+    with pytest.raises(ConfigurationError, match="has 2 ranges, but there are only 1 zones"):
         in_place.zones(Found(zones=("us-east-1a",)), WISH)
 
 

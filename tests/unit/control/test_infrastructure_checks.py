@@ -281,12 +281,12 @@ def _monitor_untagged(seen: Survey) -> None:
 @pytest.mark.parametrize(
     ("spoil", "said"),
     [
-        (_second_vpc, "There are 2 VPCs"),
+        (_second_vpc, "2 VPCs are tagged"),
         (_one_zone, "1 availability zone"),
-        (_private_subnet, "gives no public address"),
+        (_private_subnet, "assigns no public address"),
         (_lost_association, "is not associated"),
         (_blackhole, "no working route to the internet gateway"),
-        (_endpoint_elsewhere, "does not lead S3 traffic to the gateway endpoint"),
+        (_endpoint_elsewhere, "does not route S3 traffic to the gateway endpoint"),
         (_endpoint_of_another_region, "serves com.amazonaws.eu-west-1.s3"),
         (_ssh_open, "has inbound rules from elsewhere"),
         (_another_group_let_in, "has inbound rules from elsewhere"),
@@ -296,22 +296,25 @@ def _monitor_untagged(seen: Survey) -> None:
         (_no_tls, "has policy None"),
         (_lifecycle_gone, "has lifecycle None"),
         (_administrator, "AdministratorAccess"),
-        (_wider_policy, "are not the one it needs"),
+        (_wider_policy, "which are not what it needs"),
         (_trusts_others, "not by ec2.amazonaws.com alone"),
         (_empty_profile, "holds no role"),
         (_stale_parameter, "says vpc-of-last-year"),
         (_guard_role_gone, f"The role {NAMES.guard_role} does not exist"),
-        (_guard_for_all_accounts, "may be used by schedules of other accounts"),
-        (_guard_ends_everything, f"of the role {NAMES.guard_role} (training-guard) are not the one it needs"),
-        (_no_guard_group, f"schedule group {NAMES.guard_group} of the outside guard does not exist"),
-        (_no_guard_queue, f"queue {NAMES.guard_queue} of the outside guard does not exist"),
+        (_guard_for_all_accounts, "Schedules of other accounts may use the role"),
+        (
+            _guard_ends_everything,
+            f"The role {NAMES.guard_role} has the inline policies training-guard, which are not what it needs",
+        ),
+        (_no_guard_group, f"schedule group {NAMES.guard_group} of the termination schedules does not exist"),
+        (_no_guard_queue, f"queue {NAMES.guard_queue} of the termination schedules does not exist"),
         (_queue_in_clear, f"queue {NAMES.guard_queue} is not encrypted"),
-        (_queue_without_tls, f"queue {NAMES.guard_queue} takes requests without TLS"),
+        (_queue_without_tls, f"queue {NAMES.guard_queue} accepts requests without TLS"),
         (_queue_untagged, f"queue {NAMES.guard_queue} lacks the mandatory tags"),
         (_operator_gone, f"policy {NAMES.people[0]} does not exist"),
         (
             _operator_edited,
-            f"policy {NAMES.people[0]} allows something else than it should: More was added. What it should allow",
+            f"policy {NAMES.people[0]} differs from what it should allow: More was added. The intended policy",
         ),
         (_monitor_untagged, f"policy {NAMES.people[-1]} lacks the mandatory tags"),
         (_untagged, "igw-1 lacks the mandatory tags"),
@@ -325,7 +328,7 @@ def test_each_broken_property_is_named(spoil: Callable[[Survey], Any], said: str
 
 def test_an_empty_account_is_described_without_a_crash() -> None:
     said = " ".join(judge(Survey()))
-    assert "There are 0 VPCs" in said and f"The bucket {NAMES.bucket} does not exist" in said
+    assert "0 VPCs are tagged" in said and f"The bucket {NAMES.bucket} does not exist" in said
 
 
 def test_a_state_file_or_a_living_instance_is_an_active_run() -> None:
@@ -351,8 +354,8 @@ def test_what_aws_does_not_tell_everywhere_yet_is_read_again_and_said():
     seen, wrong = checks.read_back(lambda: (Survey(), told.pop(0)), 30, said.append, pauses.append)
     assert wrong == [] and told == [] and seen == Survey()
     assert said == [
-        "not yet as it was made: The role has no policy. (and 1 more) AWS may need some seconds; reading again",
-        "not yet as it was made: A parameter is missing. AWS may need some seconds; reading again",
+        "not as configured yet: The role has no policy. (and 1 more) AWS may need a few seconds; reading again",
+        "not as configured yet: A parameter is missing. AWS may need a few seconds; reading again",
     ]
     assert pauses == [checks.PAUSE_SECONDS] * 2
 

@@ -56,7 +56,7 @@ def test_a_value_that_is_no_choice(value, said):
 def test_what_has_to_be_given():
     role = [ROLES["training_model"]]
     (said,) = inputs.missing(role, {"training_model_name": "births"})
-    assert said == "training_model_source has to be given: The folder of a model, or hub:owner/name."
+    assert said == "training_model_source is required: The folder of a model, or hub:owner/name."
     assert inputs.missing(role, {"training_model_name": "births", "training_model_source": "x"}) == []
 
 

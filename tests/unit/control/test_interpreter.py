@@ -40,7 +40,7 @@ def test_folder_without_python(tmp_path):
 )
 def test_another_platform(folder, program):
     (folder / "bin/python3.11").write_bytes(program)
-    with pytest.raises(ConfigurationError, match="not a program for x86_64 Linux"):
+    with pytest.raises(ConfigurationError, match="not an x86_64 Linux program"):
         interpreter.from_folder(folder)
 
 
@@ -52,13 +52,13 @@ def test_too_new_glibc_in_the_library(folder):
 
 def test_unknown_patch_release(folder):
     (folder / "include/python3.11/patchlevel.h").unlink()
-    with pytest.raises(ConfigurationError, match="does not tell its exact Python version"):
+    with pytest.raises(ConfigurationError, match="does not say its exact Python version"):
         interpreter.from_folder(folder)
 
 
 def test_this_machines_python_is_not_for_other_machines(tmp_path):
     with pytest.raises(
-        ConfigurationError, match="'current', a copy of this machine's Python, and the target is linux-x86_64"
+        ConfigurationError, match="'current', a copy of this machine's Python, but the target is linux-x86_64"
     ):
         build_target(tmp_path, chosen="current", target="linux-x86_64")
 

@@ -80,7 +80,7 @@ def test_what_hangs_on_an_instance_shares_its_fate() -> None:
     strange = look(thing("instance", RUN, identity="i-1"), thing("volume", OLD, attached_to="i-1"), lock=holder())
     assert "attached to i-1 of the active run" in next(f for f in strange if f.resource.kind == "volume").blocked
     assert only(thing("volume", attached_to="i-9"), terminated=("i-9",)).passing
-    assert "not provably ours" in only(thing("volume", attached_to="i-7")).blocked
+    assert "cannot prove to be ours" in only(thing("volume", attached_to="i-7")).blocked
 
 
 GPU = thing("instance", state="shutting-down", identity="i-9")
@@ -114,7 +114,7 @@ def test_a_run_whose_instances_ec2_is_ending_is_not_at_work() -> None:
     mine = replace(GPU, run_id=RUN, resource_id="i-1")
     lock, instance = sorted(look(mine, lock=holder()), key=lambda f: f.resource.kind, reverse=True)
     assert lock.resource.kind == LOCK and lock.passing and "EC2 is ending i-1" in lock.name
-    assert "only EC2's word that it is terminated" in lock.blocked and instance.going
+    assert "only when EC2 reports the instance as terminated" in lock.blocked and instance.going
     # As long as one of several lives, its run is at work; so it is while the one that it names is not listed.
     both = look(mine, thing("instance", RUN, "running", identity="i-2"), lock=holder())
     assert all(f.owner == RUN for f in both)

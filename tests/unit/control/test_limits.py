@@ -51,7 +51,9 @@ def test_the_dearest_type_that_may_be_started_decides() -> None:
 
 
 def test_a_cap_without_a_price_is_refused() -> None:
-    with pytest.raises(ConfigurationError, match=r"run\.max_cost: a cap of \$3\.00 cannot be kept.*x9\.huge") as caught:
+    with pytest.raises(
+        ConfigurationError, match=r"run\.max_cost: a cap of \$3\.00 cannot be enforced.*x9\.huge"
+    ) as caught:
         deadline_of(config(max_cost=3.0), UNKNOWN, "x9.huge")
     assert "training_launch_price_per_hour" in str(caught.value)
 
@@ -61,7 +63,7 @@ def test_a_cap_that_pays_for_too_little_is_refused_and_the_least_that_it_names_i
         deadline_of(config(max_cost=0.3), DOLLAR_AN_HOUR, "g4dn.2xlarge")
     said = str(caught.value)
     assert "run.max_cost: $0.30 pays for 18 min 00 s of g4dn.2xlarge at $1.000 an hour" in said
-    assert f"{GUARD_MINUTES} minutes of that are for the guards" in said
+    assert f"of which the guards need {GUARD_MINUTES} minutes" in said
     assert "Allow at least $0.42" in said
     assert deadline_of(config(max_cost=0.42), DOLLAR_AN_HOUR, "g4dn.2xlarge") == 600
 

@@ -56,7 +56,7 @@ def test_two_versions_for_one_target_are_refused(tmp_path):
     lock = tmp_path / "poetry.lock"
     entry = '[[package]]\nname = "a"\nversion = "%s"\ngroups = ["main"]\nfiles = []\n'
     lock.write_text(entry % "1.0" + entry % "2.0")
-    with pytest.raises(TrainingError, match=r"holds a 1\.0 and 2\.0 for the same target"):
+    with pytest.raises(TrainingError, match=r"has both a 1\.0 and 2\.0 for the same target"):
         locked.pins(lock, extras=(), environment=locked.this_machine())
 
 

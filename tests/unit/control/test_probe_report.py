@@ -29,7 +29,7 @@ FOUND: dict[str, Any] = {
             "steps": {"chronos2": {"loss": 1.5, "seconds": 0.5}, "chronos_t5": {"error": "RuntimeError: no"}},
         },
     },
-    "missing": {"zstd": "zstd is not there"},
+    "missing": {"zstd": "zstd is not installed"},
 }
 
 
@@ -44,7 +44,7 @@ def test_the_facts_are_a_short_table_and_the_missing_ones_have_their_reason():
         "torch         2.13.0+cu130, Tesla T4, capability 7.5, sm_75 sm_80",
         "fp16 step     chronos2: loss 1.5 in 0.5 s",
         "fp16 step     chronos_t5: RuntimeError: no",
-        "missing       zstd: zstd is not there",
+        "missing       zstd: zstd is not installed",
     ]
 
 

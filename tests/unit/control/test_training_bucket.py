@@ -76,9 +76,9 @@ def test_lifecycle_is_what_c1_says() -> None:
 @pytest.mark.parametrize(
     ("days", "said"),
     [
-        ({"runs_standard_ia_days": 7}, "STANDARD_IA before 30 days"),
+        ({"runs_standard_ia_days": 7}, "STANDARD_IA after 30 days"),
         ({"runs_expire_days": 30}, "not after"),
-        ({"logs_expire_days": 0}, "whole days from 1 up"),
+        ({"logs_expire_days": 0}, "a whole number of days, at least 1"),
     ],
 )
 def test_days_that_s3_would_refuse_are_refused_before_any_call(days: dict[str, int], said: str) -> None:

@@ -81,60 +81,66 @@ def test_the_inventories_are_right(env):
     [
         (
             {"training_context_bucket_override": "Team_Forecasts"},
-            'training_bucket is "Team_Forecasts": S3 takes 3 to 63',
+            'training_bucket is "Team_Forecasts": S3 requires 3 to 63',
         ),
-        ({"training_context_bucket_override": "10.20.30.40"}, "no address; for example team-forecasts"),
-        ({"training_context_bucket_override": "xn--a"}, "AWS keeps names for itself that begin with xn--"),
-        ({"training_context_bucket_override": "mine-s3alias"}, "AWS keeps names for itself that end with -s3alias"),
+        ({"training_context_bucket_override": "10.20.30.40"}, "no IP address; for example team-forecasts"),
+        ({"training_context_bucket_override": "xn--a"}, "AWS reserves names that begin with xn--"),
+        ({"training_context_bucket_override": "mine-s3alias"}, "AWS reserves names that end with -s3alias"),
         (
             {"training_access_tags": {**TAGS, "CostCenter": "R&D; Ops <x>"}},
             'training_cost_center is "R&D; Ops <x>": a tag',
         ),
-        ({"training_access_tags": {**TAGS, "CostCenter": ""}}, "has 1 to 256 letters"),
-        ({"training_access_tags": {**TAGS, "CostCenter": "x" * 257}}, "has 1 to 256 letters"),
-        ({"training_access_tags": {**TAGS, "CostCenter": True}}, "YAML reads it as true, and text is meant"),
-        ({"training_access_tags": {**TAGS, "aws:x": "y"}}, "does not begin with aws:"),
-        ({"training_access_tags": {**TAGS, "k" * 129: "y"}}, "a tag's name has 1 to 128"),
-        ({"training_access_tags": {**TAGS, "costcenter": "y"}}, "CostCenter and costcenter are one name to IAM"),
+        ({"training_access_tags": {**TAGS, "CostCenter": ""}}, "must have 1 to 256 letters"),
+        ({"training_access_tags": {**TAGS, "CostCenter": "x" * 257}}, "must have 1 to 256 letters"),
+        ({"training_access_tags": {**TAGS, "CostCenter": True}}, "YAML reads it as true, but text is expected"),
+        ({"training_access_tags": {**TAGS, "aws:x": "y"}}, "must not begin with aws:"),
+        ({"training_access_tags": {**TAGS, "k" * 129: "y"}}, "a tag's name must have 1 to 128"),
+        ({"training_access_tags": {**TAGS, "costcenter": "y"}}, "CostCenter and costcenter are the same name to IAM"),
         ({"training_access_tags": TAGS | {f"k{n}": "v" for n in range(45)}}, "49 tags are too many"),
         ({"training_access_tags": {"Project": "P"}}, "training_tags has no CostCenter"),
-        ({"training_access_tags": {**TAGS, "Project": "Q"}}, "it must be what training_project is, P"),
+        ({"training_access_tags": {**TAGS, "Project": "Q"}}, "it must equal training_project, P"),
         ({"training_access_project": "a<b"}, 'training_project is "a<b": a tag'),
         (
             {"training_context_region": "us-esat-1"},
-            'training_region is "us-esat-1": it is no region of AWS; for example us-',
+            'training_region is "us-esat-1": it is not an AWS region; for example us-',
         ),
-        ({"training_context_region": "Frankfurt"}, "no region of AWS"),
-        ({"training_context_env": "Dev"}, 'training_env is "Dev": it has lower-case letters'),
-        ({"training_context_env": "e" * 29}, "the names of schedules are made of it"),
-        ({"training_network_cidr": "10.0.0.5/16"}, "not where a range of its size begins; for example 10.0.0.0/16"),
+        ({"training_context_region": "Frankfurt"}, "not an AWS region"),
+        ({"training_context_env": "Dev"}, 'training_env is "Dev": it must have lower-case letters'),
+        ({"training_context_env": "e" * 29}, "schedule names contain it"),
+        (
+            {"training_network_cidr": "10.0.0.5/16"},
+            "a range of this size does not begin there; for example 10.0.0.0/16",
+        ),
         ({"training_network_cidr": "10.0.0.0/8"}, "from /16 to /28"),
-        ({"training_network_cidr": "ten"}, "it is no range of IPv4 addresses"),
-        ({"training_network_cidr": "127.0.0.0/16"}, "no network may have these addresses"),
-        ({"training_network_subnet_cidrs": ["10.40.0.0/20"]}, "it takes two at least"),
+        ({"training_network_cidr": "ten"}, "it is not an IPv4 address range"),
+        ({"training_network_cidr": "127.0.0.0/16"}, "a VPC cannot have these addresses"),
+        ({"training_network_subnet_cidrs": ["10.40.0.0/20"]}, "at least two are needed"),
         (
             {"training_network_subnet_cidrs": ["10.40.0.0/20", "10.41.0.0/20"]},
             "must lie in training_network_cidr, 10.40.0.0/16",
         ),
         ({"training_network_subnet_cidrs": ["10.40.0.0/20", "10.40.0.0/24"]}, "it overlaps 10.40.0.0/20"),
-        ({"training_network_zones": ["us-east-1a", "eu-west-1a"]}, "a zone of us-east-1 is that and a letter"),
+        ({"training_network_zones": ["us-east-1a", "eu-west-1a"]}, "a zone of us-east-1 is its name and a letter"),
         ({"training_network_zones": ["us-east-1a", "us-east-1a"]}, "has 1 zones for 2 ranges"),
         (
             {"training_storage_logs_expire_days": 0},
-            "training_storage_logs_expire_days is 0: S3 counts whole days from 1 up",
+            "training_storage_logs_expire_days is 0: it must be a whole number of days, at least 1",
         ),
-        ({"training_storage_runs_standard_ia_days": 7}, "nothing to STANDARD_IA before 30 days"),
+        ({"training_storage_runs_standard_ia_days": 7}, "objects to STANDARD_IA after 30 days"),
         ({"training_storage_runs_expire_days": 30}, "not after training_storage_runs_standard_ia_days (30)"),
         (
             {"training_launch_instance_types": ["g4dn"]},
-            'training_launch_instance_types is "g4dn": an instance type is a family',
+            'training_launch_instance_types is "g4dn": it must be a family',
         ),
         ({"training_launch_volume_gb": 0}, "a gp3 volume has 1 to 65,536 GB"),
-        ({"training_launch_price_per_hour": -1}, "it is a number from 0 up"),
+        ({"training_launch_price_per_hour": -1}, "at least 0"),
         ({"training_launch_price_per_hour": "free"}, "US dollars per hour"),
         ({"training_launch_image_parameter": "ami-123"}, "the path of an SSM parameter"),
         ({"training_launch_heartbeat_seconds": float("nan")}, "a number above 0; for example 30"),
-        ({"training_cleanup_check_regions": ["moon"]}, 'training_cleanup_check_regions is "moon": it is no region'),
+        (
+            {"training_cleanup_check_regions": ["moon"]},
+            'training_cleanup_check_regions is "moon": it is not an AWS region',
+        ),
     ],
 )
 def test_a_wrong_value_is_told_with_its_rule_and_an_example(changed, said):
@@ -153,7 +159,7 @@ def test_a_number_is_text_where_text_is_meant():
     assert told(training_access_tags={**TAGS, "CostCenter": 4711}) == []
     given = values.Given(ROLES.values(), {}, WRITTEN)
     assert values.no_text(given, {"training_access_project": 4711}) == []
-    said = ["training_project is 1.5: YAML reads it as 1.5, and text is meant: write it in quotes."]
+    said = ["training_project is 1.5: YAML reads it as 1.5, but text is expected: put it in quotes."]
     assert values.no_text(given, {"training_access_project": 1.5}) == said
 
 

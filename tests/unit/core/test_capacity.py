@@ -146,7 +146,7 @@ def test_a_quota_of_zero_is_said_as_such_with_what_to_ask_for():
         "Ask AWS for 8 or more vCPUs: Service Quotas, Amazon EC2" in hint and "(L-DB2E81BA), region eu-west-1" in hint
     )
     sentence, _ = explain_quota(Place("p3.2xlarge", "s", "z"), "VcpuLimitExceeded", VCPU.format(4), "eu-west-1")
-    assert "is 4 vCPUs, and what is free of it does not suffice; a p3.2xlarge needs 8." in sentence
+    assert "is 4 vCPUs, and not enough of it is free; a p3.2xlarge needs 8." in sentence
     sentence, hint = explain_quota(
         Place("g5.metal", "s", "z"), "MaxSpotInstanceCountExceeded", "Max spot instance count exceeded", "r"
     )

@@ -111,9 +111,9 @@ def _as_ansible_reads(assigned: str) -> dict[str, object]:
 
 def test_a_launch_ends_with_what_to_type_next(project: Path) -> None:
     assert commands.after_launch("dev") == [
-        "make monitor ENV=dev  follow it to its end",
-        "make kill ENV=dev     end it, keeping what it has stored",
-        "make verify ENV=dev   afterwards: show that nothing was left",
+        "make monitor ENV=dev  follow it until it ends",
+        "make kill ENV=dev     end it and keep what it has stored",
+        "make verify ENV=dev   afterwards: verify that nothing is left",
     ]
 
 

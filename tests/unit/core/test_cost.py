@@ -30,7 +30,7 @@ def test_a_table_that_is_old_or_of_another_region_is_doubted():
     assert table_doubts("us-east-1", date(2026, 6, 30), table) == []  # 180 days
     assert table_doubts("us-east-1", date(2026, 7, 1), table) == ["The price table is 181 days old (2026-01-01)."]
     assert table_doubts("eu-west-1", date(2026, 1, 2), table) == [
-        "The price table is of us-east-1, and this run is in eu-west-1."
+        "The price table is for us-east-1, but this run is in eu-west-1."
     ]
 
 

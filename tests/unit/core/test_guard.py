@@ -1,4 +1,4 @@
-"""The outside guard's requests, word for word: the emulator forgives what AWS refuses."""
+"""The termination schedule's requests, word for word: the emulator forgives what AWS refuses."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ FIRES_AT = datetime(2026, 11, 22, 12, 30, 5, tzinfo=timezone.utc)
 REQUEST = {
     "Name": "chronos-training-dev-20261122-100000",
     "GroupName": "chronos-training-dev",
-    "Description": "Terminates i-0123456789abcdef0 of run 20261122-100000 if it still lives at its deadline.",
+    "Description": "Terminates i-0123456789abcdef0 of run 20261122-100000 if it still exists at its deadline.",
     "ScheduleExpression": "at(2026-11-22T12:30:05)",
     "ScheduleExpressionTimezone": "UTC",
     "FlexibleTimeWindow": {"Mode": "OFF"},
@@ -96,7 +96,7 @@ def test_arming_twice_is_harmless_and_another_guard_is_not_taken_for_ours(schedu
     other = {**there, "Target": {**REQUEST["Target"], "Input": json.dumps({"InstanceIds": ["i-other"]})}}
     stub.add_client_error("create_schedule", "ConflictException", "exists", http_status_code=409)
     stub.add_response("get_schedule", other)
-    with pytest.raises(TrainingError, match="arm the outside guard"):
+    with pytest.raises(TrainingError, match="create the termination schedule"):
         arm(client)
 
 
@@ -108,7 +108,7 @@ def test_refusals_are_sentences(scheduler):
     stub.add_client_error(
         "create_schedule", "AccessDeniedException", "not authorized: iam:PassRole", http_status_code=403
     )
-    with pytest.raises(PermissionDenied, match=r"arm the outside guard.*iam:PassRole"):
+    with pytest.raises(PermissionDenied, match=r"create the termination schedule.*iam:PassRole"):
         arm(client)
 
 
@@ -120,7 +120,7 @@ def test_disarm_of_an_absent_guard_is_fine(scheduler):
     stub.add_client_error("delete_schedule", "ResourceNotFoundException", "", http_status_code=404)
     assert guard.disarm(client, "dev", "20261122-100000") is False
     stub.add_client_error("delete_schedule", "AccessDeniedException", "no", http_status_code=403)
-    with pytest.raises(PermissionDenied, match="take the outside guard"):
+    with pytest.raises(PermissionDenied, match="delete the termination schedule"):
         guard.disarm(client, "dev", "20261122-100000")
 
 

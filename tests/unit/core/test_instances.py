@@ -80,10 +80,10 @@ def test_a_wait_shows_what_for_and_ends_after_a_quarter_of_an_hour(monkeypatch: 
     ec2, shown = Ec2(i_1=("shutting-down", ""), i_2=("terminated", "")), []
     found = find_instances(ec2, "p", "dev", live=False)
     with pytest.raises(
-        TrainingError, match=r"EC2 has not ended i-1 .* in 15 min .*, although it has accepted to"
+        TrainingError, match=r"EC2 has not ended i-1 .* in 15 min .*, although it has accepted the request"
     ) as raised:
         wait_until_terminated(ec2, found, "p", "dev", show=lambda what, waited: shown.append((what, waited)))
-    assert "bills no instance that is shutting down" in raised.value.hint and "by force" in raised.value.hint
+    assert "does not bill an instance that is shutting down" in raised.value.hint and "by force" in raised.value.hint
     assert shown[0] == ("waiting for EC2 to end i-1 (shutting-down)", 0.0) and shown[-1][1] <= TERMINATION_SECONDS
     ec2.states["i-1"] = ("running", "")
     with pytest.raises(TrainingError, match="They may still cost money"):

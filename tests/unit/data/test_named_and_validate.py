@@ -87,7 +87,7 @@ def test_a_look_writes_nothing_and_is_aligned(tmp_path: Path, panel: pd.DataFram
         "  covariates  none\n"
         "  licence     unknown\n"
         "\n"
-        "  No target is below 0: forecast.minimum: 0 keeps quantiles of a forecast from it.\n"
+        "  No target is below 0: forecast.minimum: 0 keeps forecast quantiles at 0 or above.\n"
         "\n"
         "  found     series  rows  in      handled\n"
         "  gaps           2     3  s0, s1  filled with an empty target\n"

@@ -127,9 +127,7 @@ def test_birthdays_is_complete_and_says_what_it_left_out(tmp_path: Path) -> None
     manifest = prepare(BIRTHDAYS, "birthdays", tmp_path / "out")
     assert (manifest["items"], manifest["rows"], manifest["freq"]) == (51, 51 * 7305, "D")
     assert (manifest["shortest_series"], manifest["longest_series"]) == (7305, 7305)
-    assert manifest["notes"] == [
-        "309 rows (1,030 births) with a day that does not exist, such as 31 November, were left out."
-    ]
+    assert manifest["notes"] == ["309 rows (1,030 births) with nonexistent days, such as 31 November, were left out."]
     assert len(manifest["files"]) == 240
 
 

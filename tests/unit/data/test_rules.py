@@ -49,7 +49,7 @@ def test_duplicates(rule: str, expected: float) -> None:
     assert target(panel, "a") == [1.0, expected, 3.0]
     found = finding(panel, "duplicates")
     assert (found["items"], found["rows"], found["first"]) == (1, 3, ["a"])
-    assert panel.notes[-1].startswith("3 rows shared item and timestamp with another row; for each time: ")
+    assert panel.notes[-1].startswith("3 rows shared item and timestamp with another row; for each time, ")
 
 
 def test_the_mean_of_duplicates_leaves_out_what_is_empty() -> None:
@@ -87,7 +87,7 @@ def test_missing(rule: str, expected: list[float | None], stay: int) -> None:
 
 
 def test_missing_is_refused_also_for_a_gap() -> None:
-    with pytest.raises(DataError, match="1 rows have an empty target, those of filled gaps counted; first: item 'a'"):
+    with pytest.raises(DataError, match="1 rows have an empty target, including those of filled gaps; first: item 'a'"):
         checked(PLAIN, series("a", [1, 2, 3]).drop(index=[1]), missing="refuse")
 
 
@@ -144,7 +144,7 @@ def test_several_targets_and_their_order() -> None:
     panel = check_panel(frame, targets=("y", "x"))
     assert list(panel.frame.columns) == ["item_id", "timestamp", "y", "x", "price"]
     assert finding(panel, "missing")["rows"] == 1
-    with pytest.raises(DataError, match="Column 'y': 1 series have no value at all; first: item 'a'"):
+    with pytest.raises(DataError, match="Column 'y': 1 series have no values at all; first: item 'a'"):
         check_panel(frame.assign(y=np.nan), targets=("x", "y"))
     # Constant only when all of them are.
     assert check_panel(frame.assign(x=1.0), targets=("x", "y")).findings[0]["check"] == "missing"

@@ -67,7 +67,7 @@ def test_a_series_without_any_value_to_learn_from_is_refused_as_a_short_one_is()
 
 
 def test_nothing_left_is_said() -> None:
-    with pytest.raises(DataError, match=r"No series is left to learn from: 1 too short series \(b\): dropped"):
+    with pytest.raises(DataError, match=r"No series is left to train on: 1 too short series \(b\): dropped"):
         usable(panel().only(np.array([1])), config(short_series="drop"))
 
 

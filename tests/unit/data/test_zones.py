@@ -75,7 +75,7 @@ def test_hours_are_instants_where_clocks_change(first: str, theirs: str) -> None
     checked = check_panel(panel_of(stamps))
     assert (checked.freq, len(checked.frame), checked.findings) == (theirs, 600, [])
     assert list(checked.frame["timestamp"]) == list(stamps.tz_convert(None))
-    assert checked.notes == ["The timestamps have a time zone: they are kept as UTC, and forecasts are told in UTC."]
+    assert checked.notes == ["The timestamps have a time zone: they are kept in UTC, and so are the forecasts."]
 
 
 def test_dates_of_utc_that_were_written_elsewhere() -> None:
@@ -91,10 +91,10 @@ def test_local_midnights_in_utc_are_refused_with_their_times_of_day_and_taken_wi
         validate(str(tmp_path / "z.csv"))
     summary, findings = validate(str(tmp_path / "z.csv"), form=Format(zone="Europe/Berlin"))
     assert (summary["freq"], summary["rows"], summary["start"], findings) == ("D", 120, "2021-01-04T00:00:00", [])
-    with pytest.raises(ConfigurationError, match="'Berlin' is no known time zone"):
+    with pytest.raises(ConfigurationError, match="'Berlin' is not a known time zone"):
         validate(str(tmp_path / "z.csv"), form=Format(zone="Berlin"))
     panel_of(pd.date_range("2021-01-04", periods=9)).to_csv(tmp_path / "local.csv", index=False)
-    with pytest.raises(DataError, match="these say none"):
+    with pytest.raises(DataError, match="these carry none"):
         validate(str(tmp_path / "local.csv"), form=Format(zone="Europe/Berlin"))
 
 

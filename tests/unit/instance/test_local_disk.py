@@ -149,7 +149,7 @@ def test_the_run_works_in_a_folder_of_the_images_own_volume(dlami, tmp_path, cap
 
 def test_a_volume_that_is_too_small_is_left_to_others(dlami, tmp_path, caplog):
     assert local_disk.use_local_disk(tmp_path / "work", 10**9) is None
-    assert "0.1 of 0.1 GB free, and this run needs 1.0 GB" in caplog.text
+    assert "0.1 of 0.1 GB free, but this run needs 1.0 GB" in caplog.text
     assert "working on the root volume: " in caplog.text
     assert os.listdir(dlami) == ["lost+found"]
 

@@ -39,9 +39,9 @@ def reason(age: float = 10.0, **changes: object) -> str | None:
         {"age": STALE_SECONDS - 1},
         # Not named yet: the launch has not come to it.
         {"members": [], "instance_id": None, "claimed_at": None, "current_step": None, "status": "starting"},
-        # Not claimed yet: the leader may still boot, and has its own time for that.
+        # Not claimed yet: the head node may still boot, and has its own time for that.
         {"age": STALE_SECONDS + 1, "claimed_at": None, "current_step": None},
-        # The leader stops all of them together.
+        # The head node stops all of them together.
         {"status": "stopping", "kill_requested_at": "2026-01-01T12:30:00Z"},
     ],
 )

@@ -79,7 +79,7 @@ def test_a_gpu_that_does_not_answer(tmp_path, nvidia_smi, monkeypatch):
 
 def test_a_driver_without_a_gpu(tmp_path, nvidia_smi):
     nvidia_smi("true")
-    refused(tmp_path, "names no GPU")
+    refused(tmp_path, "lists no GPU")
 
 
 def test_a_disk_that_is_too_small(tmp_path):
@@ -93,4 +93,4 @@ def test_a_limit_that_is_over_before_it_began(tmp_path):
 def test_too_few_open_files(tmp_path, monkeypatch):
     monkeypatch.setattr(preflight.resource, "getrlimit", lambda which: (1024, 1024))
     monkeypatch.setattr(preflight.resource, "setrlimit", lambda which, limits: None)
-    refused(tmp_path, "1024 files", "LimitNOFILE", device="cpu")
+    refused(tmp_path, "open files is 1024", "LimitNOFILE", device="cpu")

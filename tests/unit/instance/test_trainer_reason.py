@@ -14,9 +14,9 @@ from chronos_training.instance.trainer import Trainer, TrainingFailed
 @pytest.mark.parametrize(
     ("counted", "said"),
     [
-        ([7, 7], "signal 9, and not for lack of memory"),
-        ([7, 8], "signal 9: the kernel ended it, or another program, for lack of memory"),
-        ([None, None], "signal 9, as the kernel does for lack of memory"),
+        ([7, 7], "signal 9, but not because memory ran out"),
+        ([7, 8], "signal 9: the kernel killed it or another program because memory ran out"),
+        ([None, None], "signal 9, as the kernel does when memory runs out"),
     ],
 )
 def test_signal_9(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, counted: list[int | None], said: str) -> None:

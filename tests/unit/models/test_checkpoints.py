@@ -58,12 +58,12 @@ def test_a_torn_checkpoint_is_passed_over_with_its_reason(tmp_path: Path, damage
     }[damage]()
     found, skipped = checkpoints.complete(tmp_path, "m")
     assert found == [5]
-    assert len(skipped) == 1 and skipped[0].startswith("checkpoint-10 is not complete (")
+    assert len(skipped) == 1 and skipped[0].startswith("checkpoint-10 is incomplete (")
 
 
 def test_a_checkpoint_of_something_else_is_refused(tmp_path: Path) -> None:
     write(tmp_path, 5, mark="other")
-    with pytest.raises(ConfigurationError, match="checkpoint-5 was written by another configuration"):
+    with pytest.raises(ConfigurationError, match="checkpoint-5 was written with another configuration"):
         checkpoints.complete(tmp_path, "m")
 
 

@@ -317,5 +317,5 @@ def test_autogluons_report_has_its_leaderboard_in_the_place_of_the_loss(
     ):
         assert text not in page
     text = card(metadata)
-    assert "library_name: autogluon" in text and "WeightedEnsemble, the best of 2 models of AutoGluon" in text
+    assert "library_name: autogluon" in text and "WeightedEnsemble, the best of 2 AutoGluon models" in text
     assert "with Chronos from chronos-2 (bbbbbbbbbbbb)" in text and "None" not in text

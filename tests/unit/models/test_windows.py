@@ -86,7 +86,7 @@ def test_every_origin_has_a_chance() -> None:
 
 
 def test_too_short_series_are_refused() -> None:
-    with pytest.raises(DataError, match="has 34 observations to learn from; context and horizon need 35"):
+    with pytest.raises(DataError, match="has 34 observations to train on, but context and horizon need 35"):
         windows([np.zeros(64)])
 
 

@@ -1,4 +1,4 @@
-"""The outside guard's role as it is rendered: who may use it, and that it ends only what carries both tags."""
+"""The termination schedule's role as it is rendered: who may use it, and that it ends only what carries both tags."""
 
 from __future__ import annotations
 

@@ -48,9 +48,9 @@ class ChronosModel:
             must_be_drawn(levels, task.levels, task.samples, self._folder)
         elif missing := [level for level in levels if level not in task.levels]:
             raise ConfigurationError(
-                f"--levels: {missing[0]:g} is none of the levels that the model in {self._folder} learnt: "
+                f"--levels: {missing[0]:g} is not among the levels that the model in {self._folder} was trained for: "
                 f"{', '.join(f'{level:g}' for level in task.levels)}.",
-                hint=f"Train a model with forecast.quantile_levels that have {missing[0]:g}.",
+                hint=f"Train a model whose forecast.quantile_levels include {missing[0]:g}.",
             )
 
     def load(self, device: str, horizon: int, levels: Sequence[float]) -> None:

@@ -92,7 +92,7 @@ def _targets(options: argparse.Namespace, task: Task) -> list[str]:
         if name not in task.targets:
             raise ConfigurationError(
                 f"--target {name} is not allowed: the model in {options.model} forecasts {', '.join(task.targets)}.",
-                hint=f"If it is that column of another name, give --columns {task.targets[0]}={name}.",
+                hint=f"If that column only has another name, give --columns {task.targets[0]}={name}.",
             )
     return [name for name in task.targets if name in (options.target or task.targets)]
 
@@ -103,7 +103,7 @@ def _columns(task: Task, checked: CheckedPanel, options: argparse.Namespace) -> 
         if missing := [name for name in names if name not in checked.frame]:
             there = [name for name in checked.frame.columns if name not in ("item_id", "timestamp")]
             raise DataError(
-                f"{options.data}: the model in {options.model} needs {', '.join(missing)} ({what} covariates), and the "
+                f"{options.data}: the model in {options.model} needs {', '.join(missing)} ({what} covariates), but the "
                 f"data have: {', '.join(there)}."
             )
     return Columns(task.targets, task.past_covariates, task.known_covariates)
@@ -113,18 +113,18 @@ def _remarks(model: Model, checked: CheckedPanel, horizon: int) -> Iterator[str]
     task = model.task
     if model.is_assumed:
         yield (
-            f"The model has no {FILE}, which tells its targets, covariates and horizon: taken for a model of "
-            f"{', '.join(task.targets)} alone that learnt {task.prediction_length} observations."
+            f"The model has no {FILE}, which lists its targets, covariates and horizon; assuming the target "
+            f"{', '.join(task.targets)}, no covariates and a horizon of {task.prediction_length} observations."
         )
     if task.freq and task.freq != checked.freq:
-        sentence = f"The model learnt data of frequency {task.freq}, and these have {checked.freq}"
+        sentence = f"The model was trained on data of frequency {task.freq}, but these have {checked.freq}"
         if task.family == "autogluon":
             raise DataError(f"{sentence}.")
-        yield f"{sentence}: nothing tells how good its forecasts of them are."
+        yield f"{sentence}: the quality of its forecasts for them is unknown."
     if horizon > task.prediction_length:
         yield (
-            f"The model learnt {task.prediction_length} observations: from the one after them on, its own forecasts are "
-            "taken for history (rolled out), which was not evaluated."
+            f"The model was trained for {task.prediction_length} observations: beyond them its own forecasts serve "
+            "as history (rolled out), which was not evaluated."
         )
 
 
@@ -137,8 +137,8 @@ def _old(task: Task, panel: Panel, ends: np.ndarray) -> Iterator[str]:
     if old:
         names = ", ".join(old[:SHOWN]) + (", …" if len(old) > SHOWN else "")
         yield (
-            f"{len(old):,} series ({names}) have no value in the last {task.context_length:,} observations: forecast from "
-            "the last values there are, moved by whole seasons."
+            f"{len(old):,} series ({names}) have no value in the last {task.context_length:,} observations: they are "
+            "forecast from their last values, shifted by whole seasons."
         )
 
 
@@ -148,7 +148,7 @@ def _recalibration(folder: Path, levels: Sequence[float]) -> tuple[Recalibration
     if found is None or set(levels) <= set(found.levels):
         return found, []
     known = ", ".join(f"{level:g}" for level in found.levels)
-    return None, [f"Not recalibrated: the model's recalibration is of the quantiles {known} alone."]
+    return None, [f"Not recalibrated: the model's recalibration covers only the quantiles {known}."]
 
 
 def _scales(task: Task, panel: Panel, at: Sequence[tuple[int, int]]) -> np.ndarray:
@@ -173,7 +173,7 @@ class _Table:
         if not np.isfinite(forecast).all():
             raise TrainingError(
                 f"The forecast of series {self.panel.item_ids[item]!r} is not a number.",
-                hint="The model in the folder has learnt nothing that can be used: look at its report.",
+                hint="The model in the folder is unusable: see its report.",
             )
         stamps, parts = self.panel.timestamps(item, end, end + self.horizon), []
         for target in self.shown:

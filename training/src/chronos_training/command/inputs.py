@@ -24,7 +24,7 @@ DATASET = "dataset"  # below a command's output
 
 
 def config_of(names: Sequence[str]) -> TrainingConfig:
-    """Return the configuration: each name (of training/configs) or file laid over the one before."""
+    """Return the configuration: each name (of training/configs) or file overriding the one before."""
     paths = []
     for name in names:
         path = Path(name).expanduser()
@@ -43,11 +43,11 @@ def must_take_options(options: argparse.Namespace) -> tuple[Rules, Format]:
     rules, form = rules_of(options), form_of(options)
     given = [*form.given(), *(name for name in RULES if getattr(options, name) is not None)]
     if given and options.data is None:
-        raise ConfigurationError(f"--{given[0].replace('_', '-')} is about --data, and there is none.")
+        raise ConfigurationError(f"--{given[0].replace('_', '-')} applies to --data, which is not given.")
     if given and is_prepared(options.data):
         raise ConfigurationError(
-            f"--{given[0].replace('_', '-')} is for files as people have them, and {options.data} is a prepared dataset.",
-            hint="Leave it out, or prepare the dataset again from its file.",
+            f"--{given[0].replace('_', '-')} applies to source files, but {options.data} is a prepared dataset.",
+            hint="Leave it out, or prepare the dataset again from its source file.",
         )
     return rules, form
 
@@ -106,5 +106,5 @@ def machine_memory_gb() -> float:
 def must_be_a_folder(output: Path, what: str) -> None:
     """Refuse an output that is a file: `what` writes a folder. ConfigurationError."""
     if output.exists() and not output.is_dir():
-        raise ConfigurationError(f"{output}: there is a file of this name, and {what} needs a folder.")
+        raise ConfigurationError(f"{output}: this is a file, but {what} needs a folder.")
     must_be_ours(output / DATASET)

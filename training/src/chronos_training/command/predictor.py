@@ -52,9 +52,9 @@ class Predictor:
             )
         if missing := [level for level in levels if level not in learnt]:
             raise ConfigurationError(
-                f"--levels: {missing[0]:g} is none of the levels of the predictor in {self._folder}: "
+                f"--levels: {missing[0]:g} is not among the levels of the predictor in {self._folder}: "
                 f"{', '.join(f'{level:g}' for level in learnt)}.",
-                hint=f"Train a model with forecast.quantile_levels that have {missing[0]:g}.",
+                hint=f"Train a model whose forecast.quantile_levels include {missing[0]:g}.",
             )
 
     def load(self, device: str, horizon: int, levels: Sequence[float]) -> None:

@@ -38,7 +38,8 @@ def validate_config(options: argparse.Namespace) -> int:
     if config.model.family != "autogluon" and config.model.initialization == "random":
         print(f"  {in_words(config)}")
     print(
-        f"  every series needs {config.shortest_usable_series:,} observations, {config.held_out_length:,} of them are held out"
+        f"  every series needs {config.shortest_usable_series:,} observations, of which {config.held_out_length:,} "
+        "are held out"
     )
     if manifest is not None:
         check_against_dataset(config, manifest)
@@ -54,7 +55,7 @@ def _work(config: TrainingConfig) -> str:
     if config.model.family == "autogluon":
         return f"{config.autogluon.presets}, at most {config.autogluon.time_limit_minutes:g} minutes"
     if not is_resolved(config):
-        return f"as many steps of {config.training.batch_size} windows as the data ask for (--data says how many)"
+        return f"as many steps of {config.training.batch_size} windows as the data call for (--data shows how many)"
     return f"{config.training.steps:,} steps of {config.training.batch_size} windows"
 
 

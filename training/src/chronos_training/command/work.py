@@ -25,7 +25,7 @@ from chronos_training.models import train as process
 
 
 def train(options: argparse.Namespace) -> int:
-    """Train, evaluate and report as an instance does; go on from the output folder's checkpoints when it has some."""
+    """Train, evaluate and report as an instance does; resume from the checkpoints in the output folder, if any."""
     config = config_of(options.config)
     must_be_a_folder(options.output, "a training")
     must_take_options(options)  # before torch is loaded
@@ -33,7 +33,7 @@ def train(options: argparse.Namespace) -> int:
     if config.model.initialization == "pretrained":
         if options.base_model is None:
             raise ConfigurationError(
-                f"{config.name} starts from pretrained weights, and --base-model names no folder with them."
+                f"{config.name} starts from pretrained weights, but --base-model gives no folder with them."
             )
         config, base = _adopted(config, options.base_model)
     if options.device == "cpu":
@@ -121,7 +121,7 @@ def evaluate(options: argparse.Namespace) -> int:
         (stage / "forecasts.parquet").replace(options.output / "forecasts.parquet")
     artifacts.write_evaluation(options.output, scores | {"windows_of_training": seen})
     if task is None:
-        print(f"The model has no {FILE}: nothing tells whether its training saw these windows.")
+        print(f"The model has no {FILE}: whether its training saw these windows is unknown.")
     elif seen is not None:
         print(seen["sentence"])
     for name in names_of(scores):

@@ -28,7 +28,7 @@ class AutogluonSection(Section):
 
     presets: Literal["medium_quality", "high_quality", "best_quality"] = Field(
         "medium_quality",
-        description="AutoGluon's choice of models and validation. Models that download weights are left out of it.",
+        description="AutoGluon's choice of models and validation. Models that download weights are left out.",
     )
     models: Annotated[
         list[str] | dict[str, Hyperparameters] | None,
@@ -36,7 +36,8 @@ class AutogluonSection(Section):
             json_schema_extra={"allowed": "a list of AutoGluon's model names, or names with hyperparameters, or empty"}
         ),
     ] = Field(
-        None, description="Models to fit, instead of those of presets; a value is AutoGluon's hyperparameters of it."
+        None,
+        description="Models to fit instead of those of presets; a value holds AutoGluon's hyperparameters for the model.",
     )
     time_limit_minutes: Real = Field(
         60.0,
@@ -45,23 +46,23 @@ class AutogluonSection(Section):
         description="Minutes for all models and the ensemble; less when run.max_runtime_hours leaves less.",
     )
     ensemble: Annotated[bool, Field(strict=True)] = Field(
-        True, description="Whether a weighted ensemble of the models is made."
+        True, description="Whether to build a weighted ensemble of the models."
     )
     eval_metric: Literal["WQL", "SQL", "MASE", "RMSSE", "MAE", "RMSE", "WAPE", "SMAPE"] = Field(
-        "WQL", description="What AutoGluon chooses models and weights by, on its validation windows."
+        "WQL", description="Metric by which AutoGluon chooses models and weights on its validation windows."
     )
     validation_windows: Whole | None = Field(
         None,
         ge=1,
         le=20,
-        description="Windows of one horizon before the held-out part by which AutoGluon chooses; empty: as presets say.",
+        description="Windows of one horizon before the held-out part on which AutoGluon validates; empty: set by presets.",
     )
     chronos: list[Literal["zero_shot", "fine_tuned"]] = Field(
         ["zero_shot", "fine_tuned"],
-        description="How the Chronos model of model.base or model.base_run takes part; nothing without one of these.",
+        description="How the Chronos model of model.base or model.base_run takes part; unused without one of them.",
     )
     fine_tune_mode: Literal["lora", "full"] = Field(
-        "lora", description="Which weights of Chronos-2 learn; the families before it always learn with all."
+        "lora", description="Which weights of Chronos-2 are trained; the older families always train all."
     )
     fine_tune_steps: Whole = Field(1000, ge=1, le=1_000_000, description="Optimizer steps of the fine-tuning.")
     fine_tune_learning_rate: Real = Field(1e-5, ge=1e-9, le=1.0, description="Learning rate of the fine-tuning.")
@@ -84,9 +85,9 @@ class AutogluonSection(Section):
         elif not isinstance(models, list) or not all(isinstance(name, str) for name in models):
             raise ValueError("must be a list of AutoGluon's model names, or names with hyperparameters")
         if not models:
-            raise ValueError("name a model, or leave it empty for those of presets")
+            raise ValueError("list a model, or leave it empty to use those of presets")
         if len(set(models)) < len(models):
-            raise ValueError("a model is named twice")
+            raise ValueError("a model is listed twice")
         for name in models:
             _must_be_fitted(name)
         return models
@@ -95,18 +96,18 @@ class AutogluonSection(Section):
     @classmethod
     def _each_way_once(cls, ways: list[str]) -> list[str]:
         if not ways or len(set(ways)) < len(ways):
-            raise ValueError("name zero_shot, fine_tuned or both, each once")
+            raise ValueError("list zero_shot, fine_tuned or both, each once")
         return ways
 
 
 def _must_be_fitted(name: str) -> None:
     if name in CHRONOS_MODELS:
         raise ValueError(
-            f"{name} takes part by model.base or model.base_run (initialization pretrained), not by its name"
+            f"{name} is added through model.base or model.base_run (initialization pretrained), not by name"
         )
     if name in PRETRAINED_MODELS:
-        raise ValueError(f"{name} takes its weights from a hub, which no instance reaches")
+        raise ValueError(f"{name} downloads its weights, and instances cannot reach the hub")
     if name not in FITTED_MODELS:
         near = difflib.get_close_matches(name, FITTED_MODELS, n=1)
         known = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(FITTED_MODELS)}"
-        raise ValueError(f"{name} is no model of AutoGluon; {known}")
+        raise ValueError(f"{name} is not an AutoGluon model; {known}")

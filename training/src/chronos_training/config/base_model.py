@@ -21,8 +21,8 @@ def _check_rank(config: TrainingConfig) -> None:
     width = config.model.d_model
     if config.training.method == "lora" and config.training.lora_rank >= width:
         raise ConfigurationError(
-            f"training.lora_rank: {config.training.lora_rank} is no low rank for a model of width {width} (model.d_model): "
-            f"at most {width - 1}, and 8 to 64 as a rule."
+            f"training.lora_rank: {config.training.lora_rank} is not a low rank for a model of width {width} "
+            f"(model.d_model): at most {width - 1}, usually 8 to 64."
         )
 
 
@@ -36,7 +36,7 @@ def adopt(config: TrainingConfig, published: dict[str, Any]) -> TrainingConfig:
     name, family, settings = config.model.base or config.model.base_run, published["family"], published["settings"]
     if family != config.model.family:
         raise ConfigurationError(
-            f"model.base: {name!r} is a model of family {family}, and model.family is {config.model.family}.",
+            f"model.base: {name!r} is a model of family {family}, but model.family is {config.model.family}.",
             hint="Choose a published model of that family.",
         )
     wanted = config.model_dump(mode="json")
@@ -57,5 +57,5 @@ def adopt(config: TrainingConfig, published: dict[str, Any]) -> TrainingConfig:
         ("forecast.prediction_length", adopted.forecast.prediction_length, settings.get("longest_prediction")),
     ):
         if most is not None and have is not None and have > most:
-            raise ConfigurationError(f"{key}: {have} is more than model.base {name!r} was made for: at most {most}.")
+            raise ConfigurationError(f"{key}: {have} is more than model.base {name!r} was built for: at most {most}.")
     return adopted

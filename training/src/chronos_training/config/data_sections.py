@@ -20,25 +20,25 @@ class DatasetSection(Section):
         ["target"],
         min_length=1,
         max_length=64,
-        description="Columns to forecast, of the manifest's target columns. More than one: forecast jointly, by chronos2 only.",
+        description="Columns to forecast, from the manifest's target columns. Several are forecast jointly, by chronos2 only.",
     )
     past_covariates: list[Column] = Field(
-        [], max_length=256, description="Columns that are known up to the origin only; chronos2 and autogluon."
+        [], max_length=256, description="Columns known only up to the origin; chronos2 and autogluon."
     )
     known_covariates: list[Column] = Field(
         [],
         max_length=256,
-        description="Columns that are known over the horizon too, such as holidays; chronos2 and autogluon.",
+        description="Columns known over the horizon too, such as holidays; chronos2 and autogluon.",
     )
     short_series: Literal["refuse", "drop"] = Field(
-        "refuse", description="What is done about series that are too short for the held-out part and one window."
+        "refuse", description="How to handle series too short for the held-out part and one window."
     )
     constant_series: Literal["keep", "drop", "refuse"] = Field(
-        "keep", description="What is done about series whose learnt part is one value only."
+        "keep", description="How to handle series that never change in the train split."
     )
     missing_values: Literal["keep", "interpolate", "forward_fill", "refuse"] = Field(
         "keep",
-        description="What training does about missing observations; keep: the model masks them. Held-out values are never filled.",
+        description="How training handles missing observations; keep: the model masks them. Held-out values are never filled.",
     )
 
     @model_validator(mode="after")
@@ -60,7 +60,7 @@ class ForecastSection(Section):
         list(UPSTREAM_LEVELS),
         min_length=1,
         max_length=99,
-        description="Quantiles that are forecast and scored; strictly increasing. The model also learns 0.1 … 0.9, "
+        description="Quantiles that are forecast and scored; strictly increasing. The model is also trained for 0.1 … 0.9, "
         "which upstream's pipeline needs.",
     )
     season_length: Annotated[Whole, Field(ge=1, le=10_000)] | Literal["auto"] = Field(
@@ -75,7 +75,7 @@ class ForecastSection(Section):
         None,
         ge=-1e38,
         le=1e38,
-        description="Lowest value that the target can have, such as 0 for counts: no quantile of any forecast is below it. "
+        description="Lowest value the target can have, such as 0 for counts: no forecast quantile is below it. "
         "Empty: no bound.",
     )
 

@@ -14,13 +14,13 @@ def check_against_dataset(config: TrainingConfig, manifest: dict[str, Any]) -> N
     problems: list[str] = []
     name = str(manifest.get("name", ""))
     if name != config.dataset.name:
-        problems.append(f"dataset.name: {config.dataset.name!r} is configured, but the manifest is of {name!r}.")
+        problems.append(f"dataset.name: {config.dataset.name!r} is configured, but the manifest belongs to {name!r}.")
     targets = [str(t) for t in manifest.get("target_columns", [])]
     for target in config.dataset.targets:
         if target not in targets:
             problems.append(
-                f"dataset.targets: {target!r} is no target column of dataset {name!r}; "
-                f"it has: {', '.join(targets) or 'none'}.{nearest(target, targets)}"
+                f"dataset.targets: {target!r} is not a target column of dataset {name!r}, "
+                f"which has: {', '.join(targets) or 'none'}.{nearest(target, targets)}"
             )
     problems += _covariate_problems(config, manifest, name)
     problems += _batch_problems(config, manifest, name)
@@ -35,7 +35,7 @@ def check_against_dataset(config: TrainingConfig, manifest: dict[str, Any]) -> N
     shortest_history = shortest - config.held_out_length
     if not problems and shortest_history <= 2 * season:
         problems.append(
-            f"forecast.season_length: {season} leaves no season to compare in the {shortest_history} observations "
+            f"forecast.season_length: {season} leaves no season to compare within the {shortest_history} observations "
             f"before the held-out part of dataset {name!r}; at most {max((shortest_history - 1) // 2, 1)} is possible."
         )
     if problems:
@@ -70,12 +70,13 @@ def _history_problems(config: TrainingConfig, manifest: dict[str, Any], name: st
         fewest, most = found["changed"]
         if rules.constant_series == "refuse" and fewest <= unseen and not dropped:
             problems.append(
-                f"dataset.constant_series: refuse, and {column} has a series ({first['changed']}) that never changes in what "
-                "is learnt. Leave it out, or set it to keep or drop."
+                f"dataset.constant_series: refuse, and {column} has a series ({first['changed']}) that never changes "
+                "in the train split. Leave it out, or set it to keep or drop."
             )
         if rules.constant_series == "drop" and most <= unseen:
             problems.append(
-                f"dataset.constant_series: drop, and no series of {column} changes in what is learnt: none would be left."
+                f"dataset.constant_series: drop, and no series of {column} changes in the train split: none would be "
+                "left."
             )
         if rules.missing_values == "refuse" and found["incomplete"] and not dropped:
             problems.append(
@@ -98,8 +99,8 @@ def _covariate_problems(config: TrainingConfig, manifest: dict[str, Any], name: 
         for column in getattr(config.dataset, key):
             if column not in usable:
                 problems.append(
-                    f"dataset.{key}: {column!r} is no column of dataset {name!r}; "
-                    f"it has: {', '.join(usable) or 'none'}.{nearest(column, usable)}"
+                    f"dataset.{key}: {column!r} is not a column of dataset {name!r}, "
+                    f"which has: {', '.join(usable) or 'none'}.{nearest(column, usable)}"
                 )
     return problems
 
@@ -111,7 +112,7 @@ def _batch_problems(config: TrainingConfig, manifest: dict[str, Any], name: str)
     if config.model.family == "autogluon" or made or not rows or config.training.batch_size <= rows:
         return []
     return [
-        f"training.batch_size: {config.training.batch_size:,} windows in each step are more than dataset {name!r} has: at most "
+        f"training.batch_size: {config.training.batch_size:,} windows per step are more than dataset {name!r} has: at most "
         f"{rows:,}, one for each observation."
     ]
 
@@ -133,29 +134,30 @@ def _length_problems(config: TrainingConfig, name: str, shortest: int) -> list[s
     if config.model.family == "autogluon":
         return [
             f"forecast.prediction_length: {horizon} needs series of {config.shortest_usable_series} observations, "
-            f"{config.held_out_length} of them held out; the longest series that counts of dataset {name!r} has "
+            f"{config.held_out_length} of them held out; the longest usable series of dataset {name!r} has "
             f"{shortest}. Lower prediction_length, evaluation.windows or autogluon.validation_windows."
         ]
     unseen = config.held_out_length + config.validation_length
     room = shortest - unseen - horizon
     if config.model.min_context is not None:
         return [
-            f"model.min_context: the longest series that counts of dataset {name!r} has {shortest} observations, {unseen} are "
-            f"held out or validate, {horizon} are the horizon to learn and {config.model.min_context} the shortest context: "
-            "lower one of them."
+            f"model.min_context: the longest usable series of dataset {name!r} has {shortest} observations, {unseen} "
+            f"are held out or validate, {horizon} are the training horizon and {config.model.min_context} the "
+            "shortest context: lower one of them."
         ]
     if room < config.model.patch_size:
         return [
             f"forecast.prediction_length: {horizon} with evaluation.windows {windows} holds out {config.held_out_length} "
             f"observations of every series, but the shortest series of dataset {name!r} has {shortest}: "
-            "too few remain to learn from. Lower prediction_length or windows."
+            "too few remain to train on. Lower prediction_length or windows."
         ]
     patch = config.model.patch_size
     most, wise = room // patch * patch, max(room // 2 // patch, 1) * patch
     origins = room - most + 1
     return [
-        f"model.context_length: {config.model.context_length} is longer than the series allow: the shortest series of "
-        f"dataset {name!r} has {shortest} observations, {unseen} are held out{' or validate' if config.validation_length else ''} "
-        f"and {horizon} are the horizon to learn. Leave the key out (auto), or take {wise} or less: with {most}, the most that "
-        f"fits, that series has {origins} {'origin' if origins == 1 else 'origins'} to learn from, and is learnt by heart."
+        f"model.context_length: {config.model.context_length} is longer than the series allow: the shortest series "
+        f"of dataset {name!r} has {shortest} observations, {unseen} are held "
+        f"out{' or validate' if config.validation_length else ''} and {horizon} are the training horizon. Leave the "
+        f"key out (auto), or use {wise} or less: with {most}, the most that fits, that series has {origins} "
+        f"{'origin' if origins == 1 else 'origins'} to train on, and is memorized."
     ]

@@ -10,6 +10,6 @@ def check_device(config: TrainingConfig, device: str) -> None:
     """Raise ConfigurationError when `device` (cpu or cuda) cannot do what `config` says."""
     if config.training.precision == "fp16" and device == "cpu":
         raise ConfigurationError(
-            "training.precision: fp16 needs a GPU, and the device is cpu.",
-            hint="Leave it at auto, or take fp32 or bf16.",
+            "training.precision: fp16 needs a GPU, but the device is cpu.",
+            hint="Leave it at auto, or use fp32 or bf16.",
         )

@@ -41,10 +41,10 @@ def unused(config: TrainingConfig) -> Iterator[tuple[str, str]]:
             if family == "autogluon":
                 yield (
                     f"{name}.{key}",
-                    "family autogluon makes no use of it; its own settings are in the section autogluon",
+                    "family autogluon does not use it; its settings are in the section autogluon",
                 )
             else:
-                yield f"{name}.{key}", f"it is for model.family autogluon, and model.family is {family}"
+                yield f"{name}.{key}", f"it is for model.family autogluon, but model.family is {family}"
 
 
 def unmeant(config: TrainingConfig) -> Iterator[tuple[str, str]]:
@@ -52,11 +52,11 @@ def unmeant(config: TrainingConfig) -> Iterator[tuple[str, str]]:
     if config.training.method == "lora" and config.model.initialization == "random":
         yield (
             "training.method",
-            "low-rank additions leave the weights as they are, and random ones (model.initialization) know nothing; take "
-            "full, or start from pretrained weights",
+            "low-rank additions leave the weights unchanged, and random weights (model.initialization) are useless "
+            "without training; use full, or start from pretrained weights",
         )
     if config.model.family == "autogluon" and config.autogluon.time_limit_minutes < LEAST_MINUTES:
-        yield "autogluon.time_limit_minutes", f"must be at least {LEAST_MINUTES:g}: no model is fitted in less"
+        yield "autogluon.time_limit_minutes", f"must be at least {LEAST_MINUTES:g}: no model can be fitted in less"
 
 
 def in_use(content: dict[str, Any]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What decides the weights of a training, as one hash: a checkpoint is gone on from only where all of it is the same."""
+"""What decides the weights of a training, as one hash: a checkpoint is resumed only if all of it is the same."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 from chronos_training.config.schema import TrainingConfig
 
-# Sections that may differ, but for what `decisive` takes from them. AutoGluon leaves no checkpoint to go on from.
+# Sections that may differ, but for what `decisive` takes from them. AutoGluon leaves no checkpoint to resume from.
 FREE = {"description", "evaluation", "run", "autogluon", "automatic"}
 
 
@@ -33,7 +33,7 @@ class Fingerprint:
         found = sorted(key for key in before.keys() | now.keys() if before.get(key) != now.get(key))
         found = [key.replace("run.processes", "run.instances x run.processes") for key in found]
         if spec["dataset"]["digest"] != self.dataset_digest:
-            found.append("dataset (published anew since)")
+            found.append("dataset (published again since)")
         if str((spec.get("base_model") or {}).get("digest", "")) != self.base_digest:
             found.append("base model")
         return found

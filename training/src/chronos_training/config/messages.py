@@ -94,7 +94,7 @@ def _list_of(item: Any, metadata: list[Any]) -> str:
     if base is not str:
         return "a strictly increasing list of numbers greater than 0 and less than 1"
     most = next((m.max_length for m in metadata if getattr(m, "max_length", None)), None)
-    return "a list of texts" + (f", at most {most}" if most else "")
+    return "a list of strings" + (f", at most {most}" if most else "")
 
 
 def _limits(metadata: list[Any]) -> str:

@@ -16,11 +16,11 @@ class ModelSection(Section):
 
     family: Literal["chronos2", "chronos_bolt", "chronos_t5", "autogluon"] = Field(
         "chronos2",
-        description="Model family. autogluon: many models and an ensemble, in an environment of its own; see its section.",
+        description="Model family. autogluon: many models and an ensemble, in a separate environment; see its section.",
     )
     initialization: Literal["random", "pretrained"] = Field(
         "random",
-        description="Where the weights come from. pretrained: from `base` or `base_run`, whose sizes then count "
+        description="Where the weights come from. pretrained: from `base` or `base_run`, whose sizes then apply "
         "(patch_size to high_limit, and levels). autogluon: random means without Chronos.",
     )
     base: Name | None = Field(
@@ -28,11 +28,11 @@ class ModelSection(Section):
     )
     base_run: EarlierRun | None = Field(
         None,
-        description="Completed run whose model is trained further, or latest: the newest recommended model of this `name` "
+        description="Completed run whose model is fine-tuned, or latest: the newest recommended model of this `name` "
         "(evaluation.publish_if); for pretrained only, instead of base.",
     )
     levels: list[Level] | None = Field(
-        None, description="Quantiles that the model learns; empty: forecast.quantile_levels and 0.1 … 0.9."
+        None, description="Quantiles the model is trained for; empty: forecast.quantile_levels and 0.1 … 0.9."
     )
     context_length: Whole = Field(
         378, ge=2, le=8192, description="History given to the model, in observations; a multiple of patch_size."
@@ -41,7 +41,7 @@ class ModelSection(Section):
         None,
         ge=1,
         le=8192,
-        description="Shortest history of a training window, which is then padded; empty: context_length. Lower it for short series.",
+        description="Shortest history of a training window, which is padded; empty: context_length. Lower it for short series.",
     )
     patch_size: Whole = Field(
         14,
@@ -58,7 +58,7 @@ class ModelSection(Section):
         2, ge=1, le=64, description="Encoder layers; chronos_bolt and chronos_t5 have as many decoder layers."
     )
     num_heads: Whole = Field(4, ge=1, le=64, description="Attention heads.")
-    dropout_rate: Real = Field(0.0, ge=0.0, lt=1.0, description="Share of activations dropped while training.")
+    dropout_rate: Real = Field(0.0, ge=0.0, lt=1.0, description="Fraction of activations dropped in training.")
     vocabulary: Whole = Field(
         4096, ge=16, le=65536, description="Tokens of chronos_t5: equal bins of the scaled values between the limits."
     )
@@ -66,13 +66,13 @@ class ModelSection(Section):
         -15.0,
         ge=-1000.0,
         le=1000.0,
-        description="Lowest value that chronos_t5 tells apart, in mean absolute values of the history; 0 for counts.",
+        description="Lowest value chronos_t5 can distinguish, in mean absolute values of the history; 0 for counts.",
     )
     high_limit: Real = Field(
         15.0,
         ge=-1000.0,
         le=1000.0,
-        description="Highest value. Narrow limits make fine bins: series that stay near their level need 2 or 3 here, not 15.",
+        description="Highest value. Narrow limits give fine bins: series that stay near their level need 2 or 3 here, not 15.",
     )
     samples: Whole = Field(
         20, ge=1, le=1000, description="Sample paths of a forecast of chronos_t5; its quantiles are taken from them."
@@ -82,9 +82,9 @@ class ModelSection(Section):
     def _base_for_pretrained(self) -> ModelSection:
         given = [key for key in ("base", "base_run") if getattr(self, key) is not None]
         if self.initialization == "pretrained" and not given:
-            raise ValueError("base|base names the published model to start from (or base_run a run)")
+            raise ValueError("base|base must name the published model to start from (or base_run a run)")
         if self.initialization == "random" and given:
-            raise ValueError(f"{given[0]}|{given[0]} is for initialization pretrained only")
+            raise ValueError(f"{given[0]}|{given[0]} applies to initialization pretrained only")
         if len(given) > 1:
             raise ValueError("base_run|base_run and base exclude each other")
         return self
@@ -104,7 +104,7 @@ class ModelSection(Section):
                 f"context_length|context_length must be a multiple of patch_size ({self.patch_size}), for example {near}"
             )
         if self.min_context is not None and self.min_context > self.context_length:
-            raise ValueError(f"min_context|min_context is at most context_length ({self.context_length})")
+            raise ValueError(f"min_context|min_context must be at most context_length ({self.context_length})")
         return self
 
     @property

@@ -16,7 +16,7 @@ GPUS = {
     "p5e": ("H200", 9), "p5en": ("H200", 9), "p6-b200": ("B200", 10), "p6-b300": ("B300", 10),
 }  # fmt: skip
 # transformers' issues 4586, 5651 and 9295, and upstream's own choice: Chronos2Pipeline.fit takes bf16, or fp32 where there is none.
-OVERFLOWS = "the feed-forward layers of T5, which all Chronos families share, are known to leave the range of fp16 (65,504) with pretrained weights"
+OVERFLOWS = "the feed-forward layers of T5, which all Chronos families share, are known to exceed the range of fp16 (65,504) with pretrained weights"
 
 
 @dataclass(frozen=True)
@@ -43,16 +43,16 @@ def precision(config: TrainingConfig, device: str, major: int | None = None, gpu
     if wanted == "fp16":
         return Precision(wanted, "training.precision says so", f"training.precision fp16: {OVERFLOWS}.")
     if wanted == "bf16" and device == "cuda" and major is not None and major < BF16_SINCE:
-        slow = f"training.precision bf16: {gpu} computes it by emulation, more slowly than fp32."
+        slow = f"training.precision bf16: {gpu} emulates it, more slowly than fp32."
         return Precision(wanted, "training.precision says so", slow)
     if wanted != "auto":
         return Precision(wanted, "training.precision says so")
     if device == "cpu":
         return Precision("fp32", "it is the fastest on a CPU")
     if major is None:
-        return Precision("auto", "bf16 if the GPU has it, else fp32")
+        return Precision("auto", "bf16 if the GPU supports it, else fp32")
     if major >= BF16_SINCE:
-        return Precision("bf16", f"{gpu} has it, and its range is that of fp32")
+        return Precision("bf16", f"{gpu} supports it, and its range equals that of fp32")
     return Precision("fp32", f"{gpu} has no bf16, and {OVERFLOWS}")
 
 

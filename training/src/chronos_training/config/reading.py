@@ -29,7 +29,7 @@ class _Loader(yaml.SafeLoader):
         for key_node, _ in node.value:
             line = key_node.start_mark.line + 1
             if not isinstance(key_node, yaml.ScalarNode) or key_node.tag != "tag:yaml.org,2002:str":
-                raise UnusableFile(f"line {line}: a key must be text")
+                raise UnusableFile(f"line {line}: a key must be a string")
             if key_node.value in seen:
                 raise UnusableFile(
                     f"line {line}: key {key_node.value!r} is given twice (first on line {seen[key_node.value]})"
@@ -54,8 +54,8 @@ class _Loader(yaml.SafeLoader):
         text = node.value
         if _LEADING_ZERO.match(text):
             raise UnusableFile(
-                f"line {node.start_mark.line + 1}: {text} begins with a zero: some programs read that as "
-                f"{int(text, 10)}, others as a number to base 8. Write {int(text, 10)}"
+                f"line {node.start_mark.line + 1}: {text} begins with a zero: some programs read it "
+                f"as {int(text, 10)}, others as octal. Write {int(text, 10)}"
                 + (f", or {int(text, 8)} if that is meant" if set(text) <= set("+-01234567") else "")
             )
         return int(text, 0)
@@ -88,7 +88,7 @@ def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _no_constant(name: str) -> Any:
-    raise UnusableFile(f"{name} is not a number that a configuration may hold")
+    raise UnusableFile(f"{name} is not allowed as a number in a configuration")
 
 
 def read_file(path: Path) -> dict[str, Any]:
@@ -98,16 +98,16 @@ def read_file(path: Path) -> dict[str, Any]:
     is no mapping, or says a key twice.
     """
     if path.suffix not in {".yaml", ".yml", ".json"}:
-        raise ConfigurationError(f"{path}: a configuration is a .yaml, .yml or .json file.")
+        raise ConfigurationError(f"{path}: a configuration must be a .yaml, .yml or .json file.")
     try:
         raw = path.read_bytes()
     except FileNotFoundError:
-        raise ConfigurationError(f"{path}: there is no such file.") from None
+        raise ConfigurationError(f"{path}: no such file.") from None
     except OSError as error:
         raise ConfigurationError(f"{path}: cannot be read ({error.strerror}).") from None
     if len(raw) > MAX_BYTES:
         raise ConfigurationError(
-            f"{path}: {len(raw):,} bytes are too many for a configuration (at most {MAX_BYTES:,})."
+            f"{path}: {len(raw):,} bytes are too large for a configuration (at most {MAX_BYTES:,})."
         )
     try:
         text = raw.decode("utf-8-sig")

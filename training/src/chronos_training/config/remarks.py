@@ -21,7 +21,7 @@ def remarks(config: TrainingConfig, manifest: dict[str, Any]) -> list[str]:
     if config.model.family != "autogluon" and config.model.context_length >= longest + config.model.patch_size:
         told.append(
             f"model.context_length {config.model.context_length:,} is longer than the longest series ({longest:,} "
-            "observations): the rest is padding in every window, and is computed all the same."
+            "observations): the rest of every window is padding, which still costs computing time."
         )
     if config.model.family not in PATCHED:
         return told
@@ -33,8 +33,8 @@ def suggestions(config: TrainingConfig, manifest: dict[str, Any]) -> list[str]:
     lowest = manifest.get("lowest", {})
     if config.forecast.minimum is None and all(lowest.get(target, -1.0) >= 0 for target in config.dataset.targets):
         return [
-            "No target of the dataset is below 0, and quantiles of a forecast may be: forecast.minimum: 0 keeps them from it, "
-            "if they cannot be."
+            "No target of the dataset is below 0, but forecast quantiles may be. If the target cannot be negative, set "
+            "forecast.minimum: 0."
         ]
     return []
 
@@ -47,8 +47,9 @@ def _too_small(config: TrainingConfig, manifest: dict[str, Any]) -> list[str]:
     if learnt >= FEW_OBSERVATIONS and facts.items >= FEW_SERIES:
         return []
     return [
-        f"{facts.items:,} series with {learnt:,} observations to learn from are few for random weights "
-        f"(model.initialization): AutoETS and AutoTheta are strong there, and pretrained weights need less."
+        f"{facts.items:,} series with {learnt:,} observations to train on are few for random weights "
+        "(model.initialization): AutoETS and AutoTheta are strong on such data, and pretrained weights need less of "
+        "it."
     ]
 
 
@@ -60,10 +61,11 @@ def _unfit(config: TrainingConfig, season: int) -> list[str]:
     if season % patch and patch % season:
         told.append(
             f"model.patch_size {patch} neither divides the season of {season} observations nor is a multiple of it: "
-            "such a model learns far worse."
+            "such models train far worse."
         )
     if context < 2 * season:
         told.append(
-            f"model.context_length {context:,} is less than two seasons of {season}: the model does not see one repeat."
+            f"model.context_length {context:,} is less than two seasons of {season}: the model never sees a season "
+            "repeat."
         )
     return told

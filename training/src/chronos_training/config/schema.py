@@ -31,7 +31,9 @@ class TrainingConfig(Section):
     name: Name = Field(
         "birthdays-tiny-cpu", description="Name of the model: the folder below `models/` in the results."
     )
-    description: str = Field("", max_length=500, description="One sentence for people; shown in the report.")
+    description: str = Field(
+        "", max_length=500, description="One sentence that describes the run; shown in the report."
+    )
     dataset: DatasetSection = Field(default_factory=DatasetSection, description="The data.")
     forecast: ForecastSection = Field(default_factory=ForecastSection, description="The task.")
     model: ModelSection = Field(default_factory=ModelSection, description="The model.")
@@ -41,7 +43,7 @@ class TrainingConfig(Section):
     run: RunSection = Field(default_factory=RunSection, description="Limits.")
     automatic: dict[str, str] = Field(
         {},
-        description="Written by the launch: the keys whose values it chose by the data (auto), each with its reason.",
+        description="Written by the launch: the keys whose values it chose from the data (auto), each with its reason.",
     )
 
     @property
@@ -64,17 +66,19 @@ class TrainingConfig(Section):
         missing = [level for level in self.forecast.quantile_levels if level not in self.model_levels]
         if missing:
             known = ", ".join(str(level) for level in self.model_levels)
-            raise ValueError(f"forecast.quantile_levels|{missing[0]} is none of the model's levels: {known}")
+            raise ValueError(f"forecast.quantile_levels|{missing[0]} is not among the model's levels: {known}")
         return self
 
     @model_validator(mode="after")
     def _family_takes_the_columns(self) -> TrainingConfig:
         family, data = self.model.family, self.dataset
         if family != "chronos2" and len(data.targets) > 1:
-            raise ValueError(f"dataset.targets|family {family} forecasts one column; several take chronos2")
+            raise ValueError(f"dataset.targets|family {family} forecasts one column; use chronos2 for several")
         for key in ("past_covariates", "known_covariates"):
             if getattr(data, key) and family in ("chronos_bolt", "chronos_t5"):
-                raise ValueError(f"dataset.{key}|family {family} takes no covariates; chronos2 and autogluon do")
+                raise ValueError(
+                    f"dataset.{key}|family {family} does not support covariates; chronos2 and autogluon do"
+                )
         if data.known_covariates and self.training.mixup_share:
             raise ValueError("training.mixup_share|windows with covariates cannot be mixed")
         return self
@@ -91,13 +95,13 @@ class TrainingConfig(Section):
     @model_validator(mode="after")
     def _seeds_are_alone(self) -> TrainingConfig:
         if self.evaluation.seeds > 1 and self.run.ranks > 1:
-            raise ValueError("evaluation.seeds|more than one is for one process (run.instances and run.processes)")
+            raise ValueError("evaluation.seeds|more than one needs a single process (run.instances and run.processes)")
         return self
 
     @model_validator(mode="after")
     def _refit_is_alone(self) -> TrainingConfig:
         if self.training.refit and self.run.ranks > 1:
-            raise ValueError("training.refit|it is for one process (run.instances and run.processes)")
+            raise ValueError("training.refit|it needs a single process (run.instances and run.processes)")
         return self
 
     @property

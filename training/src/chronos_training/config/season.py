@@ -123,5 +123,5 @@ def _contradiction(length: int, chosen: Season, measured: Sequence[dict[str, Any
     return (
         f"forecast.season_length: {length} is configured, but the data repeat after {chosen.length} observations "
         f"(autocorrelation {strongest:.2f}): seasonal naive, AutoETS and AutoTheta without that season are weak rivals, "
-        "and a comparison with them flatters the model. Use auto."
+        "so a comparison with them flatters the model. Use auto."
     )

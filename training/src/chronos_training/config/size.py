@@ -47,7 +47,7 @@ def learning_bytes(config: TrainingConfig) -> int:
 
 def in_words(config: TrainingConfig) -> str:
     """Return `148 k parameters, which need 2.4 MB to learn`."""
-    return f"{_count(parameters(config))} parameters, which need at least {_size(learning_bytes(config))} to learn"
+    return f"{_count(parameters(config))} parameters, which need at least {_size(learning_bytes(config))} to train"
 
 
 def check_memory(config: TrainingConfig, memory_gb: float, where: str, *, shared: bool) -> None:
@@ -57,10 +57,10 @@ def check_memory(config: TrainingConfig, memory_gb: float, where: str, *, shared
         return
     many = f" in each of {config.run.processes} processes" if shared and config.run.processes > 1 else ""
     raise ConfigurationError(
-        f"model.d_model: {config.model.d_model} with {config.model.num_layers} layers and d_ff {config.model.d_ff} has "
-        f"{_count(parameters(config))} parameters{many}, and learning them needs at least {needed:,.1f} GB; {where} has "
-        f"{memory_gb:,.0f} GB.",
-        hint="Make the model smaller (d_model, d_ff, num_layers), or take a machine with more memory.",
+        f"model.d_model: {config.model.d_model} with {config.model.num_layers} layers and d_ff {config.model.d_ff} "
+        f"has {_count(parameters(config))} parameters{many}, and training them needs at least {needed:,.1f} GB; "
+        f"{where} has {memory_gb:,.0f} GB.",
+        hint="Make the model smaller (d_model, d_ff, num_layers), or use a machine with more memory.",
     )
 
 

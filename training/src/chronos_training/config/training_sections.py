@@ -20,82 +20,84 @@ class TrainingSection(Section):
         1,
         ge=1,
         le=1024,
-        description="Parts in which a process takes its share of the batch, when memory does not hold it at once.",
+        description="Parts into which a process splits its share of the batch when it does not fit in memory.",
     )
     learning_rate: Real = Field(6e-3, ge=1e-9, le=1.0, description="Peak learning rate of AdamW.")
     lr_scheduler: Literal["cosine", "linear", "constant_with_warmup"] = Field(
-        "cosine", description="Course of the learning rate after the warm-up."
+        "cosine", description="Learning-rate schedule after the warm-up."
     )
     warmup_steps: Whole = Field(60, ge=0, le=10_000_000, description="Steps of linear warm-up; fewer than steps.")
     weight_decay: Real = Field(0.01, ge=0.0, le=1.0, description="Weight decay of AdamW.")
     max_grad_norm: Real = Field(1.0, ge=1e-4, le=1000.0, description="Gradients are scaled down to this norm.")
     precision: Literal["auto", "fp32", "fp16", "bf16"] = Field(
         "auto",
-        description="Numbers of the forward pass. auto: bf16 where the GPU has it, else (T4, CPU) fp32. fp16 overflows in models of T5's kind.",
+        description="Number format of the forward pass. auto: bf16 where the GPU supports it, else (T4, CPU) fp32. fp16 overflows in T5-style models.",
     )
     method: Literal["full", "lora"] = Field(
         "full",
-        description="Which weights learn: all, or low-rank additions that are merged before the model is stored.",
+        description="Which weights are trained: all, or low-rank additions that are merged before the model is stored.",
     )
     lora_rank: Whole = Field(8, ge=1, le=1024, description="Rank of the additions; for method lora.")
     lora_alpha: Whole = Field(16, ge=1, le=4096, description="Scale of the additions (alpha / rank); for method lora.")
     lora_dropout: Real = Field(
-        0.0, ge=0.0, lt=1.0, description="Share of the additions' input dropped; for method lora."
+        0.0, ge=0.0, lt=1.0, description="Fraction of the additions' input dropped; for method lora."
     )
     synthetic_share: Real = Field(
         0.0,
         ge=0.0,
         lt=1.0,
-        description="Share of windows from synthetic series (KernelSynth: random Gaussian processes).",
+        description="Fraction of windows taken from synthetic series (KernelSynth: random Gaussian processes).",
     )
     synthetic_series: Whole = Field(
         256,
         ge=1,
         le=1_000_000,
-        description="Synthetic series that are made before training, when synthetic_share is not 0.",
+        description="Synthetic series created before training when synthetic_share is not 0.",
     )
     mixup_share: Real = Field(
-        0.0, ge=0.0, lt=1.0, description="Share of windows that are weighted sums of up to three real ones (TSMixup)."
+        0.0,
+        ge=0.0,
+        lt=1.0,
+        description="Fraction of windows that are weighted sums of up to three real ones (TSMixup).",
     )
     validation_windows: Whole = Field(
         0,
         ge=0,
         le=1000,
-        description="Windows before the held-out part that choose the best checkpoint; training does not see them. 0: the last one is taken.",
+        description="Windows before the held-out part on which the best checkpoint is chosen; training does not see them. 0: the last checkpoint is used.",
     )
     early_stopping_patience: Whole | None = Field(
         None,
         ge=1,
         le=10_000,
-        description="Checkpoints without a better validation loss after which training ends; empty: it goes to its last step.",
+        description="Checkpoints without a better validation loss after which training stops; empty: it runs to its last step.",
     )
     refit: bool = Field(
         False,
         description="Whether the model is trained again on everything before the held-out part, from the start and for the "
-        "number of steps that validation found; needs validation_windows.",
+        "number of steps that validation found best; needs validation_windows.",
     )
     time_budget_minutes: Real = Field(
         5.0,
         ge=0.1,
         le=720.0,
-        description="Minutes that automatic steps are meant to fit in, by estimate; search and refit of all "
-        "evaluation.seeds together.",
+        description="Estimated minutes that automatic steps should fit in; search and refit of all evaluation.seeds together.",
     )
     seed: Whole = Field(
         0, ge=0, le=2**32 - 1, description="Seed of weights, windows and dropout; the same seed gives the same model."
     )
     log_every_steps: Whole = Field(
-        10, ge=1, le=10_000_000, description="Steps between two entries of the loss curve; the last step has one, too."
+        10, ge=1, le=10_000_000, description="Steps between entries of the loss curve; the last step always has one."
     )
     checkpoint_every_steps: Whole = Field(
-        300, ge=1, le=10_000_000, description="Steps between two checkpoints (and validations)."
+        300, ge=1, le=10_000_000, description="Steps between checkpoints (and validations)."
     )
-    keep_checkpoints: Whole = Field(2, ge=1, le=100, description="Newest checkpoints that are kept, beside the best.")
+    keep_checkpoints: Whole = Field(2, ge=1, le=100, description="Newest checkpoints to keep, besides the best.")
     cpu_threads: Whole | None = Field(
         None,
         ge=1,
         le=1024,
-        description="Threads of the computation on a CPU; empty: all cores. A resume is bit-exact with the same number only.",
+        description="CPU threads; empty: all cores. A resume is bit-exact only with the same number.",
     )
 
     @model_validator(mode="after")
@@ -107,7 +109,7 @@ class TrainingSection(Section):
     @model_validator(mode="after")
     def _shares_leave_real_windows(self) -> TrainingSection:
         if self.synthetic_share + self.mixup_share > 1.0:
-            raise ValueError("mixup_share|mixup_share and synthetic_share together are at most 1")
+            raise ValueError("mixup_share|mixup_share and synthetic_share together must be at most 1")
         return self
 
     @model_validator(mode="after")
@@ -115,46 +117,46 @@ class TrainingSection(Section):
         if self.early_stopping_patience is not None and not self.validation_windows:
             raise ValueError("validation_windows|validation_windows must be 1 or more for early_stopping_patience")
         if self.refit and not self.validation_windows:
-            raise ValueError("refit|refit goes by what validation found, and validation_windows is 0")
+            raise ValueError("refit|refit needs validation, but validation_windows is 0")
         return self
 
 
 class EvaluationSection(Section):
     """The held-out comparison. Its windows are the last of every series; training never sees them."""
 
-    windows: Whole = Field(4, ge=1, le=1000, description="Rolling origins for each series.")
+    windows: Whole = Field(4, ge=1, le=1000, description="Rolling origins per series.")
     stride: Whole | None = Field(
         None, ge=1, le=100_000, description="Observations between two origins; empty: prediction_length (no overlap)."
     )
     batch_size: Whole = Field(256, ge=1, le=65536, description="Windows forecast at once.")
     baselines: list[Literal["naive", "auto_ets", "auto_theta", "croston", "zero_shot"]] = Field(
         ["naive", "auto_ets", "auto_theta", "croston", "zero_shot"],
-        description="What the model is compared with beside seasonal naive; croston is for intermittent series only, and "
-        "zero_shot is the model that it started from.",
+        description="What the model is compared with besides seasonal naive; croston is for intermittent series only, "
+        "and zero_shot is the model it started from.",
     )
     rivals_seconds: Whole = Field(
         60,
         ge=1,
         le=86_400,
-        description="Seconds of one core that fitting auto_ets and auto_theta may take, by estimate; beyond, they are compared on "
-        "a sample of the series, which is drawn by the seed.",
+        description="Estimated single-core seconds that fitting auto_ets and auto_theta may take; beyond that they are compared "
+        "on a sample of the series, drawn with the seed.",
     )
     combine: list[Literal["model", "auto_ets", "auto_theta", "croston", "seasonal_naive"]] = Field(
         [],
-        description="Forecasters whose quantiles are averaged, with weights from the validation windows, into a contestant of its "
-        "own that is judged beside the model; empty: none. Needs training.validation_windows; not for autogluon.",
+        description="Forecasters whose quantiles are averaged, with weights from the validation windows, into a separate forecaster "
+        "that is judged alongside the model; empty: none. Needs training.validation_windows; not for autogluon.",
     )
     recalibrate: Literal["auto", "always", "never"] = Field(
         "auto",
         description="Whether the quantiles are recalibrated (split conformal) on the validation windows. auto: where that lowers "
-        "the loss of windows that it was not fitted to. Needs training.validation_windows; not for autogluon.",
+        "the loss on windows it was not fitted to. Needs training.validation_windows; not for autogluon.",
     )
     seeds: Whole = Field(
         1,
         ge=1,
         le=16,
         description="Trainings with seeds from training.seed on. The first one's model is stored; the others show how much of the "
-        "comparison is chance, and the weakest verdict counts. Each takes the time of a training.",
+        "comparison is chance, and the weakest verdict counts. Each costs the time of a training.",
     )
     confidence: Real = Field(
         0.95, gt=0.5, lt=1.0, description="Coverage of the bootstrap intervals over series and dates."
@@ -173,7 +175,7 @@ class EvaluationSection(Section):
     )
     publish_without_evidence: Annotated[bool, Field(strict=True)] = Field(
         False,
-        description="Take what too few series, windows or dates cannot tell for not distinguishable when publish_if is decided.",
+        description="Treat what too few series, windows or dates cannot tell as not distinguishable when publish_if is decided.",
     )
     coverage_tolerance: Real = Field(
         0.1,
@@ -193,10 +195,10 @@ class EvaluationSection(Section):
     @model_validator(mode="after")
     def _members_are_forecast(self) -> EvaluationSection:
         if self.combine and len(set(self.combine)) < 2:
-            raise ValueError("combine|a combination has at least two members, each once")
+            raise ValueError("combine|a combination needs at least two forecasters, each once")
         for name in self.combine:
             if name not in ("model", "seasonal_naive", *self.baselines):
-                raise ValueError(f"combine|{name!r} is not in evaluation.baselines, so that nothing is known of it")
+                raise ValueError(f"combine|{name!r} is not in evaluation.baselines, so nothing is known about it")
         return self
 
 
@@ -207,25 +209,25 @@ class RunSection(Section):
         12.0,
         ge=0.01,
         le=12.0,
-        description="The watcher ends the instance this many hours after its boot; the default is the most.",
+        description="The watcher ends the instance this many hours after its boot; the default is the maximum.",
     )
     max_cost: Real | None = Field(
         None,
         ge=0.01,
         le=10_000.0,
-        description="The most that the run may cost, in US dollars, by the launch's prices: instances with volumes and addresses, up to the last guard. Shortens max_runtime_hours; empty: no cap.",
+        description="The most the run may cost, in US dollars, at the prices of the launch: instances with volumes and addresses, up to the last guard. Shortens max_runtime_hours; empty: no cap.",
     )
     processes: Whole = Field(
         1,
         ge=1,
         le=64,
-        description="Training processes on each instance, started by torchrun; one for each GPU, or for a CPU's sockets.",
+        description="Training processes on each instance, started by torchrun; one per GPU, or per CPU socket.",
     )
     instances: Whole = Field(
         1,
         ge=1,
         le=16,
-        description="Instances of the run, of one type in one zone; each has its own copy of the data. Every one is paid for.",
+        description="Instances of the run, of one type in one zone; each has its own copy of the data, and each is billed.",
     )
 
     @property

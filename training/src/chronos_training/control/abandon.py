@@ -71,6 +71,6 @@ def _leave_to_the_next_command(store: StateStore, ours: Observed, order: LaunchO
     store.request_kill(ours, order.owner)
     what, none = ("an instance", "none") if order.instances == 1 else (f"{order.instances} instances", "not all")
     say(
-        f"interrupted while EC2 was asked for {what}, and EC2 lists {none} yet: the lock {store.url} is kept. "
-        f"This waits until it is certain, and ends whatever there is: {playbook(order.env, 'kill_training')}"
+        f"interrupted while requesting {what}, and EC2 lists {none} yet, so the lock {store.url} is kept. "
+        f"To wait until it is certain and end whatever was started: {playbook(order.env, 'kill_training')}"
     )

@@ -50,7 +50,7 @@ def _library(name: str) -> dict[str, bytes]:
         installed = distribution(name)
     except PackageNotFoundError as error:
         raise TrainingError(
-            f"{name} is not installed here, and the agent package needs it.", hint=f"Install it: {make('setup')}"
+            f"{name} is not installed here, but the agent package needs it.", hint=f"Install it: {make('setup')}"
         ) from error
     entries = {}
     for file in installed.files or []:
@@ -58,7 +58,9 @@ def _library(name: str) -> dict[str, bytes]:
         if _is_wanted(path):
             entries[str(path)] = Path(str(file.locate())).read_bytes()
     if not entries:
-        raise TrainingError(f"The files of {name} are not recorded here.", hint=f"Remove .venv and run {make('setup')}")
+        raise TrainingError(
+            f"The installed files of {name} are not recorded.", hint=f"Remove .venv and run {make('setup')}"
+        )
     return entries
 
 

@@ -1,8 +1,8 @@
 """The audit log (R28): one small object for each command that changed something, written once and never again.
 
 An object of its own for each event, because S3 cannot append: two commands at the same time cannot lose each other's line.
-The log tells; it decides nothing. A command whose event cannot be stored says so and goes on, and one that dies leaves
-none: what is settled after it stands on the state and on tags alone.
+The log tells; it decides nothing. A command whose event cannot be stored says so and continues, and one that dies
+leaves none: reconciling after it relies on the state and the tags alone.
 """
 
 from __future__ import annotations
@@ -87,10 +87,10 @@ def record(log: Log, event: str, entry: Entry, result: str = SUCCEEDED) -> None:
                 Key=key,
                 Body=(json.dumps(body, indent=2) + "\n").encode(),
                 ContentType="application/json",
-                IfNoneMatch="*",  # the policy for people allows no other write here: nobody rewrites an event
+                IfNoneMatch="*",  # the user policy allows no other write here: nobody rewrites an event
             )
     except Exception as error:  # whatever it is, what the command did stands
-        log.say(f"warning: this {event} is missing in the audit log; everything else is as it says: {error}")
+        log.say(f"warning: this {event} is missing from the audit log, which does not affect its result: {error}")
 
 
 @contextlib.contextmanager

@@ -63,7 +63,7 @@ def text(value: Any) -> str:
     """A whole number is taken as text; what YAML made something else of is not what was written."""
     if isinstance(value, str) or (isinstance(value, int) and not isinstance(value, bool)):
         return ""
-    return f"YAML reads it as {str(value).lower()}, and text is meant: write it in quotes"
+    return f"YAML reads it as {str(value).lower()}, but text is expected: put it in quotes"
 
 
 def tag_value(value: Any) -> str:
@@ -74,7 +74,7 @@ def tag_value(value: Any) -> str:
     if all(_fits_shape(str(value), service, name) for service, name in shapes):
         return ""
     longest = shape("iam", "tagValueType")["max"]
-    return f"a tag's value has 1 to {longest} letters, digits, spaces and _ . : / = + - @; for example research"
+    return f"a tag's value must have 1 to {longest} letters, digits, spaces and _ . : / = + - @; for example research"
 
 
 def tag_key(value: Any) -> str:
@@ -83,18 +83,20 @@ def tag_key(value: Any) -> str:
         return ""
     longest = shape("iam", "tagKeyType")["max"]
     return (
-        f"a tag's name has 1 to {longest} letters, digits, spaces and _ . : / = + - @, and does not begin with aws:; "
-        "for example CostCenter"
+        f"a tag's name must have 1 to {longest} letters, digits, spaces and _ . : / = + - @, and must not begin with "
+        "aws:; for example CostCenter"
     )
 
 
 def tag_count(value: dict[str, Any]) -> str:
     """AWS's limit for one resource, less what a launch adds; IAM takes no two names that differ by case alone."""
     if len(value) > _MOST_TAGS:
-        return f"{len(value)} tags are too many: AWS takes 50, and a launch adds 2, so {_MOST_TAGS} at most"
+        return (
+            f"{len(value)} tags are too many: AWS allows 50 and a launch adds 2, so at most {_MOST_TAGS} are possible"
+        )
     lower = [str(key).lower() for key in value]
     twice = sorted({str(key) for key in value if lower.count(str(key).lower()) > 1})
-    return f"{' and '.join(twice)} are one name to IAM: give one of them" if twice else ""
+    return f"{' and '.join(twice)} are the same name to IAM: keep one of them" if twice else ""
 
 
 def bucket(value: Any) -> str:
@@ -110,14 +112,14 @@ def bucket(value: Any) -> str:
     if right:
         return ""
     if name.startswith(_RESERVED_BEGINNINGS):
-        return f"AWS keeps names for itself that begin with {' or '.join(_RESERVED_BEGINNINGS)}; for example team-forecasts"
+        return f"AWS reserves names that begin with {' or '.join(_RESERVED_BEGINNINGS)}; for example team-forecasts"
     if name.endswith(_RESERVED_ENDINGS):
-        return f"AWS keeps names for itself that end with {' or '.join(_RESERVED_ENDINGS)}; for example team-forecasts"
+        return f"AWS reserves names that end with {' or '.join(_RESERVED_ENDINGS)}; for example team-forecasts"
     likely = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:63].strip("-")
     example = likely if re.search(r"[a-z]", likely) and len(likely) > 2 else "team-forecasts"
     return (
-        "S3 takes 3 to 63 lower-case letters, digits, hyphens and single dots, beginning and ending with a letter or digit, "
-        f"and no address; for example {example}"
+        "S3 requires 3 to 63 lower-case letters, digits, hyphens and single dots, a letter or digit at both ends, and "
+        f"no IP address; for example {example}"
     )
 
 
@@ -128,7 +130,7 @@ def region(value: Any) -> str:
     if name in known or (_REGION.fullmatch(name) and not difflib.get_close_matches(name, known, 1, 0.95)):
         return ""
     near = difflib.get_close_matches(name, known, 1)
-    return f"it is no region of AWS; for example {near[0] if near else 'us-east-1'}"
+    return f"it is not an AWS region; for example {near[0] if near else 'us-east-1'}"
 
 
 @functools.cache
@@ -143,25 +145,29 @@ def environment(value: Any) -> str:
     """Every name that is made of an environment's must fit: roles, policies, schedules, parameters, the bucket."""
     name = str(value)
     if not _ENVIRONMENT.fullmatch(name):
-        return "it has lower-case letters, digits and hyphens, and begins with a letter; for example dev"
+        return "it must have lower-case letters, digits and hyphens only, and begin with a letter; for example dev"
     group = f"chronos-training-{name}"
     try:
         schedule_name(name, "20260101-010101", 99)
     except ValueError:
-        return f"the names of schedules are made of it ({group}-<run>-<number>), and have 64 characters at most; for example dev"
+        return f"schedule names contain it ({group}-<run>-<number>) and have at most 64 characters; for example dev"
     made = (
         (f"{group}-scheduler", "iam", "roleNameType"),
         (f"{group}-administrator", "iam", "policyNameType"),
         (group, "scheduler", "ScheduleGroupName"),
     )
     wrong = [one for one, service, kind in made if not _fits_shape(one, service, kind)]
-    return f"the name {wrong[0]} is made of it, and is too long; for example dev" if wrong else ""
+    return f"the name {wrong[0]} contains it and is too long; for example dev" if wrong else ""
 
 
 def default_bucket(env: str, region: str) -> str:
     """Return what is wrong with the bucket's name that is made of both, whatever the account."""
     name = bucket_name(env, "0" * 12, region)
-    return f"the bucket's name is made of it: {name} has {len(name)} characters, 63 at most" if len(name) > 63 else ""
+    return (
+        f"the bucket's name contains it: {name} has {len(name)} characters, and 63 are allowed"
+        if len(name) > 63
+        else ""
+    )
 
 
 def vpc_range(value: Any) -> str:
@@ -170,7 +176,7 @@ def vpc_range(value: Any) -> str:
         return said
     block = ipaddress.IPv4Network(str(value))
     if block.is_loopback or block.is_link_local or block.is_multicast or block.is_reserved or block[0].packed[0] == 0:
-        return "no network may have these addresses: take some of 10.0.0.0/8, 172.16.0.0/12 or 192.168.0.0/16; for example 10.40.0.0/16"
+        return "a VPC cannot have these addresses: take a range in 10.0.0.0/8, 172.16.0.0/12 or 192.168.0.0/16; for example 10.40.0.0/16"
     return ""
 
 
@@ -181,11 +187,11 @@ def _range(value: Any, example: str = "10.40.0.0/16") -> str:
         try:
             block = ipaddress.IPv4Network(str(value), strict=False)
         except ValueError:
-            return f"it is no range of IPv4 addresses; for example {example}"
+            return f"it is not an IPv4 address range; for example {example}"
         fits_ = _LARGEST_RANGE <= block.prefixlen <= _SMALLEST_RANGE
-        return f"it is not where a range of its size begins; for example {block if fits_ else example}"
+        return f"a range of this size does not begin there; for example {block if fits_ else example}"
     if not _LARGEST_RANGE <= block.prefixlen <= _SMALLEST_RANGE:
-        return f"AWS takes ranges from /{_LARGEST_RANGE} to /{_SMALLEST_RANGE}; for example {example}"
+        return f"AWS allows ranges from /{_LARGEST_RANGE} to /{_SMALLEST_RANGE}; for example {example}"
     return ""
 
 
@@ -205,7 +211,7 @@ def subnet_ranges(values: list[Any], whole: Any) -> list[tuple[Any, str]]:
         ]
     for number, (value, block) in enumerate(blocks):
         others = [str(other) for other, one in blocks[:number] if one.overlaps(block)]
-        told += [(value, f"it overlaps {others[0]}; no address may be in two subnets")] if others else []
+        told += [(value, f"it overlaps {others[0]}; subnets cannot share addresses")] if others else []
     return told
 
 
@@ -216,14 +222,14 @@ def _smaller(block: ipaddress.IPv4Network) -> int:
 def zone(value: Any, region_: str) -> str:
     """A zone is its region's name and a letter."""
     right = re.fullmatch(rf"{re.escape(region_)}[a-z]", str(value)) is not None
-    return "" if right else f"a zone of {region_} is that and a letter; for example {region_}a"
+    return "" if right else f"a zone of {region_} is its name and a letter; for example {region_}a"
 
 
 def instance_type(value: Any) -> str:
     """The shape of the name; whether there is such a type in the region AWS alone knows."""
     if _INSTANCE_TYPE.fullmatch(str(value)):
         return ""
-    return "an instance type is a family, a dot and a size; for example g4dn.2xlarge"
+    return "it must be a family, a dot and a size; for example g4dn.2xlarge"
 
 
 def image_parameter(value: Any) -> str:
@@ -231,7 +237,7 @@ def image_parameter(value: Any) -> str:
     if _PARAMETER.fullmatch(str(value)) and len(str(value)) <= 1011:
         return ""
     return (
-        "it is the path of an SSM parameter: letters, digits and _ . - between slashes; for example "
+        "it must be the path of an SSM parameter: letters, digits and _ . - between slashes; for example "
         "/aws/service/deeplearning/ami/x86_64/base-oss-nvidia-driver-gpu-ubuntu-22.04/latest/ami-id"
     )
 
@@ -247,7 +253,7 @@ def at_least(least: float, example: Any) -> Rule:
 
     def rule(value: Any) -> str:
         right = math.isfinite(float(value)) and float(value) >= least
-        return "" if right else f"it is a number from {least:g} up; for example {example}"
+        return "" if right else f"it must be a number of at least {least:g}; for example {example}"
 
     return rule
 
@@ -257,7 +263,7 @@ def above_zero(example: Any) -> Rule:
 
     def rule(value: Any) -> str:
         right = math.isfinite(float(value)) and float(value) > 0
-        return "" if right else f"it is a number above 0; for example {example}"
+        return "" if right else f"it must be a number above 0; for example {example}"
 
     return rule
 
@@ -269,4 +275,4 @@ def price(value: Any) -> str:
     try:
         return at_least(0, 0.94)(value)
     except ValueError:
-        return "it is US dollars per hour, a number from 0 up, or empty for the price table; for example 0.94"
+        return "it must be US dollars per hour, at least 0, or empty to use the price table; for example 0.94"

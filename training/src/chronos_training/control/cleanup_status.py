@@ -39,7 +39,7 @@ def complete(s3: Any, first: Verdict, last: Verdict, say: Say) -> list[str]:
         try:
             _write(s3, scope.bucket, key, _completed(status, run_id, first, last))
         except PermissionDenied as error:
-            say(f"the record of the verification was not stored: {error.message}")
+            say(f"could not store the record of the verification: {error.message}")
             break
         written.append(key)
     return written

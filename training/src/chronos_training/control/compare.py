@@ -59,7 +59,7 @@ class Comparison:
             *head,
             ["scores"],
             *scores,
-            ["differs" if config else "nothing differs in what they were launched with"],
+            ["differs" if config else "the runs were launched with the same settings"],
             *config,
         ]
         widths = [max(len(row[i]) for row in rows if i < len(row) and len(row) > 1) for i in range(len(self.runs) + 1)]
@@ -70,8 +70,8 @@ def compare(s3: Any, bucket: str, env: str, run_ids: list[str], active: dict[str
     """Return the runs side by side. ConfigurationError when they cannot be compared, or one of them does not exist."""
     if not 2 <= len(run_ids) <= MOST or len(set(run_ids)) < len(run_ids):
         raise ConfigurationError(
-            f"Two to {MOST} different runs can be compared, not {', '.join(run_ids) or 'none'}.",
-            hint="Name them with a comma between: training_runs_compare=20260101-120000,20260102-120000.",
+            f"Compare two to {MOST} different runs, not {', '.join(run_ids) or 'none'}.",
+            hint="Separate them with commas: training_runs_compare=20260101-120000,20260102-120000.",
         )
     names = [checked_run_id(env, run_id) for run_id in run_ids]
     with ThreadPoolExecutor(MOST) as pool:
@@ -112,7 +112,7 @@ def _launched_with(spec: dict[str, Any]) -> dict[str, Any]:
         **_flat(spec.get("training", {})),
         "data": _short(spec.get("dataset", {}).get("digest")),
         "base model": _short((spec.get("base_model") or {}).get("digest")),
-        "goes on from": (spec.get("resume") or {}).get("run_id"),
+        "resumes": (spec.get("resume") or {}).get("run_id"),
         "environment": _short(runtime.get("python_env_sha256")),
         "program": _short(runtime.get("package_sha256")),
         "commit": spec.get("git_commit"),

@@ -172,7 +172,8 @@ def _swap(s3: Any, bucket: str, prefix: str, manifest: Json, etag: str | None) -
     except ClientError as error:
         if aws.error_code(error) in {"PreconditionFailed", "ConditionalRequestConflict", "412", "409"}:
             raise TrainingError(
-                f"Somebody else published s3://{bucket}/{prefix} meanwhile; their dataset is in place, yours is not.",
+                f"Somebody else published s3://{bucket}/{prefix} in the meantime; their dataset is in place, yours is "
+                "not.",
                 hint="Publish again.",
             ) from None
         raise aws.explain(error, f"write s3://{bucket}/{prefix}{MANIFEST}") from error

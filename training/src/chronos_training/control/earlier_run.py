@@ -1,4 +1,4 @@
-"""What an earlier run left to start from: its finished model, or the checkpoints of a training that was broken off."""
+"""What an earlier run left to start from: its finished model, or the checkpoints of an interrupted training."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def without_latest(config: TrainingConfig, s3: Any, bucket: str, env: str) -> Tr
     if found is None:
         raise ConfigurationError(
             f"model.base_run: no run of {env} has left a recommended model {config.name} in s3://{bucket}/{layout.runs_prefix(env)}.",
-            hint="Train the first one from random or published weights, or name a completed run. "
+            hint="Train the first model from random or published weights, or name a completed run. "
             f"The runs of {env}: {playbook(env, 'list_runs')}",
         )
     return config.model_copy(update={"model": config.model.model_copy(update={"base_run": found})})
@@ -45,14 +45,15 @@ def model_of_run(s3: Any, bucket: str, env: str, run_id: str) -> Json:
     if done is None or about is None or done.get("status") != "completed":
         raise ConfigurationError(
             f"model.base_run: run {run_id} of {env} has no finished model in s3://{bucket}/{prefix}.",
-            hint=f"Name one that is completed. The runs of {env}: {playbook(env, 'list_runs')}",
+            hint=f"Name a completed run. The runs of {env}: {playbook(env, 'list_runs')}",
         )
     model = about["model"]
     if model["family"] == "autogluon":
         model = model["autogluon"]["chronos"]
         if model is None:
             raise ConfigurationError(
-                f"model.base_run: run {run_id} fine-tuned no Chronos model, and there is nothing else of AutoGluon to start from.",
+                f"model.base_run: run {run_id} fine-tuned no Chronos model, and no other AutoGluon model can be "
+                "started from.",
                 hint="Name a run with fine_tuned in autogluon.chronos.",
             )
     below = f"{model['path']}/"
@@ -82,13 +83,13 @@ def model_of_run(s3: Any, bucket: str, env: str, run_id: str) -> Json:
 def checkpoints_of_run(s3: Any, bucket: str, env: str, run_id: str, fingerprint: Fingerprint) -> Json:
     """Return the whole checkpoints of a run: run_id, prefix, files (path, size, sha256) and the newest step.
 
-    `fingerprint` is of the run that goes on. ConfigurationError when the earlier one learnt otherwise, which the instance
-    would refuse too, or left no whole checkpoint.
+    `fingerprint` belongs to the run that resumes. ConfigurationError when the earlier one learnt otherwise, which the
+    instance would refuse too, or left no complete checkpoint.
     """
     spec = read_json(s3, bucket, layout.run_prefix(env, checked_run_id(env, run_id)) + "run_spec.json")
     if spec is None:
         raise ConfigurationError(
-            f"There is no run {run_id} in {env} to go on from.",
+            f"There is no run {run_id} in {env} to resume.",
             hint=f"The runs of {env}: {playbook(env, 'list_runs')}",
         )
     prefix = layout.checkpoint_prefix(env, run_id)
@@ -102,14 +103,14 @@ def checkpoints_of_run(s3: Any, bucket: str, env: str, run_id: str, fingerprint:
         if mark != fingerprint.mark:
             differing = ", ".join(fingerprint.differences(spec)[:5]) or "version of this program"
             raise ConfigurationError(
-                f"Run {run_id} cannot be gone on from: it was launched with another {differing}.",
+                f"Run {run_id} cannot be resumed: its {differing} differed at launch.",
                 hint="Launch with its configuration, or start from its model (model.base_run).",
             )
         files += [one | {"path": folder + one["path"]} for one in sealed]
         steps.append(int(folder.strip("/").rsplit("-", 1)[1]))
     if not steps:
         raise ConfigurationError(
-            f"Run {run_id} left no whole checkpoint in s3://{bucket}/{prefix}.", hint="Launch without going on from it."
+            f"Run {run_id} left no complete checkpoint in s3://{bucket}/{prefix}.", hint="Launch without resuming it."
         )
     return {"run_id": run_id, "prefix": prefix, "step": max(steps), "files": files}
 

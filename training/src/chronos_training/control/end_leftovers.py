@@ -20,7 +20,7 @@ from .takeover import released_by, take_over
 from .verify import Say, Verdict, short, verify
 from .waiting import Waiting
 
-# A Spot request first, or it would start its instance anew; the lock last, so that nobody launches into the sweep.
+# A Spot request first, or it would start its instance again; the lock last, so that nobody launches into the sweep.
 _ORDER = ("Spot request", "instance", "schedule", "multipart upload", "snapshot", "volume", "network interface",
           "address", LOCK)  # fmt: skip
 # The first round ends the instances, the second what they held and did not take along, the third is for the slow.
@@ -51,10 +51,10 @@ def fix(verdict: Verdict, wait_seconds: float, say: Say) -> tuple[Verdict, list[
                 say(f"could not end {short(finding)}: {error}")
             else:
                 ended.append(short(finding))
-                say(f"ended {short(finding)}" if gone else f"{short(finding)} was gone already")
+                say(f"ended {short(finding)}" if gone else f"{short(finding)} was already gone")
         verdict = verify(verdict.scope, wait_seconds, say)
     left = {short(f): f for f in verdict.orphans}
-    reasons = {name: failed.get(name) or finding.blocked or "it is still there" for name, finding in left.items()}
+    reasons = {name: failed.get(name) or finding.blocked or "it still exists" for name, finding in left.items()}
     return verdict, [name for name in ended if name not in left], reasons
 
 
@@ -85,7 +85,7 @@ def _says_gone(code: str) -> bool:
 def _release(scope: Scope, say: Say) -> bool:
     s3, ec2 = aws.client("s3", region=scope.region), aws.client("ec2", region=scope.region)
     store = open_store(scope.bucket, scope.env, region=scope.region)
-    # Looked at anew: since the verdict another command may have released it, and another run may hold it.
+    # Checked again: since the verdict another command may have released it, and another run may hold it.
     found = released_by(store, ec2, scope.project)
     if found is None:
         return False

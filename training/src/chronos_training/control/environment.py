@@ -148,7 +148,7 @@ def find(target: Target, cache: Path) -> Built | None:
 
 
 def build(target: Target, cache: Path, say: Say, *, archive: bool = False) -> Built:
-    """Return the build of `target`, made now unless it is there. TrainingError when a package cannot be had.
+    """Return the build of `target`, made now unless it is there. TrainingError when a package is not available.
 
     It is packed as an image, and as an archive where no image can be made here, or with `archive`.
     """
@@ -187,7 +187,7 @@ def _alone(store: Path, say: Say) -> Iterator[None]:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            say("waiting for another build of the environment")
+            say("waiting for another process that is building the environment")
             fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
@@ -330,7 +330,7 @@ def _install(target: Target, locked: list[Pin], folder: Path, packages: Path, ca
     lines = [_exactly(pin) for pin in locked if pin not in apart]
     _pip([*command, "--require-hashes"], lines, folder, cache)
     if apart:
-        hint = "Name the package index that has the CPU builds of torch in PIP_EXTRA_INDEX_URL."
+        hint = "Set PIP_EXTRA_INDEX_URL to the package index that has the CPU builds of torch."
         _pip(command, [f"{pin.name}=={pin.version}+cpu" for pin in apart], folder, cache, hint)
 
 
@@ -357,7 +357,7 @@ def _pip(options: list[str], lines: list[str], folder: Path, cache: Path, hint: 
         shutil.copyfile(log, saved)
         last = errors[-1].removeprefix("ERROR: ") if errors else f"exit code {code}"
         raise TrainingError(
-            f"pip could not install the locked packages: {last}", hint=f"{hint} Its whole output: {saved}.".strip()
+            f"pip could not install the locked packages: {last}", hint=f"{hint} Full output: {saved}.".strip()
         )
 
 
@@ -367,7 +367,7 @@ def _check_torch(target: Target, packages: Path) -> None:
     if found and not target.for_this_machine and ("+cpu" in found) != target.cpu_torch:
         raise TrainingError(
             f"training_runtime_torch is {target.torch}, but pip brought torch {found}.",
-            hint="pip's own configuration (PIP_FIND_LINKS, PIP_EXTRA_INDEX_URL) decides where it comes from.",
+            hint="pip's own configuration (PIP_FIND_LINKS, PIP_EXTRA_INDEX_URL) decides where pip gets it.",
         )
 
 
@@ -434,5 +434,5 @@ def _check_starts(root: Path) -> None:
         said = (result.stderr.strip().splitlines() or lines[:1] or ["no output"])[-1]
         raise TrainingError(
             f"This machine's Python cannot be copied into an environment ({said}).",
-            hint=f"Use another Python ({make('setup', PYTHON='python3.12')}), or name a relocatable one as the interpreter.",
+            hint=f"Use another Python ({make('setup', PYTHON='python3.12')}), or set training_runtime_interpreter to a relocatable one.",
         )

@@ -82,7 +82,7 @@ def _work(config: TrainingConfig) -> Json:
 
 
 def _from_start(s3: Any, bucket: str, state: Json) -> Json | None:
-    """Return `state` of a run that began at its first step, else None: one that went on from a checkpoint was shorter."""
+    """Return `state` of a run that began at its first step, else None: a resumed run takes less time."""
     try:
         spec = read_json(s3, bucket, layout.run_prefix(state["env"], state["run_id"]) + "run_spec.json")
     except TrainingError:

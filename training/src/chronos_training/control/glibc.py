@@ -54,6 +54,6 @@ def check(root: Path, limit: Version) -> str:
         raise ConfigurationError(
             f"{path.relative_to(root)} in the environment needs glibc {major}.{minor}, and the instances have"
             f" {limit[0]}.{limit[1]}.",
-            hint="Lock a version of that package with wheels for an older glibc (manylinux), then publish again.",
+            hint="Lock a version of that package that has wheels for an older glibc (manylinux), then publish again.",
         )
     return f"{major}.{minor}"

@@ -1,4 +1,4 @@
-"""Takes the outside guards away from what has ended, or is ending for good."""
+"""Deletes the termination schedules of runs whose instances have ended or are terminating."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def take_away_of_ended(ec2: Any, region: str, env: str, project: str, say: Say) 
         armed = guard.list_guards(aws.client("scheduler", region=region), env)
         states = {i.instance_id: i.state for i in find_instances(ec2, project, env, live=False)} if armed else {}
     except TrainingError as error:
-        say(f"which outside guards are left was not seen: {error.message}")
+        say(f"could not list the remaining termination schedules: {error.message}")
         return
     for one in armed:
         # An instance that EC2 does not list may be one that it does not list yet.
@@ -51,4 +51,4 @@ def _disarm(region: str, env: str, run_id: str, number: int, say: Say) -> None:
     try:
         guard.disarm(aws.client("scheduler", region=region), env, run_id, number)
     except TrainingError as error:
-        say(f"the outside guard of run {run_id} stays until it fires: {error.message}")
+        say(f"the termination schedule of run {run_id} stays until it fires: {error.message}")

@@ -15,7 +15,7 @@ from .settle import CONSISTENCY_SECONDS
 
 NOT_LISTED = "not listed by EC2"
 UNSEEN = "unseen"
-LEADERLESS = "leaderless"  # the leader is terminated, a member is not yet
+LEADERLESS = "leaderless"  # the head node is terminated, a worker is not yet
 
 
 def describe(observed: Observed) -> str:
@@ -32,7 +32,7 @@ def refusal(observed: Observed, url: str, ec2: Any, project: str) -> str:
     """Return the refusal of whatever needs a free environment: who holds it, what EC2 says, the one safe next command."""
     record = observed.record
     said, state = look_at_instance(observed, ec2, project)
-    verb = f"has ended as {record.status} but still holds" if record.status in FINAL else "is active in"
+    verb = f"has ended as {record.status} but still holds the lock of" if record.status in FINAL else "is active in"
     return (
         f"Run {record.run_id} {verb} {record.env}: {describe(observed)}. Owner {record.owner}; {said}. State: {url}. "
         f"Nothing was changed. {next_step(observed, state)}"
@@ -47,36 +47,36 @@ def next_step(observed: Observed, state: str | None) -> str:
     record, env = observed.record, observed.record.env
     stale = observed.age_seconds > STALE_SECONDS
     monitor, kill = playbook(env, "monitor_training"), playbook(env, "kill_training")
-    settle = f"a launch settles that by itself, or without launching: {fix(env)}"
+    settle = f"the next launch reconciles it; to do so without launching: {fix(env)}"
     if state == UNSEEN:
-        return f"What its instance does could not be seen, which says nothing about the run. Watch it: {monitor}"
+        return f"The state of its instance could not be read, which says nothing about the run. Watch it: {monitor}"
     if state == "terminated":
         return f"The run is dead; {settle}"
     if state == LEADERLESS:
-        return f"Its leader is gone, and its other instances end by themselves within minutes; to end them now: {kill}"
+        return f"Its head node is gone, and its workers end on their own within minutes; to end them now: {kill}"
     if state == "shutting-down":
         return (
             "EC2 is ending its instance, which takes a GPU instance 5 to 8 minutes; "
-            f"a launch waits for that and settles the run, or without launching: {fix(env)}"
+            f"a launch waits for that and reconciles the run; to do so without launching: {fix(env)}"
         )
     if record.status in FINAL:
         if observed.age_seconds > CONSISTENCY_SECONDS:
-            return f"It never released its lock; end it: {fix(env)}"
-        return f"It is about to release its lock; wait for that: {monitor}"
+            return f"It never released its lock. Release it: {fix(env)}"
+        return f"It is about to release its lock. Wait for that: {monitor}"
     if state == "stopping":
-        return f"Its instance is being stopped, and does not work any more; end the run: {kill}"
+        return f"Its instance is stopping and no longer works on the run. End the run: {kill}"
     if state == "stopped":
-        return f"Its instance was stopped and does not work; end the run: {kill}"
+        return f"Its instance is stopped and does not work on the run. End the run: {kill}"
     if state in {None, NOT_LISTED}:
         wait = CONSISTENCY_SECONDS - observed.age_seconds
         if wait > 0:
             # EC2 lists a new instance late: until then only time can tell a launch under way from a dead one.
-            return f"Its launch is under way or was cut short; that is certain in {duration(wait)}. Watch it: {monitor}"
+            return f"Whether its launch is in progress or was interrupted is certain in {duration(wait)}. Watch it: {monitor}"
         return f"The run is dead; {settle}"
     if stale:
         return (
-            f"The instance runs, but its run has given no sign of life for {duration(observed.age_seconds)}; "
-            f"end it, keeping what it stored: {kill}"
+            f"The instance runs, but the run has sent no heartbeat for {duration(observed.age_seconds)}. "
+            f"End it, keeping what it stored: {kill}"
         )
     return f"Watch it: {monitor} (to end it instead: {kill})"
 
@@ -87,8 +87,8 @@ def look_at_instance(observed: Observed, ec2: Any, project: str) -> tuple[str, s
     try:
         known = {i.instance_id: i.state for i in find_instances(ec2, project, record.env, record.run_id, live=False)}
     except TrainingError as error:
-        name = f"instance {record.instance_id}" if record.instance_id else "no instance entered yet"
-        return f"{name}, its state is not visible ({error.message})", UNSEEN
+        name = f"instance {record.instance_id}" if record.instance_id else "no instance recorded yet"
+        return f"{name}, its state could not be read ({error.message})", UNSEEN
     if record.instance_id is not None:
         state = known.get(record.instance_id, NOT_LISTED)
         others = "".join(f", {member} is {known.get(member, NOT_LISTED)}" for member in record.members)
@@ -102,7 +102,7 @@ def look_at_instance(observed: Observed, ec2: Any, project: str) -> tuple[str, s
     # Started, but the launcher did not live to enter it: the tags still tell.
     live = [(identity, state) for identity, state in known.items() if state != "terminated"]
     if live:
-        return f"instance {live[0][0]} is {live[0][1]} (not yet entered in the state)", live[0][1]
+        return f"instance {live[0][0]} is {live[0][1]} (not yet recorded in the state file)", live[0][1]
     return "no instance yet", None
 
 

@@ -24,9 +24,9 @@ class Image:
 def find_image(parameter: str, region: str | None) -> Image:
     """Return the image that `parameter` names. ConfigurationError when it has none, or one without a root volume on EBS."""
     ssm, ec2 = aws.client("ssm", region=region), aws.client("ec2", region=region)
-    with aws.explained(f"find the machine image through {parameter}"):
+    with aws.explained(f"find the machine image named by {parameter}"):
         image_id = str(ssm.get_parameter(Name=parameter)["Parameter"]["Value"])
-    with aws.explained(f"look at the machine image {image_id}, which {parameter} names"):
+    with aws.explained(f"describe the machine image {image_id}, which {parameter} names"):
         found = ec2.describe_images(ImageIds=[image_id])["Images"]
     root = found[0].get("RootDeviceName") if found else None
     mapped = {one["DeviceName"]: one.get("Ebs", {}) for one in found[0].get("BlockDeviceMappings", [])} if found else {}
@@ -34,7 +34,7 @@ def find_image(parameter: str, region: str | None) -> Image:
         what = "does not exist in this region" if not found else "has no root volume on EBS"
         raise ConfigurationError(
             f"The machine image {image_id}, which {parameter} names, {what}.",
-            hint="Name an image for instances of this region in training_launch_image_parameter.",
+            hint="Set training_launch_image_parameter to an image of this region.",
         )
     about, disk = found[0], mapped[root]
     return Image(
@@ -52,8 +52,8 @@ def check_volume(image: Image, volume_gb: int) -> None:
     """Raise ConfigurationError when EC2 would refuse a root volume of this size: one may not be smaller than its snapshot."""
     if volume_gb < image.root_gb:
         raise ConfigurationError(
-            f"training_launch_volume_gb is {volume_gb}, and the machine image {image.image_id} ({image.name}) needs at "
-            f"least {image.root_gb} GB for itself.",
-            hint=f"Set training_launch_volume_gb to {image.root_gb} or more; the image's free space and what is beyond it"
-            " are for environment, data and checkpoints.",
+            f"training_launch_volume_gb is {volume_gb}, and the machine image {image.image_id} ({image.name}) itself "
+            f"needs at least {image.root_gb} GB.",
+            hint=f"Set training_launch_volume_gb to {image.root_gb} or more; environment, data and checkpoints use"
+            " the space that the image leaves free.",
         )

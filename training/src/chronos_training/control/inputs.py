@@ -96,7 +96,7 @@ def wrong_choices(given: Mapping[str, Any], roles: Iterable[Role]) -> list[str]:
 def missing(roles: Iterable[Role], variables: Mapping[str, Any]) -> list[str]:
     """Return a sentence for each option of `roles` that has to be given and is not."""
     return [
-        f"{name} has to be given: {_sentence(option)}"
+        f"{name} is required: {_sentence(option)}"
         for role in roles
         for name, option in role.options.items()
         if option.get("required") and name not in variables
@@ -108,7 +108,7 @@ def explain(roles: Iterable[Role], inventory: Mapping[str, Any]) -> list[str]:
     roles = list(roles)
     options = {name for role in roles for name in role.options}
     lines = [
-        "Options, each given as -e name=value (make: ARGS='-e name=value'), or in the inventory's group_vars. Nothing was done."
+        "Options, each given as -e name=value (make: ARGS='-e name=value'), or in the inventory's group_vars. Nothing was run."
     ]
     taken: list[str] = []
     for role in roles:

@@ -101,7 +101,7 @@ def from_folder(folder: Path) -> Interpreter:
     # ELF, 64 bits, little-endian, machine 62.
     if program[:6] != b"\x7fELF\x02\x01" or program[18:20] != b"\x3e\x00":
         raise ConfigurationError(
-            f"{executable} is not a program for x86_64 Linux, which the instances run.", hint=_HINT
+            f"{executable} is not an x86_64 Linux program, and the instances need one.", hint=_HINT
         )
     library = next(iter(sorted(folder.glob(f"lib/libpython{series}.so.*"))), None)
     needed = _glibc_needed(program + (library.read_bytes() if library else b""))
@@ -130,7 +130,7 @@ def _patch_version(folder: Path, series: str) -> str:
     header = folder / f"include/python{series}/patchlevel.h"
     found = re.search(r'#define\s+PY_VERSION\s+"([^"]+)"', header.read_text("utf-8")) if header.is_file() else None
     if not found:
-        raise ConfigurationError(f"{folder} does not tell its exact Python version (no {header.name}).", hint=_HINT)
+        raise ConfigurationError(f"{folder} does not say its exact Python version (no {header.name}).", hint=_HINT)
     return found.group(1)
 
 

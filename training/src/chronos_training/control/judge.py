@@ -11,7 +11,8 @@ from chronos_training.core.states import FINAL
 
 from .leftovers import LOCK, SCHEDULE, UPLOAD, Sight
 
-# After its last words in S3 a run takes its guard away and powers its machine off. What the machine held goes with it.
+# After its last write to S3 a run deletes its termination schedule and powers its machine off. What the machine held
+# goes with it.
 SETTLING_SECONDS = 90.0
 _ON_THE_WAY_OUT = {"terminating", "deleting", "detaching", "stopping"}
 _GOES_WITH_ITS_RUN = {"instance", "volume", "network interface", "Spot request", SCHEDULE}
@@ -22,7 +23,7 @@ class Finding:
     """One thing and its judgement. `owner` is the active run that uses it, empty for what is left over.
 
     `going`: EC2 has accepted its end, nothing takes that back, and it bills no instance from then on: nothing is left over.
-    `passing`: about to go by itself, worth waiting for. `blocked`: why it must not be ended from here, empty if it may.
+    `passing`: about to disappear, worth waiting for. `blocked`: why it must not be ended from here, empty if it may.
     """
 
     resource: Resource
@@ -56,7 +57,7 @@ def judge(sight: Sight) -> list[Finding]:
         elif mine and alive and lock is not None:
             findings.append(Finding(resource, passing=True, blocked=lock.blocked))
         elif resource.kind == UPLOAD and holder is not None and alive and not resource.run_id:
-            # Begun by a person, not by a run: of interest only if it is older than what goes on now.
+            # Begun by a person, not by a run: of interest only if it is older than the active run.
             if resource.state < holder.created_at:
                 findings.append(Finding(resource))
         else:
@@ -73,16 +74,16 @@ def _lock(sight: Sight) -> Finding | None:
     if sight.death is not None:
         return Finding(Resource(LOCK, sight.lock_url, record.status, record.run_id, f"its run is dead: {sight.death}"))
     if record.status in FINAL:
-        detail = f"its run ended as {record.status} {duration(age)} ago and has not released it"
+        detail = f"its run ended as {record.status} {duration(age)} ago without releasing it"
         resource = Resource(LOCK, sight.lock_url, record.status, record.run_id, detail)
-        return Finding(resource, passing=True, blocked="its machine still lives and may be about to release it")
+        return Finding(resource, passing=True, blocked="its instance still exists and may be about to release it")
     states = {r.resource_id: r.state for r in sight.resources if r.kind == "instance" and r.run_id == record.run_id}
     known = set(states) | sight.terminated
     if states and set(record.instances) <= known and all(state == "shutting-down" for state in states.values()):
         detail = f"EC2 is ending {', '.join(sorted(states))}"
         resource = Resource(LOCK, sight.lock_url, record.status, record.run_id, detail)
         return Finding(
-            resource, passing=True, blocked="only EC2's word that it is terminated proves that its run is dead"
+            resource, passing=True, blocked="its run is proved dead only when EC2 reports the instance as terminated"
         )
     return None
 
@@ -104,7 +105,7 @@ def _leftover(resource: Resource, sight: Sight, active: str) -> Finding:
     passing = resource.state in _ON_THE_WAY_OUT or (just_ended and resource.kind in _GOES_WITH_ITS_RUN)
     blocked = ""
     if active and not resource.run_id:
-        blocked = f"it carries no RunId, and run {active} may be using it; repeat this when that run has ended"
+        blocked = f"it has no RunId tag, and run {active} may be using it; repeat this when that run has ended"
     return Finding(resource, passing=passing, blocked=blocked)
 
 
@@ -131,6 +132,6 @@ def _with_attachments(findings: list[Finding], terminated: frozenset[str]) -> li
             )
             judged.append(Finding(finding.resource, owner, finding.passing or fate.passing, "" if owner else blocked))
         else:
-            blocked = finding.blocked or f"it is attached to {holder}, which is not provably ours"
+            blocked = finding.blocked or f"it is attached to {holder}, which we cannot prove to be ours"
             judged.append(Finding(finding.resource, "", finding.passing, blocked))
     return judged

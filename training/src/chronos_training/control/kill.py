@@ -1,8 +1,8 @@
 """Kill: ask the run to sync and stop, wait a bounded time, then terminate and prove it (R3, C16).
 
 What costs money ends first: EC2 accepts the termination, and bills nothing from then on. The guards go at that moment. The
-lock goes when EC2 says `terminated`, which takes a GPU instance some minutes; whoever breaks off the wait for it leaves a
-lock that the next launch, kill or verify settles.
+lock goes when EC2 says `terminated`, which takes a GPU instance some minutes; interrupting the wait leaves a
+lock that the next launch, kill or verify reconciles.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ def kill(order: KillOrder, say: Say, *, consistency_seconds: float = CONSISTENCY
         if asked is not None and asked.record.claimed_at and not order.force:
             _wait(store, asked.record.run_id, order.grace_seconds, say)
         elif asked is not None and not asked.record.claimed_at:
-            # The age before the request: that wrote the state anew.
+            # The age before the request: that rewrote the state.
             _wait_until_listed(ec2, order, store, asked, consistency_seconds - observed.age_seconds, say)
     ended = _alive(ec2, order)
     if ended:
@@ -103,12 +103,12 @@ def kill(order: KillOrder, say: Say, *, consistency_seconds: float = CONSISTENCY
 
 
 def _alive(ec2: Any, order: KillOrder) -> list[Instance]:
-    """Return what is to be ended. What EC2 is ending already needs no more than time, unless that goes on for too long."""
+    """Return what is to be ended. What EC2 is already terminating only needs time, unless it takes too long."""
     return [i for i in find_instances(ec2, order.project, order.env) if i.state not in GOING or i.stuck]
 
 
 def _ask(store: StateStore, observed: Observed) -> Observed | None:
-    """Record the request to stop. None when the run ended by itself meanwhile."""
+    """Record the request to stop. None when the run ended on its own meanwhile."""
     try:
         return store.request_kill(observed, owner())
     except Fenced:
@@ -117,14 +117,14 @@ def _ask(store: StateStore, observed: Observed) -> Observed | None:
 
 def _wait(store: StateStore, run_id: str, grace: float, say: Say) -> None:
     """Wait until the run has released its state or the grace time is over."""
-    say(f"run {run_id} asked to stop; it has {duration(grace)} to store its partial results")
+    say(f"asked run {run_id} to stop; it has {duration(grace)} to store its partial results")
     deadline = time.monotonic() + grace
     step = None
     while time.monotonic() < deadline:
         try:
             current = store.read()
         except TrainingError as error:
-            say(f"state not visible: {error.message}")
+            say(f"state not readable: {error.message}")
         else:
             if current is None or current.record.run_id != run_id:
                 say("the run stored its partial results and ended")
@@ -133,7 +133,7 @@ def _wait(store: StateStore, run_id: str, grace: float, say: Say) -> None:
                 step = current.record.current_step
                 say(f"run {run_id} is in {step}")
         time.sleep(POLL_SECONDS)
-    say(f"no end within {duration(grace)}")
+    say(f"the run did not end within {duration(grace)}")
 
 
 def _wait_until_listed(
@@ -157,7 +157,7 @@ def _wait_until_listed(
         time.sleep(POLL_SECONDS)
         current = store.read()
         if current is None or current.record.run_id != run_id:
-            say("the launch saw the request and ended itself")
+            say("the launch saw the request and cancelled itself")
             return
 
 
@@ -192,14 +192,14 @@ def _prove_nothing_left(ec2: Any, order: KillOrder, say: Say) -> None:
         left = [r for r in found if r.resource_id not in going and (r.attached_to not in going or r.stays)]
         if not left:
             for identity, one in sorted(going.items()):
-                say(f"going: instance {identity} ({one.state}, run {one.run_id or 'none'}): {ACCEPTED}")
+                say(f"terminating: instance {identity} ({one.state}, run {one.run_id or 'none'}): {ACCEPTED}")
             return
         waited = time.monotonic() - began
         names = ", ".join(f"{r.kind} {r.resource_id} ({r.state})" for r in left)
         if waited > TERMINATION_SECONDS:
             raise TrainingError(
-                f"Still there after {duration(waited)}: {names}.",
-                hint=f"See what it is, and whether it may be ended: {playbook(order.env, 'verify_cleanup')}",
+                f"Still present after {duration(waited)}: {names}.",
+                hint=f"To see what it is and whether it may be removed: {playbook(order.env, 'verify_cleanup')}",
             )
         show(f"waiting for EC2 to remove {names}", waited)
         time.sleep(POLL_SECONDS)

@@ -1,4 +1,6 @@
-"""Launch: lock, intent, RunInstances, attach. It may die at any line; the next launch, kill or verify settles the rest."""
+"""Launch: lock, intent, RunInstances, attach. It may die at any line; the next launch, kill or verify reconciles the
+rest.
+"""
 
 from __future__ import annotations
 
@@ -34,10 +36,11 @@ POLL_SECONDS = 2.0
 
 
 def preview(order: LaunchOrder) -> None:
-    """Raise TrainingError when a launch would be refused now. Changes nothing, settles nothing."""
+    """Raise TrainingError when a launch would be refused now. Changes nothing, reconciles nothing."""
     store = open_store(order.bucket, order.env, region=order.region)
     observed, ec2 = store.read(), aws.client("ec2", region=order.region)
-    # A dead run is no refusal: the launch would settle it. Nor is one that EC2 is ending: the launch would wait for that.
+    # A dead run is no refusal: the launch would reconcile it. Nor is one that EC2 is ending: the launch would wait for
+    # that.
     if (
         observed is not None
         and proof_of_death(observed, ec2, order.project) is None
@@ -63,7 +66,7 @@ def launch(order: LaunchOrder, say: Say, *, consistency_seconds: float = CONSIST
             audit.Entry(settled.run_id, settled.sentence),
         )
     for instance in _refuse_strays(ec2, order):
-        say(f"going: {_words(instance)}; this run starts beside it")
+        say(f"terminating: {_words(instance)}; this run starts alongside it")
     with changes.not_counted():
         check_conditions(aws.client("s3", region=order.region, config=STATE_CONFIG), order.bucket, order.env)
     zones = zones_of(ec2, order.subnet_ids)
@@ -85,7 +88,7 @@ def launch(order: LaunchOrder, say: Say, *, consistency_seconds: float = CONSIST
         observed = start_instances(once, store, observed, order, zones, say)
         _arm_guard(observed.record, order, say)
     except BaseException as error:
-        # Also on Ctrl-C. If this is cut short too, the intent is in the state and the next command settles it.
+        # Also on Ctrl-C. If this is cut short too, the intent is in the state and the next command reconciles it.
         abandon(s3, ec2, store, order, error, say, consistency_seconds=consistency_seconds)
         raise
     return observed.record
@@ -94,9 +97,10 @@ def launch(order: LaunchOrder, say: Say, *, consistency_seconds: float = CONSIST
 def _free_the_lock(
     s3: Any, ec2: Any, store: StateStore, order: LaunchOrder, say: Say, consistency_seconds: float
 ) -> Settled | None:
-    """Return what was settled, None when the lock was free. TrainingError when a run holds it and may be at work.
+    """Return what was reconciled, None when the lock was free. TrainingError when a run holds it and may be at work.
 
-    A run whose instances EC2 is ending may still write, and may still release its lock by itself. It is waited for.
+    A run whose instances EC2 is ending may still write, and may still release its lock on its own. The launch waits for
+    it.
     """
     began, show = time.monotonic(), Waiting(say)
     while True:
@@ -114,14 +118,15 @@ def _free_the_lock(
 def _refuse_strays(ec2: Any, order: LaunchOrder, settled: str | None = None) -> list[Instance]:
     """Return the instances that EC2 is ending: no reason to wait. They have no lock, and so can write nothing that counts.
 
-    Raises TrainingError when others live without a run. Those of run `settled` do not count: the launch ends them.
+    Raises TrainingError when others live without a run. Those of run `settled`, just reconciled, do not count: the
+    launch ends them.
     """
     found = find_instances(ec2, order.project, order.env)
     strays = [i for i in found if i.state not in GOING and (settled is None or i.run_id != settled)]
     if strays:
         raise TrainingError(
-            f"Instances of {order.env} live without a run: {', '.join(map(_words, strays))}.",
-            hint=f"Nothing was changed. Look at them, then end them: {playbook(order.env, 'kill_training')}",
+            f"{order.env} has instances without a run: {', '.join(map(_words, strays))}.",
+            hint=f"Nothing was changed. Inspect them, then terminate them: {playbook(order.env, 'kill_training')}",
         )
     return [i for i in found if i.state in GOING]
 
@@ -163,4 +168,4 @@ def _arm_guard(record: RunRecord, order: LaunchOrder, say: Say) -> None:
             queue_arn=order.guard_queue_arn,
             number=number,
         )
-    say(f"outside guard armed: terminates {', '.join(record.instances)} at {fires_at:%Y-%m-%d %H:%M:%S} UTC")
+    say(f"termination schedule created: terminates {', '.join(record.instances)} at {fires_at:%Y-%m-%d %H:%M:%S} UTC")

@@ -94,7 +94,7 @@ def _schedules(scope: Scope, region: str) -> Iterable[Resource]:
 
 def _group_is_ours(scheduler: Any, scope: Scope, group: str) -> bool:
     """Return whether the schedule group exists and carries both tags. A schedule itself cannot be tagged."""
-    with aws.explained(f"look at the schedule group {group} in {scheduler.meta.region_name}"):
+    with aws.explained(f"inspect the schedule group {group} in {scheduler.meta.region_name}"):
         try:
             arn = scheduler.get_schedule_group(Name=group)["Arn"]
         except ClientError as error:

@@ -29,7 +29,7 @@ def worst_seconds(deadline_seconds: float) -> float:
 
 
 def deadline_of(config: TrainingConfig, price: HourlyPrice, types: str) -> float:
-    """Return the seconds from boot to the run's limit. `price` is the dearest of the instance `types` that are tried.
+    """Return the seconds from boot to the run's limit. `price` is that of the most expensive of the instance `types`.
 
     ConfigurationError when there is a cap and no price, or when the cap pays for too little to be of use.
     """
@@ -39,8 +39,9 @@ def deadline_of(config: TrainingConfig, price: HourlyPrice, types: str) -> float
         return allowed
     if price.total is None:
         raise ConfigurationError(
-            f"run.max_cost: a cap of ${run.max_cost:.2f} cannot be kept, because the price of {types} is not known.",
-            hint="Give the price of one instance, all included: training_launch_price_per_hour. Or choose another type.",
+            f"run.max_cost: a cap of ${run.max_cost:.2f} cannot be enforced, because the price of {types} is not "
+            "known.",
+            hint="Set training_launch_price_per_hour to the price of one instance, all included, or choose another type.",
         )
     # The guards' minutes are paid for, too; whole minutes, because the last of them counts in minutes.
     paid = price.seconds_for(run.max_cost) - GUARD_MINUTES * 60
@@ -48,7 +49,7 @@ def deadline_of(config: TrainingConfig, price: HourlyPrice, types: str) -> float
         least = price.cost(worst_seconds(min(LEAST_CAPPED_SECONDS, allowed))) or 0.0
         raise ConfigurationError(
             f"run.max_cost: ${run.max_cost:.2f} pays for {duration(price.seconds_for(run.max_cost))} of {types} at "
-            f"${price.total:.3f} an hour, and {GUARD_MINUTES} minutes of that are for the guards: too little for a run.",
+            f"${price.total:.3f} an hour, of which the guards need {GUARD_MINUTES} minutes: too little for a run.",
             hint=f"Allow at least ${math.ceil(least * 100) / 100:.2f}, or choose a cheaper type.",
         )
     return allowed if paid >= allowed else math.floor(paid / 60) * 60.0

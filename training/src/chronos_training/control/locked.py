@@ -55,7 +55,7 @@ def _read(path: Path) -> dict[str, Any]:
         ) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise TrainingError(
-            f"{path} is not readable as TOML: {error}.", hint=f"Write it anew: {make('lock')}"
+            f"{path} is not readable as TOML: {error}.", hint=f"Write it again: {make('lock')}"
         ) from error
 
 
@@ -82,8 +82,8 @@ def pins(lock: Path, *, extras: Collection[str], environment: Mapping[str, str])
         pin = Pin(name, package["version"], tuple(sorted(file["hash"] for file in package["files"])))
         if name in found:
             raise TrainingError(
-                f"{lock} holds {name} {found[name].version} and {pin.version} for the same target.",
-                hint="Name the version in pyproject.toml and lock again.",
+                f"{lock} has both {name} {found[name].version} and {pin.version} for the same target.",
+                hint="Pin one version in pyproject.toml and lock again.",
             )
         found[name] = pin
     return sorted(found.values(), key=lambda pin: pin.name)

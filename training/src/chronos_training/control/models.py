@@ -70,13 +70,13 @@ def _fetch(source: str, revision: str, say: Say) -> tuple[Path, str | None]:
     """Return the folder of the source, and the commit of a hub's model. What the hub's cache has is not fetched again."""
     if not source.startswith(HUB):
         if revision:
-            raise ConfigurationError("training_model_revision belongs to a model of a hub, and the source is a folder.")
+            raise ConfigurationError("training_model_revision applies to models of a hub, but the source is a folder.")
         return Path(source).expanduser().resolve(), None
     from huggingface_hub import snapshot_download  # half a second that a folder need not cost
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, RepositoryNotFoundError, RevisionNotFoundError
 
     repository = source.removeprefix(HUB)
-    say(f"fetching {repository} from the hub, unless it is in its cache")
+    say(f"downloading {repository} from the hub unless it is cached")
     patterns = ["*.json", "*.safetensors", "*.md", "*.txt"]
     try:
         folder = Path(snapshot_download(repository, revision=revision or None, allow_patterns=patterns))
@@ -87,11 +87,11 @@ def _fetch(source: str, revision: str, say: Say) -> tuple[Path, str | None]:
         elif isinstance(error, RevisionNotFoundError):
             hint = "Check training_model_revision."
         elif isinstance(error, RepositoryNotFoundError):  # the hub answers the same for both
-            hint = "Either there is no such model, or it is closed: then sign in with `hf auth login`."
+            hint = "Either there is no such model, or it needs a sign-in: `hf auth login`."
         else:
-            hint = "Try again, or fetch it elsewhere and name its folder."
+            hint = "Try again, or download it elsewhere and give its folder."
         raise TrainingError(
-            f"{repository} could not be had from the hub: {said}",
+            f"{repository} could not be downloaded from the hub: {said}",
             hint=hint,
         ) from error
     return folder, folder.name  # the cache's folder of a snapshot has the commit's name
@@ -121,7 +121,7 @@ def _essence(pointer: dict[str, Any]) -> dict[str, Any]:
 def _current(s3: Any, bucket: str, name: str, check_mode: bool) -> dict[str, Any] | None:
     try:
         return read_json(s3, bucket, layout.model_current_key(name))
-    except NotOurs:  # a pointer in another form counts as none: it is written anew
+    except NotOurs:  # a pointer in another form counts as none: it is written again
         return None
     except TrainingError as error:
         if check_mode and aws.error_code(error.__cause__ or error) == "NoSuchBucket":

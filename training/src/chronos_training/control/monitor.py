@@ -102,7 +102,7 @@ class Monitor:
         reason = self._death(observed)
         if reason is None:
             return None
-        lost = f"The run was lost: {reason}. Its lock is still there; {next_step(observed, 'terminated')}"
+        lost = f"The run was lost: {reason}. Its lock is still held; {next_step(observed, 'terminated')}"
         return {**_state(observed), "status": LOST, "error_message": lost, "final": True}
 
     def _show(self, parts: tuple[str, ...], mark: Any) -> None:
@@ -114,7 +114,7 @@ class Monitor:
         self._shown = mark
 
     def _blind(self, error: TrainingError) -> None:
-        words = "cannot see the run just now, which says nothing about it; trying again"
+        words = "cannot read the run's state just now, which says nothing about the run; trying again"
         self._show((words, f"({error.message})"), words)
 
     def _stream(self, run_id: str, *, last: bool = False) -> None:
@@ -126,7 +126,7 @@ class Monitor:
         except Unreachable:
             return  # the next look says so
         except TrainingError as error:
-            without = f"Its state can be watched without its logs: training_monitor_follow=state. {error.hint}".strip()
+            without = f"Its state can be followed without its logs: training_monitor_follow=state. {error.hint}".strip()
             raise CannotSee(TrainingError(error.message, hint=without)) from error
         for line in lines:
             self._say(line)
@@ -183,7 +183,7 @@ class Monitor:
             run_id = next(iter(run_ids(self._s3, self._bucket, self._env, limit=1)), None)
         if run_id is None:
             raise TrainingError(
-                f"No run is active in {self._env}, and there was none before.",
+                f"No run is active in {self._env}, and there has never been one.",
                 hint=f"Start one: {playbook(self._env, 'launch_training')}",
             )
         state = archived_state(self._s3, self._bucket, self._env, run_id)
@@ -191,7 +191,7 @@ class Monitor:
             raise TrainingError(
                 f"Run {run_id} has neither a state nor an archive in "
                 f"s3://{self._bucket}/{layout.run_prefix(self._env, run_id)}.",
-                hint=f"The runs that exist: {playbook(self._env, 'list_runs')}; what is left of this one: {playbook(self._env, 'verify_cleanup')}",
+                hint=f"The runs that exist: {playbook(self._env, 'list_runs')}; leftovers of this one: {playbook(self._env, 'verify_cleanup')}",
             )
         if logs:
             self._stream(run_id, last=True)

@@ -26,9 +26,9 @@ class CannotSee(TrainingError):
     """The run could not be looked at, which says nothing about it."""
 
     def __init__(self, error: TrainingError) -> None:
-        """`error` is what stood in the way."""
+        """`error` is what prevented it."""
         super().__init__(
             error.message,
-            hint=f"This says nothing about the run: it goes on without being watched. {error.hint}".strip(),
+            hint=f"This says nothing about the run, which continues unwatched. {error.hint}".strip(),
         )
         self.facts = {"exit_code": UNSEEN_CODE}

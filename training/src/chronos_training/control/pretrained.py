@@ -41,8 +41,9 @@ def read_pretrained(folder: Path) -> Pretrained:
     family = next((FAMILIES[name] for name in names if name in FAMILIES), None)
     if family is None or not isinstance(config.get("chronos_config"), dict):
         raise ConfigurationError(
-            f"{folder / 'config.json'} is not of a Chronos model: architectures {', '.join(names) or 'missing'}.",
-            hint=f"Known: {', '.join(FAMILIES)}, with a chronos_config.",
+            f"{folder / 'config.json'} does not belong to a Chronos model: architectures "
+            f"{', '.join(names) or 'missing'}.",
+            hint=f"Supported: {', '.join(FAMILIES)}, with a chronos_config.",
         )
     paths = sorted(
         path for path in folder.rglob("*") if path.is_file() and path.suffix in KEPT and _visible(path, folder)
@@ -50,10 +51,10 @@ def read_pretrained(folder: Path) -> Pretrained:
     weights = [path for path in paths if path.suffix == ".safetensors"]
     if not weights:
         pickled = sorted(path.name for path in folder.rglob("*") if path.suffix in PICKLES)
-        found = f"only {', '.join(pickled)}, which could run any code when loaded" if pickled else "none"
+        found = f"only {', '.join(pickled)}, which can run arbitrary code when loaded" if pickled else "none"
         raise ConfigurationError(
             f"{folder} has no weights in safetensors: {found}.",
-            hint="Save the model with save_pretrained, and name that folder.",
+            hint="Save the model with save_pretrained and give that folder.",
         )
     for path in weights:
         _check_weights(path)
@@ -73,7 +74,7 @@ def _config(folder: Path) -> dict[str, Any]:
     try:
         config = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise ConfigurationError(f"{folder} has no config.json: it is not the folder of a model.") from None
+        raise ConfigurationError(f"{folder} has no config.json, so it is not a model folder.") from None
     except (OSError, ValueError) as error:
         raise ConfigurationError(f"{path} is not readable as JSON: {error}.") from None
     if not isinstance(config, dict):
@@ -95,7 +96,7 @@ def _check_weights(path: Path) -> None:
     except (ValueError, KeyError, TypeError, AttributeError):
         ends = []
     if not ends or 8 + length + max(ends) != size:
-        raise ConfigurationError(f"{path} is not a whole safetensors file ({size:,} bytes).", hint="Fetch it again.")
+        raise ConfigurationError(f"{path} is not a complete safetensors file ({size:,} bytes).", hint="Fetch it again.")
 
 
 def settings_of(config: dict[str, Any]) -> dict[str, Any]:

@@ -79,5 +79,5 @@ def _on_demand(product: Json, unit: str) -> Iterator[float]:
 def _one(prices: set[float], what: str) -> float:
     if len(prices) != 1:
         seen = "no price" if not prices else f"{len(prices)} prices ({', '.join(f'{one:g}' for one in sorted(prices))})"
-        raise TrainingError(f"The AWS Price List has {seen} for {what}; one was expected.")
+        raise TrainingError(f"The AWS Price List has {seen} for {what}; exactly one was expected.")
     return prices.pop()

@@ -34,7 +34,7 @@ def show(s3: Any, ec2: Any, bucket: str, project: str, env: str, run_id: str, wa
     if found is None:
         raise TrainingError(
             f"Run {run_id} left no facts: s3://{bucket}/{prefix}{FACTS} does not exist.",
-            hint=f"What became of it: {playbook(env, 'monitor_training', training_monitor_run_id=run_id)}",
+            hint=f"To see what happened to it: {playbook(env, 'monitor_training', training_monitor_run_id=run_id)}",
         )
     for line in lines(found):
         say(line)
@@ -43,7 +43,7 @@ def show(s3: Any, ec2: Any, bucket: str, project: str, env: str, run_id: str, wa
     with aws.explained(f"store s3://{bucket}/{prefix}{TERMINATION}"):
         body = (json.dumps(ended, indent=2) + "\n").encode()
         s3.put_object(Bucket=bucket, Key=prefix + TERMINATION, Body=body, ContentType="application/json")
-    say(f"{'terminated':<{LABEL}}{seconds:.0f} s after the run's end, as seen from here")
+    say(f"{'terminated':<{LABEL}}{seconds:.0f} s after the run's end, measured from this machine")
     say(f"{'stored':<{LABEL}}s3://{bucket}/{prefix}{FACTS}")
     return {"facts": found["facts"], "missing": found["missing"], "seconds_to_terminated": seconds}
 
@@ -69,7 +69,7 @@ def wait_until_terminated(
         if waited > wait_seconds:
             raise TrainingError(
                 f"Not terminated {waited:.0f} s after the run's end: {', '.join(going)}.",
-                hint=f"See what becomes of it: {playbook(env, 'verify_cleanup')}",
+                hint=f"To follow it: {playbook(env, 'verify_cleanup')}",
             )
         if waited - told >= TOLD_SECONDS or not told:
             say(f"waiting up to {wait_seconds / 60:.0f} min for EC2 to end {', '.join(going)}: {waited:.0f} s so far")

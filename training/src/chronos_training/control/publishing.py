@@ -44,7 +44,7 @@ def put(s3: Any, bucket: str, key: str, content: Path | bytes, sha256: str, *, c
     with stream, aws.explained(f"upload s3://{bucket}/{key}"):
         s3.upload_fileobj(stream, bucket, key, ExtraArgs=extra, Config=TRANSFER)
     if not is_there(s3, bucket, key, size, sha256):
-        raise TrainingError(f"s3://{bucket}/{key} is not what was just uploaded.", hint="Publish again.")
+        raise TrainingError(f"s3://{bucket}/{key} differs from what was just uploaded.", hint="Publish again.")
 
 
 def put_json(s3: Any, bucket: str, key: str, value: dict[str, Any]) -> None:
@@ -60,4 +60,4 @@ def tell_missing_bucket(s3: Any, bucket: str, say: Callable[[str], None]) -> Non
         s3.list_objects_v2(Bucket=bucket, Prefix=layout.RUNTIME_ENV_PREFIX, MaxKeys=1)
     except ClientError as error:
         if aws.error_code(error) == "NoSuchBucket":
-            say(f"the bucket {bucket} does not exist yet; this makes it: {playbook(None, 'provision_infrastructure')}")
+            say(f"the bucket {bucket} does not exist yet; to create it: {playbook(None, 'provision_infrastructure')}")

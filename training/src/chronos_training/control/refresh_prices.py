@@ -27,8 +27,8 @@ NOTE = "On-demand Linux prices in US dollars, from the AWS Price List API."
 def refresh(file: Path, region: str | None, today: date) -> list[str]:
     """Write the prices of `region` (default: the table's own) into the table `file`; return what changed, one line each.
 
-    TrainingError when a price is not to be had; then the file is as it was. In another region the types that it does not
-    offer leave the table, so that their price is unknown rather than another region's.
+    TrainingError when a price is not available; the file then stays as it was. In another region the types that it does
+    not offer leave the table, so that their price is unknown rather than another region's.
     """
     before: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
     where = region or before["region"]
@@ -37,7 +37,7 @@ def refresh(file: Path, region: str | None, today: date) -> list[str]:
     if not prices["instance_per_hour"]:
         raise TrainingError(
             f"The AWS Price List has none of the table's instance types in {where!r}.",
-            hint="Look at the region's name: it is written like eu-west-1.",
+            hint="Check the region's name, which looks like eu-west-1.",
         )
     after = {"date": today.isoformat(), "region": where, "note": NOTE, **prices}
     partial = file.with_suffix(".partial")
@@ -71,8 +71,8 @@ def _price(dollars: float | None) -> str:
 
 def parser() -> argparse.ArgumentParser:
     """Return the parser of the command line."""
-    made = argparse.ArgumentParser(prog="refresh_prices", description="Renews the price table from the AWS Price List.")
-    made.add_argument("--region", help="region of the prices; default: that of the table")
+    made = argparse.ArgumentParser(prog="refresh_prices", description="Update the price table from the AWS Price List.")
+    made.add_argument("--region", help="region of the prices; default: the table's region")
     return made
 
 
@@ -87,7 +87,7 @@ def main(arguments: list[str] | None = None, file: Path = TABLE_FILE) -> int:
         return 1
     renewed = json.loads(file.read_text(encoding="utf-8"))
     print(f"price table of {renewed['region']}, {renewed['date']}: {file}")
-    print("\n".join(f"  {line}" for line in changes) or "  every price is what it was")
+    print("\n".join(f"  {line}" for line in changes) or "  no price has changed")
     return 0
 
 

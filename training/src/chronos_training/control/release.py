@@ -32,7 +32,7 @@ def release(
     """Close the run that holds the lock, if it is one of `run_ids`; return its final record, None when the lock is another's.
 
     An instance may claim the run between the look at EC2 and the close, or write once more while it dies: then the
-    state has changed, and looking begins anew. So a lock is never taken from an instance that is at work (two workers),
+    state has changed, and looking starts over. So a lock is never taken from an instance that is at work (two workers),
     and never left behind (both found by tests/protocol). It ends because an ended instance writes nothing more.
     """
     while True:

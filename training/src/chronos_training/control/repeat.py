@@ -48,7 +48,7 @@ class EarlierLaunch:
             raise _gone(
                 self.run_id,
                 f"its dataset {dataset['name']} (digest {dataset['digest'][:12]}) is no longer in the bucket: "
-                f"what is published under that name now has digest {digest[:12]}",
+                f"the dataset now published under that name has digest {digest[:12]}",
                 "Publish the same data again, or launch with the configuration and the new data.",
             )
 
@@ -61,7 +61,8 @@ def check_repeat_alone(request: LaunchRequest) -> None:
     ):
         if value:
             raise ConfigurationError(
-                f"training_launch_repeat_run takes everything from run {request.repeat_run}; {name} cannot be given with it.",
+                f"training_launch_repeat_run takes everything from run {request.repeat_run}, so {name} cannot be set "
+                "with it.",
                 hint="Give one of the two.",
             )
 
@@ -72,20 +73,21 @@ def earlier_launch(s3: Any, bucket: str, env: str, run_id: str, device: str) -> 
     spec = read_json(s3, bucket, key)
     if spec is None:
         raise ConfigurationError(
-            f"There is no run {run_id} in {env} to repeat: s3://{bucket}/{key} does not exist.",
+            f"There is no run {run_id} in {env} to rerun: s3://{bucket}/{key} does not exist.",
             hint=f"The runs of {env}: {playbook(env, 'list_runs')}",
         )
     if spec.get("probe"):
-        raise ConfigurationError(f"Run {run_id} was a probe, which trains nothing that could be repeated.")
+        raise ConfigurationError(f"Run {run_id} was a probe, which trains nothing and cannot be rerun.")
     if spec.get("resume") is not None:
         raise ConfigurationError(
-            f"Run {run_id} cannot be repeated by itself: it went on from run {spec['resume']['run_id']}.",
+            f"Run {run_id} cannot be rerun on its own: it resumed run {spec['resume']['run_id']}.",
             hint="Repeat that one.",
         )
     if spec["device"] != device:
         raise ConfigurationError(
-            f"Run {run_id} trained on {spec['device']}, and training_launch_device is {device}: it would not be the same.",
-            hint=f"Set training_launch_device={spec['device']}, with a fitting training_launch_instance_types.",
+            f"Run {run_id} trained on {spec['device']}, and training_launch_device is {device}, so it would not be "
+            "the same run.",
+            hint=f"Set training_launch_device={spec['device']}, and a matching training_launch_instance_types.",
         )
     environment = spec["runtime"]["python_env"]
     for archive in filter(None, (environment, environment.get("image"), environment.get("archive"))):
@@ -93,7 +95,7 @@ def earlier_launch(s3: Any, bucket: str, env: str, run_id: str, device: str) -> 
             raise _gone(
                 run_id,
                 f"its environment {archive['sha256'][:12]} is no longer in the bucket (s3://{bucket}/{archive['key']})",
-                "Publish it again from the commit that the run spec names, or launch with the present environment.",
+                "Publish it again from the commit in the run spec, or launch with the current environment.",
             )
     base: Json = spec.get("base_model") or {"files": []}
     for file in base["files"]:
@@ -107,7 +109,7 @@ def earlier_launch(s3: Any, bucket: str, env: str, run_id: str, device: str) -> 
 
 
 def _gone(run_id: str, what: str, hint: str) -> ConfigurationError:
-    return ConfigurationError(f"Run {run_id} cannot be repeated: {what}.", hint=hint)
+    return ConfigurationError(f"Run {run_id} cannot be rerun: {what}.", hint=hint)
 
 
 def _there(s3: Any, bucket: str, key: str, size: int) -> bool:

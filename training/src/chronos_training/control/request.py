@@ -14,7 +14,7 @@ class LaunchRequest:
     region: str | None
     project: str
     config: str  # a name in training/configs
-    config_file: str | None  # one's own YAML or JSON file, laid over it
+    config_file: str | None  # the user's YAML or JSON file, which overrides it
     instance_types: tuple[str, ...]  # in order of preference
     device: str  # cpu or cuda, declared, never guessed
     volume_gb: int
@@ -24,7 +24,7 @@ class LaunchRequest:
     log_seconds: float
     watch_seconds: float
     git_commit: str
-    resume_run: str | None = None  # a run whose checkpoints are gone on from
+    resume_run: str | None = None  # a run to resume from its checkpoints
     repeat_run: str | None = None  # a run that is launched again, from its own run spec
 
     @classmethod

@@ -41,9 +41,9 @@ def fetch_run(
     missing = sorted(hashes.keys() - set(wanted))
     if missing:
         raise DataError(
-            f"Run {run_id} is not whole any more: it stored {len(hashes)} artifacts, and {len(missing)} of them "
-            f"{'is' if len(missing) == 1 else 'are'} gone, s3://{bucket}/{missing[0]} for one.",
-            hint="Whoever deleted it may have a copy. Nothing was fetched.",
+            f"Run {run_id} is no longer complete: it stored {len(hashes)} artifacts, and {len(missing)} of them "
+            f"{'is' if len(missing) == 1 else 'are'} gone, s3://{bucket}/{missing[0]} for example.",
+            hint="The person who deleted it may have a copy. Nothing was fetched.",
         )
     with ThreadPoolExecutor(8) as pool:
         fetched = list(pool.map(lambda job: _fetch(s3, bucket, job[0], job[1], hashes.get(job[0])), jobs))

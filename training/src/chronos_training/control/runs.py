@@ -133,7 +133,7 @@ def read_run(s3: Any, bucket: str, env: str, run_id: str, active: dict[str, Any]
 
 
 def run_seconds(state: dict[str, Any]) -> float | None:
-    """Return the seconds from the launch to the last sign of life, or None when the state does not tell."""
+    """Return the seconds from the launch to the last heartbeat, or None when the state does not tell."""
     try:
         return (parse_iso(state["heartbeat_at"]) - parse_iso(state["created_at"])).total_seconds()
     except (KeyError, ValueError):
@@ -191,5 +191,5 @@ def _cell(text: str, column: int, width: int) -> str:
 def _total(runs: list[PastRun]) -> str:
     known = [run.cost_usd for run in runs if run.cost_usd is not None]
     count = "1 run" if len(runs) == 1 else f"{len(runs)} runs"
-    unknown = f", without {len(runs) - len(known)} whose cost is not known" if len(known) < len(runs) else ""
+    unknown = f", without {len(runs) - len(known)} of unknown cost" if len(known) < len(runs) else ""
     return f"{count}, ${sum(known):.2f} together{unknown}"

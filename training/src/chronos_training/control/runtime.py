@@ -53,22 +53,26 @@ def build_target(
 ) -> environment.Target:
     """Return what is to be built. ConfigurationError when interpreter and target do not fit each other."""
     if kind not in layout.RUNTIME_KINDS:
-        raise ConfigurationError(f"training_runtime_kind is {kind!r}: it is one of {', '.join(layout.RUNTIME_KINDS)}.")
+        raise ConfigurationError(
+            f"training_runtime_kind is {kind!r}, but must be one of {', '.join(layout.RUNTIME_KINDS)}."
+        )
     if kind == "autogluon" and target == "this_machine" and sys.platform != "linux":
-        raise ConfigurationError("training_runtime_kind autogluon is locked for Linux, and this machine is none.")
+        raise ConfigurationError(
+            "training_runtime_kind autogluon is locked for Linux, and this machine does not run Linux."
+        )
     if torch not in TORCH_BUILDS:
-        raise ConfigurationError(f"training_runtime_torch is {torch!r}: it is one of {', '.join(TORCH_BUILDS)}.")
+        raise ConfigurationError(f"training_runtime_torch is {torch!r}, but must be one of {', '.join(TORCH_BUILDS)}.")
     if target not in TARGETS:
-        raise ConfigurationError(f"Unknown runtime target {target!r}: it is one of {', '.join(TARGETS)}.")
+        raise ConfigurationError(f"Unknown runtime target {target!r}: it must be one of {', '.join(TARGETS)}.")
     if chosen == "current" and target != "this_machine":
         raise ConfigurationError(
-            f"The runtime's interpreter is 'current', a copy of this machine's Python, and the target is {target}.",
+            f"training_runtime_interpreter is 'current', a copy of this machine's Python, but the target is {target}.",
             hint="Set training_runtime_interpreter to the folder of a relocatable Python 3.11 for x86_64 Linux.",
         )
     if not chosen:
         raise ConfigurationError(
             "training_runtime_interpreter is not set: the instances need a Python to run.",
-            hint="Name the folder of a relocatable Python 3.11 for x86_64 Linux,"
+            hint="Give the folder of a relocatable Python 3.11 for x86_64 Linux,"
             " as `uv python install --install-dir DIR cpython-3.11-linux-x86_64-gnu` makes it.",
         )
     python = interpreter.current() if chosen == "current" else interpreter.from_folder(Path(chosen).expanduser())
@@ -119,7 +123,7 @@ def _current(s3: Any, bucket: str, key: str, check_mode: bool) -> dict[str, Any]
         if check_mode and aws.error_code(error.__cause__ or error) == "NoSuchBucket":
             return None
         raise
-    # A pointer in another form counts as none: it is written anew.
+    # A pointer in another form counts as none: it is written again.
     if found and {"key", "size", "sha256"} <= set(found):
         named = [found, *filter(None, (found.get("image"), found.get("archive")))]
         objects = {(one["key"], one["size"], one["sha256"]) for one in named}
@@ -213,7 +217,7 @@ def _s5cmd(request: Request, say: Say) -> bytes | None:
         return s5cmd_program.for_instances(default_project(), request.project / ".cache")
     program = s5cmd_program.for_this_machine()
     if program is None:
-        say("agent package: without s5cmd, which has no program for this machine; instances use boto3")
+        say("agent package: without s5cmd, which is not available for this machine; instances use boto3")
     return program
 
 

@@ -20,7 +20,7 @@ class Settings:
     subnet_ids: tuple[str, ...]
     security_group_id: str
     instance_profile: str
-    # Empty in an environment that was provisioned before there was an outside guard: only a launch needs them.
+    # Empty in an environment that was provisioned before there were termination schedules: only a launch needs them.
     guard_role_arn: str = ""
     guard_queue_arn: str = ""
 
@@ -46,7 +46,7 @@ def resolve_settings(env: str, *, region: str | None = None) -> Settings:
     if missing:
         raise NotProvisioned(
             f"Environment {env} is not provisioned in {ssm.meta.region_name}: SSM has no {path}{missing[0]}.",
-            hint="If it is in another region, set training_region; otherwise provision it: "
+            hint="If it is in another region, set training_region. Otherwise provision it: "
             + playbook(env, "provision_infrastructure"),
         )
     return Settings(

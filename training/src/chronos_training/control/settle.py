@@ -40,7 +40,7 @@ def proof_of_death(
             return f"its instances {', '.join(record.instances)} are terminated"
         return f"its instance {record.instance_id} is terminated"
     if observed.age_seconds > consistency_seconds:
-        return f"EC2 lists no instance of it, and it gave no sign of life for {duration(observed.age_seconds)}"
+        return f"EC2 lists no instance of it, and it sent no heartbeat for {duration(observed.age_seconds)}"
     return None
 
 
@@ -112,7 +112,9 @@ def settle(
     *,
     consistency_seconds: float = CONSISTENCY_SECONDS,
 ) -> tuple[Observed | None, Settled | None]:
-    """Look at the lock. Returns (holder, None) when a run may be alive, else (None, what was settled, if anything)."""
+    """Look at the lock. Returns (holder, None) when a run may be alive, else (None, what was reconciled, if
+    anything).
+    """
     observed = store.read()
     if observed is None:
         return None, None

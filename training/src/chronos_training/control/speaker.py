@@ -53,7 +53,7 @@ class Speaker:
 
     def _above(self, width: int) -> str:
         """Return what takes the cursor to the begin of the status and clears it."""
-        # Another width has broken the lines anew, and nobody knows where the status begins: it stays.
+        # Another width has wrapped the lines differently, and nobody knows where the status begins: it stays.
         if self._drawn is None or self._drawn[1] != width:
             return ""
         return f"\x1b[{self._drawn[0]}A\r\x1b[J"

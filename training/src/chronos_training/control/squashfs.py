@@ -39,7 +39,7 @@ def pack_image(folder: Path, image: Path) -> dict[str, Any]:
 
     Raises OSError when mksquashfs is missing or ends with an error, with its own words.
     """
-    # One that could not be started or that knows no zstd is an older or smaller build: the caller goes on without.
+    # One that could not be started or that knows no zstd is an older or smaller build: the caller continues without it.
     done = subprocess.run(
         ["mksquashfs", str(folder), str(image), *_OPTIONS, *_REPRODUCIBLE], capture_output=True, text=True, check=False
     )

@@ -1,7 +1,7 @@
-"""RunInstances, wherever there are instances to be had: zones and types in order, one token and one line for each attempt.
+"""RunInstances, wherever instances are available: zones and types in order, one token and one line for each attempt.
 
 A run's instances come from one call, all or none of them, and so from one zone and with one token. The one that EC2 gives
-the launch index 0 is the leader: it finds its index in its own metadata.
+the launch index 0 is the head node: it finds its index in its own metadata.
 """
 
 from __future__ import annotations
@@ -58,9 +58,9 @@ def start_instances(
     *,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Observed:
-    """Start the run's instances and enter them in the state. `ec2` must not retry by itself (`aws.ONCE`).
+    """Start the run's instances and enter them in the state. `ec2` must not retry on its own (`aws.ONCE`).
 
-    Raises TrainingError with every attempt in it when none is to be had, and Unanswered when EC2 did not say.
+    Raises TrainingError with every attempt in it when none is available, and Unanswered when EC2 did not say.
     """
     left = capacity.places(order.instance_types, zones, order.instances)
     refused: list[Refusal] = []
@@ -77,7 +77,9 @@ def start_instances(
             leader = outcome[0]["InstanceId"]
             ids = [str(instance["InstanceId"]) for instance in outcome]
             what = (
-                f"instance {leader} started" if len(ids) == 1 else f"instances {', '.join(ids)} started, {leader} leads"
+                f"instance {leader} started"
+                if len(ids) == 1
+                else f"instances {', '.join(ids)} started, {leader} is the head node"
             )
             say(f"{what}: {place.instance_type} in {outcome[0]['Placement']['AvailabilityZone']}")
             return _attach(ec2, store, observed, ids)
@@ -108,7 +110,7 @@ def _wait_for_room(
         if waited > TERMINATION_SECONDS or all(i.stuck for i in ending):
             return False, observed
         if not room:
-            say(f"{_names(ending)} still counts against this quota until it is terminated; waiting for that")
+            say(f"{_names(ending)} still counts against this quota until terminated; waiting for that")
         room = True
         show(f"waiting for EC2 to end {_names(ending)}", waited)
         if time.monotonic() - beat > HEARTBEAT_SECONDS:  # nobody shall take this launch for dead
@@ -131,7 +133,7 @@ def _names(ending: list[Instance]) -> str:
 
 def _end_if_killed(observed: Observed, order: LaunchOrder) -> None:
     if observed.record.kill_requested_at is not None:
-        raise TrainingError(f"{observed.record.kill_requested_by} killed run {order.run_id} before it had an instance.")
+        raise TrainingError(f"{observed.record.kill_requested_by} killed run {order.run_id} before it got an instance.")
 
 
 def _beat(record: RunRecord) -> RunRecord:
@@ -143,7 +145,7 @@ def _attach(ec2: Any, store: StateStore, observed: Observed, ids: list[str]) -> 
     try:
         return store.update(observed, _attached(ids))
     except BaseException:
-        with aws.explained(f"terminate {', '.join(ids)}, not entered in {store.url}"):
+        with aws.explained(f"terminate {', '.join(ids)}, not recorded in {store.url}"):
             ec2.terminate_instances(InstanceIds=ids)
         raise
 
@@ -161,7 +163,9 @@ def _attached(ids: list[str]) -> Callable[[RunRecord], RunRecord]:
 def _attempt(
     ec2: Any, request: dict[str, Any], env: str, place: Place, say: Say, sleep: Callable[[float], None]
 ) -> list[dict[str, Any]] | Refusal:
-    """Send one request until EC2 has answered it for good; return the instances, leader first, or why there are none."""
+    """Send one request until EC2 has answered it for good; return the instances, head node first, or why there are
+    none.
+    """
     began, pause, answered = time.monotonic(), 0.5, True
     while True:
         try:
@@ -198,8 +202,8 @@ def _attempt(
 
 def _unanswered(env: str, place: Place, why: str) -> Unanswered:
     return Unanswered(
-        f"EC2 did not answer the request for a {place}: {why}. Whether an instance was started is not known.",
-        hint=f"When AWS answers again, end whatever there is: {playbook(env, 'kill_training')}",
+        f"EC2 did not answer the request for a {place}: {why}. An instance may have been started.",
+        hint=f"When AWS answers again, terminate whatever was started: {playbook(env, 'kill_training')}",
     )
 
 
@@ -211,13 +215,13 @@ def _given_up(refused: list[Refusal], order: LaunchOrder) -> TrainingError:
     last = refused[-1]
     if last.meaning is Meaning.MISMATCH:
         return TrainingError(
-            f"AWS has seen this launch's client token with another request (attempts: {attempts}). {said}",
-            hint="Nothing was started by this call. Launch again: a new launch has new tokens.",
+            f"AWS has already seen this launch's client token with another request (attempts: {attempts}). {said}",
+            hint="This call started nothing. Launch again; a new launch has new tokens.",
         )
     free = [refusal for refusal in refused if refusal.meaning is Meaning.FREE_PLAN]
     if free:
         sentence, hint = capacity.explain_free_plan(free[0].place.instance_type)
-        return TrainingError(f"No instance to be had. {sentence} Attempts: {attempts}. AWS: {said}", hint=hint)
+        return TrainingError(f"No instance available. {sentence} Attempts: {attempts}. AWS: {said}", hint=hint)
     quotas = [refusal for refusal in refused if refusal.meaning is Meaning.QUOTA]
     if quotas:
         first = quotas[0]
@@ -225,10 +229,10 @@ def _given_up(refused: list[Refusal], order: LaunchOrder) -> TrainingError:
         ending = _of_the_quota(order, first.place, "shutting-down")
         if ending:
             sentence += f" {_names(ending)} still counts against it until terminated."
-            hint = f"Launch again when that is over, or: {hint[0].lower()}{hint[1:]}"
-        return TrainingError(f"No instance to be had. {sentence} Attempts: {attempts}. AWS: {said}", hint=hint)
+            hint = f"Launch again when it is terminated, or: {hint[0].lower()}{hint[1:]}"
+        return TrainingError(f"No instance available. {sentence} Attempts: {attempts}. AWS: {said}", hint=hint)
     return TrainingError(
-        f"No instance to be had: every zone and type was refused. Attempts: {attempts}. AWS: {said}",
+        f"No instance available: every zone and type was refused. Attempts: {attempts}. AWS: {said}",
         hint=capacity.advice(refused, order.region),
     )
 

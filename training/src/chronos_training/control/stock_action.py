@@ -1,6 +1,6 @@
 """Runs the AWS collection's modules in Ansible's own process, where boto3 is loaded already.
 
-Ansible packs a module with everything that it imports, starts a Python and compiles it all anew: two thirds of what a
+Ansible packs a module with everything that it imports, starts a Python and compiles it all again: two thirds of what a
 task costs that then asks AWS one question. Ansible forks for each task anyway, so what a module leaves behind in the
 process ends with its task. Every other module, and whatever is not plainly on this machine with this Python, takes
 Ansible's own way.

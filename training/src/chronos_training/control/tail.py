@@ -68,7 +68,7 @@ class Tail:
         while at.part in there:
             new += self._from(there[at.part], at) or b""
             if at.offset < there[at.part]["Size"]:
-                break  # it was written anew between listing and reading
+                break  # it was rewritten between listing and reading
             at.part, at.offset, at.last_head, at.head = at.part + 1, 0, at.head, b""
         if at.part not in there and None in there:
             new += self._growing(there[None], at)
@@ -80,7 +80,7 @@ class Tail:
         return [f"{log} | {line}" for line in shown]
 
     def _growing(self, one: dict[str, Any], at: _Read) -> bytes:
-        if one["Size"] < at.offset:  # begun anew by somebody
+        if one["Size"] < at.offset:  # somebody started it over
             at.offset, at.head = 0, b""
         if one["Size"] == at.offset:
             return b""

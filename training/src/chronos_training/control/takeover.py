@@ -24,7 +24,7 @@ def death_of(observed: Observed, ec2: Any, project: str) -> str | None:
     """Return why nobody works for this run any more, or None when somebody may.
 
     Wider than `proof_of_death` by what may be ended without asking: an instance that the state does not name while the
-    one it names is terminated (the boot claim refuses it), the members of a leader that is terminated (they end by
+    one it names is terminated (the boot claim refuses it), the workers of a head node that is terminated (they end by
     themselves, later), and the machine of a run that ended but never let go.
     """
     proof = proof_of_death(observed, ec2, project)
@@ -37,10 +37,11 @@ def death_of(observed: Observed, ec2: Any, project: str) -> str | None:
         strangers = [i for i in alive if i not in record.members]
         if strangers:
             return (
-                f"its instance {record.instance_id} is terminated, and {', '.join(strangers)} was never given the run"
+                f"its instance {record.instance_id} is terminated, and {', '.join(strangers)} was never assigned the "
+                "run"
             )
         if alive:
-            return f"its leader {record.instance_id} is terminated, without which {', '.join(alive)} can do nothing"
+            return f"its head node {record.instance_id} is terminated, and {', '.join(alive)} can do nothing without it"
     if record.status in FINAL and observed.age_seconds > CONSISTENCY_SECONDS:
         return f"it ended as {record.status} {duration(observed.age_seconds)} ago and never released its lock"
     return None

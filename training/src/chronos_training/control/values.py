@@ -115,7 +115,7 @@ def _tags(given: Given) -> Iterator[str]:
             continue
         name = given.name(option)
         if not isinstance(value, Mapping):
-            yield _sentence(name, value, "it is a mapping of names to values; for example {CostCenter: research}")
+            yield _sentence(name, value, "it must be a mapping of names to values; for example {CostCenter: research}")
             continue
         if said := rules.tag_count(dict(value)):
             yield f"{name}: {said}."
@@ -125,16 +125,14 @@ def _tags(given: Given) -> Iterator[str]:
             if said := rules.tag_value(text):
                 yield _sentence(given.tag(option, key), text, said)
         yield from (
-            f"{name} has no {key}: all that is made carries {', '.join(TAGS)}." for key in TAGS if key not in value
+            f"{name} has no {key}: every resource is tagged with {', '.join(TAGS)}." for key in TAGS if key not in value
         )
         role = option.removesuffix("_tags")
         for key, end in (("Project", "project"), ("Environment", "env")):
             own = given.values.get(f"{role}_{end}")
             if own is not None and key in value and str(value[key]) != str(own):
                 whose = given.name(f"{role}_{end}")
-                yield _sentence(
-                    f"{name}.{key}", value[key], f"it must be what {whose} is, {own}: the policies go by it"
-                )
+                yield _sentence(f"{name}.{key}", value[key], f"it must equal {whose}, {own}: the policies depend on it")
 
 
 def _network(given: Given) -> Iterator[str]:
@@ -145,13 +143,13 @@ def _network(given: Given) -> Iterator[str]:
     for value, said in rules.subnet_ranges(ranges, given.values.get("training_network_cidr")):
         yield _sentence(name, value, said)
     if len(ranges) < 2:
-        yield f"{name} has {len(ranges)} range: GPU capacity runs out by zone, so it takes two at least."
+        yield f"{name} has {len(ranges)} range: at least two are needed, because GPU capacity runs out by zone."
     zones, region = given.values.get("training_network_zones") or [], given.values.get("training_network_region")
     for zone in zones:
         if region and not rules.region(region) and (said := rules.zone(zone, str(region))):
             yield _sentence(given.name("training_network_zones"), zone, said)
     if zones and len(set(zones)) < len(ranges):
-        yield f"training_network_zones has {len(set(zones))} zones for {len(ranges)} ranges: each range needs one of its own."
+        yield f"training_network_zones has {len(set(zones))} zones for {len(ranges)} ranges: each range needs its own zone."
 
 
 def _lifecycle(given: Given) -> Iterator[str]:

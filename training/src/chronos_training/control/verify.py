@@ -50,7 +50,7 @@ class Verdict:
 
 
 def verify(scope: Scope, wait_seconds: float, say: Say) -> Verdict:
-    """Return what exists under our tags. Waits up to `wait_seconds` for what is about to go by itself.
+    """Return what exists under our tags. Waits up to `wait_seconds` for what is about to disappear.
 
     What EC2 is ending is not waited for: a GPU instance takes minutes, and cannot come back.
 
@@ -67,7 +67,7 @@ def verify(scope: Scope, wait_seconds: float, say: Say) -> Verdict:
         if passing and waited < wait_seconds:
             awaited = [f.name for f in passing if f.passing]
             if awaited:
-                show(f"waiting for what is on its way out: {', '.join(awaited)}", waited)
+                show(f"waiting for resources that are being removed: {', '.join(awaited)}", waited)
             time.sleep(POLL_SECONDS)
             continue
         settled = (looks > 1 and waited >= RELOOK_SECONDS) or waited >= wait_seconds
@@ -105,13 +105,13 @@ def table(verdict: Verdict) -> list[str]:
         widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
         lines += ["  ".join(f"{c:{w}}" for c, w in zip(row, widths, strict=True)).rstrip() for row in rows]
     lines += [f.name for f in verdict.orphans if f.resource.kind == LOCK]
-    lines += [f"going: {f.name}: {ACCEPTED}" for f in verdict.going if f.resource.kind == "instance"]
+    lines += [f"terminating: {f.name}: {ACCEPTED}" for f in verdict.going if f.resource.kind == "instance"]
     if verdict.clean:
         state = "nothing is running"
         if verdict.active is not None:
             state = f"run {verdict.active.record.run_id} is active"
             lines.append(_of_the_active_run(verdict.active, scope))
-        lines.append(f"clean: {state}, no orphan in {', '.join(scope.regions)} ({CHECKED})")
+        lines.append(f"clean: {state}, no orphans in {', '.join(scope.regions)} ({CHECKED})")
     return lines
 
 

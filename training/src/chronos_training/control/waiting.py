@@ -9,7 +9,7 @@ from chronos_training.core.clock import duration
 from .speaker import Speaker
 
 Say = Callable[[str], None]
-ACCEPTED = "EC2 has accepted its termination; AWS bills nothing for it from then on"
+ACCEPTED = "EC2 has accepted its termination, and AWS no longer bills it"
 NOTE = "a GPU instance takes 5 to 8 minutes, which AWS does not bill"
 # What is over sooner need not be told of.
 FIRST_SECONDS = 5.0

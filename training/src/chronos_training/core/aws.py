@@ -92,7 +92,7 @@ def explained(what: str) -> Iterator[None]:
     except (botocore_errors.ClientError, botocore_errors.BotoCoreError) as error:
         raise explain(error, what) from error
     except ResponseParserError as error:
-        raise Unreachable(f"Could not {what}: the answer broke off.", hint="Repeat the command.") from error
+        raise Unreachable(f"Could not {what}: the answer was cut off.", hint="Repeat the command.") from error
     except Boto3Error as error:  # upload_file and download_file wrap what they meet in errors of their own
         cause = error.__context__
         if isinstance(cause, (botocore_errors.ClientError, botocore_errors.BotoCoreError)):

@@ -31,8 +31,8 @@ class Meaning(Enum):
     SUBNET_FULL = "the subnet has no free address"
     QUOTA = "the account's quota does not allow it"
     FREE_PLAN = "the account is on the free plan, which does not allow the type"
-    PROFILE_NOT_READY = "the instance profile is not known everywhere yet"
-    REPEAT = "AWS did not answer, or is too busy"
+    PROFILE_NOT_READY = "IAM has not made the instance profile available everywhere yet"
+    REPEAT = "AWS did not answer or is too busy"
     MISMATCH = "the client token was used for another request"
     FATAL = "refused"
 
@@ -177,14 +177,14 @@ def explain_quota(place: Place, code: str, message: str, region: str) -> tuple[s
     if limit and limit.group(1) == "0":
         sentence = f"{quota_in} is 0 vCPUs{new}; {needs}."
     elif limit:
-        sentence = f"{quota_in} is {limit.group(1)} vCPUs, and what is free of it does not suffice; {needs}."
+        sentence = f"{quota_in} is {limit.group(1)} vCPUs, and not enough of it is free; {needs}."
     else:
         sentence = f"{quota_in} does not allow {what} now ({code})."
     ask = f"{needed} or more" if needed else "more"
     where = f"Service Quotas, Amazon EC2, '{name}'" + (f" ({quota_code})" if quota_code else "")
     return sentence, (
         f"Ask AWS for {ask} vCPUs: {where}, region {region}. It usually takes a day. "
-        "Or give a type of another family in training_launch_instance_types."
+        "Or set training_launch_instance_types to a type of another family."
     )
 
 
@@ -192,8 +192,8 @@ def explain_free_plan(instance_type: str) -> tuple[str, str]:
     """Return what a refusal to an account on AWS's free plan means and what to do: a sentence and a hint."""
     return (
         f"This account is on AWS's free plan, which allows only small instance types and not {instance_type}.",
-        "Upgrade it to the paid plan: AWS console, Billing and Cost Management, Free Tier, Upgrade plan. What is left of its"
-        " credits stays and is used first. A type with a GPU needs a quota after that.",
+        "Upgrade it to the paid plan: AWS console, Billing and Cost Management, Free Tier, Upgrade plan. Remaining "
+        "credits are kept and used first. A GPU type then still needs a quota.",
     )
 
 
@@ -214,7 +214,7 @@ class Place:
 
 @dataclass(frozen=True)
 class Refusal:
-    """Why a place was not to be had, in AWS's code and words."""
+    """Why a place was not available, in AWS's code and words."""
 
     place: Place
     meaning: Meaning
@@ -238,8 +238,8 @@ def advice(refusals: Sequence[Refusal], region: str) -> str:
             if zones > 1
             else f"not the zone of this environment in {region}"
         )
-        return f"Waiting does not help: {where} has them. Give {types}, or use another region (training_region)."
-    return f"The subnets of this environment have no free addresses: end what uses them, or give {types}."
+        return f"Waiting does not help: {where} offers them. Give {types}, or use another region (training_region)."
+    return f"The subnets of this environment have no free addresses: remove what uses them, or give {types}."
 
 
 def places(instance_types: Iterable[str], subnets: dict[str, str], count: int = 1) -> list[Place]:

@@ -1,4 +1,4 @@
-"""The compare-and-swap primitive: every outcome settled, or said to be unsettled (design: the state object).
+"""The compare-and-swap primitive: every outcome resolved, or reported as unresolved (design: the state object).
 
 | answer                | what is done                                                                                  |
 |-----------------------|-----------------------------------------------------------------------------------------------|
@@ -22,7 +22,7 @@ class Lost(Exception):
     """Another writer was first. `current` is what is stored now, None when nothing is."""
 
     def __init__(self, current: Version | None) -> None:
-        """`current` is the version that stands in the way."""
+        """`current` is the version found instead."""
         self.current = current
         super().__init__("another writer was first")
 
@@ -109,7 +109,7 @@ class ConditionalObject:
     def _unresolved(self, what: str) -> Unresolved:
         return Unresolved(
             f"{self.url} may or may not have been {what}: S3 did not answer{self._said()}.",
-            hint="Nothing else was changed. Repeat the command; it settles what it finds.",
+            hint="Nothing else was changed. Repeat the command; it reconciles what it finds.",
         )
 
     def _pause(self, attempt: int) -> None:

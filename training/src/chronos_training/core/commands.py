@@ -32,9 +32,9 @@ TARGETS = {
 }
 # What comes after a launch, and what it is for.
 _NEXT = {
-    "monitor_training": "follow it to its end",
-    "kill_training": "end it, keeping what it has stored",
-    "verify_cleanup": "afterwards: show that nothing was left",
+    "monitor_training": "follow it until it ends",
+    "kill_training": "end it and keep what it has stored",
+    "verify_cleanup": "afterwards: verify that nothing is left",
 }
 # Ansible takes such a value as it is; every other one goes as JSON, which it takes whole.
 _PLAIN = re.compile(r"[\w.,:/@%+-]+")

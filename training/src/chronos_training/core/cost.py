@@ -12,7 +12,7 @@ from typing import Any
 
 HOURS_PER_MONTH = 730.0  # AWS's own convention for gp3 prices
 REFERENCE_TYPE = "g4dn.2xlarge"
-GIVEN = "given by the inventory"
+GIVEN = "set in the inventory"
 TABLE_FILE = Path(__file__).parent / "prices.json"
 # AWS changes prices of existing types rarely; half a year is when they are worth looking up again.
 OLD_DAYS = 180
@@ -100,7 +100,7 @@ def table_doubts(region: str, today: date, table: dict[str, Any]) -> list[str]:
     if age > OLD_DAYS:
         doubts.append(f"The price table is {age} days old ({table['date']}).")
     if table["region"] != region:
-        doubts.append(f"The price table is of {table['region']}, and this run is in {region}.")
+        doubts.append(f"The price table is for {table['region']}, but this run is in {region}.")
     return doubts
 
 

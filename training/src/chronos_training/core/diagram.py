@@ -11,13 +11,13 @@ from .states import COMPLETED, FAILED, FINAL, INTERRUPTED, KILLED, LOST, STARTIN
 MEANING = {
     "starting": "The lock is taken and the intent is stored; the instance has not claimed the run yet.",
     "running": "The instance has claimed the run and works.",
-    "stopping": "Somebody asked the run to stop; it stores what it has.",
+    "stopping": "Somebody asked the run to stop; it is storing what it has.",
     COMPLETED: "Every result was read back from S3, and `_SUCCESS` is there.",
     FAILED: "Something went wrong; `error_message` says what.",
     TIMED_OUT: "The run reached its limit of time.",
     KILLED: "The run was ended on request.",
-    INTERRUPTED: "AWS took the instance back, or told it to shut down.",
-    LOST: "The instance is proved dead and had not ended the run; the next command settled it.",
+    INTERRUPTED: "AWS reclaimed the instance or told it to shut down.",
+    LOST: "The instance is proved dead and had not ended the run; the next command reconciled it.",
 }
 
 _HEAD = """\

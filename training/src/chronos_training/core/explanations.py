@@ -64,8 +64,8 @@ def _answered(error: Any, failed: str) -> TrainingError:
     said = words(code, message)
     if code == _SKEW_CODE or _SKEW_WORDS.search(message):
         return TrainingError(
-            f"{failed}: this machine's clock is wrong; AWS refuses requests signed more than some minutes off its own time"
-            f"{_times(error)} ({said}).",
+            f"{failed}: this machine's clock is wrong; AWS rejects requests signed more than a few minutes off its "
+            f"own time{_times(error)} ({said}).",
             hint="Set the clock (`timedatectl set-ntp true`, or your system's time settings), then repeat the command.",
         )
     if code in _EXPIRED:
@@ -87,16 +87,17 @@ def _answered(error: Any, failed: str) -> TrainingError:
         )
     if code in _REGION:
         return TrainingError(
-            f"{failed}: the bucket is in {_region(error) or 'another region'}, and was asked for elsewhere ({said}).",
+            f"{failed}: the bucket is in {_region(error) or 'another region'}, but the request went elsewhere "
+            f"({said}).",
             hint="Set training_region to the bucket's region.",
         )
     if code == "OptInRequired":
         return TrainingError(f"{failed}: this account may not use the service or the region ({said}).")
     status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
     if code in _THROTTLED:
-        return Unreachable(f"{failed}: AWS is answering too many requests of this account ({said}).", hint="Try again.")
+        return Unreachable(f"{failed}: AWS is throttling this account's requests ({said}).", hint="Try again.")
     if status >= 500:
-        return Unreachable(f"{failed}: AWS had a fault of its own ({said}).", hint="Try again.")
+        return Unreachable(f"{failed}: AWS had an internal error ({said}).", hint="Try again.")
     return TrainingError(f"{failed}: {said}.")
 
 
@@ -110,7 +111,7 @@ def _unanswered(error: Exception, failed: str) -> TrainingError:
             hint=f"Set AWS_PROFILE to {'another' if profile else 'a profile'}, sign in with `{sign_in()}`, or see `aws configure`.",
         )
     if isinstance(error, botocore_errors.PartialCredentialsError):
-        return TrainingError(f"{failed}: the AWS credentials are not whole: {error}.", hint="Set what is missing.")
+        return TrainingError(f"{failed}: the AWS credentials are incomplete: {error}.", hint="Set what is missing.")
     if isinstance(error, botocore_errors.ProfileNotFound):
         return TrainingError(f"{failed}: {error}.", hint="Check AWS_PROFILE; `aws configure list-profiles` shows them.")
     if isinstance(error, (botocore_errors.NoRegionError, botocore_errors.InvalidRegionError)):

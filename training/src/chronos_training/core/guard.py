@@ -1,7 +1,7 @@
-"""The outside guard: a one-time EventBridge schedule that terminates a run's instance at the deadline (R11).
+"""The termination schedule: a one-time EventBridge schedule that terminates a run's instance at its deadline (R11).
 
-It needs nothing of the instance and nothing of the launching machine. It is armed once the instance is in the state, and
-taken away when the instance is about to shut down or EC2 has accepted its end; it deletes itself after it fired.
+It needs nothing of the instance and nothing of the launching machine. It is created once the instance is in the state,
+and deleted when the instance is about to shut down or EC2 has accepted its end; it deletes itself after it fired.
 Each instance of a run has a schedule of its own: EC2 refuses a request with one id that it no longer knows, and ends
 none of the others. Names follow from environment, run and the instance's number alone.
 """
@@ -36,7 +36,9 @@ _EXPRESSION = "at(%Y-%m-%dT%H:%M:%S)"  # no zone suffix: the zone has a field of
 
 @dataclass(frozen=True)
 class Guard:
-    """One armed guard. `fires_at` is timezone-aware UTC; None and empty strings where a schedule is not one of ours."""
+    """One termination schedule. `fires_at` is timezone-aware UTC; None and empty strings where a schedule is not one
+    of ours.
+    """
 
     name: str
     run_id: str
@@ -52,7 +54,7 @@ def group_name(env: str) -> str:
 
 
 def schedule_name(env: str, run_id: str, number: int = 0) -> str:
-    """Return the name of the schedule of a run's leader, or of its member `number`.
+    """Return the name of the schedule of a run's head node, or of its worker `number`.
 
     ValueError over 64 characters, where AWS stops.
     """
@@ -69,7 +71,7 @@ def request_of(
     return {
         "Name": schedule_name(env, run_id, number),
         "GroupName": group_name(env),
-        "Description": f"Terminates {instance_id} of run {run_id} if it still lives at its deadline.",
+        "Description": f"Terminates {instance_id} of run {run_id} if it still exists at its deadline.",
         "ScheduleExpression": fires_at.astimezone(timezone.utc).strftime(_EXPRESSION),
         "ScheduleExpressionTimezone": "UTC",
         "FlexibleTimeWindow": {"Mode": "OFF"},
@@ -78,8 +80,9 @@ def request_of(
         "Target": {
             "Arn": TARGET,
             "RoleArn": role_arn,
-            # No SkipOsShutdown (of EC2 since 2025): EC2 cuts short by itself an operating system that hangs, and bills nothing
-            # meanwhile. A scheduler that does not know the parameter would end nothing at all, and be found out too late.
+            # No SkipOsShutdown (of EC2 since 2025): EC2 itself cuts short an operating system that hangs, and bills
+            # nothing meanwhile. A scheduler that does not know the parameter would end nothing at all, and be found out
+            # too late.
             "Input": json.dumps({"InstanceIds": [instance_id]}),
             "RetryPolicy": dict(RETRY_POLICY),
             # ActionAfterCompletion deletes the schedule also after failed retries: only this queue then still tells.
@@ -102,15 +105,16 @@ def arm(
     patience_seconds: float = ROLE_PATIENCE_SECONDS,
     sleep: Callable[[float], None] = time.sleep,
 ) -> None:
-    """Create the schedule that terminates `instance_id`, the run's leader or member `number`, at `fires_at`.
+    """Create the schedule that terminates `instance_id`, the run's head node or worker `number`, at `fires_at`.
 
     Waits up to `patience_seconds` for a role that is new.
 
-    Arming the same again is harmless. TrainingError when AWS refuses, or when another guard has the run's name.
+    Creating the same one again is harmless. TrainingError when AWS refuses, or when another schedule has the run's
+    name.
     """
     request = request_of(env, run_id, instance_id, fires_at, role_arn, queue_arn, number)
     deadline = time.monotonic() + patience_seconds
-    with aws.explained(f"arm the outside guard {request['Name']}"):
+    with aws.explained(f"create the termination schedule {request['Name']}"):
         while True:
             try:
                 scheduler.create_schedule(**request)
@@ -121,24 +125,26 @@ def arm(
                     return
                 if code == "ResourceNotFoundException":
                     raise TrainingError(
-                        f"Could not arm the outside guard: the schedule group {request['GroupName']} does not exist.",
+                        f"Could not create the termination schedule: the schedule group {request['GroupName']} does "
+                        "not exist.",
                         hint=f"Run this, then launch again: {playbook(env, 'provision_infrastructure')}",
                     ) from error
                 if _ROLE_NOT_READY not in str(error):
                     raise
                 if time.monotonic() >= deadline:
                     raise TrainingError(
-                        f"Could not arm the outside guard: EventBridge Scheduler may not assume its role {role_arn}.",
-                        hint="A role that was made within the last minute may need another; else set it right with "
+                        "Could not create the termination schedule: EventBridge Scheduler may not assume its role "
+                        f"{role_arn}.",
+                        hint="A role created within the last minute may need another minute; otherwise restore it with "
                         f"{playbook(env, 'provision_infrastructure')}",
                     ) from error
             sleep(_PAUSE_SECONDS)
 
 
 def disarm(scheduler: Any, env: str, run_id: str, number: int = 0) -> bool:
-    """Delete the schedule of a leader or member. False when there is none: it fired, or was deleted before."""
+    """Delete the schedule of a head node or worker. False when there is none: it fired, or was deleted before."""
     name = schedule_name(env, run_id, number)
-    with aws.explained(f"take the outside guard {name} away"):
+    with aws.explained(f"delete the termination schedule {name}"):
         try:
             scheduler.delete_schedule(Name=name, GroupName=group_name(env))
         except ClientError as error:
@@ -151,7 +157,7 @@ def disarm(scheduler: Any, env: str, run_id: str, number: int = 0) -> bool:
 def list_guards(scheduler: Any, env: str) -> list[Guard]:
     """Return every schedule in the environment's group, by name. Empty when the group does not exist."""
     group = group_name(env)
-    with aws.explained(f"list the outside guards in {group}"):
+    with aws.explained(f"list the termination schedules in {group}"):
         try:
             pages = list(scheduler.get_paginator("list_schedules").paginate(GroupName=group))
         except ClientError as error:
@@ -177,7 +183,7 @@ def _get(scheduler: Any, name: str, group: str) -> dict[str, Any] | None:
 
 
 def _is_there(scheduler: Any, request: dict[str, Any]) -> bool:
-    """Return whether the schedule that stands in the way does what `request` asks for: then it is our own."""
+    """Return whether the existing schedule does what `request` asks for: then it is our own."""
     found = _get(scheduler, request["Name"], request["GroupName"])
     return (
         found is not None

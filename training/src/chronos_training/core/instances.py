@@ -121,13 +121,13 @@ def wait_until_terminated(
 def _not_terminated(env: str, names: str, waited: float, accepted: bool) -> TrainingError:
     if accepted:
         return TrainingError(
-            f"EC2 has not ended {names} in {duration(waited)}, although it has accepted to.",
-            hint="It bills no instance that is shutting down, and ends one that is stuck by itself, within hours. "
-            f"To ask it to end it by force: {fix(env)}",
+            f"EC2 has not ended {names} in {duration(waited)}, although it has accepted the request.",
+            hint="AWS does not bill an instance that is shutting down, and ends a stuck one on its own within "
+            f"hours. To end it by force: {fix(env)}",
         )
     return TrainingError(
         f"Not confirmed as terminated after {duration(waited)}: {names}.",
-        hint=f"They may still cost money: look at the EC2 console, then {playbook(env, 'verify_cleanup')}",
+        hint=f"They may still cost money: check the EC2 console, then {playbook(env, 'verify_cleanup')}",
     )
 
 

@@ -15,7 +15,7 @@ from .instances import tag_filters
 class Resource:
     """One resource of ours that must not outlive its run. `attached_to` is the instance that holds it, if one does.
 
-    `stays`: EC2 does not take it away with that instance.
+    `stays`: EC2 does not delete it together with that instance.
     """
 
     kind: str

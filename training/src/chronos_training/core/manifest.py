@@ -86,7 +86,7 @@ def check_manifest(manifest: Any, where: str) -> None:
         raise DataError(f"{where}: schema version {manifest['schema_version']} is not known (this version reads 1).")
     for entry in manifest["files"]:
         if not isinstance(entry, dict) or not {"path", "size", "rows", "sha256"} <= set(entry):
-            raise DataError(f"{where}: an entry of files lacks path, size, rows or sha256.")
+            raise DataError(f"{where}: an entry in files lacks path, size, rows or sha256.")
         for key in ("size", "rows"):
             if not isinstance(entry[key], int) or isinstance(entry[key], bool) or entry[key] < 0:
                 raise DataError(f"{where}: {key} of {entry['path']} is {entry[key]!r}, not a count.")

@@ -44,7 +44,7 @@ def says_absent(s3: Any, bucket: str, key: str, error: ClientError) -> bool:
     return all(entry["Key"] != key for entry in answer.get("Contents", []))
 
 
-# botocore repeats a request that was not answered, but not one whose answer broke off in the middle of the body.
+# botocore repeats a request that was not answered, but not one whose answer was cut off in the middle of the body.
 ATTEMPTS = 5
 DELETE_AT_ONCE = 1000  # the most that one DeleteObjects takes
 BROKEN_OFF = (HTTPClientError, ResponseStreamingError, IncompleteReadError)
@@ -85,8 +85,8 @@ def read_json(s3: Any, bucket: str, key: str) -> dict[str, Any] | None:
             raise ValueError("not an object")
     except ValueError as error:
         raise NotOurs(
-            f"s3://{bucket}/{key} is not what this program writes there: {error}.",
-            hint="Look at it; delete it to have it written anew.",
+            f"s3://{bucket}/{key} is not in the form that this program writes: {error}.",
+            hint="Inspect it; delete it to have it written again.",
         ) from error
     return content
 

@@ -48,7 +48,8 @@ def check_conditions(s3: Any, bucket: str, env: str, *, even_amazon: bool = Fals
             raise PermissionDenied(f"No permission to write {wire.url} ({wire.refusal}).")
         if created is not Answer.DONE:
             raise TrainingError(
-                f"Could not try whether {_where(s3)} keeps conditions: it answered {created.value} to a first write.",
+                f"Could not test whether {_where(s3)} honours conditional writes: it answered {created.value} to a "
+                "first write.",
                 hint="Nothing was started. Try again.",
             )
         _must_refuse(s3, "If-None-Match on PUT", wire.put(b"second", None)[0])
@@ -67,11 +68,11 @@ def _must_refuse(s3: Any, what: str, answer: Answer) -> None:
     if answer is Answer.DONE:
         raise TrainingError(
             f"{_where(s3)} ignores {what}: two runs could hold the lock at once.",
-            hint="Use Amazon S3, or an S3 that keeps conditional writes. Nothing was started.",
+            hint="Use Amazon S3, or an S3 that honours conditional writes. Nothing was started.",
         )
     if answer in _PASSING:
         raise TrainingError(
-            f"Could not try whether {_where(s3)} keeps {what}: it answered {answer.value}.",
+            f"Could not test whether {_where(s3)} honours {what}: it answered {answer.value}.",
             hint="Nothing was started. Try again.",
         )
 

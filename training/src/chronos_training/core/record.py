@@ -27,9 +27,9 @@ class RunRecord:
     deadline_at: str
     client_token: str
     attempt: int = 1
-    instance_id: str | None = None  # of several the leader: it alone claims the run and writes the state
+    instance_id: str | None = None  # of several, the head node: it alone claims the run and writes the state
     members: list[str] = field(default_factory=list)  # ids of the other instances
-    rendezvous: str | None = None  # host:port at which the leader's training program waits for the members'
+    rendezvous: str | None = None  # host:port at which the head node's training program waits for the workers'
     instance_type: str | None = None
     claimed_at: str | None = None
     current_step: str | None = None
@@ -46,7 +46,7 @@ class RunRecord:
 
     @property
     def instances(self) -> tuple[str, ...]:
-        """Return the ids of all instances that the state names, the leader first."""
+        """Return the ids of all instances that the state names, the head node first."""
         return () if self.instance_id is None else (self.instance_id, *self.members)
 
     @property
@@ -71,11 +71,11 @@ class RunRecord:
         try:
             data = json.loads(body)
             if data["schema_version"] != SCHEMA_VERSION:
-                raise ValueError(f"schema_version {data['schema_version']}, this program knows {SCHEMA_VERSION}")
+                raise ValueError(f"schema_version {data['schema_version']}, this program supports {SCHEMA_VERSION}")
             known = {f.name for f in dataclasses.fields(cls)}
             return cls(**{key: value for key, value in data.items() if key in known})
         except (ValueError, KeyError, TypeError) as error:
             raise TrainingError(
                 f"{url} is not a state file of this program: {error}.",
-                hint="Nothing was changed. Look at it, and move it away if it does not belong there.",
+                hint="Nothing was changed. Inspect it, and move it away if it does not belong there.",
             ) from error

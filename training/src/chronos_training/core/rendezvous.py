@@ -7,13 +7,13 @@ from dataclasses import asdict, dataclass
 
 from .errors import TrainingError
 
-# Phases of the training program (progress.json) in which the leader's first process goes on alone.
+# Phases of the training program (progress.json) in which the head node's first process continues alone.
 ALONE = frozenset({"storing", "evaluating", "reporting"})
 
 
 @dataclass(frozen=True)
 class Rendezvous:
-    """`endpoint` is host:port on the leader, `address` this instance's own; one program of all `leads`."""
+    """`endpoint` is host:port on the head node, `address` this instance's own; one program of all `leads`."""
 
     endpoint: str
     address: str
@@ -30,6 +30,6 @@ class Rendezvous:
             return cls(**json.loads(line))
         except (ValueError, TypeError) as error:
             raise TrainingError(
-                "The run is one of several instances, and this program was not told where they meet.",
-                hint="Launch it, or set run.instances to 1 to train on this machine alone.",
+                "The run has several instances, but this program was not told their rendezvous address.",
+                hint="Launch the run, or set run.instances to 1 to train on this machine alone.",
             ) from error

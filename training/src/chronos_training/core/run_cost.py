@@ -76,7 +76,7 @@ def _of_requests(instance: Json, requests: dict[str, int] | None) -> float | Non
 def cost_of_run(state: Json, spec: Json, seconds: float | None) -> float | None:
     """Return what a run has cost: what its state last said, else the price times `seconds`; None when unknown.
 
-    `state` is the record as JSON, `spec` the run spec; `seconds` from the launch to the last sign of life.
+    `state` is the record as JSON, `spec` the run spec; `seconds` from the launch to the last heartbeat.
     """
     said = state.get("cost_usd")
     if isinstance(said, int | float):

@@ -97,7 +97,7 @@ class StateStore:
             if record.claimed_at is not None and record.instance_id != instance_id:
                 raise Fenced(f"Run {run_id} is already claimed by instance {record.instance_id}.")
             if record.instance_id not in (None, instance_id):
-                raise Fenced(f"Run {run_id} was given to instance {record.instance_id}, not to {instance_id}.")
+                raise Fenced(f"Run {run_id} is assigned to instance {record.instance_id}, not to {instance_id}.")
             now = iso(utc_now())
             status = record.status if record.status == STOPPING else RUNNING
             return record.evolve(status=status, instance_id=instance_id, claimed_at=now, heartbeat_at=now)
@@ -112,7 +112,7 @@ class StateStore:
                 status=STOPPING,
                 kill_requested_at=record.kill_requested_at or iso(utc_now()),
                 kill_requested_by=record.kill_requested_by or by,
-                error_message=record.error_message or f"Killed on request of {by}.",
+                error_message=record.error_message or f"Killed at the request of {by}.",
             )
 
         return self.update(observed, change)
@@ -162,7 +162,7 @@ class StateStore:
 
     def _fenced(self, run_id: str, current: Observed | None) -> Fenced:
         if current is None:
-            return Fenced(f"Run {run_id} has no state any more at {self.url}: it was ended by somebody else.")
+            return Fenced(f"Run {run_id} no longer has a state at {self.url}: somebody else ended it.")
         if current.record.run_id != run_id:
             return Fenced(f"{self.url} now belongs to run {current.record.run_id}, not to {run_id}.")
         return Fenced(f"Run {run_id} has already ended as {current.record.status}.")

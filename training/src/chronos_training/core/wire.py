@@ -1,7 +1,7 @@
 """One S3 request, one answer. Nothing is retried here: a retry in this place would hide a lost answer.
 
 botocore repeats a PUT whose answer was lost, gets 412 for its own success and reports that; so its retries are off,
-and every answer, "none" included, is given to `cas.py`, which settles it.
+and every answer, "none" included, is given to `cas.py`, which resolves it.
 """
 
 from __future__ import annotations

@@ -47,7 +47,7 @@ def read_known(source: Path, known: Sequence[str], targets: Sequence[str], form:
         raise DataError(
             f"{source}: {int(twice.sum()):,} rows share item and timestamp with another row; first: item "
             f"{first['item_id']!r} at {first['timestamp']}.",
-            hint="Keep one row for each item and time.",
+            hint="Keep one row per item and time.",
         )
     if any(note.startswith(UNNAMED) for note in found.notes):
         frame["item_id"] = ""  # a file without ids is named after itself, and the data are another file

@@ -81,7 +81,7 @@ def _tell_blanks(table: pd.DataFrame, report: Report) -> None:
     if (same := bare.duplicated(keep=False)).any():
         first = sorted(items[bare == bare[same].iloc[0]])
         report.remarks.append(
-            f"Item ids that differ in blanks alone are different series: {', '.join(map(repr, first[:3]))}"
+            f"Item ids that differ only in whitespace are different series: {', '.join(map(repr, first[:3]))}"
             f"{' and others' if same.sum() > len(first[:3]) else ''}."
         )
 
@@ -93,7 +93,7 @@ def checked_targets(targets: Sequence[str]) -> tuple[str, ...]:
         raise ConfigurationError(f"Targets: {list(names)!r} is not allowed: must name at least one column.")
     for name in names:
         if name in KEYS:
-            raise ConfigurationError(f"Target {name!r} is not allowed: that column tells the series and the time.")
+            raise ConfigurationError(f"Target {name!r} is not allowed: that column identifies the series or the time.")
         if names.count(name) > 1:
             raise ConfigurationError(f"Target {name!r} is given {names.count(name)} times.")
     return names
@@ -110,7 +110,7 @@ def _sorted(table: pd.DataFrame, rules: Rules, report: Report) -> pd.DataFrame:
         if rules.unsorted == "refuse":
             first = int(rows.min())
             report.refuse(
-                f"{len(rows):,} rows are earlier than the row of their item before them; first: item "
+                f"{len(rows):,} rows are earlier than the preceding row of their item; first: item "
                 f"{table['item_id'].iloc[first]!r} at {table['timestamp'].iloc[first]}.",
                 "Sort the rows, or set rule unsorted to sort.",
                 unsorted="sort",
@@ -132,12 +132,12 @@ def _one_row_each(table: pd.DataFrame, rules: Rules, report: Report) -> pd.DataF
         report.refuse(
             f"{count:,} rows share item and timestamp with another row; first: item {first['item_id']!r} at "
             f"{first['timestamp']}.",
-            "Keep one row for each item and time, or set rule duplicates to first, last or mean (--duplicates mean).",
+            "Keep one row per item and time, or set rule duplicates to first, last or mean (--duplicates mean).",
             duplicates="mean",
         )
     else:
         how = {"first": "the first row kept", "last": "the last row kept", "mean": "averaged"}[rules.duplicates]
-        note = f"{count:,} rows shared item and timestamp with another row; for each time: {how}."
+        note = f"{count:,} rows shared item and timestamp with another row; for each time, {how}."
         report.found("duplicates", items, count, how, note)
     if rules.duplicates == "last":
         return table[~np.append(again[1:], False)].reset_index(drop=True)
@@ -162,7 +162,7 @@ def _gaps(table: pd.DataFrame, added: Mask, rules: Rules, report: Report) -> Non
         report.refuse(
             f"{count:,} timestamps are missing in {items.nunique():,} series; first: item {first['item_id']!r} at "
             f"{first['timestamp']}.",
-            "Give a row for each, or set rule gaps to fill.",
+            "Add a row for each, or set rule gaps to fill.",
             gaps="fill",
         )
     else:
@@ -188,9 +188,9 @@ def _series(
         tiny = size[target].gt(0) & size[target].lt(SMALLEST) & ~drop
         if tiny.any():
             report.refuse(
-                f"Column {target!r}: {int(tiny.sum()):,} series have no value beyond ±{SMALLEST:g}, whose square float32 does not "
-                f"hold; first: item {tiny[tiny].index[0]!r}.",
-                "Give the column in a smaller unit.",
+                f"Column {target!r}: {int(tiny.sum()):,} series have no value beyond ±{SMALLEST:g}, whose square "
+                f"float32 cannot hold; first: item {tiny[tiny].index[0]!r}.",
+                "Use a smaller unit for the column.",
             )
     rounding = RESOLUTION * size
     same = ((highest - lowest <= rounding) & (counts > 1)).all(axis=1) & ~drop
@@ -200,13 +200,13 @@ def _series(
         if empty.any():
             where = f"Column {target!r}: " if len(targets) > 1 else ""
             report.refuse(
-                f"{where}{int(empty.sum()):,} series have no value at all; first: item {empty[empty].index[0]!r}.",
+                f"{where}{int(empty.sum()):,} series have no values at all; first: item {empty[empty].index[0]!r}.",
                 "Leave such series out.",
             )
     if not drop.any():
         return table, added
     if drop.all():
-        report.refuse("No series is left after the rules short and constant dropped theirs.")
+        report.refuse("No series is left after the rules short and constant were applied.")
         return table, added
     keep = ~table["item_id"].isin(drop[drop].index).to_numpy()
     return table[keep].reset_index(drop=True), added[keep]
@@ -238,9 +238,9 @@ def _missing(table: pd.DataFrame, added: Mask, targets: tuple[str, ...], rules: 
     if rules.missing == "refuse":
         first = table[empty].iloc[0]
         report.refuse(
-            f"{int(empty.sum()):,} rows have an empty target, those of filled gaps counted; first: item "
+            f"{int(empty.sum()):,} rows have an empty target, including those of filled gaps; first: item "
             f"{first['item_id']!r} at {first['timestamp']}.",
-            "Give a value, or set rule missing to keep, interpolate or forward_fill.",
+            "Add values, or set rule missing to keep, interpolate or forward_fill.",
             missing="keep",
         )
         return table
@@ -252,7 +252,7 @@ def _missing(table: pd.DataFrame, added: Mask, targets: tuple[str, ...], rules: 
     filled = table.assign(**{column: _filled(table, column, rules.missing) for column in columns})
     left = int(filled[columns].isna().any(axis=1).sum())
     done = "interpolated" if rules.missing == "interpolate" else "filled with the value before"
-    note = f"{int(empty.sum()):,} rows had an empty target, those of filled gaps counted: {done}"
+    note = f"{int(empty.sum()):,} rows had an empty target, including those of filled gaps: {done}"
     note += f"; {left:,} at the edge of a series stay empty." if left else "."
     report.found("missing", table["item_id"][empty], int(empty.sum()), done, note)
     return filled

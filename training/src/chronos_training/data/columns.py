@@ -32,7 +32,7 @@ def typed(frame: pd.DataFrame, targets: tuple[str, ...]) -> tuple[pd.DataFrame, 
     raw = frame.reset_index(drop=True)
     raw.columns = raw.columns.map(str)
     if twice := sorted(set(raw.columns[raw.columns.duplicated()])):
-        raise DataError(f"Column {', '.join(map(repr, twice))} is there more than once.", hint="Keep one of them.")
+        raise DataError(f"Column {', '.join(map(repr, twice))} appears more than once.", hint="Keep one of them.")
     if "timestamp" in raw:
         raw["timestamp"] = plain(raw["timestamp"])
     _check(raw, targets, labels)
@@ -165,9 +165,8 @@ def _sentence(column: str, check: str, count: int, first: Any, place: str) -> st
         "zone": f"{count:,} timestamps have no time zone, while others have one; first: {_shown(first)} in {place}.",
         "date": f"{count:,} timestamps cannot be read; first: {_shown(first)} in {place}.",
         "infinite": f"Column {column!r}: {count:,} values are infinite; first: {place}.",
-        "large": f"Column {column!r}: {count:,} values are beyond ±{LARGEST:g}: the numbers of a model (float32) end at 3.4e38, and "
-        "their squares have to be among them; first: "
-        f"{_shown(first)} in {place}.",
+        "large": f"Column {column!r}: {count:,} values are beyond ±{LARGEST:g}: models compute in float32, which ends at 3.4e38, "
+        f"and their squares must fit too; first: {_shown(first)} in {place}.",
         "text": f"Column {column!r}: {count:,} values are not numbers; first: {_shown(first)} in {place}.",
     }[check]
 
@@ -183,14 +182,14 @@ def _offer(check: str, column: str, wrong: pd.Series, is_target: bool) -> dict[s
 def _remedy(check: str, column: str, is_target: bool) -> str:
     """Return what to do about it."""
     return {
-        "item": "Name the series of every row, with text or a whole number.",
-        "epoch": "Or say how they are written, if they are dates: --dates %Y%m.",
+        "item": "Give every row the name of its series, as text or a whole number.",
+        "epoch": "If they are dates, give their format: --dates %Y%m.",
         "zone": "Give all of them a zone, or none.",
-        "date": f"Give {_DATES}, from 1678 to 2261; or say how they are written, such as --dates %d.%m.%y.",
-        "infinite": "Leave empty what is not known.",
-        "large": "Give the column in a larger unit, or leave empty what is no value.",
-        "text": "Leave empty what is not known, or say which texts mean that: --empty."
+        "date": f"Give {_DATES}, from 1678 to 2261; or give their format, such as --dates %d.%m.%y.",
+        "infinite": "Leave unknown values empty.",
+        "large": "Use a larger unit for the column, or leave empty what is not a value.",
+        "text": "Leave unknown values empty, or list the texts that stand for them: --empty."
         if is_target
-        else f"Only numbers are taken beside item_id and timestamp: leave the column out (--leave-out {quoted(column)}), or "
+        else f"Only numbers are allowed besides item_id and timestamp: leave the column out (--leave-out {quoted(column)}), or "
         "give it as numbers.",
     }[check]

@@ -108,7 +108,7 @@ def _ordered(texts: pd.Series, parts: pd.DataFrame, how: str) -> pd.Series:
     if (parts[3].str.len() == 2).any():
         orders = [f"%m{mark}%d{mark}%y", f"%d{mark}%m{mark}%y"]
         raise ambiguous(
-            f"The dates have years of two digits, such as {example!r}, and which part is the year is not said.",
+            f"The dates have years of two digits, such as {example!r}, and it is unclear which part is the year.",
             *(reversed(orders) if first.gt(12).any() else orders),
         )
     if not how:
@@ -116,7 +116,7 @@ def _ordered(texts: pd.Series, parts: pd.DataFrame, how: str) -> pd.Series:
         if late_first.any() and late_second.any():
             one, two = texts[late_first.idxmax()], texts[late_second.idxmax()]
             raise DataError(
-                f"The dates are written in two orders: {one!r} has the day first, {two!r} the month.",
+                f"The dates use two orders: {one!r} has the day first, {two!r} the month.",
                 hint="Write all of them as 2024-01-31.",
             )
         # The first of January in every year is the same in both orders.
@@ -148,7 +148,7 @@ def _which_is_first(texts: pd.Series, mark: str, example: str) -> DataError:
     better, other = sorted(ORDERS, key=lambda how: told[how][0])
     return ambiguous(
         f"Is it the day or the month that comes first in dates such as {example!r}? No number is above 12, so they cannot be "
-        f"told apart. Read {better} they are {told[better][1]}; read {other} {told[other][1]}.",
+        f"told apart. Read {better}, they are {told[better][1]}; read {other}, {told[other][1]}.",
         better,
         other,
     )
@@ -169,7 +169,7 @@ def _regularity(stamps: pd.Series) -> tuple[float, str]:
 
 def ambiguous(sentence: str, one: str, other: str) -> DataError:
     """Return the refusal of dates that can be read in two ways, with the option that decides."""
-    error = DataError(sentence, hint=f"Say how they are written: --dates {one} or --dates {other}.")
+    error = DataError(sentence, hint=f"State their order: --dates {one} or --dates {other}.")
     error.facts["options"] = {"dates": one}
     error.facts["or"] = {"dates": other}
     return error

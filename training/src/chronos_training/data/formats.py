@@ -18,14 +18,14 @@ MEANING: dict[str, str] = {
     "columns": "columns of other names: item_id=store,timestamp=date,target=sales",
     "wide": "one column of dates, and one column for each series",
     "item": "all rows are one series, of this name; there is no column item_id",
-    "leave_out": "columns that are not read: region,notes",
-    "separator": f"what divides the columns of a text file: {', '.join(SEPARATORS)} or the character (default: as found)",
-    "decimal": "what stands before the decimals: point or comma (default: as found)",
+    "leave_out": "columns to ignore: region,notes",
+    "separator": f"what separates the columns of a text file: {', '.join(SEPARATORS)} or the character (default: as found)",
+    "decimal": "the decimal mark: point or comma (default: as found)",
     "dates": "how dates are written: day-first, month-first, or a format such as %%d.%%m.%%y (default: as found)",
-    "zone": "time zone whose dates are meant by timestamps that are written in another, such as Europe/Berlin",
-    "empty": "texts that stand for no value: .,n/a",
+    "zone": "time zone that dates refer to when timestamps are written in another one, such as Europe/Berlin",
+    "empty": "texts for missing values: .,n/a",
     "encoding": "encoding of a text file, such as cp1252 (default: UTF-8, or as its first bytes say)",
-    "sheet": "sheet of a workbook (default: its only one)",
+    "sheet": "sheet of a workbook (default: the only one)",
 }
 
 
@@ -112,7 +112,7 @@ def _pairs(given: Any) -> dict[str, str]:
         parts = [part.partition("=") for part in _split(given)] if isinstance(given, str) else [("", "", "")]
         if wrong := ["".join(part) for part in parts if not all(part)]:
             raise ConfigurationError(
-                f"Format columns: {wrong[0] or given!r} is not allowed: give our name and the file's, such as "
+                f"Format columns: {wrong[0] or given!r} is not allowed: give our name and the file's name, such as "
                 "item_id=store,timestamp=date,target=sales."
             )
         pairs = {ours: theirs for ours, _, theirs in parts}
@@ -127,7 +127,7 @@ def _names(name: str, given: Any) -> tuple[str, ...]:
     if isinstance(given, str):
         given = _split(given)
     if not isinstance(given, Sequence) or not all(isinstance(one, str) for one in given):
-        raise ConfigurationError(f"Format {name}: {given!r} is not allowed: must be a list of texts.")
+        raise ConfigurationError(f"Format {name}: {given!r} is not allowed: must be a list of strings.")
     return tuple(given)
 
 

@@ -28,7 +28,7 @@ def infer_freq(frame: pd.DataFrame) -> str:
     steps = frame["timestamp"].diff()[same]
     steps = steps[steps > pd.Timedelta(0)]
     if steps.empty:
-        raise DataError("No series has two rows; a frequency cannot be found.", hint="Give series with a history.")
+        raise DataError("No series has two rows; so no frequency can be found.", hint="Give series with a history.")
     common = pd.Timedelta(steps.mode().iloc[0])
     stamps = frame["timestamp"]
     equal = freq_of(common // pd.Timedelta(microseconds=1))
@@ -52,7 +52,7 @@ def infer_freq(frame: pd.DataFrame) -> str:
     if equal is not None and steps.eq(common).mean() > 0.5 and (steps % common == pd.Timedelta(0)).mean() >= _MOSTLY:
         return equal
     raise DataError(
-        f"The commonest distance of two rows is {common}; that is no frequency that can be forecast here.",
+        f"The most common distance between rows is {common}, which is not a supported frequency.",
         hint="Use equal steps of seconds, minutes, hours, days or weeks, business days, or one day of each month, quarter or year.",
     )
 
@@ -93,7 +93,7 @@ def on_one_day(frame: pd.DataFrame, report: Report) -> pd.DataFrame:
     if mostly and not (weekend.any() and (off & ~weekend).mean() <= _HOLIDAYS):
         return frame
     edge = "last" if at_end else "first"
-    note = f"The values are of days {day.min()} to {day.max()} of a month, one in each; they stand at its {edge} day."
+    note = f"The values are of days {day.min()} to {day.max()} of a month, one per month; they are placed on its {edge} day."
     report.found("days of the month", frame["item_id"][off], int(off.sum()), f"at its {edge} day", note)
     return frame.assign(timestamp=moved.astype("datetime64[us]"))
 
@@ -165,8 +165,9 @@ def _refuse_off_grid(
     if 1 < len(times) <= _FEW:
         more = f" Its times of day are {', '.join(times[:-1])} and {times[-1]}.{more}"
         hint = (
-            "Give dates without a time. If they are one time of a zone with daylight saving, written in UTC: give local dates, "
-            "or say the zone (--zone Europe/Berlin), which takes timestamps that end in Z or an offset."
+            "Give dates without a time. If they are one local time in a zone with daylight saving, written in UTC, "
+            "give local dates, or name the zone (--zone Europe/Berlin), which needs timestamps that end in Z or an "
+            "offset."
         )
     report.refuse(
         f"Item {frame['item_id'].iloc[rows[0]]!r}: {len(wrong):,} timestamps do not fit the frequency {freq!r}; "
@@ -189,7 +190,7 @@ def _refuse_long_gap(
     row = int(np.argmax(jumps))
     stamps = frame["timestamp"]
     report.refuse(
-        f"The gaps lack {total - len(frame):,} rows, and there are only {len(frame):,}; the longest is of item "
+        f"The gaps are missing {total - len(frame):,} rows, but there are only {len(frame):,}; the longest is of item "
         f"{frame['item_id'].iloc[row]!r}, from {stamps.iloc[row]} to {stamps.iloc[row + 1]}.",
         "Is a year mistyped?",
     )

@@ -62,7 +62,7 @@ def _renamed(table: pd.DataFrame, form: Format) -> pd.DataFrame:
     twice = renamed.columns[renamed.columns.duplicated()]
     if len(twice):
         error = DataError(
-            f"column {twice[0]} is there beside {form.columns[str(twice[0])]}, which is to take that name.",
+            f"column {twice[0]} exists besides {form.columns[str(twice[0])]}, which should take that name.",
             hint=f"Leave it out: --leave-out {quoted(str(twice[0]))}.",
         )
         error.facts["options"] = {"leave_out": quoted(str(twice[0]))}
@@ -92,7 +92,7 @@ def require(table: pd.DataFrame, targets: Sequence[str], form: Format, *, whole:
     else:
         error = DataError(f"column {', '.join(lacking)} is missing; it has: {shown(have)}.{meant}")
     if offer:
-        error = DataError(error.message, hint=f"Say which columns they are: {shlex.join(as_words(offer))}.")
+        error = DataError(error.message, hint=f"Say which columns these are: {shlex.join(as_words(offer))}.")
         error.facts["options"] = offer
     raise error
 
@@ -196,11 +196,11 @@ def _is_dates(values: pd.Series) -> bool:
 
 def _one_series(table: pd.DataFrame, form: Format, name: str, notes: list[str]) -> pd.DataFrame:
     if form.item and "item_id" in table.columns:
-        raise DataError("it has a column item_id, and item says that all rows are one series.")
+        raise DataError("it has a column item_id, but item says that all rows are one series.")
     if "item_id" in table.columns:
         return table
     if not form.item:
-        notes.append(f"{UNNAMED}, and no time is there twice: one series, named {name!r} after the file.")
+        notes.append(f"{UNNAMED}, and no time occurs twice: one series, named {name!r} after the file.")
     return table.assign(item_id=form.item or name)
 
 
@@ -224,7 +224,7 @@ def _without_texts(table: pd.DataFrame, targets: Sequence[str], notes: list[str]
         and (table[column].isna().all() or table[column].dtype.kind in "mM" or _is_text(table[column]))
     ]
     if no_numbers:
-        notes.append(f"Left out, because nothing in them is a number: {shown(no_numbers)}.")
+        notes.append(f"Left out, because they contain no numbers: {shown(no_numbers)}.")
     return table.drop(columns=no_numbers)
 
 
@@ -242,9 +242,11 @@ def _is_text(values: pd.Series) -> bool:
 def _long(table: pd.DataFrame, form: Format, targets: Sequence[str], separator: str, notes: list[str]) -> pd.DataFrame:
     """Return a wide table as rows of item_id, timestamp and the one target; edges without a value are no observations."""
     if len(targets) != 1:
-        raise DataError(f"a wide table has one target, and {len(targets)} are asked for: {', '.join(targets)}.")
+        raise DataError(f"a wide table has one target, but {len(targets)} are requested: {', '.join(targets)}.")
     if "item_id" in table.columns:
-        raise DataError("it has a column item_id, and a wide table has one for each series.", hint="Leave out --wide.")
+        raise DataError(
+            "it has a column item_id, but a wide table has one column per series.", hint="Leave out --wide."
+        )
     if "timestamp" not in table.columns:
         stamps = [str(c) for c in table.columns if _kind(table[c].head(_LOOKED_AT)) == "dates"]
         if len(stamps) != 1:
@@ -254,17 +256,17 @@ def _long(table: pd.DataFrame, form: Format, targets: Sequence[str], separator: 
                 else f"no column holds dates; it has: {shown(table.columns)}"
             )
             offer = {"wide": True, "columns": f"timestamp={quoted(stamps[0] if stamps else str(table.columns[0]))}"}
-            error = DataError(f"{have}.", hint=f"Name the one of the rows: --columns {offer['columns']}.")
+            error = DataError(f"{have}.", hint=f"Name the one that dates the rows: --columns {offer['columns']}.")
             error.facts["options"] = offer
             raise error
-        notes.append(f"The dates are those of column {stamps[0]!r}.")
+        notes.append(f"The dates come from column {stamps[0]!r}.")
         table = table.rename(columns={stamps[0]: "timestamp"})
     columns = [str(column) for column in table.columns if column != "timestamp"]
     table = _numbers(table, columns, form, separator)
     table = _without_texts(table, (), notes)
     columns = [str(column) for column in table.columns if column != "timestamp"]
     if not columns:
-        raise DataError("no column beside the dates holds numbers.")
+        raise DataError("no column besides the dates holds numbers.")
     target = targets[0]
     # A series may be called as the target is, which melt takes for a mistake.
     rows = table.melt("timestamp", columns, var_name="item_id", value_name="\0").rename(columns={"\0": target})
@@ -275,7 +277,8 @@ def _long(table: pd.DataFrame, form: Format, targets: Sequence[str], separator: 
     if not inside.all():
         begun = rows["item_id"][~inside].nunique()
         notes.append(
-            f"{int((~inside).sum()):,} empty cells before the first or after the last value of {begun:,} series are no observations."
+            f"{int((~inside).sum()):,} empty cells before the first or after the last value of {begun:,} series are "
+            "not treated as observations."
         )
     return rows.loc[inside, ["item_id", "timestamp", target]].reset_index(drop=True)
 

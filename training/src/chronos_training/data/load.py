@@ -72,7 +72,7 @@ def _count(folder: Path, manifest: dict[str, Any], keys: list[str]) -> pd.DataFr
         grouped = table.group_by(item).aggregate([(stamp, "count"), (stamp, "min"), (stamp, "max")])
         parts.append(grouped.to_pandas().rename(columns=lambda name: name.removeprefix(f"{stamp}_")))
     if not parts:
-        raise DataError(f"{folder}: the manifest names no file.")
+        raise DataError(f"{folder}: the manifest lists no files.")
     return pd.concat(parts).groupby(item, sort=True).agg({"count": "sum", "min": "min", "max": "max"})
 
 

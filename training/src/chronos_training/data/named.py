@@ -49,7 +49,7 @@ def _birthdays() -> Read:
     )
     dropped = int((~real).sum())
     births = int(raw.loc[~real, "births"].sum())
-    notes = [f"{dropped} rows ({births:,} births) with a day that does not exist, such as 31 November, were left out."]
+    notes = [f"{dropped} rows ({births:,} births) with nonexistent days, such as 31 November, were left out."]
     return frame[real].reset_index(drop=True), notes
 
 

@@ -90,7 +90,7 @@ def decimal_mark(columns: Iterable[pa.Array], separator: str) -> str:
     whole, mark = maybe.replace(",", "").replace(".", ""), "," if "," in maybe else "."
     error = DataError(
         f"{maybe!r} may be {whole} or {maybe.replace(',', '.')}: every number with such a mark has three digits after it.",
-        hint="Say what stands before the decimals: --decimal comma or --decimal point.",
+        hint="State the decimal mark: --decimal comma or --decimal point.",
     )
     error.facts["options"], error.facts["or"] = {"decimal": "comma"}, {"decimal": "point"}
     if mark == ".":

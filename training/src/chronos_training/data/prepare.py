@@ -37,8 +37,8 @@ def prepare(
     """Write the dataset `name` from `source` into `output` and return its manifest. DataError when it is unusable.
 
     `targets` are the columns to forecast; every other column beside item_id and timestamp is a covariate. `rules` say
-    what is done with what is not regular, `form` how the file is written. `output` must be absent, empty, or a folder that an earlier call wrote. It is
-    replaced as the last step: a dataset that is refused leaves it as it was.
+    how irregularities are handled, `form` how the file is written. `output` must be absent, empty, or a folder that an
+    earlier call wrote. It is replaced as the last step: a dataset that is refused leaves it as it was.
     """
     output = output.expanduser().resolve()
     must_be_ours(output)
@@ -78,14 +78,14 @@ def add_options(parser: argparse.ArgumentParser, *, target: bool = True) -> None
             metavar="COLUMN",
             help="a column to forecast; may be given again (default: target)",
         )
-    written = parser.add_argument_group("how the file is written, where it differs from item_id, timestamp, target")
+    written = parser.add_argument_group("format of the file, where it differs from item_id, timestamp, target")
     for name, meaning in FORMAT.items():
         flag = f"--{name.replace('_', '-')}"
         if name == "wide":
             written.add_argument(flag, action="store_true", help=meaning)
         else:
             written.add_argument(flag, metavar=name.upper(), help=meaning)
-    irregular = parser.add_argument_group("what is done with what is not regular")
+    irregular = parser.add_argument_group("how irregularities are handled")
     defaults = Rules()
     for rule, meaning in MEANING.items():
         choices = "{" + ",".join(ALLOWED[rule]) + "}" if rule in ALLOWED else "N"
@@ -107,7 +107,7 @@ def rules_of(options: argparse.Namespace) -> Rules:
             given["shortest"] = int(given["shortest"])
         except ValueError:
             raise ConfigurationError(
-                f"Rule shortest: {given['shortest']!r} is not allowed: must be a whole number from 1."
+                f"Rule shortest: {given['shortest']!r} is not allowed: must be a whole number, at least 1."
             ) from None
     return Rules.from_mapping(given)
 

@@ -20,12 +20,12 @@ ALLOWED: dict[str, tuple[str, ...]] = {
 }
 # One line each, for the command's help.
 MEANING: dict[str, str] = {
-    "duplicates": "several rows of one item and time: which one counts (first and last go by the order of the rows)",
-    "gaps": "a timestamp that a series lacks: fill adds a row with an empty target",
-    "missing": "an empty target, also of a filled gap: keep leaves it to the model, which masks it",
+    "duplicates": "several rows with the same item and time: which one to keep (first and last by row order)",
+    "gaps": "a missing timestamp: fill adds a row with an empty target",
+    "missing": "an empty target, also in a filled gap: keep leaves it to the model, which masks it",
     "constant": "a series whose targets never change",
-    "short": "a series with fewer rows than shortest, filled gaps counted",
-    "unsorted": "a row that is earlier than the row of its item before it",
+    "short": "a series with fewer rows than shortest, including filled gaps",
+    "unsorted": "a row that is earlier than the preceding row of its item",
     "shortest": "rows that a series needs",
 }
 
@@ -56,7 +56,9 @@ class Rules:
                     f"{nearest(str(value), list(choices))}"
                 )
         if not isinstance(self.shortest, int) or isinstance(self.shortest, bool) or self.shortest < 1:
-            raise ConfigurationError(f"Rule shortest: {self.shortest!r} is not allowed: must be a whole number from 1.")
+            raise ConfigurationError(
+                f"Rule shortest: {self.shortest!r} is not allowed: must be a whole number, at least 1."
+            )
 
     @classmethod
     def from_mapping(cls, values: Mapping[str, Any]) -> Rules:

@@ -46,7 +46,7 @@ def read_source(source: str, targets: Sequence[str] = ("target",), form: Format 
     form, targets = form or Format(), tuple(targets)
     if named := NAMED.get(source):
         if given := form.given():
-            raise DataError(f"{source}: {given[0]} is for files; a named set is read as it is.")
+            raise DataError(f"{source}: {given[0]} applies to files; a named set is read as is.")
         frame, notes = named.read()
         _require(list(frame.columns), targets, source)
         return Source(frame, source, named.licence, notes)
@@ -67,7 +67,7 @@ def _files(path: Path, targets: tuple[str, ...], form: Format) -> Source:
         files = [path]
     else:
         raise DataError(
-            f"{path}: there is no such file or folder.{nearest(str(path), list(NAMED))}",
+            f"{path}: no such file or folder.{nearest(str(path), list(NAMED))}",
             hint=f"Or use a named source: {', '.join(NAMED)}.",
         )
     read = [_file(file, targets, form, alone=len(files) == 1) for file in files]
@@ -93,14 +93,14 @@ def _file(file: Path, targets: tuple[str, ...], form: Format, *, alone: bool) ->
         table, separator = _READERS[kind](file, form)
         if table.empty:
             require(table, targets, form)
-            raise DataError("the file has columns and no rows.")
+            raise DataError("the file has columns but no rows.")
         if table.columns.duplicated().any():
-            raise DataError(f"column {shown(table.columns[table.columns.duplicated()])} is there more than once.")
+            raise DataError(f"column {shown(table.columns[table.columns.duplicated()])} appears more than once.")
         if not alone and not form.item and not form.wide and "item_id" not in {*table.columns, *form.columns}:
             raise DataError(
-                f"column item_id is missing; it has: {shown(table.columns)}. Of several files, it is not said whether each "
-                "is a series.",
-                hint="Add the column, name the one that it is (--columns item_id=NAME), or say that all files are one series (--item NAME).",
+                f"column item_id is missing; it has: {shown(table.columns)}. There are several files, and it is "
+                "unclear whether each is one series.",
+                hint="Add the column, name the column that serves as item_id (--columns item_id=NAME), or say that all files are one series (--item NAME).",
             )
         return laid_out(table, form, targets, file.name[: -len(kind)], separator)
     except DataError as error:
@@ -126,7 +126,7 @@ def _parquet(file: Path, form: Format) -> tuple[pd.DataFrame, str]:
     with pq.ParquetFile(file) as opened:
         names = pd.Index(opened.schema_arrow.names)
     if names.duplicated().any():
-        raise DataError(f"column {shown(names[names.duplicated()])} is there more than once.")
+        raise DataError(f"column {shown(names[names.duplicated()])} appears more than once.")
     frame = pd.read_parquet(file)
     # What pandas keeps as an index is a column to everybody else.
     return (frame if isinstance(frame.index, pd.RangeIndex) else frame.reset_index()), ","
@@ -171,12 +171,12 @@ def _only_for_text(form: Format, kind: str) -> None:
     """Refuse what has no meaning for a kind of file: an option that is ignored is a wrong belief."""
     for name in ("separator", "encoding", *(["sheet"] if kind == "parquet" else [])):
         if getattr(form, name):
-            raise DataError(f"{name} is for text files, and this is none.", hint=f"Leave out --{name}.")
+            raise DataError(f"{name} is for text files, which this is not.", hint=f"Leave out --{name}.")
 
 
 def _text(file: Path, form: Format) -> tuple[pd.DataFrame, str]:
     if form.sheet:
-        raise DataError("sheet is for workbooks, and this is none.", hint="Leave out --sheet.")
+        raise DataError("sheet is for workbooks, which this is not.", hint="Leave out --sheet.")
     return read_text_file(file, form)
 
 

@@ -47,8 +47,8 @@ def read_text_file(file: Path, form: Format) -> tuple[pd.DataFrame, str]:
         if len(names) > 1:
             raise
         raise DataError(
-            f"the first line is no row of names, as those after it have more columns: {names[0][:40]!r}.",
-            hint="Delete what stands before the names.",
+            f"the first line is not a header, because the lines after it have more columns: {names[0][:40]!r}.",
+            hint="Delete everything before the header.",
         ) from None
     if len(names) == 1:
         frame = frame.reset_index(drop=True)  # no table: it will lack columns
@@ -84,8 +84,8 @@ def _decoded(raw: bytes, encoding: str) -> str:
     name = encoding or next((name for mark, name in _MARKS if raw.startswith(mark)), "utf-8")
     if name == "utf-8" and _CONTROL.search(raw, 0, 1000):
         raise DataError(
-            "cannot be read as CSV: it holds bytes that no text has, or is UTF-16 without its mark.",
-            hint="Say --encoding utf-16-le, if it is text.",
+            "cannot be read as CSV: it contains bytes that are not text, or is UTF-16 without a byte order mark.",
+            hint="If it is text, give --encoding utf-16-le.",
         )
     try:
         text = raw.decode(name)
@@ -100,14 +100,14 @@ def _decoded(raw: bytes, encoding: str) -> str:
 
 def _undecodable(raw: bytes, error: UnicodeDecodeError, encoding: str) -> DataError:
     line = raw.count(b"\n", 0, error.start) + 1
-    what = f"cannot be read as CSV: byte {raw[error.start]:#04x} is no {encoding or 'UTF-8'} text (line {line:,})"
+    what = f"cannot be read as CSV: byte {raw[error.start]:#04x} is not {encoding or 'UTF-8'} text (line {line:,})"
     if encoding:
         return DataError(f"{what}.", hint="Give another --encoding.")
     begin = raw.rfind(b"\n", 0, error.start) + 1
     shown = raw[max(begin, error.start - 15) : error.start + 15].split(b"\n")[0].decode(_USUAL, "replace")
     refused = DataError(
         f"{what}; as {_USUAL} it reads {''.join(c if c.isprintable() else '?' for c in shown)!r}.",
-        hint=f"Save it as UTF-8, or say --encoding {_USUAL} (or another).",
+        hint=f"Save it as UTF-8, or give --encoding {_USUAL} (or another).",
     )
     refused.facts["options"] = {"encoding": _USUAL}
     return refused
@@ -130,7 +130,7 @@ def _separator(text: str) -> str:
     if not fitting:
         return ","
     error = DataError(
-        f"its columns may be divided by {' or '.join(_word(mark) for mark, _ in fitting)}.",
+        f"its columns may be separated by {' or '.join(_word(mark) for mark, _ in fitting)}.",
         hint=f"Say which: --separator {_word(fitting[0][0])}.",
     )
     error.facts["options"] = {"separator": _word(fitting[0][0])}

@@ -47,7 +47,7 @@ def usable(panel: Panel, config: TrainingConfig) -> tuple[Panel, list[Finding]]:
         finding = Finding(check, int(found.sum()), items, handled)
         if rule == "refuse":
             raise DataError(
-                finding.sentence.replace(": refuse.", "."), hint=f"Mend them, or set dataset.{key} to another rule."
+                finding.sentence.replace(": refuse.", "."), hint=f"Fix them, or set dataset.{key} to another rule."
             )
         findings.append(finding)
         if rule == "drop":
@@ -72,5 +72,5 @@ def usable(panel: Panel, config: TrainingConfig) -> tuple[Panel, list[Finding]]:
     }
     judge("incomplete", missing & keep, handled.get(rules.missing_values, "refuse"), "missing_values")
     if not keep.any():
-        raise DataError("No series is left to learn from: " + " ".join(f.sentence for f in findings))
+        raise DataError("No series is left to train on: " + " ".join(f.sentence for f in findings))
     return (panel if keep.all() else panel.only(np.flatnonzero(keep))), findings

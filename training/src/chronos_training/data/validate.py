@@ -46,7 +46,7 @@ def render(summary: dict[str, Any], findings: Sequence[dict[str, Any]]) -> str:
     }
     lines = [summary["source"], *(f"  {name:<12}{text}" for name, text in facts.items()), ""]
     if min(summary["lowest"].values()) >= 0:
-        lines += ["  No target is below 0: forecast.minimum: 0 keeps quantiles of a forecast from it.", ""]
+        lines += ["  No target is below 0: forecast.minimum: 0 keeps forecast quantiles at 0 or above.", ""]
     # What was done while reading; each finding below has a note of its own, too.
     for note in summary["notes"][: len(summary["notes"]) - len(findings)]:
         lines += [*textwrap.wrap(note, 100, initial_indent="  ", subsequent_indent="  "), ""]

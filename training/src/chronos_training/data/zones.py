@@ -49,7 +49,7 @@ def in_zone(values: pd.Series, name: str) -> pd.Series:
     meant = zone(name)
     if local_of(values) is None:
         raise DataError(
-            "zone is for timestamps that say their own zone, as 2024-01-31T23:00Z does, and these say none.",
+            "zone is for timestamps that carry a zone, as 2024-01-31T23:00Z does, but these carry none.",
             hint="Leave out --zone.",
         )
     if values.dtype.kind == "O" and not _texts(values).str.contains(ZONED, regex=True).all():
@@ -63,7 +63,7 @@ def zone(name: str) -> ZoneInfo:
         return ZoneInfo(name)
     except (KeyError, OSError, ValueError):  # unknown, a folder, or no name at all
         raise ConfigurationError(
-            f"Format zone: {name!r} is no known time zone. Give one such as Europe/Berlin or America/New_York."
+            f"Format zone: {name!r} is not a known time zone. Give one such as Europe/Berlin or America/New_York."
         ) from None
 
 
@@ -77,11 +77,11 @@ def settled(table: pd.DataFrame, local: pd.Series, report: Report) -> pd.DataFra
     here = table.assign(timestamp=local.array)
     utc, own = _judged(table), _judged(here)
     if utc.fits and utc.within_a_day:
-        chosen, what = table, "they are kept as UTC, and forecasts are told in UTC"
+        chosen, what = table, "they are kept in UTC, and so are the forecasts"
     elif utc.fits and (not own.fits or (utc.midnight and not own.midnight)):
         chosen, what = table, "they are dates of UTC"
     else:
-        chosen, what = here, "their local dates and times count"
+        chosen, what = here, "their local dates and times are used"
     report.remarks.append(f"The timestamps have a time zone: {what}.")
     return chosen
 

@@ -1,4 +1,6 @@
-"""Sends checkpoints to S3 while the training goes on, so that a machine that vanishes loses minutes and not the run."""
+"""Sends checkpoints to S3 while the training continues, so that a machine that vanishes loses minutes and not the
+run.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,9 @@ PAUSE_MAX_SECONDS = 300.0
 
 
 class CheckpointSync:
-    """A thread beside the training. Whatever happens to it, the training goes on; the end of the run sends the rest."""
+    """A thread beside the training. Whatever happens to it, the training continues; the end of the run sends the
+    rest.
+    """
 
     def __init__(self, results: Results, look_seconds: float = LOOK_SECONDS) -> None:
         """Looks for a new whole checkpoint every `look_seconds`."""
@@ -45,7 +49,7 @@ class CheckpointSync:
             except Vanished:
                 pause = self._look_seconds
             except Exception as error:
-                log.warning("checkpoint not stored, will try again: %s", error)
+                log.warning("checkpoint not stored; will retry: %s", error)
                 pause = min(PAUSE_MAX_SECONDS, max(APART_SECONDS, pause * 2))
             else:
                 pause = self._look_seconds

@@ -21,7 +21,7 @@ def read_manifest(s3: Any, bucket: str, key: str, digest: str) -> Manifest:
         manifest = parse_manifest(get_bytes(s3, bucket, key), url)
     if manifest.digest != digest:
         raise DataError(
-            f"Dataset {manifest.name} was published anew since the launch: digest {manifest.digest[:12]}, "
+            f"Dataset {manifest.name} was published again after the launch: digest {manifest.digest[:12]}, "
             f"not {digest[:12]}.",
             hint="Launch again to train on the new data.",
         )
@@ -41,7 +41,7 @@ def sync_dataset(
     """Download every file of `manifest` from `prefix` into `target`. Files that are there and right are kept.
 
     `program` is s5cmd, by default the agent package's. Raises DataError with the name and both hashes of the first file
-    that is not what the manifest says, or with what S3 said of one that cannot be had.
+    that is not what the manifest says, or with what S3 said about one that is not available.
     """
     wanted = [Wanted(prefix + file.path, target / file.path, file.size, file.sha256) for file in manifest.files]
     staging = target.with_name(target.name + ".partial")
@@ -66,7 +66,7 @@ def sync_files(s3: Any, bucket: str, base: dict[str, Any], target: Path, what: s
         raise DataError(
             f"File {error.wanted.path.name} of {what} is corrupt: its sha256 is {error.found}, "
             f"not {error.wanted.sha256}.",
-            hint=f"Look at it, or publish it again (s3://{bucket}/{error.wanted.key}).",
+            hint=f"Inspect it, or publish it again (s3://{bucket}/{error.wanted.key}).",
         ) from error
     except transfer.Failed as error:
         raise DataError(error.message, hint=error.hint) from error

@@ -115,7 +115,7 @@ def end_run(
     ship_logs: Callable[[], None],
     until: float | None = None,
 ) -> None:
-    """Store what there is, settle the state, release the lock. Each part is tried even when an earlier one failed.
+    """Store what there is, write the final state, release the lock. Each part is tried even when an earlier one failed.
 
     `until` is the monotonic time at which all of it should be done (default: END_SECONDS from now); the results get
     what is left of it, less what the records need.
@@ -123,7 +123,7 @@ def end_run(
     The order matters: `_SUCCESS` only after every artifact was read back; the final status before the archive; the lock
     last. Raises the first TrainingError at the end, after everything was tried.
 
-    A process that was ending this run may have died anywhere in here. What it had settled stands: a final status is
+    A process that was ending this run may have died anywhere in here. What it had written stands: a final status is
     kept, and a run that has its `_SUCCESS` has completed, whatever it looks like to the watcher.
     """
     s3 = aws.client("s3", region=run.region, config=CONFIG)
@@ -139,10 +139,11 @@ def end_run(
         else:
             status, error = _store(s3, place, run, observed.record.instance_type, outcome, ship_logs, attempt)
         error = None if error is None else mask_text(error)
-        # A restarted machine counts anew, and without the run spec there is no price: then what was said last holds.
+        # A restarted machine counts from zero, and without the run spec there is no price: then what was said last
+        # holds.
         costs = (cost_so_far(place, outcome.run_spec, observed.record.instance_type), observed.record.cost_usd)
         cost = max((one for one in costs if one is not None), default=None)
-        final = attempt("settle the state", lambda: _settle(store, observed, status, error, outcome.steps, cost))
+        final = attempt("write the final state", lambda: _settle(store, observed, status, error, outcome.steps, cost))
     if final is not None:
         archive = final.record.to_json()
         archived = attempt("archive the state", lambda: _put_bytes(s3, run, "system-state.json", archive))
@@ -154,7 +155,7 @@ def end_run(
             released = attempt("release the lock", lambda: store.remove(final)) is not None
             if released:
                 # Last of all, with only the power-off to come: until here a crash leaves a guarded instance.
-                attempt("take the outside guard away", lambda: _take_guards_away(run, bool(going)), vital=False)
+                attempt("delete the termination schedule", lambda: _take_guards_away(run, bool(going)), vital=False)
     if attempt.problems:
         raise attempt.problems[0]
 

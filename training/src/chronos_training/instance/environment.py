@@ -49,7 +49,7 @@ def install_environment(
             _unpacked(s3, bucket, image, archive, target, say, progress, reason)
     python = target / "bin/python3"
     if not os.access(python, os.X_OK):
-        raise TrainingError(f"The environment s3://{bucket}/{published['key']} holds no bin/python3.", hint=AGAIN)
+        raise TrainingError(f"The environment s3://{bucket}/{published['key']} has no bin/python3.", hint=AGAIN)
     check_packages(target, published.get("packages", {}))
     return python
 
@@ -63,7 +63,7 @@ def _reason_not_mounted(
     reason = mounting.reason_not_to_mount()
     if not reason:
         path = target.with_name("environment.sqfs")
-        say("fetching the environment's image")
+        say("downloading the environment's image")
         _fetch(s3, bucket, image, path, progress)
         say("mounting the environment")
         reason = mounting.mount(path, target)
@@ -89,8 +89,8 @@ def _unpacked(
     """Fetch one of the two and unpack it; `reason` is why the image is not mounted."""
     if not archive and not (image and shutil.which("unsquashfs")):
         raise TrainingError(
-            f"The environment's image cannot be mounted here ({reason}), there is no unsquashfs to unpack it, and no archive"
-            " of it is published.",
+            f"The environment's image cannot be mounted here ({reason}), unsquashfs is not available to unpack it, "
+            "and no archive is published.",
             hint=f"Publish an archive too: {playbook(None, 'publish_runtime', training_runtime_archive=True)}",
         )
     wanted = archive or image
@@ -160,6 +160,6 @@ def check_packages(root: Path, published: dict[str, str]) -> None:
     if published and wrong:
         more = f", and {len(wrong) - 3} more" if len(wrong) > 3 else ""
         raise TrainingError(
-            f"Preflight: the environment's packages are not those that were published: {'; '.join(wrong[:3])}{more}.",
+            f"Preflight: the environment's packages differ from the published ones: {'; '.join(wrong[:3])}{more}.",
             hint=AGAIN,
         )

@@ -1,4 +1,4 @@
-"""The pipeline's sign of life for the watcher: the monotonic time of its last beat, in a file.
+"""The pipeline's heartbeat for the watcher: the monotonic time of its last beat, in a file.
 
 Not the file's own time: a clock that is set right in the middle of a run would make a living pipeline look hours old.
 """

@@ -34,7 +34,7 @@ def use_local_disk(work: Path, needed_bytes: int) -> str | None:
     if not _may_mount():
         return None
     if os.path.ismount(work):
-        log.info("working on what is mounted at %s already: %s", work, _room(work))
+        log.info("working on the disk already mounted at %s: %s", work, _room(work))
         return None
     try:
         chosen = _use(work, needed_bytes, json.loads(_run("lsblk", "--json", "--bytes", "--output", COLUMNS)))
@@ -59,7 +59,7 @@ def mount_again(work: Path) -> None:
                 _run("mount", "--bind", str(Path(mounted) / LABEL), str(work))
                 return
     except (OSError, ValueError, KeyError, subprocess.SubprocessError) as error:
-        log.warning("the local disk could not be mounted again: %s %s", error, _words(error))
+        log.warning("could not mount the local disk again: %s %s", error, _words(error))
 
 
 def mounted_disks(seen: Node) -> list[str]:
@@ -113,11 +113,11 @@ def _use(work: Path, needed_bytes: int, seen: Node) -> str | None:
     size = next(int(disk["size"]) for disk in seen["blockdevices"] if disk["path"] == device)
     if size < needed_bytes:
         log.info(
-            "the local disk %s is not used: %.1f GB, and this run needs %.1f GB", device, size / GB, needed_bytes / GB
+            "the local disk %s is not used: %.1f GB, but this run needs %.1f GB", device, size / GB, needed_bytes / GB
         )
         return None
     if not _is_blank(device):
-        log.warning("%s looks unused to lsblk and is not; it is left alone", device)
+        log.warning("%s looks unused to lsblk but is in use; it is left alone", device)
         return None
     _format(device)
     work.mkdir(parents=True, exist_ok=True)
@@ -135,11 +135,11 @@ def _format(device: str) -> None:
 def _reason_not_to_use(mounted: str, needed_bytes: int) -> str:
     """Return why a mounted local disk cannot take the run, empty when it can."""
     if mounted == "/" or not os.path.ismount(mounted):
-        return "it is no disk of its own"
+        return "it is not a separate disk"
     if os.statvfs(mounted).f_flag & os.ST_RDONLY:
         return "it is read-only"
     if shutil.disk_usage(mounted).free < needed_bytes:
-        return f"{_room(Path(mounted))}, and this run needs {needed_bytes / GB:.1f} GB"
+        return f"{_room(Path(mounted))}, but this run needs {needed_bytes / GB:.1f} GB"
     return ""
 
 

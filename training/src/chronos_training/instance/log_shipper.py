@@ -83,13 +83,13 @@ class LogShipper:
                 try:
                     self._ship_one(path, self._sent.setdefault(path.name, _Sent()), last)
                 except (ClientError, BotoCoreError, ResponseParserError, OSError) as error:
-                    log.warning("log %s not uploaded, will try again: %s", path.name, error)
+                    log.warning("log %s not uploaded; will retry: %s", path.name, error)
         finally:
             self._lock.release()
 
     def _ship_one(self, path: Path, sent: _Sent, last: bool) -> None:
         size = path.stat().st_size
-        if size < sent.size:  # begun anew by somebody: the parts that are there stay
+        if size < sent.size:  # somebody started it over: the parts that are there stay
             sent.offset = sent.size = 0
         if size == sent.size:
             return
@@ -121,13 +121,15 @@ class LogShipper:
             try:
                 self._ship(last=False)
             except Exception:  # a thread that dies here would be missed by nobody
-                log.exception("logs not shipped, will try again")
+                log.exception("logs not shipped; will retry")
             if self._stopped.wait(self._interval):
                 return
 
 
 def log_shipper(s3: Any, run: Run, place: Place, number: int = 0) -> LogShipper:
-    """Return the shipper of this machine's logs, console included; a member's have a folder by its `number`."""
+    """Return the shipper of this machine's logs, console included; a worker's go into a folder named by its
+    `number`.
+    """
     console = place.logs / "console.log"
     prefix = run.logs_prefix + (f"member-{number}/" if number else "")
     return LogShipper(s3, run.bucket, prefix, place.logs, run.log_seconds, lambda: write_console(console))

@@ -48,7 +48,7 @@ def metadata(path: str) -> str | None:
             return None
         raise
     except http.client.HTTPException as error:
-        raise OSError(f"the metadata service broke off: {error}") from error
+        raise OSError(f"the metadata service closed the connection: {error}") from error
 
 
 def wait_for_identity(seconds: float = IDENTITY_SECONDS) -> str:
@@ -98,7 +98,7 @@ def _waited(look: Callable[[], str | None], what: str, seconds: float) -> str:
 def booted_at(state: Path) -> float:
     """Return the monotonic time at which this boot's run began, noting it at the first call (the bootstrap's, usually).
 
-    Monotonic, because a wrong wall clock must neither end a run early nor let it go on.
+    Monotonic, because a wrong wall clock must neither end a run early nor let it continue.
     """
     state.mkdir(parents=True, exist_ok=True)
     note = state / "booted_at"
@@ -111,7 +111,7 @@ def booted_at(state: Path) -> float:
 
 
 def launch_index(state: Path, seconds: float = 0.0) -> int:
-    """Return this instance's number within its launch, 0 for the leader, noting it when EC2 has told it.
+    """Return this instance's number within its launch, 0 for the head node, noting it when EC2 has told it.
 
     Raises OSError when the metadata service does not tell it within `seconds`; with 0 it is asked once.
     """
@@ -128,7 +128,7 @@ def power_off() -> None:
     """Shut the machine down; on EC2 that terminates it (InstanceInitiatedShutdownBehavior). Never raises.
 
     An orderly power-off that then hangs is cut short by poweroff.conf of role instance_user_data. A machine on which no
-    switch works is ended from outside: by now the run's own outside guard may be gone.
+    switch works is ended from outside: by now the run's own termination schedule may be gone.
     """
     for command in SWITCHES:
         try:
@@ -155,7 +155,7 @@ def end_by(seconds: float) -> None:
     """Have this process switch the machine off in `seconds`, whatever it is doing then, and end itself."""
 
     def end() -> None:
-        log.error("not done in %.0f s; switching the machine off as it is", seconds)
+        log.error("not finished in %.0f s; powering the machine off now", seconds)
         power_off()
         os._exit(1)
 

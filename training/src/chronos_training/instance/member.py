@@ -1,7 +1,8 @@
-"""An instance that is not the run's leader: it prepares itself, trains along, and ends. It never writes the state.
+"""A worker: it prepares itself, trains along, and ends. It never writes the state.
 
-It learns from the state, which it reads every few seconds, where to meet the leader and when to end. An S3 that does not
-answer ends nothing: the watcher beside this process keeps the deadline, and the leader ends its members with the run.
+It learns from the state, which it reads every few seconds, where to meet the head node and when to end. An S3 that does
+not answer ends nothing: the watcher beside this process keeps the deadline, and the head node ends its workers with the
+run.
 """
 
 from __future__ import annotations
@@ -32,23 +33,23 @@ log = logging.getLogger("pipeline")
 FOLLOW_SECONDS = 5.0
 # Nothing has been done before the state names this instance: as long as a claim may take.
 NAMED_SECONDS = 900.0
-# Only the leader's copy of a checkpoint is kept; this one's part of it is written by then.
+# Only the head node's copy of a checkpoint is kept; this one's part of it is written by then.
 STOP_GRACE_SECONDS = 20.0
 POLL_SECONDS = 1.0
 
 
 def reason_to_end(observed: Observed | None, run_id: str, instance_id: str) -> Stopped | None:
-    """Return why a member has nothing more to do, as the state says it. Pure."""
+    """Return why a worker has nothing more to do, according to the state. Pure."""
     record = observed.record if observed is not None and observed.record.run_id == run_id else None
     if observed is None or record is None:
         return Stopped(KILLED, "The state no longer belongs to this run.")
     if record.status in FINAL or record.current_step in {"results_sync", "cleanup"}:
-        return Stopped(COMPLETED, "The leader ends the run.")
+        return Stopped(COMPLETED, "The head node ends the run.")
     if record.members and instance_id not in record.members:
         return Stopped(KILLED, f"Run {run_id} does not name this instance.")
     if record.claimed_at is not None and observed.age_seconds > STALE_SECONDS:
         silent = duration(observed.age_seconds)
-        return Stopped(FAILED, f"The leader {record.instance_id} has given no sign of life for {silent}.")
+        return Stopped(FAILED, f"The head node {record.instance_id} has sent no heartbeat for {silent}.")
     return None
 
 
@@ -72,13 +73,13 @@ class Follower:
                 self.observed = self._store.read()
                 self.stopped = reason_to_end(self.observed, self._run.run_id, self._instance_id)
             except Exception as error:  # what cannot be seen is no reason
-                log.warning("state not seen: %s", error)
+                log.warning("state not readable: %s", error)
             heartbeat.beat(self._place.state)
             time.sleep(min(FOLLOW_SECONDS, self._run.heartbeat_seconds))
 
 
 class Member:
-    """What an instance does that is not the leader."""
+    """What an instance does that is not the head node."""
 
     def __init__(self, place: Place, run: Run, store: StateStore, instance_id: str, number: int) -> None:
         """`number` is its launch index, from 1."""
@@ -117,7 +118,7 @@ class Member:
         endpoint = self._wait_for_rendezvous()
         address = machine.private_address(self.preparation.stop_if_asked)
         meeting = Rendezvous(endpoint, address, leads=False)
-        log.info("meeting the leader at %s", meeting.endpoint)
+        log.info("connecting to the head node at %s", meeting.endpoint)
         assert self.preparation.trainer is not None
         self.preparation.trainer.run(
             progress_file=self.place.output / "progress.json",
@@ -126,19 +127,21 @@ class Member:
             stop_grace=STOP_GRACE_SECONDS,
             go=meeting.to_line(),
         )
-        log.info("this instance's part of the training is done")
+        log.info("this instance's part of the training is finished")
 
     def _wait_until_named(self) -> None:
         deadline = time.monotonic() + NAMED_SECONDS
         while self.follower.observed is None or not self.follower.observed.record.members:
             self.preparation.stop_if_asked()
             if time.monotonic() > deadline:
-                raise TrainingError(f"The state has not named this instance in {duration(NAMED_SECONDS)}.")
+                raise TrainingError(f"The state file has not named this instance within {duration(NAMED_SECONDS)}.")
             time.sleep(POLL_SECONDS)
         self.preparation.stop_if_asked()
 
     def _wait_for_rendezvous(self) -> str:
-        """Return where the leader waits. No bound of its own: it ends with the leader's heartbeat, or the deadline."""
+        """Return where the head node waits. No bound of its own: it ends with the head node's heartbeat, or the
+        deadline.
+        """
         while True:
             self.preparation.stop_if_asked()
             observed = self.follower.observed
@@ -151,5 +154,5 @@ class Member:
 
     def _asked_to_stop(self) -> Stopped | None:
         if self.terminated:
-            return Stopped(INTERRUPTED, "The instance was told to shut down from outside.")
+            return Stopped(INTERRUPTED, "The instance was shut down from outside.")
         return self.follower.stopped or read_stop_request(self.place.state)

@@ -1,4 +1,6 @@
-"""The other instances of a run, as its leader sees them: looked at while the training needs them, ended with the run."""
+"""The other instances of a run, as its head node sees them: looked at while the training needs them, ended with the
+run.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,7 @@ class Members:
     """Notes in `lost` that one of the others is gone. An EC2 that does not answer says nothing about them."""
 
     def __init__(self, run: Run, ids: list[str]) -> None:
-        """`ids` are the members that the state names."""
+        """`ids` are the workers that the state names."""
         self._run, self._ids = run, ids
         self._thread = threading.Thread(target=self._loop, name="members", daemon=True)
         self.needed = True  # False: they may go
@@ -46,15 +48,15 @@ class Members:
             ec2 = aws.client("ec2", region=self._run.region)
             found = find_instances(ec2, self._run.project, self._run.env, self._run.run_id, live=False)
         except TrainingError as error:
-            log.warning("the other instances cannot be seen: %s", error)
+            log.warning("the other instances cannot be listed: %s", error)
             return
         states = {instance.instance_id: instance.state for instance in found}
         for instance_id in self._ids:
             if states.get(instance_id) in GONE and self.needed:
                 number = self._ids.index(instance_id) + 1
                 self.lost = (
-                    f"Instance {instance_id} of this run is {states[instance_id]}: without it the training cannot go on. "
-                    f"Its logs are in member-{number}/ beside the run's."
+                    f"Instance {instance_id} of this run is {states[instance_id]}: the training cannot continue "
+                    f"without it. Its logs are in member-{number}/ next to the run's."
                 )
                 log.error("%s", self.lost)
                 return
@@ -65,11 +67,11 @@ class Members:
             try:
                 self.look()
             except Exception:
-                log.exception("the other instances cannot be seen")
+                log.exception("the other instances cannot be listed")
 
 
 def wait_until_named(store: StateStore, run: Run, check: Callable[[], None]) -> list[str]:
-    """Return the members once the state names all of them. `check` may raise to end the waiting.
+    """Return the workers once the state names all of them. `check` may raise to end the waiting.
 
     Raises TrainingError when they are not named in time: then the launch was cut short, and knows of none of them.
     """
@@ -79,13 +81,13 @@ def wait_until_named(store: StateStore, run: Run, check: Callable[[], None]) -> 
         try:
             observed = store.read()
         except TrainingError as error:
-            log.warning("state not seen: %s", error)
+            log.warning("state not readable: %s", error)
         else:
             if observed is not None and len(observed.record.instances) >= run.instances:
                 return list(observed.record.members)
         if time.monotonic() > deadline:
             raise TrainingError(
-                f"The launch was cut short: the state does not name the run's {run.instances} instances.",
+                f"The launch was interrupted: the state file does not name all {run.instances} instances of the run.",
                 hint="Launch again.",
             )
         time.sleep(NAMED_POLL_SECONDS)

@@ -20,15 +20,15 @@ NOT_AT_FIRST = {
 def reason_not_to_mount() -> str:
     """Return why no image can be mounted here, as the end of a sentence; empty when it is worth trying."""
     if os.environ.get("INSTANCE_ROOT"):
-        return "this instance is a folder, and a mount would be the machine's"
+        return "this instance is a folder, and a mount would affect the whole machine"
     if os.geteuid() != 0:
         return "that needs root"
     for module in ("loop", "squashfs"):  # part of the kernel, loaded already, or loaded now
         _quiet("modprobe", "-q", module)
     if not Path("/dev/loop-control").exists():
-        return "there are no loop devices"
+        return "no loop devices are available"
     if "\tsquashfs\n" not in Path("/proc/filesystems").read_text(encoding="ascii"):
-        return "the kernel has no squashfs"
+        return "the kernel does not support squashfs"
     return ""
 
 
@@ -36,7 +36,7 @@ def mount(image: Path, target: Path) -> str:
     """Mount `image` at `target`; return the error's last line, empty when it is mounted."""
     target.mkdir(parents=True, exist_ok=True)
     try:
-        # `loop` gives the device back by itself when the file system is unmounted, at power off too.
+        # `loop` frees the device when the file system is unmounted, at power off too.
         options = "loop,ro,nodev,nosuid"
         words = ["mount", "-t", "squashfs", "-o", options, str(image), str(target)]
         done = subprocess.run(words, capture_output=True, text=True, timeout=TIMEOUT, check=False)

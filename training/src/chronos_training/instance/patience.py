@@ -30,7 +30,7 @@ PAUSE_MAX_SECONDS = 10.0
 class Patience:
     """Calls an action until it works, as long as its failures are passing ones and no outage exceeds `seconds`.
 
-    `check` is called before each new attempt and may raise to end the waiting. Work that goes on for long calls
+    `check` is called before each new attempt and may raise to end the waiting. Work that takes long calls
     `working` when it gets ahead: the next failure then begins a new outage.
     """
 

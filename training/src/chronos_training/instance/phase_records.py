@@ -88,7 +88,7 @@ class PhaseRecords:
             try:
                 self._write_once(self._run.prefix + name, body)
             except Exception as error:  # whatever it is, it is not worth the run
-                log.warning("%s not stored, will be tried again: %s", name, error)
+                log.warning("%s not stored; will retry: %s", name, error)
                 return
             del self._waiting[record]
 

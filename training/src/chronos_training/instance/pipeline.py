@@ -102,7 +102,7 @@ class Pipeline:
         except Exception as crash:
             log.exception("unexpected error")
             if isinstance(crash, OSError) and crash.errno == errno.ENOSPC:
-                return FAILED, "The disk of the instance is full. Raise training_launch_volume_gb."
+                return FAILED, "The instance's disk is full. Raise training_launch_volume_gb."
             return FAILED, f"The pipeline crashed: {type(crash).__name__}: {crash}"
         finally:
             self.preparation.end()
@@ -130,7 +130,7 @@ class Pipeline:
         def on_progress(progress: dict[str, Any]) -> None:
             self.reporter.progress(**progress)
             if self.members is not None:
-                # Needed again when torchrun has to start anew after a failure in the leader's own part.
+                # Needed again when torchrun has to start again after a failure in the head node's own part.
                 self.members.needed = progress.get("phase") not in ALONE
             self.margin.note(progress.get("step"), checkpoints.seconds)
 
@@ -154,12 +154,12 @@ class Pipeline:
         endpoint = f"{address}:{free_port()}"
         self.members.start()
         self.reporter.announce(endpoint)
-        log.info("the other instances meet this one at %s", endpoint)
+        log.info("the other instances connect to this one at %s", endpoint)
         return Rendezvous(endpoint, address, leads=True).to_line()
 
     def _results_sync(self) -> None:
         self.reporter.begin("results_sync")
-        # Written anew at the end, with the artifacts. Until then it tells that the training itself is done.
+        # Written again at the end, with the artifacts. Until then it tells that the training itself is done.
         trained = Outcome(RUNNING, None, self.reporter.steps, None, self.preparation.spec)
         self.records.put(TRAINING, training_record(self.run, trained, []))
         facts: dict[str, Any] = {"files": 0, "bytes": 0, "artifacts": []}
@@ -170,12 +170,12 @@ class Pipeline:
 
         with self.records.phase(RESULTS_SYNC, facts):
             try:
-                # Not broken off when the limit comes near: what remains is the same then, and this may still complete.
+                # Not interrupted when the limit comes near: what remains is the same then, and this may still complete.
                 self.artifacts = self.results.store(progress, self._time_left, self._stop_if_pressed)
             finally:
                 stored = self.results.stored
                 facts |= {"bytes": sum(artifact["size"] for artifact in stored), "artifacts": stored}
-        log.info("%d result files stored and read back", len(self.artifacts))
+        log.info("%d result files stored and verified", len(self.artifacts))
 
     def _end(self, status: str, error: str | None) -> None:
         seconds = min(END_SECONDS, self._time_left())
@@ -204,10 +204,10 @@ class Pipeline:
         if self.reporter.fenced.is_set():
             return Stopped(KILLED, "The state no longer belongs to this run.")
         if self.reporter.kill.is_set():
-            return Stopped(KILLED, f"Killed on request of {self.reporter.record.kill_requested_by}.")
+            return Stopped(KILLED, f"Killed at the request of {self.reporter.record.kill_requested_by}.")
         if self.terminated_at is not None:
             until = self.terminated_at + GOING_DOWN_SECONDS
-            return Stopped(INTERRUPTED, "The instance was told to shut down from outside.", until)
+            return Stopped(INTERRUPTED, "The instance was shut down from outside.", until)
         if self.members is not None and self.members.lost is not None:
             return Stopped(FAILED, self.members.lost)
         return read_stop_request(self.place.state)
@@ -227,7 +227,7 @@ def claim(store: StateStore, run: Run, instance_id: str, seconds: float = CLAIM_
         except TrainingError as error:
             if time.monotonic() > deadline:
                 raise
-            log.warning("run not claimed yet, will try again: %s", error)
+            log.warning("run not claimed yet; will retry: %s", error)
             time.sleep(5)
 
 
@@ -261,10 +261,10 @@ def main() -> int:
         log.info("run %s is %s", run.run_id, status)
         return 0 if status == COMPLETED else 1
     except Fenced as error:
-        log.error("this instance must not work: %s", error)
+        log.error("this instance must not work on the run: %s", error)
         return 1
     except Exception:
-        log.exception("the run could not be ended properly")
+        log.exception("could not end the run properly")
         return 1
     finally:
         (place.state / "ended").touch()

@@ -25,8 +25,8 @@ OLDEST_DRIVER = {11: 450, 12: 525, 13: 580}
 OPEN_FILES = 4096
 # nvidia-smi has answered before, and torch does not say why it sees no GPU.
 _NO_GPU = (
-    "Its build is for CUDA and nvidia-smi works: either the driver is older than this build needs (use a newer image: "
-    "training_launch_image_parameter), or the GPU is broken (launch again)."
+    "It is a CUDA build and nvidia-smi works, so either the driver is too old for it (use a newer image: "
+    "training_launch_image_parameter) or the GPU is broken (launch again)."
 )
 # Fetching, starting and storing take minutes; a limit below this can only end as timed_out.
 LEAST_SECONDS_LEFT = 10.0
@@ -39,7 +39,8 @@ def check_machine(device: str, torch: str, needed_bytes: int, work: Path, second
     """
     if seconds_left < LEAST_SECONDS_LEFT:
         raise TrainingError(
-            f"Preflight: {duration(seconds_left)} are left of the run's limit.", hint="Raise run.max_runtime_hours."
+            f"Preflight: only {duration(seconds_left)} of the run's limit are left.",
+            hint="Raise run.max_runtime_hours.",
         )
     work.mkdir(parents=True, exist_ok=True)
     free = shutil.disk_usage(work).free
@@ -64,7 +65,7 @@ def _open_files() -> int:
             resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
     if soft < OPEN_FILES:
         raise TrainingError(
-            f"Preflight: only {soft} files may be open at once here, {OPEN_FILES} are needed.",
+            f"Preflight: the limit on open files is {soft}, but {OPEN_FILES} are needed.",
             hint="Raise LimitNOFILE of chronos-training.service, or use an image without that limit.",
         )
     return soft
@@ -110,7 +111,8 @@ def _nvidia_smi() -> str:
             problem = f"no answer in {NVIDIA_SECONDS:.0f} s"
     if problem or not said.strip():
         raise TrainingError(
-            f"Preflight: the run is configured for a GPU, but nvidia-smi does not work here: {problem or 'it names no GPU'}.",
+            "Preflight: the run is configured for a GPU, but nvidia-smi does not work here: "
+            f"{problem or 'it lists no GPU'}.",
             hint="Use a GPU instance type with the driver image, or set training_launch_device=cpu.",
         )
     return said.strip()

@@ -51,7 +51,7 @@ class Preparation:
         asked_to_stop: Callable[[], Stopped | None],
         report: Callable[..., None] = lambda **progress: None,
     ) -> None:
-        """`asked_to_stop` gives the reason to end, when there is one; `report` is told what goes on."""
+        """`asked_to_stop` gives the reason to end, when there is one; `report` is told what is happening."""
         self._place, self._run, self._s3 = place, run, s3
         self._asked_to_stop, self._report = asked_to_stop, report
         self._patience = Patience(check=self.stop_if_asked)
@@ -64,7 +64,7 @@ class Preparation:
     def initialize(self, started_at: str, instance_type: str | None) -> None:
         """Check the machine, install the environment, start the training program.
 
-        `started_at` is the run's begin, `instance_type` the one of the launch's types that was to be had.
+        `started_at` is the run's begin, `instance_type` the instance type that was available.
         """
         place, run = self._place, self._run
         self.spec = self._patience(lambda: load_run_spec(self._s3, run, place.state / "run_spec.json"))

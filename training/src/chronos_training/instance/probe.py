@@ -28,13 +28,13 @@ FILE_SYSTEMS = ("squashfs", "erofs", "overlay")
 
 
 class Missing(Exception):
-    """A fact is not to be had here; the text says why."""
+    """A fact is not available here; the text says why."""
 
 
 def said_by(*words: str, seconds: float = COMMAND_SECONDS) -> str:
     """Return what a program prints. Missing when it is not there, fails or does not end."""
     if shutil.which(words[0]) is None:
-        raise Missing(f"{words[0]} is not there")
+        raise Missing(f"{words[0]} is not installed")
     try:
         done = subprocess.run(
             words,
@@ -45,7 +45,7 @@ def said_by(*words: str, seconds: float = COMMAND_SECONDS) -> str:
             check=False,
         )
     except subprocess.TimeoutExpired:
-        raise Missing(f"{' '.join(words)} did not end in {seconds:.0f} s") from None
+        raise Missing(f"{' '.join(words)} did not finish in {seconds:.0f} s") from None
     except OSError as error:
         raise Missing(f"{words[0]}: {error.strerror}") from None
     text = done.stdout.decode(errors="replace").strip()[:LONGEST]
@@ -120,7 +120,7 @@ def _torch(environment: Path) -> dict[str, Any]:
     try:
         found: dict[str, Any] = json.loads(text.splitlines()[-1])
     except (ValueError, IndexError):
-        raise Missing(f"the environment's Python said no JSON: {text[-200:]}") from None
+        raise Missing(f"the environment's Python printed no JSON: {text[-200:]}") from None
     return found
 
 

@@ -19,7 +19,7 @@ class Reporter:
     """Writes the run's record every `interval` seconds and at once on a new step.
 
     `kill` is set when somebody asked the run to stop, `fenced` when the state no longer is this run's. An S3 that does
-    not answer changes nothing: reporting is tried again, training goes on.
+    not answer changes nothing: reporting is retried, training continues.
     """
 
     def __init__(self, store: StateStore, observed: Observed, interval: float, beat: Callable[[], None]) -> None:
@@ -102,7 +102,7 @@ class Reporter:
                 self.fenced.set()
                 return
             except TrainingError as error:
-                log.warning("state not written, will try again: %s", error)
+                log.warning("state not written; will retry: %s", error)
                 self._beat()  # this process lives; that S3 does not answer is another thing
                 return
         self._beat()
@@ -124,4 +124,4 @@ class Reporter:
             try:
                 self.flush()
             except Exception:  # without this thread the watcher would take the run for dead
-                log.exception("state not written, will try again")
+                log.exception("state not written; will retry")

@@ -1,6 +1,6 @@
 """How many S3 requests the run has sent from this machine: this process's own, and what earlier ones have noted.
 
-A pipeline that dies takes its count with it, so it notes it at each sign of life. The watcher's looks at the state are not
+A pipeline that dies takes its count with it, so it notes it at each heartbeat. The watcher's looks at the state are not
 counted: three reads a minute, $0.0001 an hour.
 """
 

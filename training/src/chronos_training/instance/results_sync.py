@@ -124,14 +124,14 @@ class Results:
                     left = time_left()
                     if wait([job], None if math.isinf(left) else max(0.0, left)).not_done:
                         done = len(self._stored)
-                        raise NotInTime(f"Only {done} of {len(names)} result files were stored in the time there was.")
+                        raise NotInTime(f"Only {done} of {len(names)} result files could be stored in the time left.")
                     artifact = job.result()
                     self._stored[artifact.path] = artifact
                     progress(len(self._stored), len(names))
             try:
                 self._drop_old(set(names))
             except TrainingError as error:  # every result is there: what is too much is no reason to fail the run
-                log.warning("old checkpoints stay: %s", error)
+                log.warning("old checkpoints were not deleted: %s", error)
         finally:
             # Not waiting for the threads: a transfer that hangs must not hold the end of the machine.
             pool.shutdown(wait=False, cancel_futures=True)
@@ -154,7 +154,8 @@ class Results:
             self._forget(name)
             if attempt:
                 raise TrainingError(
-                    f"s3://{self._bucket}/{self._prefix}{name} came back with sha256 {back}, but {sent.sha256} was sent."
+                    f"s3://{self._bucket}/{self._prefix}{name} reads back with sha256 {back}, but {sent.sha256} was "
+                    "sent."
                 )
         raise AssertionError("unreachable")
 
@@ -167,7 +168,7 @@ class Results:
             with aws.explained(f"store s3://{self._bucket}/{key}"):
                 self._s3.upload_file(str(path), self._bucket, key, ExtraArgs={"ContentType": content_type})
         except FileNotFoundError as error:
-            raise Vanished(f"{name} is not there any more.") from error
+            raise Vanished(f"{name} no longer exists.") from error
         self._remember({name: note})
 
     def _read_back(self, name: str) -> str:

@@ -38,7 +38,7 @@ def program() -> Path | None:
 def variables(s3: Any) -> dict[str, str]:
     """Return the environment for a run of s5cmd with the region and credentials that boto3 uses now.
 
-    Handed over, because s5cmd would ask the metadata service by itself, by other rules than boto3's.
+    Handed over, because s5cmd would ask the metadata service itself, by other rules than boto3's.
     """
     kept = {key: value for key, value in os.environ.items() if not key.startswith(("AWS_", "S3_"))}
     with aws.explained("get credentials"):
@@ -90,7 +90,7 @@ def run(
             process.wait()
             reader.join()
         if stalled:
-            return f"no byte arrived for {STALL_SECONDS:.0f} s"
+            return f"no data arrived for {STALL_SECONDS:.0f} s"
         errors.seek(0)
         return _first_error(errors.read()) if process.returncode else ""
 

@@ -23,7 +23,7 @@ TAIL_BYTES = 1 << 20
 
 
 class TrainingFailed(TrainingError):
-    """The training program ended by itself without success."""
+    """The training program ended on its own without success."""
 
 
 class Stopped(TrainingError):
@@ -68,7 +68,7 @@ class Trainer:
             if self._process.poll() is not None:
                 raise TrainingFailed(self._reason())
             if time.monotonic() > deadline:
-                raise TrainingFailed(f"its libraries were not loaded after {seconds:.0f} s")
+                raise TrainingFailed(f"its libraries were not loaded within {seconds:.0f} s")
             time.sleep(READY_POLL_SECONDS)
         found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
         return found
@@ -111,15 +111,15 @@ class Trainer:
         said = _last_error(self._log)
         if said:
             return said
-        how = f"it was ended by signal {-code}" if code < 0 else f"exit code {code}"
+        how = f"it was killed by signal {-code}" if code < 0 else f"exit code {code}"
         if code == -signal.SIGKILL:
             before, now = self._ended_for_memory, _ended_for_memory()
             if now is None or before is None:
-                how += ", as the kernel does for lack of memory"
+                how += ", as the kernel does when memory runs out"
             elif now > before:
-                how += ": the kernel ended it, or another program, for lack of memory"
+                how += ": the kernel killed it or another program because memory ran out"
             else:
-                how += ", and not for lack of memory, which the kernel would have counted"
+                how += ", but not because memory ran out, which the kernel would have counted"
         return f"{how}; see training.log."
 
     def end(self) -> None:

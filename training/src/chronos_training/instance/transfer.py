@@ -100,7 +100,7 @@ def fetch(
         if transfer.missing and program:
             transfer.by_s5cmd(program, prefix)
         elif transfer.missing:
-            log.warning("s5cmd is not in the agent package: boto3 fetches %d files", len(transfer.missing))
+            log.warning("s5cmd is not in the agent package: downloading %d files with boto3", len(transfer.missing))
         transfer.by_boto3()
     finally:
         shutil.rmtree(staging, ignore_errors=True)
@@ -128,7 +128,8 @@ class _Transfer:
         needed, free = sum(one.size for one in self.missing.values()), shutil.disk_usage(self.staging).free
         if self.missing and free < needed + MARGIN_BYTES:
             raise TrainingError(
-                f"{free / 1e9:.1f} GB are free below {self.staging.parent}, but {needed / 1e9:.1f} GB have to be fetched.",
+                f"{free / 1e9:.1f} GB are free below {self.staging.parent}, but {needed / 1e9:.1f} GB must be "
+                "downloaded.",
                 hint="Raise training_launch_volume_gb.",
             )
 
@@ -146,8 +147,8 @@ class _Transfer:
 
             error = s5cmd.run(program, self.s3, commands, copied, self._report, self._workers())
         if self.missing:
-            left = f"{len(self.missing)} files are left to boto3"
-            log.warning("s5cmd did not bring everything (%s): %s", error or "corrupt files", left)
+            left = f"downloading {len(self.missing)} files with boto3 instead"
+            log.warning("s5cmd did not download everything (%s): %s", error or "corrupt files", left)
 
     def _commands(self, prefix: str) -> Iterator[str]:
         root = f"s3://{self.bucket}/"

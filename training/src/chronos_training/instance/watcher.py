@@ -62,7 +62,7 @@ class Sight:
     state_ours: bool = False
     kill_age: float | None = None
     spot_notice: bool = False
-    member: bool = False  # of several instances not the leader: it does not end the run, only itself
+    member: bool = False  # of several instances, not the head node: it does not end the run, only itself
 
 
 @dataclass(frozen=True)
@@ -78,11 +78,11 @@ def decide(sight: Sight, deadline: float, interval: float) -> Decision:
     """Return what has to be done. Pure: every case is a unit test."""
     limit = f"The run reached its limit of {duration(deadline)}."
     if sight.ending_age is not None and sight.ending_age > 2 * END_SECONDS:
-        return Decision("off", reason=f"Nobody has brought the run to its end in {duration(sight.ending_age)}.")
+        return Decision("off", reason=f"Nothing has finished ending the run within {duration(sight.ending_age)}.")
     if sight.state_seen and not sight.state_ours:
         return Decision("leave", KILLED, "The state no longer belongs to this run.")
     if sight.restarted:
-        return Decision("end", INTERRUPTED, "The instance was restarted in the middle of the run.")
+        return Decision("end", INTERRUPTED, "The instance was restarted during the run.")
     if sight.ending_age is not None and sight.pipeline_alive:
         return Decision("none")  # it is storing what there is; its own clock bounds that
     if sight.elapsed >= deadline:
@@ -90,15 +90,15 @@ def decide(sight: Sight, deadline: float, interval: float) -> Decision:
     if not sight.pipeline_alive:
         return Decision("end", FAILED, "The pipeline died without ending the run; see pipeline.log.")
     if sight.heartbeat_age is None and sight.elapsed > CLAIM_PATIENCE_SECONDS:
-        return Decision("end", FAILED, f"The pipeline has not begun the run in {duration(sight.elapsed)}.")
+        return Decision("end", FAILED, f"The pipeline has not started the run within {duration(sight.elapsed)}.")
     # Its beats do not wait for S3, so this is a process that stands still.
     if sight.heartbeat_age is not None and sight.heartbeat_age > STALE_SECONDS:
-        return Decision("end", FAILED, f"The pipeline gave no sign of life for {duration(sight.heartbeat_age)}.")
+        return Decision("end", FAILED, f"The pipeline sent no heartbeat for {duration(sight.heartbeat_age)}.")
     if sight.kill_age is not None and sight.kill_age > KILL_PATIENCE_SECONDS:
-        return Decision("end", KILLED, "Killed on request; the pipeline did not react.")
+        return Decision("end", KILLED, "Killed at the user's request; the pipeline did not react.")
     if sight.spot_notice:
-        return Decision("ask", INTERRUPTED, "AWS takes this Spot instance back.")
-    # The leader stops all of them together, in time for its own last checkpoint.
+        return Decision("ask", INTERRUPTED, "AWS is reclaiming this Spot instance.")
+    # The head node stops all of them together, in time for its own last checkpoint.
     if sight.elapsed + interval >= deadline - sight.margin and not sight.member:
         return Decision("ask", TIMED_OUT, limit)
     return Decision("none")
@@ -124,7 +124,7 @@ def look_around(place: Place, run: Run, here: Sight) -> Sight:
     try:
         observed = open_store(run.bucket, run.env, region=run.region, attempts=LOOK_ATTEMPTS).read()
     except TrainingError as error:
-        log.warning("state not seen: %s", error)
+        log.warning("state not readable: %s", error)
         state_seen = False
     record = observed.record if observed is not None and observed.record.run_id == run.run_id else None
     return replace(
@@ -160,7 +160,7 @@ def main() -> int:
         if request_stop(place.state, decision.status, decision.reason, until):
             log.warning("asked the pipeline to stop: %s", decision.reason)
     elif decision.action == "off":
-        log.error("switching the machine off: %s", decision.reason)
+        log.error("powering the machine off: %s", decision.reason)
         machine.power_off()
     elif decision.action in {"end", "leave"}:
         _take_over(place, run, decision)
@@ -168,7 +168,7 @@ def main() -> int:
 
 
 def _take_over(place: Place, run: Run, decision: Decision) -> None:
-    """End the processes, then the run (unless the state is another's, or this is a member), then the machine."""
+    """End the processes, then the run (unless the state is another's, or this is a worker), then the machine."""
     log.error("ending the run from the watcher: %s", decision.reason)
     signal.alarm(0)  # from here on the end has a clock of its own
     machine.end_by(DEATH_PATIENCE_SECONDS + STOP_GRACE_SECONDS + END_SECONDS + LAST_RESORT_SECONDS)
@@ -183,11 +183,11 @@ def _take_over(place: Place, run: Run, decision: Decision) -> None:
         local_disk.mount_again(place.work)
         with only_one(place) as allowed:
             if not allowed:
-                log.error("another process is ending the run; not doing it beside it")
+                log.error("another process is already ending the run")
             only_logs = not allowed or decision.action == "leave" or _number(place, run) != 0
             _end(place, run, decision, only_logs=only_logs)
     except Exception:
-        log.exception("the run could not be ended properly")
+        log.exception("could not end the run properly")
     finally:
         (place.state / "ended").touch()
         machine.power_off()
@@ -218,7 +218,9 @@ def _end(place: Place, run: Run, decision: Decision, *, only_logs: bool) -> None
 
 
 def _number(place: Place, run: Run) -> int | None:
-    """Return this instance's number in the run, 0 for the leader; None where it is not known, and none ends the run."""
+    """Return this instance's number in the run, 0 for the head node; None where it is not known, and none ends the
+    run.
+    """
     if run.instances == 1:
         return 0
     try:

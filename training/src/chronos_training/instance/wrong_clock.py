@@ -1,7 +1,7 @@
 """An instance whose clock is wrong still works: the time is taken from S3's answer, for signatures and for records.
 
 S3 refuses a request that was signed more than 15 minutes off its own time (RequestTimeTooSkewed), and botocore does not
-correct that by itself. Clocks of fresh instances are now and then hours off until the time service has answered.
+correct that on its own. Clocks of fresh instances are now and then hours off until the time service has answered.
 """
 
 from __future__ import annotations
@@ -38,7 +38,8 @@ def _now(remove_tzinfo: bool = True) -> datetime:
 def _correct(
     response: Any = None, request_dict: dict[str, Any] | None = None, attempts: int = 1, **_: Any
 ) -> float | None:
-    """Return 0 (send again at once, which signs anew) when this machine's time was the reason, None for other handlers.
+    """Return 0 (send again at once with a new signature) when this machine's time was the reason, None for other
+    handlers.
 
     What counts is the time in the signature: another thread may have corrected the clock since it was made.
     """
@@ -53,5 +54,5 @@ def _correct(
         return None
     change = clock.correct(true_time)
     if abs(change) >= WORTH_CORRECTING:
-        log.warning("this machine's clock is %.0f s off S3's; using S3's", change.total_seconds())
+        log.warning("this machine's clock is %.0f s off S3's; using S3's time", change.total_seconds())
     return 0

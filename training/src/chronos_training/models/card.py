@@ -73,11 +73,11 @@ def _what(about: dict[str, Any]) -> str:
     if model["autogluon"]:
         rows = model["autogluon"]["leaderboard"]
         best = next(row["model"] for row in rows if row["chosen"])
-        return f"{best}, the best of {len(rows)} models of AutoGluon{f', with Chronos from {base}' if base else ''}."
-    origin = f"trained further from {base}" if base else "from random weights"
+        return f"{best}, the best of {len(rows)} AutoGluon models{f', with Chronos from {base}' if base else ''}."
+    origin = f"fine-tuned from {base}" if base else "from random weights"
     steps = f"{model['chosen_step']:,} of {model['last_step']:,} steps"
     if model["refit"]:
-        steps = f"{model['refit']['steps']:,} steps on all before the held-out part, as many as validation found"
+        steps = f"{model['refit']['steps']:,} steps on everything before the held-out part, the number that validation found"
     return f"A {model['family']} model with {model['parameters']:,} parameters, {origin}, {steps}."
 
 
@@ -99,8 +99,8 @@ def _loading(about: dict[str, Any]) -> list[str]:
         # Its pickles are code; and they belong to one version.
         after = [
             "",
-            f"With autogluon.timeseries {about['versions']['autogluon'] or 'of the same version'}. Loading runs what its "
-            "pickles say: load it only if you trust where it comes from.",
+            f"With autogluon.timeseries {about['versions']['autogluon'] or 'of the same version'}. Loading it executes "
+            "code in its pickles: load it only if you trust the source.",
         ]
     else:
         lines = [

@@ -133,7 +133,7 @@ def forecast_chart(
 def loss_chart(steps: list[int], losses: list[float], validation: Sequence[tuple[int, float]] = ()) -> Markup:
     """Return the loss curve: every logged point, their running mean as a line, and the validation losses (step, loss)."""
     if not steps:
-        return Markup('<p class="muted">The checkpoints that this run went on from have no loss.</p>')
+        return Markup('<p class="muted">The checkpoints this run resumed from recorded no loss.</p>')
     reach = max(len(losses) // 12, 1)
     smooth = [float(np.mean(losses[max(i - reach, 0) : i + reach + 1])) for i in range(len(losses))]
     # The first steps from random weights would flatten the rest of the curve; they may leave the frame.
@@ -157,7 +157,7 @@ def line_chart(title: str, xs: list[int], lines: Sequence[tuple[str, Sequence[fl
     """Return values over `xs`; `lines` are (style class, values), None where there is none."""
     shown = [value for _, values in lines for value in values if value is not None]
     if not xs or not shown:
-        return Markup('<p class="muted">There is nothing to draw.</p>')
+        return Markup('<p class="muted">Nothing to draw.</p>')
     low, high = min(0.0, *shown), max(shown)
     canvas = Canvas((xs[0], xs[-1]), (low, high + 0.05 * ((high - low) or 1.0)))
     canvas.grid_y()

@@ -61,7 +61,7 @@ def steps_in(folder: Path) -> list[int]:
 def complete(folder: Path, mark: str, most: int | None = None) -> tuple[list[int], list[str]]:
     """Return the steps of the (`most` newest) complete checkpoints, newest first, and a sentence for each torn one met.
 
-    ConfigurationError when a complete one belongs to another configuration or dataset: going on from it would give a
+    ConfigurationError when a complete one belongs to another configuration or dataset: resuming from it would give a
     model that neither of them describes.
     """
     found: list[int] = []
@@ -69,11 +69,11 @@ def complete(folder: Path, mark: str, most: int | None = None) -> tuple[list[int
     for step in reversed(steps_in(folder)):
         path = folder / f"checkpoint-{step}"
         if reason := torn(path):
-            skipped.append(f"{path.name} is not complete ({reason}); it is not used.")
+            skipped.append(f"{path.name} is incomplete ({reason}) and is not used.")
             continue
         if json.loads((path / SEAL).read_text(encoding="utf-8"))["fingerprint"] != mark:
             raise ConfigurationError(
-                f"{path} was written by another configuration or from another dataset.",
+                f"{path} was written with another configuration or dataset.",
                 hint="Use an empty output folder.",
             )
         found.append(step)

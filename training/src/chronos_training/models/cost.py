@@ -32,7 +32,7 @@ def estimate(
 ) -> dict[str, Any]:
     """Return hours since the start, and price × hours by part, for the instance and the reference type, in USD.
 
-    `instance` is that section of the run spec, `started_type` the one of its types that was to be had. The prices are
+    `instance` is that section of the run spec, `started_type` the instance type that was available. The prices are
     those that the launch announced; requests come on top and are small. Null where no price is known.
     """
     seconds = (now - begun).total_seconds()

@@ -50,7 +50,7 @@ def train(
 ) -> LossCurve:
     """Train `model` in place and return its loss curve; with `validate` it has the best checkpoint's weights at the end.
 
-    `folder` is the checkpoints folder; its newest complete checkpoint with the fingerprint `mark` is gone on from, bit for
+    `folder` is the checkpoints folder; its newest complete checkpoint with the fingerprint `mark` is resumed, bit for
     bit as if there had been no interruption (same machine type and thread count). Raises Stopped after a SIGTERM (the
     checkpoint of the last step is then on disk) and TrainingError when the loss is no number any more. Of a refit
     (models.refit) each checkpoint holds what the `search` found, and is counted from its `first` step on.
@@ -72,7 +72,7 @@ def train(
         shutil.rmtree(partial, ignore_errors=True)  # what an interrupted save left
     start = common[0] - first if resume else 0
     if resume:
-        log.info("going on from %s", resume.name)
+        log.info("resuming from %s", resume.name)
     watcher = _Watcher(config, numbers.numbers, partial, mark, progress, stop, start, search, first)
     transformers_logging.set_verbosity_error()
     trainer = _Trainer(
@@ -131,9 +131,9 @@ def _choose(trainer: Any, folder: Path, history: list[dict[str, Any]], last: int
             return last
         path = folder / f"checkpoint-{step}"
         if reason := checkpoints.torn(path):
-            log.warning("step %d has the lowest validation loss, and its weights are lost (%s)", step, reason)
+            log.warning("step %d has the lowest validation loss, but its weights are lost (%s)", step, reason)
             continue
-        log.info("the weights of step %d are taken: validation loss %.4f", step, loss)
+        log.info("using the weights of step %d: validation loss %.4f", step, loss)
         # The Trainer's own way to load a best model: it knows adapters and tied weights.
         trainer._load_from_checkpoint(str(path))
         return step
@@ -186,7 +186,7 @@ def _arguments(
         per_device_eval_batch_size=config.evaluation.batch_size,
         prediction_loss_only=True,
         label_names=list(family.label_names),
-        # A worker process costs more than the windows, and on two cores it takes a core away.
+        # A worker process costs more than the windows, and on two cores it costs one of them.
         dataloader_num_workers=0,
         dataloader_pin_memory=device == "cuda",
         # Else each copy of a batch waits until the GPU has done all that it was given before.
@@ -203,11 +203,13 @@ def _arguments(
 
 def _what_mends(numbers: str) -> str:
     """Return what to do about a loss that is no number, the likeliest first."""
-    then = "lower training.learning_rate or training.max_grad_norm, and look for extreme values in the data."
+    then = "lower training.learning_rate or training.max_grad_norm, and check the data for extreme values."
     if numbers == "fp32":
         return then[0].upper() + then[1:]
-    why = "has no numbers beyond 65,504" if numbers == "fp16" else "keeps three digits"
-    return f"The model computes in {numbers}, which {why}: set training.precision to fp32. If that is not it, {then}"
+    why = "cannot represent numbers beyond 65,504" if numbers == "fp16" else "keeps three digits"
+    return (
+        f"The model computes in {numbers}, which {why}: set training.precision to fp32. If that does not help, {then}"
+    )
 
 
 class _Arguments(TrainingArguments):  # type: ignore[misc]
@@ -296,7 +298,7 @@ class _Watcher(TrainerCallback):  # type: ignore[misc]  # transformers is untype
         if ranks.is_first() and metrics:
             log.info("step %d: validation loss %.4f", state.global_step, metrics["eval_loss"])
         if validation.is_exhausted(state.log_history, self._config.training.early_stopping_patience):
-            log.info("validation got no better: training ends")
+            log.info("validation loss stopped improving: training ends")
             control.should_save = control.should_training_stop = True
         return control
 
@@ -306,7 +308,7 @@ class _Watcher(TrainerCallback):  # type: ignore[misc]  # transformers is untype
         self._loss = float(logs["loss"])
         if not math.isfinite(self._loss):
             raise TrainingError(
-                f"The loss is no number any more at step {state.global_step}.",
+                f"The loss is no longer a number at step {state.global_step}.",
                 hint=_what_mends(self._numbers),
             )
 

@@ -40,7 +40,8 @@ def in_all(steps: Collection[int]) -> list[int]:
 def seed_step(seed: int, step: int) -> None:
     """Seed the random numbers of one step (dropout) by run, process and step.
 
-    So a resume needs no state of the generators: only the leader's files are stored, and on other instances none are.
+    So a resume needs no state of the generators: only the head node's files are stored, and on other instances none
+    are.
     """
     digest = hashlib.sha256(f"{seed} {rank()} {step}".encode()).digest()
     number = int.from_bytes(digest[:8], "big", signed=True)
@@ -57,7 +58,7 @@ def wait_for_all() -> None:
 
 
 def part() -> None:
-    """Give up the connection: the first process goes on alone."""
+    """Give up the connection: the first process continues alone."""
     if dist.is_available() and dist.is_initialized():
         dist.destroy_process_group()
 

@@ -41,5 +41,5 @@ def wait_for_go(stop: StopRequest) -> str:
         stop.check()
     line = sys.stdin.readline()
     if not line:
-        raise TrainingError("The training was not started: the run ended before its data was there.")
+        raise TrainingError("The training was not started: the run ended before its data arrived.")
     return line.strip()

@@ -1,7 +1,8 @@
 """The same training with other seeds, to see how much of the comparison is chance: `evaluation.seeds`.
 
 The model that is stored is that of the first seed, whatever the others give: choosing the best by the held-out windows would
-make them training data. Each seed has checkpoints of its own, so that a run goes on where it was; they are not stored.
+make them training data. Each seed has checkpoints of its own, so that a run continues where it was; they are not
+stored.
 """
 
 from __future__ import annotations

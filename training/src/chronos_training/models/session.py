@@ -59,7 +59,7 @@ def run(
 
     Writes models, checkpoints, evaluation, metadata and report below `output`. Raises
     ConfigurationError and DataError for what a person can mend, Stopped after SIGTERM. Of several processes the first
-    goes on alone when the training is done.
+    continues alone when the training is done.
     """
     with columns_folder(output) as work:
         _run(spec, data, output, work, progress, stop, base_model)
@@ -293,7 +293,7 @@ def use_device(spec: RunSpec) -> None:
     check_device(spec.config, spec.device)
     if spec.device == "cuda":
         if not torch.cuda.is_available():
-            raise ConfigurationError("The run declares the device 'cuda', but torch finds no GPU here.")
+            raise ConfigurationError("The run requires the device 'cuda', but torch finds no GPU here.")
         return
     torch.set_num_threads(threads(spec.config))
 
@@ -308,6 +308,6 @@ def _check_digest(spec: RunSpec, panel: Panel) -> None:
     if wanted and wanted != panel.manifest["digest"]:
         raise ConfigurationError(
             f"The run was launched with dataset digest {str(wanted)[:12]}…, but the folder holds {panel.manifest['digest'][:12]}…: "
-            "the dataset was published anew in between.",
+            "the dataset was published again in between.",
             hint="Launch again.",
         )

@@ -1,7 +1,7 @@
 """One training in several processes: torchrun starts them, and starts them all again from the checkpoint when one is lost.
 
-On several instances each has such a program, and their torchruns meet at the leader's. torchrun gives the ranks in the
-order of addresses, so that rank 0 may be anywhere; the process that writes is the leader's first one.
+On several instances each has such a program, and their torchruns meet at the head node's. torchrun gives the ranks in
+the order of addresses, so that rank 0 may be anywhere; the process that writes is the head node's first one.
 
 This process only watches: it passes a stop on, and ends the others when one of them has found what no new start mends.
 """
@@ -28,12 +28,12 @@ POLL_SECONDS = 0.2
 STOP_SECONDS = 55.0
 # One store for all starts would give the second one the addresses of the first, where nobody listens any more.
 VARIABLES = {"TORCH_DISABLE_SHARE_RDZV_TCP_STORE": "1"}
-LEADS = "CHRONOS_LEADS"  # 0 in the processes of an instance that is not the leader
+LEADS = "CHRONOS_LEADS"  # 0 in the processes of an instance that is not the head node
 # How long torchrun waits for the others: at the start they install environment and data at their own pace; later
 # none of them comes back, and the pipeline, which asks EC2, says so sooner.
 JOIN_SECONDS = 900
 CONNECT_SECONDS = 120
-REFUSED = "refused.tmp"  # the sentence of a process that cannot go on; the ending says that it is no result
+REFUSED = "refused.tmp"  # the sentence of a process that cannot continue; the ending says that it is no result
 
 
 def rank() -> int:
@@ -68,7 +68,7 @@ def cannot_start_anew(phase: str) -> bool:
 
 
 def note_refusal(output: Path, sentence: str) -> None:
-    """Tell the process that watches why going on makes no sense."""
+    """Tell the process that watches why continuing makes no sense."""
     if is_one_of_several():
         (output / REFUSED).write_text(sentence, encoding="utf-8")
 
@@ -111,7 +111,7 @@ def run(
         return 2
     if process.returncode:
         many = f"{processes} processes" + (f" on each of {instances} instances" if meeting else "")
-        how = f"{many} were started up to {1 + RESTARTS} times and did not come through"
+        how = f"{many} were started up to {1 + RESTARTS} times and failed each time"
         print(f"ERROR: The training failed: {how}; see training.log.", file=sys.stderr, flush=True)
         return 1
     return 0
@@ -128,7 +128,7 @@ def _network(meeting: Rendezvous | None) -> dict[str, str]:
 
     names = [name for name, ips in psutil.net_if_addrs().items() if any(ip.address == meeting.address for ip in ips)]
     if not names:
-        raise TrainingError(f"No network interface of this machine has its address {meeting.address}.")
+        raise TrainingError(f"No network interface of this machine has the address {meeting.address}.")
     return {"GLOO_SOCKET_IFNAME": names[0], "NCCL_SOCKET_IFNAME": names[0], LEADS: str(int(meeting.leads))}
 
 

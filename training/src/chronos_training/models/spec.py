@@ -40,7 +40,7 @@ def read_spec(path: Path) -> RunSpec:
     try:
         raw = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise ConfigurationError(f"{path}: there is no such run spec.") from None
+        raise ConfigurationError(f"{path}: no such run spec.") from None
     except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
         raise ConfigurationError(f"{path}: not a readable run spec: {error}.") from None
     if not isinstance(raw, dict) or not isinstance(raw.get("training"), dict):
@@ -51,7 +51,7 @@ def read_spec(path: Path) -> RunSpec:
         raise ConfigurationError(f"{path}: " + " ".join(f"training.{line}" for _, line in lines_of(error))) from None
     if not is_resolved(config):
         keys = ", ".join(key for key, reason in config.automatic.items() if not reason)
-        raise ConfigurationError(f"{path}: training.automatic: {keys} have no value yet: the launch gives them one.")
+        raise ConfigurationError(f"{path}: training.automatic: {keys} have no value yet: the launch chooses them.")
     device = raw.get("device", "cpu")
     if device not in DEVICES:
         raise ConfigurationError(f"{path}: device: {device!r} is not allowed: must be one of: {', '.join(DEVICES)}.")

@@ -13,7 +13,7 @@ class Stopped(Exception):
 
 
 class Interrupted(BaseException):
-    """Leaves a library's loop. Not an Exception: AutoGluon takes those for one model's failure, and goes on."""
+    """Leaves a library's loop. Not an Exception: AutoGluon takes those for one model's failure, and continues."""
 
 
 class StopRequest:

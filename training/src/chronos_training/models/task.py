@@ -151,7 +151,7 @@ def read_task(folder: Path) -> Task | None:
         raise ConfigurationError(f"{path} is not readable as JSON: {error}.") from None
     if not isinstance(content, dict) or content.pop("schema_version", None) != VERSION:
         raise ConfigurationError(
-            f"{path} is not of version {VERSION}, the only one that is known here.",
+            f"{path} does not have version {VERSION}, the only one this package supports.",
             hint="Use the version of this package that wrote the model.",
         )
     known = {one.name for one in fields(Task)}
@@ -160,5 +160,5 @@ def read_task(folder: Path) -> Task | None:
         return Task(**{key: value for key, value in content.items() if key in known} | lists)
     except (KeyError, TypeError) as error:
         raise ConfigurationError(
-            f"{path} is not a whole forecast task: {error}.", hint="Fetch the model again."
+            f"{path} is not a complete forecast task: {error}.", hint="Fetch the model again."
         ) from None

@@ -27,7 +27,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="Train and evaluate one model.")
     parser.add_argument("--spec", required=True, type=Path, help="run_spec.json")
     parser.add_argument("--data", required=True, type=Path, help="folder with the synced dataset and its manifest.json")
-    parser.add_argument("--output", required=True, type=Path, help="folder for everything that is written")
+    parser.add_argument("--output", required=True, type=Path, help="output folder")
     parser.add_argument("--base-model", type=Path, help="folder with the pretrained weights to start from")
     parser.add_argument(
         "--ready", type=Path, help="write what the libraries found to this file, then wait for a line on standard input"
@@ -66,7 +66,7 @@ def main(arguments: list[str] | None = None) -> int:
 
         run(spec, options.data, options.output, progress, stop, options.base_model)
     except Stopped:
-        logging.getLogger("chronos_training").info("stopped on request; the last step is saved")
+        logging.getLogger("chronos_training").info("stopped on request; the last step was saved")
         return 143
     except TrainingError as error:
         several.note_refusal(options.output, str(error))
@@ -82,7 +82,7 @@ def main(arguments: list[str] | None = None) -> int:
 def _sentence(error: Exception) -> str:
     # torch and safetensors write by themselves and have exceptions of their own; the system's words are in all of them.
     if "No space left on device" in str(error):
-        return "The disk of the instance is full. Raise training_launch_volume_gb."
+        return "The instance's disk is full. Raise training_launch_volume_gb."
     return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
 
 

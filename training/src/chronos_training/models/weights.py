@@ -22,9 +22,7 @@ def make_model(family: Family, config: TrainingConfig, base: Path | None) -> Any
     if config.model.initialization == "random":
         return _with_additions(family, family.build(config), config)
     if base is None:
-        raise ConfigurationError(
-            "model.initialization is pretrained, but no folder with weights was given (--base-model)."
-        )
+        raise ConfigurationError("model.initialization is pretrained, but --base-model gives no folder with weights.")
     return _with_additions(family, family.load(base, config), config)
 
 

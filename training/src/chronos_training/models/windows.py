@@ -1,6 +1,6 @@
 """Training windows, drawn by (seed, index).
 
-Window number i is the same whoever asks for it, in any order, in any process. A resumed run therefore goes on with
+Window number i is the same whoever asks for it, in any order, in any process. A resumed run therefore continues with
 exactly the windows that the interrupted one would have seen, and parallel ranks can share the indices without overlap.
 """
 
@@ -55,7 +55,7 @@ class TrainingWindows:
         shortest = int(self._learnt.min()) if len(panel) else 0
         if shortest < self._shortest + self._cut.horizon:
             raise DataError(
-                f"The shortest series has {shortest} observations to learn from; context and horizon need "
+                f"The shortest series has {shortest} observations to train on, but context and horizon need "
                 f"{self._shortest + self._cut.horizon}."
             )
         self._synthetic = self._make_synthetic() if self._how.synthetic_share else []

@@ -24,7 +24,7 @@ _SOURCES = {
     "assume-role-with-web-identity": "an assumed role",
     "iam-role": "the role of this machine",
     "container-role": "the role of this container",
-    "custom-process": "a program that gives keys",
+    "custom-process": "a program that provides keys",
 }
 # GetAccountPlanState is answered in one region for all.
 PLAN_REGION = "us-east-1"
@@ -39,7 +39,7 @@ def who(account_id: str, arn: str, region: str) -> Finding:
     name = arn.split(":", 5)[-1]
     text = f"{account_id} in {region}, as {name}"
     if name == "root":
-        return note("account", f"{text}: the root user may everything; a user or role of your own is safer")
+        return note("account", f"{text}: the root user, who may do everything; a user or role is safer")
     return ok("account", text)
 
 
@@ -54,10 +54,8 @@ def credentials() -> Finding:
         left = (until - datetime.now(timezone.utc)).total_seconds()
         return ok("credentials", f"{source}, until {until:%Y-%m-%d %H:%M} UTC, {duration(left)} from now")
     if getattr(found, "token", None):
-        return ok(
-            "credentials", f"{source}, temporary; when they expire is not told. A run needs none after its launch"
-        )
-    return ok("credentials", f"{source}, without an end")
+        return ok("credentials", f"{source}, temporary, with unknown expiry. A run does not need them after its launch")
+    return ok("credentials", f"{source}, which do not expire")
 
 
 def plan() -> Finding:
@@ -70,15 +68,15 @@ def plan() -> Finding:
                 kind = str(client.get_account_plan_state()["accountPlanType"])
             except ClientError as error:
                 if aws.error_code(error) == "ResourceNotFoundException":
-                    return ok(name, "none, as in every account made before the plans of July 2025")
+                    return ok(name, "none; accounts older than July 2025 have no plan")
                 raise
     except TrainingError as error:  # nobody needs this answer: the request below tells the same
         return unseen(name, error)
     if kind == "FREE":
         return stop(
             name,
-            "the free plan, which refuses every type that is large enough. Choose the paid plan: AWS console, Billing and "
-            "Cost Management, Upgrade plan. Credits stay.",
+            "the free plan, which refuses every instance type large enough to train on. Choose the paid plan: AWS "
+            "console, Billing and Cost Management, Upgrade plan. You keep your credits.",
         )
     return ok(name, kind.lower())
 
@@ -87,7 +85,7 @@ def volume_key(ec2: Any, region: str) -> Finding:
     """Return whose key encrypts the volumes: ours name none, so it is the account's default."""
     name = "volume key"
     try:
-        with aws.explained("find the default key of volumes"):
+        with aws.explained("find the default encryption key of volumes"):
             key = str(ec2.get_ebs_default_kms_key_id()["KmsKeyId"])
         if key.endswith(AWS_OWN_KEY) or _is_amazons(key, region):
             return ok(name, "AWS's own, which needs no permission")
@@ -95,9 +93,9 @@ def volume_key(ec2: Any, region: str) -> Finding:
         return unseen(name, error)
     return note(
         name,
-        f"new volumes are encrypted with a key of your own, {key}. Whoever launches needs {KEY_ACTIONS} on it, or EC2 ends "
-        "the instance at once (Client.InternalError). Allow that in the key's policy, or go back to AWS's key: "
-        f"aws ec2 reset-ebs-default-kms-key-id --region {region}",
+        f"new volumes are encrypted with your own key, {key}. The launching user needs {KEY_ACTIONS} on it, or EC2 "
+        "terminates the instance at once (Client.InternalError). Allow that in the key's policy, or go back to "
+        f"AWS's key: aws ec2 reset-ebs-default-kms-key-id --region {region}",
     )
 
 
@@ -111,7 +109,7 @@ def public_access(ec2: Any, vpc_id: str | None, subnet_ids: tuple[str, ...], reg
     """Return whether the account lets instances out through an internet gateway: public subnets have no other way."""
     name = "public access"
     try:
-        with aws.explained("look whether VPCs are closed to the internet"):
+        with aws.explained("find out whether VPCs are closed to the internet"):
             options = ec2.describe_vpc_block_public_access_options()["VpcBlockPublicAccessOptions"]
             mode = str(options.get("InternetGatewayBlockMode", "off"))
             if mode == "off":
@@ -121,13 +119,14 @@ def public_access(ec2: Any, vpc_id: str | None, subnet_ids: tuple[str, ...], reg
         return unseen(name, error)
     ours = {f"vpc/{vpc_id}"} if vpc_id else set()
     if ours & excluded or (subnet_ids and {f"subnet/{one}" for one in subnet_ids} <= excluded):
-        return ok(name, f"blocked for VPCs ({mode}), and ours is excluded from that")
+        return ok(name, f"blocked for VPCs ({mode}), but ours is excluded")
     which = vpc_id or "vpc-…, once it is provisioned"
     return stop(
         name,
-        f"this account blocks public access of VPCs ({mode}): an instance could reach AWS's services no more, and its guards "
-        "would stay. Exclude our VPC, which lets nothing in: aws ec2 create-vpc-block-public-access-exclusion "
-        f"--internet-gateway-exclusion-mode allow-bidirectional --region {region} --vpc-id {which}",
+        f"this account blocks public access of VPCs ({mode}): an instance could not reach AWS services, and its "
+        "termination schedule would stay. Exclude our VPC, which allows no inbound traffic: aws ec2 "
+        "create-vpc-block-public-access-exclusion --internet-gateway-exclusion-mode allow-bidirectional --region "
+        f"{region} --vpc-id {which}",
     )
 
 

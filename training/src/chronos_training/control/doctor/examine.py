@@ -52,7 +52,7 @@ def examine(asked: Asked) -> list[Finding]:
             # What needs the settings comes with them.
             if provisioned.kind is Kind.LATER:
                 return replace(provisioned, name=name)
-            return Finding(name, Kind.UNSEEN, "without the environment's settings")
+            return Finding(name, Kind.UNSEEN, "without the settings of the environment")
 
         def begin(work: Callable[..., Any], *arguments: Any) -> Future[Any]:
             return pool.submit(work, *arguments)
@@ -111,7 +111,7 @@ def _settings(asked: Asked) -> tuple[Settings | None, Finding]:
 
 def _tried(work: Callable[[Settings], Finding], asked: Asked, settings: Settings) -> Finding:
     if asked.dry:
-        return later(work.__name__, "not tried in check mode: it would make something for a moment")
+        return later(work.__name__, "not tried in check mode, because it briefly creates something")
     return work(settings)
 
 
@@ -123,7 +123,7 @@ def _plan(asked: Asked) -> tuple[Plan | None, Finding]:
         return None, later("launch plan", str(error))
     except TrainingError as error:
         return None, refused("launch plan", error)
-    return plan, ok("launch plan", f"{plan.run_spec['training']['name']}, with everything published that it needs")
+    return plan, ok("launch plan", f"{plan.run_spec['training']['name']}, with everything it needs published")
 
 
 def _instances(asked: Asked) -> int:
@@ -157,7 +157,7 @@ def _request(
     ec2: Any, asked: Asked, settings: Settings, plan: Plan | None, found: Image | None, instances: int
 ) -> list[Finding]:
     if found is None:
-        return [note("request", "not tried: there is no image to start")]
+        return [note("request", "not tried: there is no image to launch")]
     if plan is not None:
         order = LaunchOrder.from_params(plan.order(), asked.tags, request.USER_DATA)
     else:

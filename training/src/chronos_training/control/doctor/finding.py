@@ -16,7 +16,7 @@ class Kind(Enum):
 
     OK = "ok"
     STOP = "STOP"  # a launch would not start, or not end well
-    NOTE = "note"  # worth knowing; a launch goes on
+    NOTE = "note"  # worth knowing; a launch still works
     UNSEEN = "not seen"  # for want of a right, or of an answer
     LATER = "later"  # comes with a step that is not done yet
 
@@ -61,7 +61,7 @@ def refused(name: str, error: TrainingError) -> Finding:
 
 
 def lines(findings: list[Finding]) -> list[str]:
-    """Return the findings as aligned lines; what does not fit goes on below itself."""
+    """Return the findings as aligned lines; what does not fit continues below."""
     names, words = (
         max(map(len, column)) for column in zip(*((one.name, one.kind.value) for one in findings), strict=True)
     )
@@ -80,5 +80,5 @@ def lines(findings: list[Finding]) -> list[str]:
 
 
 def lower(text: str) -> str:
-    """Return a sentence as it goes on after a name."""
+    """Return a sentence as it continues after a name."""
     return text if text[1:2].isupper() else text[:1].lower() + text[1:]  # IAM stays IAM

@@ -31,7 +31,7 @@ def _judge(found: Image, volume_gb: int) -> Finding:
     if found.state != "available":
         return stop("image", f"{about} is {found.state}. Give another in training_launch_image_parameter.")
     if found.architecture != "x86_64":
-        return stop("image", f"{about} is made for {found.architecture}; what we publish is for x86_64.")
+        return stop("image", f"{about} is built for {found.architecture}; the published runtime is for x86_64.")
     if found.root_gb > volume_gb:
         return stop(
             "image",

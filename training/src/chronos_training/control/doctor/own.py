@@ -1,4 +1,4 @@
-"""What provisioning made, tried out: the bucket's conditional writes, and a schedule of the outside guard."""
+"""What provisioning made, tried out: the bucket's conditional writes, and a termination schedule."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def lock(settings: Settings) -> Finding:
         check_conditions(s3, settings.bucket, settings.env, even_amazon=True)
     except TrainingError as error:
         return refused(name, error)
-    return ok(name, f"s3://{settings.bucket} keeps conditional writes")
+    return ok(name, f"s3://{settings.bucket} honours conditional writes")
 
 
 def schedule(settings: Settings) -> Finding:
@@ -37,7 +37,7 @@ def schedule(settings: Settings) -> Finding:
     name = "schedule"
     if not settings.guard_role_arn or not settings.guard_queue_arn:
         again = playbook(settings.env, "provision_infrastructure")
-        return stop(name, f"environment {settings.env} has no outside guard yet. Run {again}")
+        return stop(name, f"environment {settings.env} has no termination schedule group yet. Run {again}")
     scheduler = aws.client("scheduler", region=settings.region)
     now = utc_now()
     # A number that no launch gives, so that a run of this very second keeps its own name.
@@ -60,4 +60,4 @@ def schedule(settings: Settings) -> Finding:
             guard.disarm(scheduler, settings.env, run_id, number)
     except TrainingError as error:
         return refused(name, error)
-    return ok(name, "the outside guard can be armed and taken away")
+    return ok(name, "the termination schedule can be created and deleted")

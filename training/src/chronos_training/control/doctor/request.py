@@ -91,7 +91,7 @@ def _try(once: Any, order: LaunchOrder, place: Place) -> str:
     except TrainingError as error:
         return str(error)
     names = ", ".join(one["InstanceId"] for one in started)
-    return f"this EC2 does not know dry runs: it started {names}, which was ended at once"
+    return f"this EC2 does not support dry runs: it started {names}, which was terminated at once"
 
 
 def _meaning(place: Place, code: str, message: str, region: str) -> str:

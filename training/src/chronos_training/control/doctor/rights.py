@@ -1,4 +1,4 @@
-"""What the caller may, against what each task needs: IAM simulates every statement of the policies for people."""
+"""What the caller may, against what each task needs: IAM simulates every statement of the user policies."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def rights(caller: str, region: str, policies: list[Json], needed: Iterable[str]
             Finding(
                 "rights",
                 Kind.UNSEEN,
-                f"{lower(str(error))} What the request and the schedule tell is seen all the same; an "
+                f"{lower(str(error))} The checks of the request and the schedule still apply; an "
                 "administrator who runs this command sees the rest.",
             )
         ]
@@ -70,15 +70,15 @@ def rights(caller: str, region: str, policies: list[Json], needed: Iterable[str]
 def _judge(policy: Json, lacking: list[str], needed: bool, source: str, provisioned: bool) -> Finding:
     name, purpose = policy["name"], policy["description"].partition(": ")[2] or policy["name"]
     if not lacking:
-        return ok("rights", f"{purpose}: all that it takes")
+        return ok("rights", f"{purpose}: all permissions present")
     more = f" and {len(lacking) - 3} more" if len(lacking) > 3 else ""
     text = f"{purpose}: missing {', '.join(lacking[:3])}{more}"
     if not provisioned:
-        return later("rights", f"{text}. Provisioning, by an administrator, makes the policy {name}, which has them")
+        return later("rights", f"{text}. Provisioning by an administrator creates the policy {name}, which grants them")
     kind = "role" if ":role/" in source else "user"
     account, owner = source.split(":")[4], source.rsplit("/", 1)[-1]
     text += (
-        f". An administrator gives them with: aws iam attach-{kind}-policy --{kind}-name {owner} "
+        f". An administrator can grant them: aws iam attach-{kind}-policy --{kind}-name {owner} "
         f"--policy-arn arn:aws:iam::{account}:policy/{name}"
     )
     return stop("rights", text) if needed else note("rights", text)
@@ -101,7 +101,7 @@ def _source(iam: Any, caller: str) -> str:
 
 def _refused(iam: Any, source: str, question: Question) -> list[str]:
     """Return the actions of `question` that the policies of `source` do not allow on each of its resources."""
-    with aws.explained(f"have IAM simulate the rights of {source}"):
+    with aws.explained(f"have IAM simulate the permissions of {source}"):
         try:
             pages = iam.get_paginator("simulate_principal_policy").paginate(
                 PolicySourceArn=source,
@@ -112,7 +112,7 @@ def _refused(iam: Any, source: str, question: Question) -> list[str]:
             results = [result for page in pages for result in page["EvaluationResults"]]
         except ClientError as error:
             if aws.error_code(error) in {"InvalidInput", "NoSuchEntity", "ValidationError"}:
-                raise TrainingError(f"IAM cannot simulate the rights of {source}.") from error
+                raise TrainingError(f"IAM cannot simulate the permissions of {source}.") from error
             raise
     denied = {str(one["EvalActionName"]) for one in results if one["EvalDecision"] != "allowed"}
     return [action for action in question.actions if action in denied]

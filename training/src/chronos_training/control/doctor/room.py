@@ -49,7 +49,7 @@ def zones(ec2: Any, instance_types: Iterable[str], ours: Iterable[str]) -> Findi
         return stop(
             name, f"{text}. Give another type in training_launch_instance_types, or zones in training_network_zones."
         )
-    return ok(name, text) if all_of_them else note(name, f"{text}; a launch tries the others")
+    return ok(name, text) if all_of_them else note(name, f"{text}; a launch tries the other zones")
 
 
 def quotas(ec2: Any, region: str, instance_types: Iterable[str], count: int) -> list[Finding]:
@@ -84,7 +84,7 @@ def quotas(ec2: Any, region: str, instance_types: Iterable[str], count: int) -> 
                         region,
                     )
                 )
-    # One type that may be started is enough: a launch goes on to it.
+    # One type that may be started is enough: a launch moves on to it.
     if any(one.kind is not Kind.STOP for one in found):
         found = [note(name, one.text) if one.kind is Kind.STOP else one for one in found]
     return found
@@ -105,12 +105,12 @@ def _judge(
     ending = [one for one in held if one["State"]["Name"] == "shutting-down"]
     what = f"{count} x {least}" if count > 1 else least
     if not needed:
-        return Finding("quota", Kind.UNSEEN, f"EC2 in {region} knows no instance type {least}")
+        return Finding("quota", Kind.UNSEEN, f"EC2 in {region} has no instance type {least}")
     if granted is None:
         return Finding(
             "quota",
             Kind.UNSEEN,
-            f"Service Quotas does not know '{quota.name}' in {region}; {what} needs {needed} vCPUs",
+            f"Service Quotas has no '{quota.name}' in {region}; {what} needs {needed} vCPUs",
         )
     text = f"'{quota.name}': {granted:.0f} vCPUs, {used} in use; {what} needs {needed}"
     if used + needed <= granted:
@@ -119,7 +119,9 @@ def _judge(
     if ending and used - gone + needed <= granted:
         names = ", ".join(str(one["InstanceId"]) for one in ending)
         return stop(
-            "quota", f"{text}. {names} is still shutting down, which takes minutes, and counts until then: wait."
+            "quota",
+            f"{text}. {names} is still shutting down, which takes minutes and counts against the quota until then: "
+            "wait.",
         )
     ask = f"aws service-quotas request-service-quota-increase --service-code ec2 --quota-code {quota.code}"
     return stop(

@@ -17,7 +17,7 @@ def active_run(seen: Survey, names: Names) -> str:
         listed = ", ".join(
             f"{i.instance_id} ({i.state}{', run ' + i.run_id if i.run_id else ''})" for i in seen.instances
         )
-        reasons.append(f"these instances live: {listed}")
+        reasons.append(f"these instances exist: {listed}")
     if not reasons:
         return ""
     return (

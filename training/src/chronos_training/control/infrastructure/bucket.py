@@ -41,15 +41,15 @@ class Lifecycle:
     def problems(days: Mapping[str, int]) -> list[str]:
         """Return a sentence for each of the days, by their names here, that S3 would refuse."""
         told = [
-            f"training_storage_{name} is {value}: S3 counts whole days from 1 up; for example {default}."
+            f"training_storage_{name} is {value}: it must be a whole number of days, at least 1; for example {default}."
             for name, default in _DEFAULT_DAYS.items()
             if (value := days[name]) < 1 or value > _MOST_DAYS
         ]
         move, expire = days["runs_standard_ia_days"], days["runs_expire_days"]
         if move < EARLIEST_STANDARD_IA_DAYS:
             told.append(
-                f"training_storage_runs_standard_ia_days is {move}: S3 moves nothing to STANDARD_IA before "
-                f"{EARLIEST_STANDARD_IA_DAYS} days; for example {EARLIEST_STANDARD_IA_DAYS}."
+                f"training_storage_runs_standard_ia_days is {move}: S3 moves objects to STANDARD_IA after "
+                f"{EARLIEST_STANDARD_IA_DAYS} days at the earliest; for example {EARLIEST_STANDARD_IA_DAYS}."
             )
         if expire <= move:
             told.append(
@@ -111,7 +111,7 @@ def _rule(name: str, prefix: str, abort_days: int, expire_days: int) -> dict[str
 
 def region_of(s3: Any, bucket: str) -> str | None:
     """Return the bucket's region, or None when it does not exist. TrainingError when it is another's."""
-    with aws.explained(f"look at the bucket {bucket}"):
+    with aws.explained(f"inspect the bucket {bucket}"):
         try:
             return str(s3.head_bucket(Bucket=bucket).get("BucketRegion") or s3.meta.region_name)
         except s3.exceptions.ClientError as error:
@@ -126,13 +126,13 @@ def describe(s3: Any, bucket: str) -> Described | None:
     """Return the bucket's aspects as they are, or None when it does not exist. TrainingError when it is another's."""
     if region_of(s3, bucket) is None:
         return None
-    with aws.explained(f"look at the bucket {bucket}"):
+    with aws.explained(f"inspect the bucket {bucket}"):
         return {name: aspect.read(s3, bucket) for name, aspect in ASPECTS.items()}
 
 
 def _closed(s3: Any, bucket: str) -> TrainingError:
     """Return what a 403 to HeadBucket means, which S3 answers for another account's bucket and for a missing permission."""
-    sentence = f"The bucket {bucket} exists, but these credentials may not look at it (403)"
+    sentence = f"The bucket {bucket} exists, but these credentials have no access to it (403)"
     try:
         ours = any(one["Name"] == bucket for one in s3.list_buckets()["Buckets"])
     except s3.exceptions.ClientError:
@@ -141,7 +141,7 @@ def _closed(s3: Any, bucket: str) -> TrainingError:
             hint="It belongs to another account (then set training_bucket to another name), or s3:ListBucket is missing.",
         )
     if ours:
-        return PermissionDenied(f"{sentence}: it is this account's, and permission for s3:ListBucket is missing.")
+        return PermissionDenied(f"{sentence}: it belongs to this account, so permission for s3:ListBucket is missing.")
     return TrainingError(f"{sentence}: it belongs to another account.", hint="Set training_bucket to another name.")
 
 

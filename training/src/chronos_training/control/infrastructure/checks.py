@@ -32,7 +32,7 @@ def read_back(
         if not wrong or time.monotonic() >= deadline:
             return seen, wrong
         more = f" (and {len(wrong) - 1} more)" if len(wrong) > 1 else ""
-        say(f"not yet as it was made: {wrong[0]}{more} AWS may need some seconds; reading again")
+        say(f"not as configured yet: {wrong[0]}{more} AWS may need a few seconds; reading again")
         sleep(PAUSE_SECONDS)
 
 
@@ -47,7 +47,7 @@ def findings(
     """Return one sentence for each property that does not hold; an empty list is a pass.
 
     `bucket` is how the bucket must be (see `bucket.wanted`); `policy` and `guard_policy` are the whole inline policies of the
-    instance role and of the outside guard's role; `people` are the managed policies for people, by name.
+    instance role and of the role of the termination schedules; `people` are the managed user policies, by name.
     """
     return [
         *_network(seen, names),
@@ -63,13 +63,13 @@ def findings(
 
 def _network(seen: Survey, names: Names) -> Iterator[str]:
     if len(seen.vpcs) != 1:
-        yield f"There are {len(seen.vpcs)} VPCs tagged for environment {names.env}, not one."
+        yield f"{len(seen.vpcs)} VPCs are tagged for environment {names.env}; there must be exactly one."
     zones = {subnet["AvailabilityZone"] for subnet in seen.subnets}
     if len(zones) < 2:
-        yield f"The subnets lie in {len(zones)} availability zone(s); GPU capacity runs out by zone, so it takes two."
+        yield f"The subnets are in {len(zones)} availability zone(s); at least two are needed, because GPU capacity runs out by zone."
     for subnet in seen.subnets:
         if not subnet["MapPublicIpOnLaunch"]:
-            yield f"Subnet {subnet['SubnetId']} gives no public address: an instance in it could not reach AWS."
+            yield f"Subnet {subnet['SubnetId']} assigns no public address, so an instance in it could not reach AWS."
         if _route_table_of(subnet, seen) is None:
             yield f"Subnet {subnet['SubnetId']} is not associated with the environment's route table."
     for table in seen.route_tables:
@@ -77,7 +77,7 @@ def _network(seen: Survey, names: Names) -> Iterator[str]:
         if not any(r.get("GatewayId", "").startswith("igw-") and r.get("State") == "active" for r in default):
             yield f"Route table {table['RouteTableId']} has no working route to the internet gateway."
         if not any(table["RouteTableId"] in endpoint["RouteTableIds"] for endpoint in seen.endpoints):
-            yield f"Route table {table['RouteTableId']} does not lead S3 traffic to the gateway endpoint."
+            yield f"Route table {table['RouteTableId']} does not route S3 traffic to the gateway endpoint."
     for endpoint in seen.endpoints:
         if endpoint["ServiceName"] != names.s3_service:
             yield f"Endpoint {endpoint['VpcEndpointId']} serves {endpoint['ServiceName']}, not {names.s3_service}."
@@ -93,13 +93,13 @@ def _route_table_of(subnet: Raw, seen: Survey) -> Raw | None:
 def _security_group(seen: Survey, names: Names) -> Iterator[str]:
     groups = [g for g in seen.security_groups if g["GroupName"] == names.instance]
     if len(groups) != 1:
-        yield f"There are {len(groups)} security groups {names.instance}, not one."
+        yield f"There are {len(groups)} security groups named {names.instance}; there must be exactly one."
     for group in groups:
         identity = group["GroupId"]
         among_themselves = ("tcp", 0, 65535, (identity,))
         inbound, outbound = _rules(group["IpPermissions"]), _rules(group["IpPermissionsEgress"])
         if inbound - {among_themselves}:
-            yield f"Security group {identity} has inbound rules from elsewhere; instances accept none but each other's."
+            yield f"Security group {identity} has inbound rules from elsewhere; instances must accept traffic from each other only."
         if among_themselves not in inbound or among_themselves not in outbound:
             yield f"Security group {identity} does not let the instances of a run reach each other (TCP within the group)."
         if outbound - {among_themselves} != {HTTPS}:
@@ -153,24 +153,24 @@ def _role(role: Raw | None, name: str, service: str, policy: dict[str, Any]) -> 
         yield f"The role {name} has managed policies attached: {', '.join(role['AttachedPolicies'])}."
     inline = role["InlinePolicies"]
     if len(inline) != 1 or differences(next(iter(inline.values())), policy):
-        yield f"The inline policies of the role {name} ({', '.join(inline) or 'none'}) are not the one it needs."
+        yield f"The role {name} has the inline policies {', '.join(inline) or 'none'}, which are not what it needs."
 
 
 def _guard(seen: Survey, names: Names, policy: dict[str, Any]) -> Iterator[str]:
     yield from _role(seen.guard_role, names.guard_role, "scheduler.amazonaws.com", policy)
     for statement in (seen.guard_role or {}).get("AssumeRolePolicyDocument", {}).get("Statement", []):
         if "aws:SourceAccount" not in statement.get("Condition", {}).get("StringEquals", {}):
-            yield f"The role {names.guard_role} may be used by schedules of other accounts: its trust names no aws:SourceAccount."
+            yield f"Schedules of other accounts may use the role {names.guard_role}: its trust policy has no aws:SourceAccount."
     if seen.guard_group is None:
-        yield f"The schedule group {names.guard_group} of the outside guard does not exist."
+        yield f"The schedule group {names.guard_group} of the termination schedules does not exist."
     if seen.guard_queue is None:
-        yield f"The dead-letter queue {names.guard_queue} of the outside guard does not exist."
+        yield f"The dead-letter queue {names.guard_queue} of the termination schedules does not exist."
         return
     if seen.guard_queue["SqsManagedSseEnabled"] != "true":
         yield f"The queue {names.guard_queue} is not encrypted."
     statements = (seen.guard_queue["Policy"] or {}).get("Statement", [])
     if not any(s["Effect"] == "Deny" and "aws:SecureTransport" in str(s.get("Condition")) for s in statements):
-        yield f"The queue {names.guard_queue} takes requests without TLS."
+        yield f"The queue {names.guard_queue} accepts requests without TLS."
 
 
 def _people(seen: Survey, wanted: dict[str, dict[str, Any]], env: str) -> Iterator[str]:
@@ -178,11 +178,11 @@ def _people(seen: Survey, wanted: dict[str, dict[str, Any]], env: str) -> Iterat
     for name, document in wanted.items():
         found = seen.people.get(name)
         if found is None:
-            yield f"The policy {name} does not exist: nobody can be given it. Make it: {again}"
+            yield f"The policy {name} does not exist, so nobody can be granted it. Create it: {again}"
         elif said := differences(found.document, document):
             yield (
-                f"The policy {name} allows something else than it should: {', '.join(said)}. What it should allow is kept "
-                f"in roles/training_access/vars/main.yml. Set it right: {again}"
+                f"The policy {name} differs from what it should allow: {', '.join(said)}. The intended policy is in "
+                f"roles/training_access/vars/main.yml. Restore it: {again}"
             )
 
 
@@ -206,7 +206,7 @@ def _parameters(seen: Survey, names: Names) -> Iterator[str]:
     for name in PARAMETERS:
         found = ",".join(sorted(seen.parameters.get(name, "").split(",")))
         if found != expected[name]:
-            yield f"The parameter {names.parameters}{name} says {found or 'nothing'}, but there is {expected[name] or 'nothing'}."
+            yield f"The parameter {names.parameters}{name} says {found or 'nothing'}, but it should say {expected[name] or 'nothing'}."
 
 
 def _tags(seen: Survey, names: Names) -> Iterator[str]:
@@ -234,4 +234,4 @@ def _tags(seen: Survey, names: Names) -> Iterator[str]:
     for resource, tags in tagged.items():
         wrong = [key for key, value in names.tags.items() if tags.get(key) != value]
         if wrong:
-            yield f"{resource} lacks the mandatory tags {', '.join(wrong)} or has other values."
+            yield f"{resource} lacks the mandatory tags {', '.join(wrong)} or has the wrong values."

@@ -1,4 +1,5 @@
-"""What the outside guard needs beside its role: the group that its schedules lie in, and the queue for those that failed.
+"""What termination schedules need besides their role: the group that its schedules lie in, and the queue for those that
+failed.
 
 No module of amazon.aws or community.aws makes schedule groups, and the one for queues cannot ask for SQS's own encryption.
 """
@@ -103,7 +104,7 @@ def ensure_absent(clients: Clients, group: str, queue: str, *, check_mode: bool)
 
 
 def _describe_group(scheduler: Any, name: str) -> Described | None:
-    with aws.explained(f"look at the schedule group {name}"):
+    with aws.explained(f"inspect the schedule group {name}"):
         try:
             found = scheduler.get_schedule_group(Name=name)
         except scheduler.exceptions.ClientError as error:
@@ -118,7 +119,7 @@ def _describe_group(scheduler: Any, name: str) -> Described | None:
 
 
 def _describe_queue(sqs: Any, name: str) -> Described | None:
-    with aws.explained(f"look at the queue {name}"):
+    with aws.explained(f"inspect the queue {name}"):
         try:
             url = sqs.get_queue_url(QueueName=name)["QueueUrl"]
             found = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"]).get("Attributes", {})
@@ -138,7 +139,7 @@ def _describe_queue(sqs: Any, name: str) -> Described | None:
 
 def _write_group(scheduler: Any, name: str, before: Described | None, after: Described) -> None:
     tags = [{"Key": key, "Value": value} for key, value in after["tags"].items()]
-    with aws.explained(f"make the schedule group {name}"):
+    with aws.explained(f"create the schedule group {name}"):
         if before is not None:
             scheduler.tag_resource(ResourceArn=scheduler.get_schedule_group(Name=name)["Arn"], Tags=tags)
             return
@@ -158,14 +159,15 @@ def _write_queue(sqs: Any, name: str, before: Described | None, after: Described
         for key in differing
         if key not in {"arn", "tags"}
     }
-    with aws.explained(f"make the queue {name}"):
+    with aws.explained(f"create the queue {name}"):
         if before is None:
             try:
                 sqs.create_queue(QueueName=name, Attributes=attributes, tags=after["tags"])
             except sqs.exceptions.ClientError as error:
                 if "QueueDeletedRecently" in aws.error_code(error):
                     raise TrainingError(
-                        f"The queue {name} was deleted within the last minute, and AWS keeps its name that long.",
+                        f"The queue {name} was deleted within the last minute, and AWS reserves its name for that "
+                        "long.",
                         hint="Try again in a minute.",
                     ) from error
                 raise

@@ -48,7 +48,7 @@ def look(wish: Wish) -> Found:
     names = wish.names
     ec2, s3 = aws.client("ec2", region=names.region), aws.client("s3", region=names.region)
     vpcs, subnets, tables, zones = [], [], [], []
-    with aws.explained(f"look for the network of environment {names.env}"):
+    with aws.explained(f"find the network of environment {names.env}"):
         vpcs = ec2.describe_vpcs(Filters=[{"Name": "tag:Name", "Values": [names.vpc]}])["Vpcs"]
         if vpcs:
             inside = [{"Name": "vpc-id", "Values": [vpc["VpcId"] for vpc in vpcs]}]
@@ -75,7 +75,7 @@ def look(wish: Wish) -> Found:
 
 
 def _role(iam: Any, name: str) -> Raw | None:
-    with aws.explained(f"look for the role {name}"):
+    with aws.explained(f"find the role {name}"):
         try:
             role: Raw = iam.get_role(RoleName=name)["Role"]
         except iam.exceptions.NoSuchEntityException:
@@ -91,8 +91,9 @@ def check(found: Found, wish: Wish) -> None:
         raise ConfigurationError(
             "\n".join([*told, "Nothing was changed."]),
             hint=(
-                "Set these values back. To have them changed all the same, take the environment down with the old ones and make it "
-                f"anew; the bucket and its data stay: {commands.playbook(env, 'teardown_infrastructure')}"
+                "Restore these values. To change them nevertheless, tear the environment down with the old values "
+                "and provision it again; the bucket and its data stay: "
+                f"{commands.playbook(env, 'teardown_infrastructure')}"
             ),
         )
 
@@ -102,22 +103,22 @@ def _environment(found: Found, wish: Wish) -> Iterator[str]:
     made_in = _region_of_guard(found.guard_role)
     if made_in and made_in != names.region:
         yield (
-            f"training_region is {names.region}, but environment {names.env} of this account was made in {made_in} (its role "
-            f"{names.guard_role} says so), and a second one would take its roles from it."
+            f"training_region is {names.region}, but environment {names.env} of this account was provisioned in "
+            f"{made_in} (tags of its role {names.guard_role}), and a second one would take over its roles."
         )
     for vpc in found.vpcs:
         project = _tag(vpc, "Project")
         if project and project != names.tags["Project"]:
             yield (
-                f"training_project is {names.tags['Project']}, but environment {names.env} was made as {project} ({vpc['VpcId']}): "
-                "runs, policies and costs go by that tag."
+                f"training_project is {names.tags['Project']}, but environment {names.env} was provisioned as "
+                f"{project} ({vpc['VpcId']}): runs, policies and costs depend on that tag."
             )
     if found.bucket and found.bucket != names.bucket:
         yield f"The bucket would be {names.bucket}, but environment {names.env} has its data in {found.bucket}."
     if found.bucket_region and found.bucket_region != names.region:
         yield (
             f"The bucket {names.bucket} is in {found.bucket_region}, but training_region is {names.region}: instances read it "
-            "through an endpoint of their own region."
+            "through an endpoint in their own region."
         )
 
 
@@ -126,19 +127,19 @@ def _network(found: Found, wish: Wish) -> Iterator[str]:
         if vpc["CidrBlock"] != wish.cidr:
             yield (
                 f"training_network_cidr is {wish.cidr}, but the VPC {vpc['VpcId']} of environment {wish.names.env} has "
-                f"{vpc['CidrBlock']}: AWS does not change the range of a VPC."
+                f"{vpc['CidrBlock']}: AWS cannot change the range of a VPC."
             )
     for subnet in found.subnets:
         block, zone = subnet["CidrBlock"], subnet["AvailabilityZone"]
         if block not in wish.ranges:
             yield (
-                f"training_network_subnet_cidrs lacks {block} of the subnet {subnet['SubnetId']}: provisioning adds subnets, and "
-                "takes none away."
+                f"training_network_subnet_cidrs lacks {block} of the subnet {subnet['SubnetId']}: provisioning adds "
+                "subnets but removes none."
             )
         elif wish.zones and wish.zones[wish.ranges.index(block)] != zone:
             yield (
                 f"training_network_zones has {wish.zones[wish.ranges.index(block)]} for {block}, but the subnet "
-                f"{subnet['SubnetId']} lies in {zone}: AWS moves no subnet."
+                f"{subnet['SubnetId']} lies in {zone}: AWS cannot move a subnet."
             )
 
 
@@ -155,8 +156,8 @@ def zones(found: Found, wish: Wish) -> list[str]:
     if len(chosen) < len(wish.ranges) or "" in chosen:
         known = wish.zones or found.zones
         raise ConfigurationError(
-            f"training_network_subnet_cidrs has {len(wish.ranges)} ranges and there are {len(known)} zones ({', '.join(known)}): "
-            "it takes a zone for each."
+            f"training_network_subnet_cidrs has {len(wish.ranges)} ranges, but there are only {len(known)} zones "
+            f"({', '.join(known)}): each range needs its own zone."
         )
     return chosen[: len(wish.ranges)]
 

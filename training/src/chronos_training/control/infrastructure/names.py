@@ -19,7 +19,7 @@ PARAMETERS = (
     "guard_queue_arn",
 )
 
-# The policies for people (roles/training_access/vars/main), and the playbooks that each of them is enough for. What a
+# The user policies (roles/training_access/vars/main), and the playbooks that each of them is enough for. What a
 # playbook needs of AWS is the statements of one of the policies that name it.
 TASKS = {
     "operator": (
@@ -53,7 +53,7 @@ class Names:
 
     @property
     def people(self) -> tuple[str, ...]:
-        """Names of the managed policies for people, one for each of TASKS."""
+        """Names of the managed user policies, one for each of TASKS."""
         return tuple(f"chronos-training-{self.env}-{task}" for task in TASKS)
 
     @property

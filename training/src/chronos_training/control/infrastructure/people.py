@@ -1,4 +1,4 @@
-"""The customer managed policies for people, as they are; the role training_access makes them."""
+"""The customer managed user policies, as they are; the role training_access makes them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def describe(iam: Any, sts: Any, names: Iterable[str]) -> dict[str, Policy]:
 
     Each by its ARN: the list of all is behind by some seconds when a policy was just made, and long in a large account.
     """
-    with aws.explained("read the policies for people"):
+    with aws.explained("read the user policies"):
         account = sts.get_caller_identity()["Account"]
         found = {}
         for name in names:

@@ -25,9 +25,9 @@ def lifetimes(env: str) -> str:
     """Return how long each kind of resource lives, for a person."""
     remove, prove = playbook(env, "teardown_infrastructure"), playbook(env, "verify_cleanup")
     return (
-        f"long-lived  the table above: until {remove}; the bucket and its data until you name it there\n"
-        f"ephemeral   a run's instance, volume, network interface and schedule: end with it, proved by {prove}\n"
-        "manual      the account, its quota of G and VT instances, and who has the policies for people: yours to keep"
+        f"long-lived  the table above: until {remove}; the bucket and its data until you name the bucket there\n"
+        f"ephemeral   a run's instance, volume, network interface and schedule: end with it, verified by {prove}\n"
+        "manual      the account, its quota of G and VT instances, and who has the user policies: up to you"
     )
 
 
@@ -39,7 +39,7 @@ def rows(seen: Survey, names: Names, subnet_count: int) -> list[Row]:
         Row("VPC", names.vpc, _ids([v["VpcId"] for v in seen.vpcs])),
         Row("internet gateway", names.vpc, _ids([g["InternetGatewayId"] for g in seen.gateways])),
         *subnets,
-        *[Row("subnet", "in a zone of its own", "") for _ in range(missing)],
+        *[Row("subnet", "in its own zone", "") for _ in range(missing)],
         Row("route table", names.vpc, _ids([t["RouteTableId"] for t in seen.route_tables])),
         Row("S3 gateway endpoint", names.s3_service, _ids([e["VpcEndpointId"] for e in seen.endpoints])),
         Row("security group", names.instance, _ids([g["GroupId"] for g in seen.security_groups])),
@@ -49,7 +49,7 @@ def rows(seen: Survey, names: Names, subnet_count: int) -> list[Row]:
         Row("guard role", names.guard_role, names.guard_role if seen.guard_role is not None else ""),
         Row("guard schedule group", names.guard_group, names.guard_group if seen.guard_group is not None else ""),
         Row("guard dead-letter queue", names.guard_queue, names.guard_queue if seen.guard_queue is not None else ""),
-        *[Row("policy for people", name, name if name in seen.people else "") for name in names.people],
+        *[Row("user policy", name, name if name in seen.people else "") for name in names.people],
         Row("SSM parameters", f"{names.parameters}*", f"{len(seen.parameters)} values" if seen.parameters else ""),
     ]
 

@@ -8,6 +8,6 @@ except ModuleNotFoundError as error:
     if not (error.name or "").startswith("autogluon"):
         raise
     raise ConfigurationError(
-        "model.family is autogluon, and AutoGluon is not installed in this environment.",
+        "model.family is autogluon, but AutoGluon is not installed in this environment.",
         hint="Install the extra `autogluon` of this package; for instances, publish the runtime with training_runtime_kind=autogluon.",
     ) from None

@@ -26,7 +26,7 @@ def hyperparameters(config: TrainingConfig, base_family: str | None, device: str
         dropped = [name for name in models if name in PRETRAINED_MODELS]
         models = {name: settings for name, settings in models.items() if name not in PRETRAINED_MODELS}
         if dropped:
-            notes.append(f"{', '.join(dropped)} of {how.presets} left out: their weights would come from a hub.")
+            notes.append(f"{', '.join(dropped)} of {how.presets} left out: their weights would have to be downloaded.")
     if base_family is not None:
         models |= chronos(config, base_family, device)
     return models, notes

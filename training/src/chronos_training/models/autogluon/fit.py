@@ -30,7 +30,7 @@ def seconds_for_fit(config: TrainingConfig, passed: float) -> float:
     left = min(config.autogluon.time_limit_minutes * 60, (1 - KEPT_BACK) * whole - passed)
     if left <= 0:
         raise TrainingError(
-            "There is no time left for AutoGluon: a fifth of the run is for what comes after it.",
+            "No time is left for AutoGluon: a fifth of the run is reserved for what follows it.",
             hint="Raise run.max_runtime_hours.",
         )
     return left
@@ -71,15 +71,17 @@ def fit(
                 **more,
             )
     except Interrupted:
-        log.info("stopped; what was fitted is kept")
+        log.info("stopped; the models fitted so far are kept")
     except (ValueError, TypeError, AssertionError) as error:
-        raise TrainingError(f"AutoGluon refused the training: {error}", hint="See the section autogluon.") from error
+        raise TrainingError(
+            f"AutoGluon rejected the training settings: {error}", hint="See the section autogluon."
+        ) from error
     fitted = predictor.model_names() if predictor.is_fit else []
     if not fitted:
         if stop.requested:
             raise Stopped
         raise TrainingError(
-            f"AutoGluon fitted none of its models within {seconds / 60:.1f} minutes; training.log says why.",
+            f"AutoGluon fitted no model within {seconds / 60:.1f} minutes; training.log says why.",
             hint="Raise autogluon.time_limit_minutes, or name other models.",
         )
     _store(predictor)

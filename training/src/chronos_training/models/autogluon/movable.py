@@ -64,7 +64,7 @@ def inner(predictor: TimeSeriesPredictor, name: str) -> Any:
 
 
 def strip_path(folder: Path) -> None:
-    """Replace the absolute path of `folder` in its pickles by a dot. Loading sets every path anew."""
+    """Replace the absolute path of `folder` in its pickles by a dot. Loading sets every path again."""
     path = str(folder.resolve())
     for file in folder.rglob("*.pkl"):
         content = file.read_bytes()

@@ -86,9 +86,7 @@ def base_family(spec: RunSpec, base: Path | None) -> str | None:
     if spec.config.model.initialization == "random":
         return None
     if base is None:
-        raise ConfigurationError(
-            "model.initialization is pretrained, but no folder with weights was given (--base-model)."
-        )
+        raise ConfigurationError("model.initialization is pretrained, but --base-model gives no folder with weights.")
     return str(spec.base_model["family"])
 
 
@@ -102,7 +100,7 @@ def load_predictor(folder: Path, config: TrainingConfig) -> TimeSeriesPredictor:
         ("dataset.known_covariates", list(predictor.known_covariates_names), list(config.dataset.known_covariates)),
     ):
         if has != wanted:
-            raise ConfigurationError(f"{key} is {wanted}, and the predictor in {folder} was made for {has}.")
+            raise ConfigurationError(f"{key} is {wanted}, but the predictor in {folder} was built for {has}.")
     return predictor
 
 
@@ -112,4 +110,4 @@ def open_predictor(folder: Path) -> TimeSeriesPredictor:
         return TimeSeriesPredictor.load(str(folder))
     except Exception as error:  # whatever is in the pickles of a torn folder
         said = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise ConfigurationError(f"{folder} is not a predictor of AutoGluon that can be loaded: {said}") from error
+        raise ConfigurationError(f"{folder} is not an AutoGluon predictor that can be loaded: {said}") from error

@@ -21,4 +21,4 @@ def family(name: str) -> Family:
         from chronos_training.models.families.t5 import T5
 
         return T5()
-    raise ValueError(f"{name} is no family that is trained here")
+    raise ValueError(f"{name} is not a model family that can be trained")

@@ -77,13 +77,13 @@ def must_agree(folder: Path, **pairs: tuple[Any, Any]) -> None:
     for key, (configured, has) in pairs.items():
         if configured != has:
             name = f"model.{key}"
-            raise ConfigurationError(f"{name} is {configured}, and the model in {folder} has {has}.")
+            raise ConfigurationError(f"{name} is {configured}, but the model in {folder} has {has}.")
 
 
 def at_most(folder: Path, key: str, configured: int, most: int) -> None:
     """Raise ConfigurationError when a length is more than the model was made for."""
     if configured > most:
-        raise ConfigurationError(f"{key} is {configured}, and the model in {folder} was made for at most {most}.")
+        raise ConfigurationError(f"{key} is {configured}, but the model in {folder} was built for at most {most}.")
 
 
 def core(model: Any) -> Any:

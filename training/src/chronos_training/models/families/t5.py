@@ -58,10 +58,14 @@ class T5:
         """Return the model in a folder."""
         model = loaded(lambda: T5ForConditionalGeneration.from_pretrained(folder), folder, "Chronos")
         if not isinstance(getattr(model.config, "chronos_config", None), dict):
-            raise ConfigurationError(f"{folder} holds a T5 model that is not of Chronos: it has no chronos_config.")
+            raise ConfigurationError(
+                f"{folder} holds a T5 model that is not a Chronos model: it has no chronos_config."
+            )
         own = ChronosConfig(**model.config.chronos_config)
         if own.tokenizer_kwargs.keys() != {"low_limit", "high_limit"} or own.model_type != "seq2seq":
-            raise ConfigurationError(f"{folder} has a tokenizer that is not upstream's for T5: {own.tokenizer_kwargs}.")
+            raise ConfigurationError(
+                f"{folder} has a tokenizer other than the one upstream uses for T5: {own.tokenizer_kwargs}."
+            )
         low, high = own.tokenizer_kwargs["low_limit"], own.tokenizer_kwargs["high_limit"]
         must_agree(
             folder,
@@ -105,7 +109,7 @@ class T5:
             draw = _together
         model.eval()
         out = []
-        # Drawing must not move the generators that the training goes on with.
+        # Drawing must not move the generators that the training continues with.
         with torch.random.fork_rng(), torch.inference_mode():
             torch.manual_seed(config.training.seed)
             for part in batches(histories, config.evaluation.batch_size):
