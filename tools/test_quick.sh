@@ -4,6 +4,7 @@ set -u
 cd "${0%/*}/.." || exit
 PATH="$PWD/.venv/bin:$PATH"
 export PATH
+unset MAKEFLAGS MFLAGS MAKELEVEL # as tools/run_tests.sh
 said=$(mktemp)
 trap 'rm -f "$said"' EXIT
 sh tools/lint.sh >"$said" 2>&1 &

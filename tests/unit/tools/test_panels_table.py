@@ -13,7 +13,7 @@ from tests.bench.panels import Played, believed_wrongly, mean, page, summary
 def played(panel: str, seed: int, ratio: float, result: str = "better", **more: Any) -> Played:
     about: dict[str, Any] = {
         "panel": panel, "seed": seed, "minutes": 5.0, "sources": "x", "day": f"2026-12-0{seed + 1}", "series": 51,
-        "seconds": 60.0, "steps": 1200, "before": 0.6, "coverage": 0.8,
+        "seconds": 60.0, "steps": 1200, "before": 0.6, "coverage": 0.8, "combined": 0.7,
         "relative": {"seasonal_naive": ratio, "auto_ets": ratio, "auto_theta": ratio + 0.1},
         "results": {"seasonal_naive": result, "auto_ets": result, "auto_theta": "worse"},
     }  # fmt: skip
@@ -29,6 +29,13 @@ def test_better_is_wrong_where_the_mean_over_seeds_is_not() -> None:
     lucky = [played("birthdays", 0, 0.9), played("birthdays", 1, 1.5, "worse"), played("birthdays", 2, 1.1, "worse")]
     assert believed_wrongly(lucky) == ["auto_ets", "seasonal_naive"]
     assert believed_wrongly([played("birthdays", seed, 0.9) for seed in range(3)]) == []
+
+
+def test_the_combination_is_told_beside_the_model() -> None:
+    told = summary(
+        {"birthdays": [played("birthdays", 0, 0.8, combined=0.6), played("birthdays", 1, 0.8, combined=None)]}
+    )
+    assert any(line.startswith("- 0.600 of seasonal naive by the combination") for line in told)
 
 
 def test_goals_go_by_the_geometric_mean_over_panels_and_the_better_rival() -> None:
