@@ -86,8 +86,8 @@ def test_runs_that_are_the_same_say_so(s3: Any) -> None:
 @pytest.mark.parametrize(
     ("wanted", "says"),
     [
-        ([FIRST], "Two to 4 different runs"),
-        ([FIRST, FIRST], "Two to 4 different runs"),
+        ([FIRST], "Compare two to 4 different runs"),
+        ([FIRST, FIRST], "Compare two to 4 different runs"),
         ([FIRST, "last"], "'last' is not a run id"),
         ([FIRST, THIRD], f"There is no run {THIRD} in dev"),
     ],

@@ -69,7 +69,7 @@ def test_what_decides_no_weight_may_differ(run: Any) -> None:
         ({"evaluation": {"windows": 2}}, "held_out_length"),
         ({"run": {"processes": 2}}, "run.instances x run.processes"),
         ({"run": {"instances": 2}}, "run.instances x run.processes"),
-        ({"data": "e" * 64}, "dataset"),
+        ({"data": "e" * 64}, r"dataset \(published again since\)"),
         ({"base": "f" * 64}, "base model"),
     ],
 )

@@ -83,7 +83,7 @@ def test_the_lock_of_a_dead_run_is_released_and_its_late_instance_ended(world: W
 
 def test_a_run_that_ended_but_never_let_go(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     instance = working(world, status=COMPLETED)
-    with pytest.raises(TrainingError, match=r"has ended as completed but still holds local.*about to release its lock"):
+    with pytest.raises(TrainingError, match=r"has ended as completed but still holds the lock of local.*about to release its lock"):
         world.lock()
     age_the_state(monkeypatch, 400)
     assert world.lock()["status"] == COMPLETED

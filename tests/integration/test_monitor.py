@@ -111,7 +111,7 @@ def test_a_network_that_is_lost_is_said_once_and_survived(world: World) -> None:
         world.store.remove(final)
         eyes.join(timeout=60)
     assert ended and ended[0]["status"] == COMPLETED
-    blind = [line for line in world.lines if "cannot see" in line]
+    blind = [line for line in world.lines if "cannot read the run's state" in line]
     assert len(blind) == 1 and "says nothing about the run" in blind[0]
 
 

@@ -170,7 +170,7 @@ def test_a_refusal_keeps_the_old_table_and_says_so(
     assert main(["--region", "eu-west-1"], table) == 1
     error = capsys.readouterr().err
     assert "Could not ask the AWS Price List for AmazonEC2" in error and "pricing:GetProducts" in error
-    assert "The price table is unchanged: us-east-1, 2025-11-01." in error
+    assert "The price table is kept as it was: us-east-1, 2025-11-01." in error
     assert kept(table)
 
 

@@ -129,7 +129,7 @@ def test_what_would_be_another_run_is_refused(account: Any, first: Plan, tmp_pat
     assert "training_launch_config_file cannot be set with it" in refused(first.run_id, config_file="mine.yaml")
     assert "training_launch_resume_run cannot be set with it" in refused(first.run_id, resume_run=first.run_id)
     assert "is not a run id" in refused("yesterday")
-    assert "There is no run 20200101-000000 in local to repeat" in refused("20200101-000000")
+    assert "There is no run 20200101-000000 in local to rerun" in refused("20200101-000000")
     resumed = {**first.run_spec, "resume": {"run_id": "20251231-000000"}}
     put(account, "local/runs/2026/01/01-000000/run_spec.json", resumed)
     assert "it resumed run 20251231-000000" in refused("20260101-000000")

@@ -52,7 +52,7 @@ def test_one_call_starts_all_and_the_state_names_them_with_the_leader_first(worl
         (RUN, 1, (by_index[1],)),
     }
     assert (
-        f"instances {by_index[0]}, {by_index[1]} started, {by_index[0]} leads: g4dn.2xlarge in us-east-1a"
+        f"instances {by_index[0]}, {by_index[1]} started, {by_index[0]} is the head node: g4dn.2xlarge in us-east-1a"
         in world.lines
     )
     assert verify(SCOPE, 0, world.lines.append).clean
@@ -105,7 +105,7 @@ def test_without_its_leader_a_run_is_taken_over_and_its_members_end(world: Launc
         world.launch(**TWO, run_id="20260102-030406")
     assert [f.resource.kind for f in verify(SCOPE, 0, world.lines.append).orphans if f.resource.kind == "lock"]
     found = released_by(world.store, world.ec2, PROJECT)
-    assert found is not None and "without which" in found[1]
+    assert found is not None and "can do nothing without it" in found[1]
     take_over(world.s3, BUCKET, world.store, world.ec2, PROJECT, *found, world.lines.append)
     assert states(world) == ["terminated"] * 2 and world.lock() is None and world.guards() == []
 

@@ -105,7 +105,7 @@ def test_the_whole_cycle(world):
 
     again = world.launch()
     assert (
-        again.exit == 0 and f"going: {first} (shutting-down, run {run_id}); this run starts alongside it" in again.said
+        again.exit == 0 and f"terminating: {first} (shutting-down, run {run_id}); this run starts alongside it" in again.said
     )
     second = again.result["instance_id"]
     assert world.boot() == ["claims"]
