@@ -38,7 +38,7 @@ def test_two_instances_train_one_model(operator, config):
     archived = ended(operator, state["run_id"], "completed")
     assert archived["rendezvous"].startswith("127.0.0.1:")
     # The member's own account of it, beside the head node's.
-    assert "meeting the head node at" in operator.log(state["run_id"], "member-1/pipeline")
+    assert "connecting to the head node at" in operator.log(state["run_id"], "member-1/pipeline")
     assert "bootstrap: run" in operator.log(state["run_id"], "member-1/bootstrap")
     assert "saved checkpoint" in operator.log(state["run_id"], "training")
     files = operator.run_files(state["run_id"])

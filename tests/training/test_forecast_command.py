@@ -129,7 +129,7 @@ def test_a_longer_horizon_is_asked_for_and_said_to_be_rolled_out(
     learnt = forecast(models[family], data, tmp_path / "a.csv")
     assert learnt.groupby("item_id").size().eq(HORIZON).all() and "rolled out" not in capsys.readouterr().out
     longer = forecast(models[family], data, tmp_path / "b.csv", "--prediction-length", "17")
-    assert "learnt 7 observations" in capsys.readouterr().out
+    assert "was trained for 7 observations" in capsys.readouterr().out
     assert longer.groupby("item_id").size().eq(17).all() and (np.diff(longer[QUANTILES]) >= 0).all()
     pd.testing.assert_frame_equal(
         longer.groupby("item_id").head(HORIZON).reset_index(drop=True), learnt, check_exact=family != "chronos_t5"
