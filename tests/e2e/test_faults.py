@@ -79,7 +79,7 @@ def test_a_killed_run_is_gone_on_from_by_another_instance(operator, config):
     assert "its training.learning_rate differed at launch" in refused.output and "Traceback" not in refused.output
     mine = config(training=short, evaluation={"baselines": ["naive"]})
     launched = operator.play("launch_training", training_launch_config_file=mine, training_launch_resume_run=first)
-    assert f"of run {first}" in launched.succeeded().output and "goes on from step " in launched.output
+    assert f"of run {first}" in launched.succeeded().output and "resumes from step " in launched.output
     second = operator.state()["run_id"]
     assert "completed" in operator.play("monitor_training", training_monitor_interval=1).succeeded().output
     about = operator.artifact(second, "model_metadata.json")

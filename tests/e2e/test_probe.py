@@ -13,7 +13,7 @@ def test_a_probe_tells_what_its_machine_is_and_leaves_nothing(operator):
     shown = operator.play("check_account", "probe_instance").succeeded().output
     assert "nothing that was seen would stop a launch" in shown
     before, after = shown.split("instance i-", 1)
-    assert "at worst: $0.00, at the limit with its guards" in before
+    assert "at worst: $0.00, if the last guard has to end it" in before
     run_id = re.search(r"run (\d{8}-\d{6}): completed", after)[1]
 
     found = operator.artifact(run_id, "probe.json")

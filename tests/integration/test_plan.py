@@ -114,7 +114,7 @@ def test_times_are_the_medians_of_earlier_runs_like_it(tmp_path, account):
         "boot": 30, "initialization": 10, "data_sync": 10, "training": 120, "results_sync": 10, "cleanup": 10,
     }  # fmt: skip
     assert made.expected.total == 190
-    assert lines_of(made, "time")[0] == "about 3 min 10 s, the median of the last 3 runs like it"
+    assert lines_of(made, "time")[0] == "about 3 min 10 s, the median of the last 3 similar runs"
     assert lines_of(made, "cost")[0] == "expected: $0.19"
 
 
@@ -141,7 +141,7 @@ def test_every_seed_is_a_training_more_in_time_and_cost(tmp_path, account):
     made = make(tmp_path, three, price_per_hour=3.6)
     assert made.expected is not None and made.expected.phases["training"] == 100 + 2 * 70
     told = lines_of(made, "time")
-    assert told[0] == "about 5 min 10 s, the last run like it"
+    assert told[0] == "about 5 min 10 s, the last similar run"
     assert told[1] == "with 3 trainings, one for each seed (evaluation.seeds)"
     assert lines_of(made, "cost")[0] == "expected: $0.31"
     short = make(tmp_path, three | {"run": {"max_runtime_hours": 0.06}})
@@ -166,7 +166,7 @@ def test_a_limit_that_runs_like_it_did_not_keep_is_warned_of(tmp_path, account):
 def test_what_can_hardly_be_meant_is_said_and_what_cannot_be_is_refused(tmp_path):
     odd = {"run": {"max_runtime_hours": 0.02}, "training": {"cpu_threads": 64}}
     said = " ".join(lines_of(make(tmp_path, odd, instance_types=("m5.large",)), "warning"))
-    assert "A limit of 1 min 12 s is short" in said and "64, and m5.large has 2 vCPUs" in said
+    assert "A limit of 1 min 12 s is short" in said and "64, but m5.large has only 2 vCPUs" in said
     billions = {
         "model": {"context_length": 140, "d_model": 4096, "d_ff": 16384, "num_layers": 24, "num_heads": 64, "d_kv": 64}
     }
@@ -180,7 +180,7 @@ def test_the_worst_case_reckons_with_the_dearest_type_and_the_guards(tmp_path):
     made = make(tmp_path, {"run": {"max_runtime_hours": 1}}, instance_types=("g4dn.xlarge", "g4dn.2xlarge"), **TABLE)
     dear = made.prices["g4dn.2xlarge"].total
     assert dear is not None and made.price.total == dear
-    assert lines_of(made, "cost")[1] == f"at worst: ${dear * 1.25:.2f}, at the limit with its guards"
+    assert lines_of(made, "cost")[1] == f"at worst: ${dear * 1.25:.2f}, if the last guard has to end it"
 
 
 def test_a_cap_becomes_the_deadline_that_the_instance_is_told(tmp_path):
@@ -191,7 +191,7 @@ def test_a_cap_becomes_the_deadline_that_the_instance_is_told(tmp_path):
     assert told["deadline_seconds"] == made.order()["deadline_seconds"] == made.deadline_seconds
     assert made.run_spec["training"]["run"]["max_runtime_hours"] == pytest.approx(made.deadline_seconds / 3600)
     assert made.run_spec["limits"] == {"deadline_seconds": made.deadline_seconds, "max_cost_usd": 2.0, "capped": True}
-    assert "what run.max_cost pays for" in " ".join(lines_of(made, "limit"))
+    assert "set by run.max_cost" in " ".join(lines_of(made, "limit"))
     # The limit is what follows from the cap, not a setting of the person's.
     assert not any("max_runtime_hours" in text for text in lines_of(made, "settings"))
 

@@ -47,7 +47,7 @@ def test_chronos_inside_comes_from_published_weights_of_any_family(account, tmp_
 
 def test_there_is_nothing_to_resume(account, tmp_path):
     put(account, "runtime/python-env/autogluon.json", pointer("autogluon"))
-    with pytest.raises(ConfigurationError, match="AutoGluon leaves no checkpoints to go on from"):
+    with pytest.raises(ConfigurationError, match="AutoGluon leaves no checkpoints to resume from"):
         plan(tmp_path, resume_run="20260101-000000", forecast={"prediction_length": 7})
 
 

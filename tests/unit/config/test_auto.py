@@ -1,4 +1,4 @@
-"""Settings that follow the data: open in what people write, decided once, with a reason for each."""
+"""Automatic settings: open in the file that a user writes, decided once, with a reason for each."""
 
 from __future__ import annotations
 

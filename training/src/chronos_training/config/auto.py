@@ -1,9 +1,9 @@
-"""Settings that follow the data: what `auto` stands for, decided once, where the dataset's manifest is known.
+"""Automatic settings: what `auto` stands for, decided once, as soon as the dataset's manifest is known.
 
-A configuration file that leaves a key of KEYS out, or says `auto`, leaves it open: `open_keys` notes that in
+A configuration file that leaves out a key of KEYS, or says `auto`, leaves it open: `open_keys` records it in
 `TrainingConfig.automatic` with an empty reason. `resolve` fills the open keys from frequency, season, lengths, number of
-series, device and time budget, each with the reason for it. The same configuration and manifest always give the same
-values; the run spec holds them, so that an instance trains exactly what the plan said.
+series, device and time budget, and gives a reason for each. The same configuration and manifest always give the same
+values; the run spec stores them, so that an instance trains exactly what the plan showed.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from chronos_training.core.errors import ConfigurationError
 AUTO = "auto"
 _HISTORY = ("model.context_length", "model.min_context", "model.patch_size")
 _WIDTH = ("model.d_model", "model.d_kv", "model.d_ff", "model.num_layers", "model.num_heads")
-# How long to learn and what decides that belong together: where a file gives the steps, the others keep their defaults.
+# How long to train, and what decides it, belong together: where a file gives the steps, the others keep their defaults.
 _LEARNING = (
     "training.steps", "training.warmup_steps", "training.validation_windows", "training.early_stopping_patience",
     "training.checkpoint_every_steps", "training.refit", "training.cpu_threads", "training.mixup_share",
@@ -36,15 +36,18 @@ STEPS = 1200
 USUAL_WARMUP = 60  # the built-in default, where a file gives more steps than this
 VALIDATIONS = 12  # checkpoints in the search for the number of steps
 PATIENCE = 6
-# Passes over the distinct windows at most, and the fewest steps. More is learning them by heart: of 32 quarterly series of
-# 36 observations, 1,200 steps (57 passes) gave 1.05 of seasonal naive with an 80 % interval that covered 29 %.
+# At most so many passes over the distinct windows, and at least so many steps. More passes memorize them: on 32 quarterly
+# series of 36 observations, 1,200 steps (57 passes) gave 1.05 of seasonal naive, with an 80 % interval that covered 29 %.
 PASSES, FEWEST_STEPS = 25, 200
 MIXED = 0.3
 
 
 @dataclass(frozen=True)
 class Facts:
-    """What a manifest tells: the cycles that its data or the calendar have, ascending, in observations; series, and observations of the shortest, the usual and the longest that counts."""
+    """What a manifest says: cycles, the number of series, and their lengths; the lengths are of the series that count.
+
+    Cycles are those of the data or of the calendar, ascending, in observations.
+    """
 
     cycles: tuple[int, ...]
     items: int
@@ -54,7 +57,7 @@ class Facts:
 
     @classmethod
     def of(cls, config: TrainingConfig, manifest: dict[str, Any]) -> Facts:
-        """Return the facts of a dataset; with short_series: drop, the short ones do not count."""
+        """Return the facts of a dataset; with short_series: drop, short series do not count."""
         items, longest = max(int(manifest.get("items", 1)), 1), int(manifest.get("longest_series", 0))
         usual = min(int(manifest.get("rows", 0)) // items or longest, longest)
         dropping = config.dataset.short_series == "drop"
@@ -67,7 +70,7 @@ class Facts:
 def open_keys(given: dict[str, Any]) -> dict[str, str]:
     """Take every `auto` out of the sections of a merged file, and return the keys that are left open, without reasons.
 
-    What depends on an open key and is not given either is open, too; a file that gives the steps says how to learn.
+    A key that depends on an open key and is not given is open, too; a file that gives the steps decides how to train.
     """
     asked = set()
     for key in KEYS:
@@ -103,10 +106,10 @@ def open_keys(given: dict[str, Any]) -> dict[str, str]:
 
 
 def stand_ins(given: dict[str, Any], opened: dict[str, str]) -> dict[str, Any]:
-    """Return a merged file with values for open keys that fit the given ones, so that the rest of it can be judged."""
+    """Return a merged file with values for open keys that fit the given ones, so that the rest can be validated."""
     parts = {name: given.get(name, {}) for name in ("model", "training")}
     if not all(isinstance(part, dict) for part in parts.values()):
-        return given  # refused as it is
+        return given  # validation will refuse it
     model, training = dict(parts["model"]), dict(parts["training"])
     patch, context = model.get("patch_size"), model.get("context_length")
     if "model.context_length" in opened and isinstance(patch, int) and 0 < patch <= 512:
@@ -132,9 +135,9 @@ def is_resolved(config: TrainingConfig) -> bool:
 
 
 def automatic_line(config: TrainingConfig, key: str, reason: str) -> str:
-    """Return `training.steps auto -> 600: why`; without an arrow while it is open."""
+    """Return `training.steps auto -> 600: why`, without an arrow while the key is open."""
     if not reason:
-        return f"{key} auto: by the data"
+        return f"{key} auto: chosen from the data"
     section, name = key.split(".")
     value = getattr(getattr(config, section), name)
     return f"{key} auto -> {'none' if value is None else str(value).lower() if isinstance(value, bool) else value}: {reason}"
@@ -143,16 +146,17 @@ def automatic_line(config: TrainingConfig, key: str, reason: str) -> str:
 def resolve(
     config: TrainingConfig, manifest: dict[str, Any], device: str, longest_context: int | None = None
 ) -> TrainingConfig:
-    """Return `config` with a value and a reason for each key that it leaves open, by the dataset of `manifest`.
+    """Return `config` with a value and a reason for each open key, chosen for the dataset of `manifest`.
 
-    `longest_context` is the most that pretrained weights were made for, in observations. ConfigurationError when the values that are given leave none that fits.
+    `longest_context` is the longest context of pretrained weights, in observations. ConfigurationError when no value fits the
+    given ones.
     """
     if is_resolved(config):
         return config
     if config.model.family not in PATCHED:
         first = next(key for key, reason in config.automatic.items() if not reason)
         raise ConfigurationError(
-            f"{first}: auto is for the families {' and '.join(PATCHED)}, and model.family is {config.model.family}.",
+            f"{first}: auto is for the families {' and '.join(PATCHED)}, but model.family is {config.model.family}.",
             hint="Give a number, or leave the key out.",
         )
     choices = _Choices(config, Facts.of(config, manifest), device, longest_context)
@@ -161,13 +165,13 @@ def resolve(
     except ValidationError as error:
         lines = " ".join(line for _, line in lines_of(error))
         raise ConfigurationError(
-            f"The automatic settings do not fit what the configuration gives: {lines}",
-            hint="Leave out the keys that it names, so that they follow the data, too.",
+            f"The automatic settings do not fit those in the configuration: {lines}",
+            hint="Leave out the keys named above, so that they are chosen from the data, too.",
         ) from None
 
 
 class _Choices:
-    """The open keys of one configuration, filled one after the other: history, width, learning."""
+    """The open keys of one configuration, filled one after the other: history, width, training."""
 
     def __init__(self, config: TrainingConfig, facts: Facts, device: str, longest_context: int | None) -> None:
         self.config, self.facts, self.device = config, facts, device
@@ -202,15 +206,15 @@ class _Choices:
 
     @property
     def _cycle(self) -> int:
-        """The shortest season, which patches follow; 1 for none."""
+        """The shortest season, which patches follow; 1 without one."""
         return self.facts.cycles[0] if self.facts.cycles else 1
 
     def _patch(self) -> None:
         context = None if self._is_open("model.context_length") else self._get("model.context_length")
         patch = patch_of(self._cycle, self.horizon)
-        said = f"a season is {self._cycle} observations, and a patch that fits it learns best"
+        said = f"the season is {self._cycle} observations, and patches that fit it train best"
         if self._cycle == 1:
-            said = f"there is no season; short patches for a horizon of {self.horizon}"
+            said = f"no season: short patches for a horizon of {self.horizon}"
         if context is not None and context % patch:
             patch = max(size for size in range(1, patch + 1) if context % size == 0)
             said = f"it divides context_length {context}"
@@ -219,24 +223,22 @@ class _Choices:
     def _width(self) -> None:
         large = self.device == "cuda" and self.facts.items * self.facts.usual > 1_000_000
         sizes = (256, 32, 512, 4, 8) if large else (64, 16, 128, 2, 4)
-        said = (
-            "more than a million observations and a GPU" if large else "small, as few observations and a CPU can teach"
-        )
+        said = "more than a million observations and a GPU" if large else "small: it has to train on a CPU"
         if self.device == "cuda" and not large:
-            said = "small: fewer than a million observations teach no more"
+            said = "small: fewer than a million observations do not support more"
         for key, value in zip(_WIDTH, sizes, strict=True):
             self._set(key, value, said)
 
     def _validation(self) -> None:
-        """Windows before the held-out part; at most a fifth of what there is to learn from."""
+        """Windows before the held-out part: at most a fifth of the observations there."""
         room = self.facts.shortest - self.config.held_out_length
         most = room // 5 // self.horizon
         if most > 0:
             windows = min(most, max(self.config.evaluation.windows, 1), 4)
-            said = f"the number of steps is found on them; {windows} of {self.horizon} observations are at most a fifth of the {room:,} before the held-out part"
+            said = f"they decide the number of steps; {windows} × {self.horizon} observations are at most a fifth of the {room:,} before the held-out part"
             self._set("training.validation_windows", windows, said)
         else:
-            said = f"the {room:,} observations before the held-out part are too few to take a horizon of {self.horizon} from"
+            said = f"the {room:,} observations before the held-out part are too few to set a horizon of {self.horizon} aside"
             self._set("training.validation_windows", 0, said)
 
     def _context(self) -> None:
@@ -246,91 +248,93 @@ class _Choices:
         room = max(self.facts.usual - unseen - self.horizon, patch)
         wanted, said = max(10 * cycle, 4 * self.horizon) if cycle <= 12 else 2 * cycle, "ten seasons"
         if cycle == 1:
-            wanted, said = max(32, 4 * self.horizon), "no season: four horizons, or 32 observations"
+            wanted, said = max(32, 4 * self.horizon), "no season: four horizons, and at least 32 observations"
         elif cycle > 12:
             said = "two seasons"
         if long and room >= 3 * long:
-            wanted, said = long + cycle, f"the {long} observations of the longer cycle, and a season"
+            wanted, said = long + cycle, f"the longer cycle of {long} observations plus one season"
         if (limit := MOST_TOKENS * patch) < wanted:
-            wanted, said = limit, f"{MOST_TOKENS} patches, which a step can afford"
+            wanted, said = limit, f"{MOST_TOKENS} patches, so that steps stay fast"
         if (limit := room * 4 // 5) < wanted:
-            wanted, said = limit, f"four fifths of the {room:,} observations that a series has to learn from"
+            wanted, said = limit, f"four fifths of the {room:,} observations that a series has for training"
         if self.longest_context < wanted:
-            wanted, said = self.longest_context, "what the pretrained weights were made for"
+            wanted, said = self.longest_context, "the longest context of the pretrained weights"
         context = max(min(-(-wanted // patch), min(room, self.longest_context) // patch), 1) * patch
         self._set("model.context_length", context, said)
         context = self._get("model.context_length")
         least = self.facts.shortest - unseen - self.horizon
         if least >= 2 * context:
-            self._set("model.min_context", None, "the series are long: every window has a whole history")
+            self._set("model.min_context", None, "the series are long: every window has a full context")
             return
-        # Half a history is enough for a window: more origins, and series that have just begun are forecast, too.
+        # Half a context is enough for a window: this gives more origins, and new series can be forecast, too.
         shortest = max(min(context // 2, least // 2), 1)
-        self._set(
-            "model.min_context", shortest, "windows may begin with less: more origins of a series, and shorter series"
-        )
+        self._set("model.min_context", shortest, "shorter contexts allow more origins and shorter series")
 
     def _learning(self) -> None:
         config = self.config
         pretrained = config.model.initialization == "pretrained"
         steps, said = (
             STEPS,
-            "the most that tiny models used on the panels looked at; early stopping finds how many of them",
+            "tiny models needed no more on the panels used for tuning; early stopping finds how many",
         )
         windows = self._get("training.validation_windows")
         learnt = self.facts.usual - config.held_out_length
         shortest = self._get("model.min_context") or self._get("model.context_length")
         there = self.facts.items * max(learnt - self.horizon - shortest + 1, 1)
         if (most := max(PASSES * there // config.training.batch_size, FEWEST_STEPS)) < steps:
-            steps, said = most, f"about {PASSES} passes over {there:,} windows; more would learn them by heart"
+            steps, said = most, f"about {PASSES} passes over {there:,} windows; more would memorize them"
         budget, seeds = config.training.time_budget_minutes, config.evaluation.seeds
         each = step_seconds(config, self.values["model"], self.device) * (2 if windows else 1) * seeds
         if (most := max(int(budget * 60 / each), 20)) < steps:
-            steps, said = most, f"what {budget:g} minutes are estimated to hold on this device"
+            steps, said = most, f"the estimate of what fits into {budget:g} minutes on this device"
             said += f", for each of {seeds} seeds" if seeds > 1 else ""
         steps = steps // 10 * 10 if steps >= 100 else steps
         self._set("training.steps", steps, said)
         steps = self._get("training.steps")
         self._set("training.warmup_steps", steps // 20, "a twentieth of the steps")
         self._set(
-            "training.checkpoint_every_steps", max(math.ceil(steps / VALIDATIONS), 1), f"{VALIDATIONS} validations"
+            "training.checkpoint_every_steps",
+            max(math.ceil(steps / VALIDATIONS), 1),
+            f"{VALIDATIONS} checkpoints in all",
         )
         self._set(
             "training.early_stopping_patience",
             PATIENCE if windows else None,
-            f"{PATIENCE} validations without a better loss: one alone is mostly noise"
+            f"{PATIENCE} validations without a better loss: a single one is mostly noise"
             if windows
-            else "there is no validation",
+            else "no validation windows",
         )
         alone = config.run.ranks == 1
-        why = "what validated is learnt, too, once the number of steps is known"
-        self._set("training.refit", bool(windows) and alone, why if alone else "it is for one process")
+        why = "no validation windows"
+        if windows:
+            why = "the validation windows are trained on, too, once the number of steps is known"
+        self._set("training.refit", bool(windows) and alone, why if alone else "it supports one process only")
         columns = config.dataset
         mixes = len(columns.targets) == 1 and not columns.past_covariates and not columns.known_covariates
         self._set(
             "training.mixup_share",
             MIXED if mixes else 0.0,
-            "sums of real windows are further ones, which nobody can learn by heart"
+            "sums of real windows are new windows, which cannot be memorized"
             if mixes
-            else "windows of several columns are not mixed",
+            else "windows with several columns are not mixed",
         )
         tiny = self.device == "cpu" and self._get("model.d_model") <= 128
         self._set(
             "training.cpu_threads",
             1 if tiny else None,
-            "a model this small is slower on two" if tiny else "all there are",
+            "a model this small is slower on two cores" if tiny else "all cores",
         )
         if pretrained:
-            rate, said = (1e-4, "of a pretrained model, gently") if self._get("model.d_model") <= 256 else (
-                1e-5, "of a large pretrained model, very gently",
+            rate, said = (1e-4, "low, to keep what the pretrained model learned") if self._get("model.d_model") <= 256 else (
+                1e-5, "very low, to keep what the large pretrained model learned",
             )  # fmt: skip
         else:
-            rate, said = 3e-3, "what small models from random weights learn best with"
+            rate, said = 3e-3, "the best rate for small models from random weights"
         self._set("training.learning_rate", rate, said)
 
 
 def patch_of(cycle: int, horizon: int) -> int:
-    """Return the patch size for a season and a horizon: it divides the season, or is a multiple, and about 4 to 24 long."""
+    """Return the patch size for a season and a horizon: it divides the season or is a multiple of it, and is about 4 to 24 long."""
     if cycle == 1:
         return 2 if horizon <= 8 else 4
     if cycle <= 3:

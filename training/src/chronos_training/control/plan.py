@@ -46,7 +46,7 @@ from .settings import Settings, resolve_settings
 from .starting import zones_of
 
 Json = dict[str, Any]
-# What the instance is told of the environment; of `image` and `archive` one may be None.
+# What the run spec says about the environment; `image` or `archive` may be None.
 _ENVIRONMENT = ("sha256", "key", "size", "unpacked_size", "image", "archive", "python", "torch", "packages")
 _BASE_MODEL = ("name", "family", "digest", "prefix", "revision", "run_id", "files")
 
@@ -59,7 +59,7 @@ class Plan:
     settings: Settings
     request: LaunchRequest
     deadline_seconds: float
-    prices: dict[str, HourlyPrice]  # of each type that is tried
+    prices: dict[str, HourlyPrice]  # by instance type, for each type that is tried
     image: Image
     zones: dict[str, str]  # subnet id -> zone, in the order in which they are tried
     differences: list[Difference]  # from the built-in defaults
@@ -68,7 +68,7 @@ class Plan:
     run_spec: Json
     run_spec_body: str
     agent: Json
-    remarks: list[str]  # what the configuration says and can hardly mean
+    remarks: list[str]  # settings that are probably a mistake
 
     @property
     def run_spec_key(self) -> str:
@@ -77,12 +77,12 @@ class Plan:
 
     @property
     def price(self) -> HourlyPrice:
-        """Return the price that limit and worst case reckon with: of the dearest type that may be started."""
+        """Return the price that the limit and the worst case are computed from: the most expensive type that may be started."""
         return dearest(list(self.prices.values()))
 
     @property
     def capped(self) -> bool:
-        """Return whether run.max_cost gives the limit, and not run.max_runtime_hours."""
+        """Return whether run.max_cost sets the limit, and not run.max_runtime_hours."""
         return bool(self.run_spec["limits"]["capped"])
 
     @property
@@ -91,7 +91,7 @@ class Plan:
         return int(self.run_spec["training"]["run"]["instances"])
 
     def instance_run(self) -> Json:
-        """Return what the user data tells the instance (`run.json`)."""
+        """Return what the user data passes to the instance (`run.json`)."""
         return {
             "run_id": self.run_id,
             "env": self.request.env,
@@ -111,7 +111,7 @@ class Plan:
         }
 
     def order(self) -> Json:
-        """Return what the launch needs beside tags and user data, as JSON; see `launch.LaunchOrder`."""
+        """Return what the launch needs besides tags and user data, as JSON; see `launch.LaunchOrder`."""
         return {
             "run_id": self.run_id,
             "env": self.request.env,
@@ -137,21 +137,21 @@ class Plan:
 
     @property
     def precisions(self) -> list[Precision]:
-        """Return in which numbers the types that are tried compute, each choice once."""
+        """Return the precisions that the tried types compute in, each one once."""
         config = TrainingConfig.model_validate(self.run_spec["training"])
         return planned(config, self.request.device, self.request.instance_types)
 
     def lines(self) -> list[str]:
-        """Return the plan for people."""
+        """Return the plan as the user reads it."""
         return probe_lines(self) if self.run_spec.get("probe") else plan_lines(self)
 
 
 def settings_of(request: LaunchRequest) -> Settings:
-    """Return what provisioning made, the outside guard included. TrainingError when it is not there."""
+    """Return what provisioning created, with role and queue of the termination schedules. TrainingError when it is missing."""
     settings = resolve_settings(request.env, region=request.region)
     if not settings.guard_role_arn or not settings.guard_queue_arn:
         raise ConfigurationError(
-            f"Environment {request.env} has no outside guard yet (SSM lacks its guard_ parameters).",
+            f"Environment {request.env} cannot create termination schedules yet (SSM lacks its guard_ parameters).",
             hint=f"Run this first: {playbook(request.env, 'provision_infrastructure')}",
         )
     return settings
@@ -185,7 +185,7 @@ def make_plan(request: LaunchRequest) -> Plan:
         given, config = config, adopt(config, base)
         taken = {f"model.{key}" for key, value in config.model if value != getattr(given.model, key)}
         origins = {key: source for key, source in origins.items() if key not in taken}
-    if again is None:  # a run that is repeated has its values
+    if again is None:  # a rerun already has its values
         longest = base["settings"].get("context_length") if base else None
         config = resolve(config, manifest.content, request.device, longest)
     check_against_dataset(config, manifest.content)
@@ -203,7 +203,7 @@ def make_plan(request: LaunchRequest) -> Plan:
     }
     deadline = _deadline(config, prices)
     changed, capped = differences(config), deadline < config.run.max_runtime_hours * 3600
-    # A run that goes on from a checkpoint has less to do than any before.
+    # A run that resumes from a checkpoint has less to do than any run before it.
     expected = None if resume else expectation(s3, settings.bucket, request.env, config, request.instance_types[0])
     config = with_limit(config, deadline)
     image = find_image(request.image_parameter, settings.region)
@@ -247,7 +247,7 @@ def make_plan(request: LaunchRequest) -> Plan:
 
 
 def _check_size(config: TrainingConfig, request: LaunchRequest) -> None:
-    """Raise ConfigurationError when memory or volume of a type that is tried cannot hold the model that learns."""
+    """Raise ConfigurationError when a type that is tried has too little memory, or the volume too little space, to train the model."""
     check_disk(config, request.volume_gb)
     for kind in request.instance_types:
         on_gpu = request.device == "cuda"
@@ -260,24 +260,24 @@ def _remarks(config: TrainingConfig, request: LaunchRequest, deadline: float) ->
     said = []
     if deadline < LEAST_CAPPED_SECONDS:
         said.append(
-            f"A limit of {duration(deadline)} is short: starting, fetching and storing take some minutes of every run."
+            f"A limit of {duration(deadline)} is short: every run spends some minutes on starting, downloading and storing."
         )
     threads = config.training.cpu_threads
     for kind in request.instance_types:
         cores = vcpus(kind)
         if threads and cores and request.device == "cpu" and threads > cores:
             said.append(
-                f"training.cpu_threads is {threads}, and {kind} has {cores} vCPUs: they would wait for each other."
+                f"training.cpu_threads is {threads}, but {kind} has only {cores} vCPUs: the threads would wait for each other."
             )
         if (gpu_memory_gb(kind) if request.device == "cuda" else memory_gb(kind)) is None and learning_bytes(
             config
         ) > GB:
-            said.append(f"The model has {in_words(config)}; the memory of {kind} is not known here.")
+            said.append(f"The model has {in_words(config)}; the memory of {kind} is unknown.")
     return said
 
 
 def runtime_section(environment: Json | None, agent: Json) -> Json:
-    """Return what the run spec tells of the published environment, None without one, and of the agent."""
+    """Return what the run spec says about the published environment (None without one) and the agent."""
     return {
         "python_env": {k: environment[k] for k in _ENVIRONMENT if k in environment} if environment else None,
         "package": {k: agent[k] for k in ("sha256", "key", "version")},
@@ -287,7 +287,7 @@ def runtime_section(environment: Json | None, agent: Json) -> Json:
 
 
 def instance_section(request: LaunchRequest, count: int, prices: dict[str, HourlyPrice], image: Image) -> Json:
-    """Return what the run spec tells of the instances and their prices."""
+    """Return what the run spec says about the instances and their prices."""
     price = prices[request.instance_types[0]]
     return {
         "types": list(request.instance_types),
@@ -311,9 +311,9 @@ def _deadline(config: TrainingConfig, prices: dict[str, HourlyPrice]) -> float:
 
 
 def _load(s3: Any, bucket: str, request: LaunchRequest) -> tuple[TrainingConfig, list[str], dict[str, str]]:
-    """Return the configuration, its sources, each laid over the one before, and which of them set each key.
+    """Return the configuration, its sources, and which of them set each key. A source overrides those before it.
 
-    The sources: repository, bucket, one's own file.
+    The sources: repository, bucket, the user's own file.
     """
     own = repository_config(request.config)
     paths, sources = [own], [f"training/configs/{own.name}"]
@@ -349,6 +349,6 @@ def _check_build(env: str, device: str, environment: Json) -> None:
 def _check_resumable(config: TrainingConfig) -> None:
     if config.model.family == "autogluon":
         raise ConfigurationError(
-            "training_launch_resume_run: AutoGluon leaves no checkpoints to go on from.",
-            hint="Start from a finished run's fine-tuned Chronos model (model.base_run), or launch anew.",
+            "training_launch_resume_run: AutoGluon leaves no checkpoints to resume from.",
+            hint="Start from a finished run's fine-tuned Chronos model (model.base_run), or launch a new run.",
         )

@@ -1,4 +1,4 @@
-"""The launch's plan for people: what will run, where, how long, and what it may cost at most."""
+"""The launch plan in words: what will run, where, for how long, and what it may cost at most."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ if TYPE_CHECKING:
 
 Json = dict[str, Any]
 LABEL = 13
-# Eighty columns, less two that Ansible's output is indented by.
+# Eighty columns, minus the two by which Ansible indents its output.
 WIDTH = 78
 LONGEST_DEFAULT = 14
-ADOPTED = "the model that it starts from"
+ADOPTED = "the base model"
 REFRESH = ".venv/bin/python -m chronos_training.control.refresh_prices"
 
 
 def plan_lines(plan: Plan) -> list[str]:
-    """Return the plan, one label for each thing that matters."""
+    """Return the plan, one label for each topic."""
     spec = plan.run_spec
     return [
         *_row("run", f"{plan.run_id} in {plan.request.env}, {plan.settings.region}"),
@@ -33,7 +33,7 @@ def plan_lines(plan: Plan) -> list[str]:
         *_row("model", f"{spec['training']['name']}: {spec['training']['model']['family']} on {plan.request.device}"),
         *_precision(plan),
         *_starts_from(spec["base_model"]),
-        *_goes_on_from(spec["resume"]),
+        *_resumes_from(spec["resume"]),
         *_settings(plan),
         *_automatic(plan),
         *_dataset(spec["dataset"]),
@@ -48,30 +48,34 @@ def plan_lines(plan: Plan) -> list[str]:
 
 
 def probe_lines(plan: Plan) -> list[str]:
-    """Return the plan of a probe: where, with what, and what it may cost at most."""
+    """Return the plan of a probe: where it runs, on what, and what it may cost at most."""
     environment, worst = plan.run_spec["runtime"]["python_env"], plan.price.cost(worst_seconds(plan.deadline_seconds))
     return [
         *_row("probe", f"{plan.run_id} in {plan.request.env}, {plan.settings.region}"),
         *_row("bucket", plan.settings.bucket),
-        *(_environment(environment) if environment else _row("environment", "none is published: torch is left out")),
+        *(
+            _environment(environment)
+            if environment
+            else _row("environment", "none is published, so torch is not probed")
+        ),
         *_instances(plan),
         *_limit(plan),
-        *_row("cost", f"at worst: {_money(worst)}, at the limit with its guards; a probe takes minutes"),
+        *_row("cost", f"at worst: {_money(worst)}, if the last guard has to end it; a probe takes minutes"),
         *_doubts(plan),
     ]
 
 
 def _row(label: str, *texts: str) -> list[str]:
-    """Return `label` with its texts beside it, wrapped at the edge of the terminal; an indented text stays whole."""
+    """Return `label` with its texts beside it, wrapped to the width of the terminal; an indented text stays in one line."""
     lines = []
     for text in texts:
-        whole = text.startswith("  ")  # a command is to be copied, a setting is cut to fit
+        whole = text.startswith("  ")  # a command gets copied, a setting is already cut to fit
         lines += [text] if whole else textwrap.wrap(text, WIDTH - LABEL, break_long_words=False, break_on_hyphens=False)
     return [f"{label if number == 0 else '':<{LABEL}}{line}" for number, line in enumerate(lines)]
 
 
 def _precision(plan: Plan) -> list[str]:
-    """Return in which numbers each of the types computes, and why. AutoGluon decides that by itself."""
+    """Return the precision that each type computes in, and why. AutoGluon decides that by itself."""
     if plan.run_spec["training"]["model"]["family"] == "autogluon":
         return []
     return _row("precision", *(one.sentence for one in plan.precisions))
@@ -86,18 +90,18 @@ def _starts_from(base: Json | None) -> list[str]:
     return _row("starts from", f"{base['name']}: {base['family']}, {size}, sha256 {base['digest'][:12]}")
 
 
-def _goes_on_from(resume: Json | None) -> list[str]:
+def _resumes_from(resume: Json | None) -> list[str]:
     if resume is None:
         return []
     size = _size(sum(file["size"] for file in resume["files"]))
-    return _row("goes on from", f"step {resume['step']:,} of run {resume['run_id']}, {size}")
+    return _row("resumes from", f"step {resume['step']:,} of run {resume['run_id']}, {size}")
 
 
 def _settings(plan: Plan) -> list[str]:
-    """Return what differs from the defaults, below the source that says so."""
+    """Return what differs from the defaults, below the source that set it."""
     by_data = plan.run_spec["training"]["automatic"]
     if all(one.key in by_data for one in plan.differences):
-        return _row("settings", "the defaults, all of them")
+        return _row("settings", "all defaults")
     longest = max(len(one.key) for one in plan.differences)
     width = WIDTH - LABEL - longest - 4
     texts = []
@@ -111,9 +115,9 @@ def _settings(plan: Plan) -> list[str]:
 
 
 def _automatic(plan: Plan) -> list[str]:
-    """Return the settings that follow the data, each with the reason for it."""
+    """Return the automatic settings, each with its reason."""
     config = TrainingConfig.model_validate(plan.run_spec["training"])
-    return _row("by the data", *(automatic_line(config, *one) for one in config.automatic.items()))
+    return _row("automatic", *(automatic_line(config, *one) for one in config.automatic.items()))
 
 
 def _change(one: Difference, width: int) -> str:
@@ -154,7 +158,7 @@ def _environment(environment: Json) -> list[str]:
 
 
 def _instances(plan: Plan) -> list[str]:
-    """Return the types in the order in which they are tried, with their prices, and the zones in which each is tried."""
+    """Return the types in the order in which they are tried, with their prices, and the zones that each is tried in."""
     many = f"{plan.instances} x " if plan.instances > 1 else ""
     types = [f"{many}{name}" for name in plan.request.instance_types]
     longest = max(map(len, types))
@@ -168,12 +172,12 @@ def _instances(plan: Plan) -> list[str]:
     rows = _row("instances" if plan.instances > 1 else "instance", *texts, zones)
     source = "" if plan.price.date == GIVEN else f"; table of {plan.price.date}"
     rows += _row("image", f"{plan.image.name}, {plan.image.image_id}, {plan.image.root_gb} GB")
-    return rows + _row("prices", f"with {plan.request.volume_gb} GB gp3 and a public address each{source}")
+    return rows + _row("prices", f"each with {plan.request.volume_gb} GB gp3 and a public address{source}")
 
 
 def _price(price: HourlyPrice) -> str:
     if price.total is None:
-        return "price not known (give training_launch_price_per_hour)"
+        return "price not known (set training_launch_price_per_hour)"
     return f"${price.total:.3f} an hour" + (f", {GIVEN}" if price.date == GIVEN else "")
 
 
@@ -182,10 +186,10 @@ def _time(plan: Plan) -> list[str]:
     several = [f"with {seeds} trainings, one for each seed (evaluation.seeds)"] if seeds > 1 else []
     if found is None:
         if plan.run_spec["resume"]:
-            return _row("time", "not known: it goes on from a checkpoint", *several)
+            return _row("time", "not known: it resumes from a checkpoint", *several)
         name, kind = plan.run_spec["training"]["name"], plan.request.instance_types[0]
         return _row("time", f"not known: no run of {name} with these settings has completed on {kind} yet", *several)
-    runs = "the last run like it" if found.runs == 1 else f"the median of the last {found.runs} runs like it"
+    runs = "the last similar run" if found.runs == 1 else f"the median of the last {found.runs} similar runs"
     phases = ", ".join(f"{name} {duration(seconds)}" for name, seconds in found.phases.items())
     return _row("time", f"about {duration(found.total)}, {runs}", *several, phases)
 
@@ -194,7 +198,7 @@ def _limit(plan: Plan) -> list[str]:
     limit = f"{duration(plan.deadline_seconds)} from boot"
     cap = plan.run_spec["limits"]["max_cost_usd"]
     if cap is not None:
-        why = "what run.max_cost pays for" if plan.capped else f"run.max_cost {_money(cap)} pays for more"
+        why = "set by run.max_cost" if plan.capped else f"run.max_cost {_money(cap)} would pay for more"
         limit += f" ({why})"
     return _row("limit", f"{limit}; the last guard ends it {GUARD_MINUTES} minutes later")
 
@@ -203,22 +207,22 @@ def _cost(plan: Plan) -> list[str]:
     worst = plan.price.cost(worst_seconds(plan.deadline_seconds))
     first = plan.prices[plan.request.instance_types[0]]
     expected = None if plan.expected is None else first.cost(plan.expected.total)
-    return _row("cost", f"expected: {_money(expected)}", f"at worst: {_money(worst)}, at the limit with its guards")
+    return _row("cost", f"expected: {_money(expected)}", f"at worst: {_money(worst)}, if the last guard has to end it")
 
 
 def _doubts(plan: Plan) -> list[str]:
-    """Return what may go wrong with time and money as they are planned: a limit that is too short, prices that may be wrong."""
+    """Return the warnings: a limit that may be too short, prices that may be wrong, settings that are probably a mistake."""
     lines = [line for one in plan.precisions if one.warning for line in _row("warning", one.warning)]
     lines += [line for one in plan.remarks for line in _row("warning", one)]
     if plan.expected is not None and plan.expected.total > plan.deadline_seconds:
-        lines += _row("warning", "Runs like it took longer than this limit: it would be ended before it is done.")
+        lines += _row("warning", "Similar runs took longer than this limit: the run would be ended before it is done.")
     if plan.price.date == GIVEN:
-        return lines  # the table has no part in it
+        return lines  # the price does not come from the table
     table = price_table()
     doubts = table_doubts(plan.settings.region, utc_now().date(), table)
     if doubts:
         region = "" if table["region"] == plan.settings.region else f" --region {plan.settings.region}"
-        lines += _row("warning", " ".join(doubts) + " To look the prices up anew:", f"  {REFRESH}{region}")
+        lines += _row("warning", " ".join(doubts) + " To refresh the prices:", f"  {REFRESH}{region}")
     return lines
 
 

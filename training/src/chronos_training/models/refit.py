@@ -1,10 +1,11 @@
-"""Early stopping that throws no data away: the number of steps is found on validation windows, then all is learnt.
+"""Early stopping that wastes no data: validation windows decide the number of steps, then the model trains on everything.
 
-Two stages. The search trains on what lies before the validation windows, and validation tells until when the model got
-better. The refit begins with new weights and learns everything before the held-out part, for as many passes over
-its observations as the search had made by then, and half of the configured steps at least; all of them where there are fewer than
-three validation windows. More observations, more steps (Goodfellow et al., Deep Learning, 2016, algorithm 7.2). Its checkpoints go on counting where the search ended and hold what the search found, so that a run that is
-interrupted in either stage ends with the same weights.
+Two stages. The search trains on everything before the validation windows; validation shows until which step the model
+improved. The refit starts from new weights and trains on everything before the held-out part, for as many passes over its
+observations as the search had made by that step, and for at least half of the configured steps; with fewer than three
+validation windows, for all of them. More observations mean more steps (Goodfellow et al., Deep Learning, 2016, algorithm
+7.2). The refit's checkpoints continue the search's step count and store what the search found, so that a run interrupted in
+either stage ends with the same weights.
 """
 
 from __future__ import annotations
@@ -26,18 +27,18 @@ from chronos_training.models.windows import TrainingWindows, ValidationWindows
 
 FILE = loop.REFIT_FILE
 Json = dict[str, Any]
-# Share of the configured steps that a refit has at least, and of how many validation windows at least: fewer are too weak a
-# witness to stop by. On life expectancies by year, one window was best at a quarter of 1,200 steps; a refit of half of the
-# steps gave 0.91 of seasonal naive, and all of them 0.80 (seed 0).
+# A refit has at least this share of the configured steps, and it needs at least so many validation windows to take fewer than
+# all: less evidence is too weak to stop by. On yearly life expectancies, one window was best at a quarter of 1,200 steps; a
+# refit of half of the steps gave 0.91 of seasonal naive, and one of all steps 0.80 (seed 0).
 LEAST, WITNESSES = 0.5, 3
-# Losses that differ by less are equal: of those, the most steps count. On weekly births 600 steps had the lowest loss by 0.2 %,
+# Losses that differ by less count as equal, and the latest step wins. On weekly births 600 steps had the lowest loss by 0.2 %,
 # and a refit of 600 gave 0.75 of seasonal naive where 1,200 gave 0.72 (seed 0).
 EQUAL = 0.01
 
 
 @dataclass(frozen=True)
 class Search:
-    """What the first stage found, as the refit's checkpoints hold it: `last` and `found` are steps of the search."""
+    """What the first stage found, as the refit's checkpoints store it: `last` and `found` are steps of the search."""
 
     last: int
     found: int
@@ -76,10 +77,10 @@ def train(
     stop: StopRequest,
     tell: Callable[[Any], Json | None] | None = None,
 ) -> tuple[Any, LossCurve, Json | None]:
-    """Train a model that `make` gives as `config` says; return it, its loss curve, and what `tell` said before a refit.
+    """Train a model from `make` as `config` says; return it, its loss curve, and what `tell` returned before a refit.
 
-    `tell` is asked about the model of the search, which has not seen the validation windows as the refitted one has; its
-    answer is JSON and is kept in the refit's checkpoints. None without a refit. The rest is as for `loop.train`.
+    `tell` gets the model of the search, which, unlike the refitted one, has not seen the validation windows; its result is
+    JSON and is kept in the refit's checkpoints. None without a refit. The rest is as for `loop.train`.
     """
     rest: Json = {"device": device, "folder": folder, "mark": mark, "progress": progress, "stop": stop}
     search = _search_of(folder, mark) if config.training.refit else None
@@ -98,7 +99,7 @@ def train(
         del model
     again = refit_config(config, search.steps)
     log.info(
-        "stage 2 of 2: no better after step %d; learning all before the held-out part for %d steps",
+        "stage 2 of 2: no improvement after step %d; training on everything before the held-out part for %d steps",
         search.found,
         search.steps,
     )
@@ -110,7 +111,7 @@ def train(
 
 
 def refit_config(config: TrainingConfig, steps: int) -> TrainingConfig:
-    """Return the configuration of the refit: no validation, `steps` steps, and the same share of them to warm up."""
+    """Return the configuration of the refit: no validation, `steps` steps, and the same share of warmup steps."""
     how = config.training
     changed = {
         "steps": steps,
@@ -135,7 +136,7 @@ def _search(curve: LossCurve, panel: Panel, config: TrainingConfig, told: Json |
 
 
 def _search_of(folder: Path, mark: str) -> Search | None:
-    """Return what the search found when the newest complete checkpoint is one of the refit."""
+    """Return what the search found, if the newest complete checkpoint belongs to the refit."""
     newest, _ = checkpoints.complete(folder, mark, most=1)
     file = folder / f"checkpoint-{newest[0]}" / FILE if newest else None
     if file is None or not file.is_file():
