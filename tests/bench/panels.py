@@ -1,8 +1,8 @@
-"""`python -m tests.bench.panels`: untouched defaults on twelve real panels, three seeds each. `--write`: docs/panels.md.
+"""`python -m tests.bench.panels`: untouched defaults on twelve real panels, three seeds each. `--write` writes docs/panels.md.
 
-A file with nothing but dataset, horizon and rolling origins is trained for each panel and seed: everything else follows the
-data. Each training is kept in .cache/bench/judged, so that the table can be put together over several calls; trainings of
-another budget or of another state of the sources are not mixed in.
+For each panel and seed, a configuration with nothing but dataset, horizon and rolling origins is trained: everything else is
+automatic. Each result is kept in .cache/bench/judged, so that several calls can fill the table; results of another budget or
+of other sources are not mixed in.
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ SEEDS = (0, 1, 2)
 MINUTES = 5.0
 STATISTICAL = ("auto_ets", "auto_theta")
 COMBINED = ["model", *STATISTICAL, "seasonal_naive"]
-TRIED = """## What the defaults were chosen by
+TRIED = """## How the defaults were chosen
 
-Measured on the panels that were looked at (of seasonal naive; seed 0 unless it says otherwise, 2026-11-29):
+Measured on panels that were looked at (relative to seasonal naive; seed 0 unless stated otherwise; 2026-11-29):
 
 | what | prisoners | life expectancy | US employment | births, weekly |
 |---|---|---|---|---|
@@ -47,16 +47,17 @@ Measured on the panels that were looked at (of seasonal naive; seed 0 unless it 
 | the default with dropout 0.1 | 0.819 | 1.005 | 0.841 | |
 | the default with six of ten mixtures | 0.764 | | | |
 
-- Over three seeds of prisoners dropout 0.1 gives 0.788 instead of 0.786 and covers 72 % instead of 65 %. It is worse on
-  longer panels, so it is not a default; `model.dropout_rate` is worth a try with fewer than 1,000 windows.
-- A refit stopped by one validation window gave 0.91 on life expectancy, where all steps give 0.81. Three windows or more stop it.
-- Not tried: averaged weights (EMA), and a base model, for which no weights are packaged (docs/base-models.md)."""
+- Over three seeds on prisoners, dropout 0.1 gives 0.788 instead of 0.786 and covers 72 % instead of 65 %. It is worse on
+  longer panels, so it is not the default; `model.dropout_rate` is worth trying with fewer than 1,000 windows.
+- A refit stopped by one validation window gave 0.91 on life expectancy; all steps give 0.81. So only three windows or more stop
+  a refit early.
+- Not tried: averaged weights (EMA), and a base model, because no weights are packaged (docs/base-models.md)."""
 Json = dict[str, Any]
 
 
 @dataclass(frozen=True)
 class Played:
-    """One training: `relative` is the geometric mean of the series' WQL relative to each rival, and `results` its verdict."""
+    """One training: `relative` is the geometric mean of the series' WQL relative to each rival, and `results` has its verdicts."""
 
     panel: str
     seed: int
@@ -70,17 +71,17 @@ class Played:
     results: dict[str, str]
     before: float | None
     coverage: float
-    combined: float | None  # the combination's WQL relative to seasonal naive's; None where there is none
+    combined: float | None  # the combination's WQL relative to seasonal naive's; None without a combination
 
     @property
     def statistical(self) -> float | None:
-        """WQL relative to the better of AutoETS and AutoTheta; None without both."""
+        """WQL relative to the better of AutoETS and AutoTheta; None unless both were compared."""
         found = [self.relative[name] for name in STATISTICAL if name in self.relative]
         return max(found) if len(found) == len(STATISTICAL) else None
 
 
 def sources() -> str:
-    """Return a mark of what is measured: the package's sources."""
+    """Return a hash of what is measured: the package's sources."""
     digest = hashlib.sha256()
     for path in sorted((ROOT / "training/src").rglob("*.py")):
         digest.update(path.read_bytes())
@@ -88,7 +89,7 @@ def sources() -> str:
 
 
 def play(panel: str, seed: int, minutes: float) -> Played:
-    """Return a training of a panel, played now unless it is kept."""
+    """Return the result of a training on a panel; it runs now unless a result is kept."""
     mark = sources()
     file = KEPT / f"{panel}-{seed}-{minutes:g}-{mark}.json"
     if file.is_file():
@@ -149,7 +150,7 @@ def mean(ratios: list[float]) -> float:
 
 
 def believed_wrongly(runs: list[Played]) -> list[str]:
-    """Return the rivals that a seed of a panel calls itself better than, where the mean over its seeds is not below 1."""
+    """Return the rivals that a seed is called better than although the mean over the panel's seeds is not below 1."""
     rivals = {name for one in runs for name in one.relative}
     return sorted(
         name
@@ -178,7 +179,7 @@ def row(panel: str, runs: list[Played]) -> str:
 
 
 def summary(played: dict[str, list[Played]]) -> list[str]:
-    """Return what the goals come to over some panels."""
+    """Return how the goals are met over some panels."""
     naive = mean([mean([one.relative["seasonal_naive"] for one in runs]) for runs in played.values()])
     rivals = [[one.statistical for one in runs if one.statistical is not None] for runs in played.values()]
     statistical = [mean(some) for some in rivals if some]
@@ -197,13 +198,13 @@ def summary(played: dict[str, list[Played]]) -> list[str]:
     ]
     if both:
         told.append(
-            f"- {mean(both):.3f} of seasonal naive by the combination of the model with AutoETS, AutoTheta and seasonal naive."
+            f"- {mean(both):.3f} of seasonal naive for the combination of the model with AutoETS, AutoTheta and seasonal naive."
         )
     told.append(
-        f"- Called better where the mean over seeds is not: {', '.join(wrong) or 'no panel'} {_reached(not wrong)}."
+        f"- Panels called better although the mean over seeds is not: {', '.join(wrong) or 'none'} {_reached(not wrong)}."
     )
     told.append(
-        f"- The 80 % interval covers less than 75 % or more than 85 % on panels of 20 series or more: "
+        f"- Panels of at least 20 series whose 80 % interval covers less than 75 % or more than 85 %: "
         f"{', '.join(outside) or 'none'} {_reached(not outside)}."
     )
     return told
@@ -224,11 +225,11 @@ def page(played: dict[str, list[Played]], minutes: float) -> str:
         "",
         f"Written by `make bench-panels ARGS=--write`: measured {' to '.join(dict.fromkeys((days[0], days[-1])))} on "
         f"{os.cpu_count()} cores ({platform.machine()}), seeds {', '.join(map(str, seeds))}, "
-        f"training.time_budget_minutes {minutes:g}. A configuration gives dataset, horizon and rolling origins; everything else "
-        "is `auto`, from random weights. Numbers are WQL relative to a rival's, as the geometric mean over series and then over "
-        "seeds, with the least and the most of the seeds; lower is better. The panels and their split into those that were "
-        "looked at while the defaults were chosen and those that were not are in tests/bench/judged_panels.py, made on "
-        "2026-11-28 before any training with automatic settings.",
+        f"training.time_budget_minutes {minutes:g}. A configuration sets only dataset, horizon and rolling origins; everything "
+        "else is `auto`, from random weights. Numbers are WQL relative to a rival's: the geometric mean over series and then "
+        "over seeds, with the lowest and the highest seed in brackets; lower is better. tests/bench/judged_panels.py lists the "
+        "panels and says which of them were looked at while the defaults were chosen. That split was made on 2026-11-28, before "
+        "any training with automatic settings.",
         "",
         "| panel | series | looked at | of seasonal naive | of the better of AutoETS, AutoTheta | combination (first seed), of seasonal naive | "
         "80 % interval covers | verdict by seed | wrongly better than | training at most, s |",
@@ -241,16 +242,21 @@ def page(played: dict[str, list[Played]], minutes: float) -> str:
     ]
     if unseen:
         first = min(one.day for some in unseen.values() for one in some)
-        lines += ["", f"## {len(unseen)} that were not looked at, first run on {first}", "", *summary(unseen)]
+        lines += [
+            "",
+            f"## {len(unseen)} {'panel' if len(unseen) == 1 else 'panels'} not looked at, first run on {first}",
+            "",
+            *summary(unseen),
+        ]
     if missing:
-        lines += ["", f"Not measured yet: {', '.join(missing)}. The goals are for all panels and three seeds."]
+        lines += ["", f"Not measured yet: {', '.join(missing)}. The goals apply to all panels and three seeds."]
     lines += ["", TRIED]
     return "\n".join(lines) + "\n"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.bench.panels", description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("panels", nargs="*", metavar="PANEL", help="play these only (default: all)")
+    parser.add_argument("panels", nargs="*", metavar="PANEL", help="train on these only (default: all)")
     parser.add_argument("--seeds", type=int, nargs="+", default=list(SEEDS), help="seeds (default: 0 1 2)")
     parser.add_argument("--minutes", type=float, default=MINUTES, help="time budget of a training (default: 5)")
     parser.add_argument("--write", action="store_true", help="write docs/panels.md")
@@ -260,7 +266,7 @@ def main() -> None:
             parser.error(f"{one}: one of {', '.join(JUDGED)}")
     for panel in options.panels or JUDGED:
         prepared(JUDGED[panel].source, panel)
-    # As many at a time as there are cores: a training of this size learns on one core.
+    # As many at a time as there are cores: a training of this size uses one core.
     with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
         cells = {
             panel: [pool.submit(play, panel, seed, options.minutes) for seed in options.seeds]

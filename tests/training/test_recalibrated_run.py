@@ -46,7 +46,7 @@ def test_what_a_run_recalibrates_is_stored_and_applied_by_evaluate(panel: Path, 
     assert said["applied"] and said["coverage_before"] != scores["aggregate"]["model"]["coverage"]
     assert said["interval_coverage_before"] != scores["interval_coverage"]["coverage"]
     page = (output / "report.html").read_text()
-    assert f"would cover {said['interval_coverage_before'] * 100:.1f} % of what happened" in page
+    assert f"would cover {said['interval_coverage_before'] * 100:.1f} % of the observations" in page
     assert scores["combination"]["verdicts"]["model"]["sentence"] in page and "% of AutoTheta" in page
     assert scores["season_length"] == 7 and "the data repeat" in scores["season_reason"]
     assert json.loads((output / "model_metadata.json").read_text())["validation"]["recalibration"] == said

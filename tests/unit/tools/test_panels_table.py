@@ -35,7 +35,7 @@ def test_the_combination_is_told_beside_the_model() -> None:
     told = summary(
         {"birthdays": [played("birthdays", 0, 0.8, combined=0.6), played("birthdays", 1, 0.8, combined=None)]}
     )
-    assert any(line.startswith("- 0.600 of seasonal naive by the combination") for line in told)
+    assert any(line.startswith("- 0.600 of seasonal naive for the combination") for line in told)
 
 
 def test_goals_go_by_the_geometric_mean_over_panels_and_the_better_rival() -> None:
@@ -48,10 +48,10 @@ def test_goals_go_by_the_geometric_mean_over_panels_and_the_better_rival() -> No
 @pytest.mark.parametrize(("series", "coverage", "says"), [(51, 0.6, "birthdays"), (12, 0.6, "none"), (51, 0.8, "none")])
 def test_coverage_is_judged_where_there_are_twenty_series(series: int, coverage: float, says: str) -> None:
     told = summary({"birthdays": [played("birthdays", 0, 0.8, series=series, coverage=coverage)]})
-    assert f"or more: {says} " in told[-1]
+    assert f"more than 85 %: {says} " in told[-1]
 
 
 def test_the_page_says_what_was_not_looked_at_when_it_was_first_run_and_what_is_missing() -> None:
     text = page({name: [played(name, seed, 0.8) for seed in range(3)] for name in ("birthdays", "housing")}, 5.0)
-    assert "## 1 that were not looked at, first run on 2026-12-01" in text and "seeds 0, 1, 2" in text
+    assert "## 1 panel not looked at, first run on 2026-12-01" in text and "seeds 0, 1, 2" in text
     assert "60% → 80%" in text and "Not measured yet: us_employment" in text

@@ -132,7 +132,7 @@ class EvaluationSection(Section):
     baselines: list[Literal["naive", "auto_ets", "auto_theta", "croston", "zero_shot"]] = Field(
         ["naive", "auto_ets", "auto_theta", "croston", "zero_shot"],
         description="What the model is compared with besides seasonal naive; croston is for intermittent series only, "
-        "and zero_shot is the model it started from.",
+        "and zero_shot is the base model.",
     )
     rivals_seconds: Whole = Field(
         60,

@@ -1,4 +1,4 @@
-"""report.html: one self-contained page that a colleague understands without being told anything."""
+"""report.html: one self-contained page that a colleague understands without further explanation."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ from chronos_training.models.evaluation.names import TITLES, names_of
 from chronos_training.models.evaluation.store import last_windows
 from chronos_training.models.losscurve import LossCurve
 
-MOST_ROWS = 2000  # of the table of every series; all of them are in per_series.csv
+MOST_ROWS = 2000  # of the table of all series; per_series.csv has them all
 
-MOST_WEAK = 5  # series and dates that are named as the weakest
-MOST_PERIODS = 8  # windows by date that are shown
+MOST_WEAK = 5  # series and dates that are listed as the weakest
+MOST_PERIODS = 8  # window dates that are shown
 
 
 def write_report(
     path: Path, about: dict[str, Any], scores: dict[str, Any], forecasts: Path, panel: Panel, curve: LossCurve | None
 ) -> None:
-    """Write the report of one run from its metadata, scores, loss curve and the file with its held-out forecasts.
+    """Write the report of a run from its metadata, scores, loss curve and the file with its held-out forecasts.
 
-    AutoGluon has no loss curve; its leaderboard, in the metadata, stands in that place.
+    AutoGluon has no loss curve; the report shows its leaderboard, from the metadata, instead.
     """
     template = (
         resources.files("chronos_training.models").joinpath("templates/report.html.j2").read_text(encoding="utf-8")
@@ -41,7 +41,7 @@ def write_report(
         "percent": percent,
         "money": money,
         "duration": duration,
-        "less": less,
+        "lower": lower,
         "share": share,
     }
     rows = series_rows(scores)
@@ -98,7 +98,7 @@ def series_rows(scores: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def weakest_periods(periods: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return the windows by date in which the model is weakest against seasonal naive, in the order of time."""
+    """Return the windows by date in which the model is weakest against seasonal naive, in time order."""
     weakest = sorted(periods, key=lambda one: -(one["relative_wql"] or 0.0))[:MOST_PERIODS]
     return sorted(weakest, key=lambda one: str(one["first_date"]))
 
@@ -106,7 +106,7 @@ def weakest_periods(periods: list[dict[str, Any]]) -> list[dict[str, Any]]:
 def forecast_panels(
     rows: list[dict[str, Any]], scores: dict[str, Any], forecasts: Path, panel: Panel, count: int
 ) -> list[dict[str, Any]]:
-    """Return `count` drawn series, spread evenly from the most to the least improved: no picking of nice ones."""
+    """Return charts of `count` series, spread evenly from the most to the least improved, not picked by hand."""
     chosen = np.unique(np.linspace(0, len(rows) - 1, min(count, len(rows))).round().astype(int))
     found = last_windows(forecasts, [rows[rank]["item_id"] for rank in chosen], scores["quantile_levels"])
     drawn = []
@@ -129,7 +129,7 @@ def forecast_panels(
                     last["naive"],
                     [stamp.strftime(label) for stamp in stamps],
                     count_like=bool(np.nanmin(values) >= 0),
-                    title=f"Forecast of {row['item_id']} against what happened",
+                    title=f"Forecast of {row['item_id']} and the actual values",
                 ),
             }
         )
@@ -137,7 +137,7 @@ def forecast_panels(
 
 
 def date_format(freq: str) -> str:
-    """Return how a timestamp of this frequency is written on an axis."""
+    """Return the date format of an axis for this frequency."""
     step = step_of(freq)
     if step is not None and step % DAY:
         return "%d %b %H:%M"
@@ -145,7 +145,7 @@ def date_format(freq: str) -> str:
 
 
 def place_of(rank: int, of: int) -> str:
-    """Return in words where a series stands among all."""
+    """Return the rank of a series among all, in words."""
     if rank == 0:
         return "most improved"
     if rank == of - 1:
@@ -181,11 +181,11 @@ def percent(value: float | None, digits: int = 1) -> str:
     return "–" if value is None else f"{value * 100:+.{digits}f} %".replace("-", "−")
 
 
-def less(change: float) -> str:
-    """Return a change of the loss in words: 28.9 % less."""
+def lower(change: float) -> str:
+    """Return a change of the loss in words: 28.9 % lower."""
     if abs(change) < 0.0005:
-        return "no less"
-    return f"{abs(change) * 100:,.1f} % {'less' if change < 0 else 'more'}"
+        return "no lower"
+    return f"{abs(change) * 100:,.1f} % {'lower' if change < 0 else 'higher'}"
 
 
 def share(value: float | None) -> str:
@@ -194,7 +194,7 @@ def share(value: float | None) -> str:
 
 
 def money(value: float | None) -> str:
-    """Return US dollars; sums below one dollar keep four digits after the point, as price lists do."""
+    """Return US dollars; amounts below one dollar have four decimals, as in price lists."""
     if value is None:
         return "–"
     return f"${value:,.2f}" if value >= 1 or value == 0 else f"${value:.4f}"

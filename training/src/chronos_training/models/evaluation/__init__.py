@@ -1,1 +1,1 @@
-"""The held-out comparison: forecasts of the model and of what it has to beat, scores by series and horizon, the verdict."""
+"""The held-out comparison: forecasts of the model and its rivals, scores by series and horizon, the verdict."""

@@ -1,4 +1,4 @@
-"""Where a backtest went wrong: the dates and the series with the largest errors of the model, beside seasonal naive's."""
+"""Where a backtest went wrong: the dates and series with the model's largest errors, beside those of seasonal naive."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ MOST_DATES, MOST_SERIES = 10, 10
 
 
 class Backtest:
-    """Sums errors by date over all series and origins; a loss counts in scales of its series, so that all count alike."""
+    """Sums errors by date over all series and origins. A loss is divided by the scale of its series, so that all count alike."""
 
     def __init__(self, panel: Panel, levels: list[float]) -> None:
-        """`panel` is what was forecast at `levels`."""
+        """`panel` is what was forecast, `levels` are the quantile levels."""
         self._panel, self._levels = panel, np.asarray(levels)
         self._days: dict[np.datetime64, Array] = {}  # summed loss of the model, of seasonal naive, observations
 
     def add(self, chunk: Chunk, scales: Array) -> None:
-        """Count a chunk's forecasts; `scales` (rows, windows), NaN for a series without one, which counts nowhere."""
+        """Count a chunk's forecasts; `scales` (rows, windows) is NaN for a series without a scale, which is not counted."""
         items = np.asarray(chunk.rows) // len(self._panel.targets)
         origins = places(self._panel.starts[items], self._panel.freq).number[:, None] + chunk.origins
         steps = origins[:, :, None] + np.arange(chunk.actual.shape[2])
@@ -44,9 +44,9 @@ class Backtest:
         return np.asarray(2 * np.maximum(q * apart, (q - 1) * apart).mean(axis=2) / scales[:, :, None])
 
     def worst_dates(self) -> list[dict[str, Any]]:
-        """Return the dates on which the model's mean loss was largest, worst first; few observations say little.
+        """Return the dates with the model's largest mean loss, worst first; dates with few observations are left out.
 
-        `loss` is the mean quantile loss in scales of the series, `usual` the one over all dates.
+        `loss` is the mean quantile loss, scaled by series; `usual` is the mean over all dates.
         """
         if not self._days:
             return []
@@ -68,7 +68,7 @@ class Backtest:
 
 
 def worst_series(per_series: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return the series with the largest MASE of the model, worst first, of the entries of `per_series` in the scores."""
+    """Return the series with the model's largest MASE, worst first, from the entries of `per_series` in the scores."""
     known = [row for row in per_series if row[MODEL]["mase"] is not None]
     return [
         {

@@ -1,4 +1,4 @@
-"""What a model has to beat. Every baseline sees the whole history before the origin, not only the model's context."""
+"""Baselines that a model has to beat. Each sees the whole history before the origin, not only the model's context."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ Baseline = Callable[[Array, int, list[float], int], Array]
 
 
 def seasonal_naive(history: Array, prediction_length: int, levels: list[float], season: int) -> Array:
-    """Last season repeated, with the quantiles of its own past errors; shape (levels, prediction_length).
+    """Repeat the last season, with the quantiles of its own past errors; shape (levels, prediction_length).
 
     For the step that lies k seasons ahead, the errors are y[t] - y[t - k·season] over the whole history; their empirical
     quantiles are added to the repeated value. This is the strongest of the usual conventions (see the two below): it
-    knows skewed and heavy-tailed errors, as conformal prediction with the same residuals would.
+    handles skewed and heavy-tailed errors, as conformal prediction with the same residuals would.
     """
     repeated, ahead = _repeat(history, prediction_length, season)
     out = np.empty((len(levels), prediction_length))
@@ -27,7 +27,7 @@ def seasonal_naive(history: Array, prediction_length: int, levels: list[float], 
 
 
 def seasonal_naive_gaussian(history: Array, prediction_length: int, levels: list[float], season: int) -> Array:
-    """Last season repeated, with normal quantiles of width sigma·sqrt(k) for k seasons ahead.
+    """Repeat the last season, with normal quantiles of width sigma·sqrt(k) for k seasons ahead.
 
     Hyndman & Athanasopoulos, Forecasting: Principles and Practice (3rd ed.), section 5.5; the convention of
     statsforecast's SeasonalNaive, which the Chronos papers compare with.
@@ -40,7 +40,7 @@ def seasonal_naive_gaussian(history: Array, prediction_length: int, levels: list
 
 
 def seasonal_naive_point(history: Array, prediction_length: int, levels: list[float], season: int) -> Array:
-    """Last season repeated, the same value for every quantile: the convention of GluonTS' constant forecasts."""
+    """Repeat the last season, with the same value for every quantile, as GluonTS does for constant forecasts."""
     repeated, _ = _repeat(history, prediction_length, season)
     return np.tile(repeated, (len(levels), 1))
 
@@ -49,7 +49,7 @@ BASELINES: dict[str, Baseline] = {
     "seasonal_naive": seasonal_naive,
     "seasonal_naive_gaussian": seasonal_naive_gaussian,
     "seasonal_naive_point": seasonal_naive_point,
-    # The last observation, wider by the root of the steps ahead: the same with a season of one (FPP3, section 5.5).
+    # The last observation, widening with the square root of the steps ahead: a season of one (FPP3, section 5.5).
     "naive": lambda history, horizon, levels, season: seasonal_naive_gaussian(history, horizon, levels, 1),
 }
 
@@ -57,7 +57,7 @@ BASELINES: dict[str, Baseline] = {
 def _repeat(history: Array, prediction_length: int, season: int) -> tuple[Array, Array]:
     """Return (values, k): the last observed season repeated, and how many seasons ahead each step lies (1, 2, …).
 
-    A missing value of the last season is taken from the season before it, and so on; failing all, the mean.
+    A missing value of the last season is taken from the season before it, and so on; if all are missing, it is the mean.
     """
     season = min(season, len(history))
     whole = len(history) // season

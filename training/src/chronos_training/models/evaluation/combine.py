@@ -1,8 +1,8 @@
-"""A safe combination: the weighted mean of the quantiles of several forecasters, with weights from the validation windows.
+"""A safe combination: the weighted mean of several forecasters' quantiles, with weights fitted to the validation windows.
 
-Weights are not negative and sum to one; they minimize the quantile loss in scales of the series, which is convex in them
-(quantile averaging: Lichtendahl, Grushka-Cockayne & Winkler 2013, Management Science 59). A forecaster that adds nothing gets
-no weight, so that the combination of a model that has learnt nothing is that of its rivals.
+Weights are not negative and sum to one; they minimize the scaled quantile loss, which is convex in them (quantile
+averaging: Lichtendahl, Grushka-Cockayne & Winkler 2013, Management Science 59). A forecaster that adds nothing gets no weight,
+so the combination with a model that has learned nothing is a combination of the rivals.
 """
 
 from __future__ import annotations
@@ -14,19 +14,19 @@ import numpy as np
 from chronos_training.models.evaluation.forecasts import Array, Chunk
 
 COMBINATION = "combination"
-NEGLIGIBLE = 0.01  # a weight below is none
-FEWEST = 6  # series in the validation windows at least
+NEGLIGIBLE = 0.01  # smaller weights become zero
+FEWEST = 6  # at least so many series in the validation windows
 
 
 @dataclass(frozen=True)
 class Combination:
-    """`weights` by forecaster, None where there are none, and why in one sentence."""
+    """`weights` by forecaster (None without a combination), and the reason in one sentence."""
 
     weights: dict[str, float] | None
     reason: str
 
     def add_to(self, chunk: Chunk) -> None:
-        """Add the combined forecasts of a chunk that has its members'; rows are those that all members forecast."""
+        """Add the combined forecasts to a chunk with those of its members; its rows are those that all members forecast."""
         if self.weights is None:
             return
         there = np.ones(len(chunk.rows), bool)
@@ -44,9 +44,9 @@ def combined(quantiles: dict[str, Array], weights: dict[str, float]) -> Array:
 def fit_weights(quantiles: dict[str, Array], actual: Array, scale: Array, levels: list[float]) -> dict[str, float]:
     """Return the weights that minimize the quantile loss of forecasts (rows, windows, levels, horizon), largest first.
 
-    `actual` (rows, windows, horizon), `scale` (rows, windows); what is NaN in either counts nowhere.
+    `actual` (rows, windows, horizon), `scale` (rows, windows); entries that are NaN in either are not counted.
     """
-    from scipy.optimize import minimize  # half a second that other evaluations need not wait for
+    from scipy.optimize import minimize  # importing it takes half a second that other evaluations do not need
 
     names = list(quantiles)
     there = np.broadcast_to(~(np.isnan(actual) | np.isnan(scale)[:, :, None])[:, :, None], quantiles[names[0]].shape)
@@ -68,7 +68,7 @@ def fit_weights(quantiles: dict[str, Array], actual: Array, scale: Array, levels
         constraints={"type": "eq", "fun": lambda w: w.sum() - 1.0, "jac": lambda w: np.ones(len(w))},
         options={"maxiter": 200, "ftol": 1e-7},
     )  # fmt: skip
-    # The loss has kinks, at which the search may stop early: it never ends behind where it began.
+    # The loss has kinks, where the search may stop early: the result is never worse than its start.
     best = np.clip(found.x, 0.0, None) if loss(found.x)[0] <= loss(starts[alone])[0] else starts[alone]
     best = np.where(best < NEGLIGIBLE, 0.0, best)
     best /= best.sum()

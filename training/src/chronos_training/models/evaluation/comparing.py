@@ -1,4 +1,4 @@
-"""The forecasters' losses side by side, by item and by period of the windows: what every verdict and interval is made from."""
+"""The forecasters' losses side by side, by item and window period: the input of every verdict and interval."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ Array = np.ndarray
 
 @dataclass(frozen=True)
 class Comparing:
-    """`items` (rows,) and `periods` (rows, windows) say where a loss belongs; rows not in `compared` are in no comparison.
+    """`items` (rows,) and `periods` (rows, windows) say where a loss belongs; rows outside `compared` are not compared.
 
-    `seen` (rows, windows) counts observations. `sampled` (rows,) says of a forecaster that does not forecast all rows which it
-    does: it is compared on these.
+    `seen` (rows, windows) counts observations. `sampled` (rows,) has, for a forecaster that does not forecast all rows, those
+    that it does: it is compared on them.
     """
 
     scores: dict[str, Scores]
@@ -31,7 +31,7 @@ class Comparing:
     sampled: dict[str, Array] = field(default_factory=dict)
 
     def by_wql(self, own: str, other: str) -> Ratio | None:
-        """Return the comparison of two forecasters by quantile loss: WQL's denominator, the actual values, is the same."""
+        """Return the comparison of two forecasters by quantile loss. WQL's denominator, the actual values, cancels out."""
         there = self.seen > 0
         for name in (own, other):
             if name in self.sampled:
@@ -52,15 +52,15 @@ class Comparing:
         return ratio(Losses(mine, its, seen, self.items[rows]), self.how)
 
     def spread(self, values: Array) -> Array:
-        """Return values (rows, windows) summed by period, (rows, periods)."""
+        """Return values (rows, windows) summed by period: (rows, periods)."""
         out = np.zeros((len(values), self.how.dates))
         np.add.at(out, (np.arange(len(values))[:, None], self.periods), values)
         return out
 
     def covered(self, name: str) -> tuple[Array, Array]:
-        """Return observations inside a forecaster's outer interval, and all, by item and period: (items, periods).
+        """Count observations inside a forecaster's outer interval, and all observations, by item and period: (items, periods).
 
-        Of a series that never changes, rounding decides whether a value lies inside, and it tells nothing of the others.
+        A series that never changes is left out: there, rounding decides whether a value lies inside.
         """
         found, rows = [], self.compared
         own, place = np.unique(self.items[rows], return_inverse=True)
@@ -71,7 +71,7 @@ class Comparing:
         return found[0], found[1]
 
     def by_period(self, name: str, other: str) -> list[dict[str, Any]]:
-        """Return for each period the pooled ratio of the losses, on how many items it is lower, and the coverage."""
+        """Return for each period the pooled ratio of the losses, the number of items with a lower loss, and the coverage."""
         own, base = (self.spread(self.scores[one].by_window("loss")) for one in (name, other))
         inside, seen = (values.sum(axis=0) for values in self.covered(name))
         out = []

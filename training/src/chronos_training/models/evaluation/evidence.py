@@ -1,4 +1,4 @@
-"""What a comparison rests on: how many series, windows and distinct dates, and whether they are enough to tell anything."""
+"""The evidence of a comparison: how many series, windows and distinct dates there are, and whether they are enough."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from chronos_training.models.evaluation.resampling import Resampling
 
 Array = np.ndarray
 FEWEST_WINDOWS = 2
-FEWEST_DATES = 7  # every day of a week once; four holidays are no evidence
-FEWEST_BLOCKS = 4  # of dates, where neighbouring windows are put together because they are alike
-MOST_PERIODS = 64  # of window dates that are told apart; more are put together
+FEWEST_DATES = 7  # each day of the week once; four holidays are not evidence
+FEWEST_BLOCKS = 4  # of dates, when neighbouring windows are grouped because they are alike
+MOST_PERIODS = 64  # of windows that are kept apart; more are grouped
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """`series` count items whose targets are compared; `constant` ones never change and are left out of the comparison."""
+    """`series` counts the items that are compared; `constant` counts those that never change, which are left out."""
 
     series: int
     windows: int
@@ -32,18 +32,18 @@ class Evidence:
     first: str
     last: str
     constant: int = 0
-    apart: int | None = None  # windows that do not overlap; None: none do
+    apart: int | None = None  # number of windows that do not overlap; None if no windows overlap
 
     @property
     def missing(self) -> str | None:
-        """Return why it is too little to tell anything, as the rest of a sentence; None where it is enough."""
+        """Return why the evidence is not enough, as the start of a sentence; None if it is enough."""
         lacks = []
         if self.series < FEWEST:
             lacks.append(f"{_count(self.series, 'series', 'series')} (at least {FEWEST} are needed)")
         if self.windows < FEWEST_WINDOWS:
             lacks.append(f"{_count(self.windows, 'window', 'windows')} (at least {FEWEST_WINDOWS} are needed)")
         elif self.apart is not None and self.apart < FEWEST_WINDOWS:
-            overlap = f"{self.windows} windows that overlap (at least {FEWEST_WINDOWS} that do not are needed)"
+            overlap = f"{self.windows} overlapping windows (at least {FEWEST_WINDOWS} without overlap are needed)"
             lacks.append(overlap)
         if self.dates < FEWEST_DATES:
             lacks.append(
@@ -52,18 +52,20 @@ class Evidence:
         if not lacks:
             return None
         single = len(lacks) == 1 and lacks[0].startswith("1 ")
-        return f"{' and '.join(lacks)} {'is' if single else 'are'} too little to tell"
+        return f"{' and '.join(lacks)} {'is' if single else 'are'} too few to tell"
 
     @property
     def sentence(self) -> str:
-        """Return what the comparison rests on, in words."""
+        """Return the evidence in words."""
         text = (
-            f"The comparison rests on {_count(self.series, 'series', 'series')}, {_count(self.windows, 'window', 'windows')} "
-            f"each and {_count(self.dates, 'distinct date', 'distinct dates')}, {self.first} to {self.last}."
+            f"The comparison covers {_count(self.series, 'series', 'series')} with {_count(self.windows, 'window', 'windows')} "
+            f"each, on {_count(self.dates, 'distinct date', 'distinct dates')} from {self.first} to {self.last}."
         )
         if self.constant:
             verb = "is" if self.constant == 1 else "are"
-            text += f" {self.constant:,} series that never {'changes' if self.constant == 1 else 'change'} {verb} left out of it."
+            text += (
+                f" {self.constant:,} series that never {'changes' if self.constant == 1 else 'change'} {verb} left out."
+            )
         return text
 
     def about(self) -> dict[str, Any]:
@@ -81,11 +83,11 @@ def _count(number: int, one: str, many: str) -> str:
 
 @dataclass
 class Dates:
-    """Collects where on the calendar the windows lie: series need not end on the same day."""
+    """Collects the dates of the windows: series need not end on the same day."""
 
     panel: Panel
     config: TrainingConfig
-    _origins: list[Array] = field(default_factory=list)  # (rows, windows): numbers on the grid of the frequency
+    _origins: list[Array] = field(default_factory=list)  # (rows, windows): positions on the grid of the frequency
     _seen: set[np.datetime64] = field(default_factory=set)
 
     def add(self, chunk: Chunk) -> None:
@@ -115,19 +117,19 @@ class Dates:
     def periods(self) -> Array:
         """Return the number of the period in which each window begins, (rows, windows), from 0 for the earliest.
 
-        A period is as long as the stride, counted from the last origin of all; beyond MOST_PERIODS they are put together.
+        A period is as long as the stride, counted back from the very last origin; beyond MOST_PERIODS they are grouped.
         """
         origins = np.concatenate(self._origins)
         back = (origins.max() - origins) // self.config.stride
         back = back // math.ceil((back.max() + 1) / MOST_PERIODS)
-        names, place = np.unique(-back, return_inverse=True)  # a period in which no window begins is none
+        names, place = np.unique(-back, return_inverse=True)  # a period in which no window begins does not count
         return np.asarray(place).reshape(origins.shape) if len(names) else origins
 
     def resampling(self) -> Resampling:
         """Return how intervals are drawn.
 
-        A block of periods is as long as windows overlap, and the root of their number, but there are at least FEWEST_BLOCKS
-        of them unless windows overlap: what happens in neighbouring windows is alike.
+        A block of periods is as long as windows overlap and at least the square root of the number of periods, because
+        neighbouring windows are alike. Unless windows overlap, there are at least FEWEST_BLOCKS blocks.
         """
         how, periods = self.config.evaluation, int(self.periods().max()) + 1
         overlap = math.ceil(self.config.forecast.prediction_length / self.config.stride)
@@ -137,7 +139,7 @@ class Dates:
         )
 
     def spans(self) -> list[tuple[str, str]]:
-        """Return first and last date of the windows that begin in each period."""
+        """Return the first and the last date of the windows that begin in each period."""
         origins, periods = np.concatenate(self._origins).ravel(), self.periods().ravel()
         horizon = self.config.forecast.prediction_length
         spans = []

@@ -1,4 +1,4 @@
-"""Held-out windows of some series at once, and the forecasts of them."""
+"""Held-out windows of several series at once, and their forecasts."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ SEED = "seed_"  # and a number: the model trained with another seed
 
 
 def origins_of(length: int, config: TrainingConfig) -> list[int]:
-    """Return the rolling origins of a series: the last window ends with the series, no origin lies before the held-out part."""
+    """Return the rolling origins of a series: the last window ends with the series, and no origin lies before the held-out part."""
     first = length - config.held_out_length
     return [first + w * config.stride for w in range(config.evaluation.windows)]
 
 
 def finished(quantiles: Array, minimum: float | None) -> Array:
-    """Return forecasts (…, levels, horizon) as every output has them: no quantile above a higher one, none below the minimum.
+    """Return forecasts (…, levels, horizon) as they are stored: quantiles do not cross, and none is below the minimum.
 
-    A crossing of quantiles is repaired by sorting, which never makes the quantile loss worse (Chernozhukov et al. 2010).
+    Crossing quantiles are sorted, which never makes the quantile loss worse (Chernozhukov et al. 2010).
     """
     out = np.sort(quantiles, axis=-2)
     return out if minimum is None else np.maximum(out, minimum)
@@ -35,8 +35,8 @@ class Chunk:
 
     `rows` are the rows' numbers in the panel, `origins` (rows, windows) positions of the first forecast observation,
     `actual` (rows, windows, horizon), `histories[r][w]` everything before an origin; each entry of `quantiles` (by
-    forecaster) has the shape (rows, windows, levels, horizon). `sampled` (rows,) says of a forecaster that does not forecast
-    all rows which it does; the others are NaN.
+    forecaster) has the shape (rows, windows, levels, horizon). `sampled` (rows,) has, for a forecaster that does not forecast
+    all rows, those that it does; the others are NaN.
     """
 
     items: range

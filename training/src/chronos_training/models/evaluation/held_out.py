@@ -1,4 +1,4 @@
-"""Forecasts the held-out windows chunk by chunk: memory does not grow with the number of series."""
+"""Forecasts the held-out windows chunk by chunk, so that memory does not grow with the number of series."""
 
 from __future__ import annotations
 
@@ -40,8 +40,9 @@ def evaluate(
 ) -> dict[str, Any]:
     """Return the scores (see `Scoring.result`) of `forecasters` (the model, perhaps zero-shot) and of the baselines.
 
-    The model's forecasts go to `file`. `fitted` recalibrates them, and the scores say how good they were before;
-    `combination` combines them with rivals'. `check` is called between parts and may raise; `progress` gets (rows done, rows in all).
+    The model's forecasts are written to `file`. `fitted` recalibrates them, and the scores include those from before;
+    `combination` combines them with those of rivals. `check` is called between chunks and may raise; `progress` gets (rows
+    done, all rows).
     """
     levels, horizon = list(config.forecast.quantile_levels), config.forecast.prediction_length
     season, wanted = config.season_length(panel.manifest), config.evaluation.baselines
@@ -78,11 +79,11 @@ def evaluate(
             log.info("%s is compared on %d of %d series", name, found["series"], found["of"])
         if found["stand_ins"]:
             log.info(
-                "%s could not be fitted to %d of %d series; seasonal naive stands in",
+                "%s could not be fitted to %d of %d series; seasonal naive takes its place",
                 name, found["stand_ins"], found["series"],
             )  # fmt: skip
     if old:
-        log.info("%d windows: a target has no value in the model's context; its last values stand in", old)
+        log.info("%d windows: a target has no value in the model's context; its last earlier values are used", old)
     said: dict[str, Any] = {"applied": recalibration is not None, "reason": fitted.reason if fitted else None}
     if recalibration is not None:
         raw = before.aggregate()
@@ -95,7 +96,7 @@ def evaluate(
 
 
 def old_histories(panel: Panel, chunk: Chunk, config: TrainingConfig) -> int:
-    """Return how many windows of a chunk are forecast from values older than the context. AutoGluon takes whole series."""
+    """Return how many windows of a chunk are forecast from values older than the context. AutoGluon sees whole series."""
     if config.model.family == "autogluon":
         return 0
     cut, targets = Cut.of(config, panel.manifest), len(panel.targets)

@@ -1,15 +1,15 @@
-"""Accuracy of quantile forecasts. Missing observations (NaN) count nowhere.
+"""Accuracy of quantile forecasts. Missing observations (NaN) are not counted.
 
 Shapes: `actual` (rows, windows, horizon); `quantiles` (rows, windows, levels, horizon), levels increasing.
 
 - WQL, weighted quantile loss: sum over levels and observations of 2·pinball, divided by (levels · sum of |actual|).
   Chronos (Ansari et al. 2024, arXiv:2403.07815), as GluonTS' mean_weighted_sum_quantile_loss.
 - MASE: mean |actual - median| of a window, divided by the mean |y[t] - y[t - season]| of the history before it; mean over
-  windows (Hyndman & Koehler 2006). Empty for a series whose history repeats itself but for
-  rounding (1e-12 of its size).
+  windows (Hyndman & Koehler 2006). Empty for a series whose history repeats itself exactly, apart
+  from rounding (1e-12 of its size).
 - MAE, RMSE: mean absolute and root mean squared error of the median, in the units of the target.
-- sMAPE: mean 2·|actual - median| / (|actual| + |median|), from 0 to 2; where both are zero it is 0. As GluonTS' SMAPE.
-- Coverage of a level: share of observations at or below that quantile; a calibrated forecast has coverage = level.
+- sMAPE: mean 2·|actual - median| / (|actual| + |median|), from 0 to 2, and 0 where both are zero. As GluonTS' SMAPE.
+- Coverage of a level: share of observations at or below that quantile. A calibrated forecast has coverage = level.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ ROW_METRICS = ("wql", "mase", "mae", "rmse", "smape")
 
 
 def seasonal_scale(history: Array, season: int) -> float:
-    """Return the mean absolute seasonal difference of the history; NaN when it cannot be formed, or is rounding alone."""
+    """Return the mean absolute seasonal difference of the history; NaN if it is undefined or only rounding."""
     if len(history) <= season:
         return float("nan")
     apart = np.abs(history[season:] - history[:-season])
@@ -50,13 +50,13 @@ def median_of(quantiles: Array, levels: Sequence[float]) -> Array:
 
 @dataclass
 class Scores:
-    """The scores of one forecaster, row by row; rows are added chunk by chunk, so that no forecast need be kept."""
+    """The scores of one forecaster, row by row. Rows are added chunk by chunk, so that no forecast is kept."""
 
     levels: list[float]
     rows: dict[str, list[Array]] = field(default_factory=lambda: {name: [] for name in ROW_METRICS})
-    # By window, (rows, windows): the summed quantile loss, MASE (NaN where there is none), and observations in the interval.
+    # By window, (rows, windows): the summed quantile loss, MASE (NaN where undefined), and observations in the interval.
     windows: dict[str, list[Array]] = field(default_factory=lambda: {"loss": [], "mase": [], "inside": []})
-    # Sums over rows and windows by step of the horizon: (horizon,), and (levels, horizon) for what is covered.
+    # Sums over rows and windows by step of the horizon: (horizon,), and (levels, horizon) for `covered`.
     loss: Any = 0.0
     weight: Any = 0.0
     error: Any = 0.0
@@ -64,7 +64,7 @@ class Scores:
     covered: Any = 0.0
 
     def add(self, actual: Array, quantiles: Array, scales: Array) -> None:
-        """Count some rows; `quantiles` are numbers where `actual` is, `scales` (rows, windows) MASE's, NaN where there is none."""
+        """Add some rows. `quantiles` are numbers wherever `actual` is; `scales` (rows, windows) are those of MASE, or NaN."""
         there = ~np.isnan(actual)
         median = median_of(quantiles, self.levels)
         error = np.abs(actual - median)
@@ -79,7 +79,7 @@ class Scores:
         mase = _mean(error, 2) / scales
         inside = (actual >= quantiles[:, :, 0]) & (actual <= quantiles[:, :, -1]) & there
         lost = loss.sum(axis=2) / len(self.levels)
-        # What two forecasts differ by through rounding alone is no loss: both are exact.
+        # A loss that comes from rounding alone is zero: the forecast is exact.
         self.windows["loss"].append(np.where(lost <= RESOLUTION * weight.sum(axis=2), 0.0, lost))
         self.windows["mase"].append(mase)
         self.windows["inside"].append(inside.sum(axis=2))
@@ -94,7 +94,7 @@ class Scores:
         self.covered = self.covered + ((actual[:, :, None] <= quantiles) & there[:, :, None]).sum(axis=(0, 1))
 
     def by_row(self, name: str) -> Array:
-        """Return a metric (rows,) in the order in which rows were added, NaN where it is not defined."""
+        """Return a metric (rows,) in the order in which rows were added, NaN where it is undefined."""
         return np.concatenate(self.rows[name]) if self.rows[name] else np.empty(0)
 
     def by_window(self, name: str) -> Array:
@@ -102,9 +102,9 @@ class Scores:
         return np.concatenate(self.windows[name])
 
     def aggregate(self) -> dict[str, Any]:
-        """Return WQL as the ratio of sums over all rows (large series weigh more, as in the papers), the others as means over rows.
+        """Return WQL as the ratio of sums over all rows (large series weigh more, as in the papers), the others as means over the rows.
 
-        `series` says over how many rows each is defined.
+        `series` has the number of rows for which each is defined.
         """
         total = float(np.sum(self.weight)) * len(self.levels)
         means = {name: number(_mean(self.by_row(name), 0)) for name in ROW_METRICS if name != "wql"}
@@ -126,7 +126,7 @@ class Scores:
 
 
 def number(value: float) -> float | None:
-    """Return a number that JSON can hold: None for NaN."""
+    """Return a number that fits into JSON: None for NaN."""
     return None if np.isnan(value) else float(value)
 
 

@@ -1,4 +1,4 @@
-"""The model's own forecasts: of held-out windows and of what comes after the data, on one way."""
+"""The model's own forecasts, of held-out windows and of the time after the data, from the same code."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from chronos_training.models.families import Family, History
 def forecast_model(
     family: Family, model: Any, panel: Panel, chunk: Chunk, config: TrainingConfig, check: Callable[[], None]
 ) -> Array:
-    """Return quantiles (rows, windows, levels, horizon). `check` is called between batches and may raise to end the work."""
+    """Return quantiles (rows, windows, levels, horizon). `check` is called between batches and may raise to stop."""
     windows = config.evaluation.windows
     at = [(item, origin) for item in chunk.items for origin in origins_of(int(panel.lengths[item]), config)]
     found = forecast_at(family, model, panel, at, config, check)
-    # (items, windows, targets, …) to (items, targets, windows, …): one row for each forecast series
+    # (items, windows, targets, …) to (items, targets, windows, …): one row for each series that is forecast
     found = found.reshape(len(chunk.items), windows, *found.shape[1:]).swapaxes(1, 2)
     return found.reshape(len(chunk.rows), windows, *found.shape[3:])
 
@@ -38,8 +38,8 @@ def forecast_at(
 ) -> Array:
     """Return quantiles (places, targets, levels, horizon) after each (item, origin) of `at`.
 
-    The horizon is the configured one; a longer one is rolled out (see `rolled_out`). A quantile is the same whatever others
-    are asked for: all that were learnt are forecast, and put in order.
+    The horizon is the configured one; a longer one is rolled out (see `rolled_out`). A quantile does not depend on which others
+    are requested: all trained levels are forecast and sorted.
     """
     cut = Cut.of(config, panel.manifest)
     horizon = horizon or cut.horizon
@@ -54,7 +54,7 @@ def forecast_at(
 
 
 def history_at(cut: Cut, panel: Panel, item: int, origin: int, horizon: int) -> History:
-    """Return what is known at an origin: nothing after it but the known covariates."""
+    """Return what is known at an origin: after it, only the known covariates."""
     targets, known = len(panel.targets), len(panel.known)
     context, levels = cut.history(panel, item, origin)
     ahead = narrowed(panel.block(item, panel.known, origin, origin + horizon), levels[len(levels) - known :])

@@ -1,14 +1,14 @@
-"""The forecasters: how they are called in files and to people."""
+"""The forecasters: their names in files and their titles in reports."""
 
 from __future__ import annotations
 
 from typing import Any
 
-# In the order in which people read them: the model, what it started from, then what is easy and what is hard to beat.
+# In reading order: the model, its base model, then the rivals that are easy and those that are hard to beat.
 TITLES = {
     "model": "This model",
     "combination": "Combination of the model with its rivals",
-    "zero_shot": "Zero-shot: the model it started from",
+    "zero_shot": "Zero-shot: the base model",
     "seasonal_naive": "Seasonal naive, quantiles of its own past errors",
     "seasonal_naive_gaussian": "Seasonal naive, normal quantiles",
     "seasonal_naive_point": "Seasonal naive, one value",

@@ -1,9 +1,9 @@
-"""Intervals that hold what they say: split conformal recalibration of quantiles on windows that training did not see.
+"""Intervals that keep their promise: split conformal recalibration of quantiles on windows that training did not see.
 
-As conformalized quantile regression (Romano, Patterson & Candès 2019, arXiv:1905.03222), interval by interval, in the variant
-that counts in widths of the model's own interval (CQR-r: Sesia & Candès 2020, arXiv:1909.05433), so that series of all sizes
-are pooled, and wide forecasts are moved further than narrow ones. Both ends of an interval move by the same: what all series
-of a panel do in the same few weeks pushes one end, and does not come back in other weeks. The median stays.
+This is conformalized quantile regression (Romano, Patterson & Candès 2019, arXiv:1905.03222) for each interval, in the
+variant that measures in widths of the model's own interval (CQR-r: Sesia & Candès 2020, arXiv:1909.05433). So series of all
+sizes are pooled, and wide forecasts move further than narrow ones. Both ends of an interval move by the same amount: what all
+series of a panel do in the same few weeks pushes one end, and does not repeat in other weeks. The median stays.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ import numpy as np
 
 Array = np.ndarray
 FILE = "recalibration.json"  # in the model's folder
-# Observations, and windows, behind each shift at least: steps of the horizon share it where there are fewer. One window is
-# one date, on which all series may have met the same.
+# Each shift needs at least so many observations and windows: with fewer, steps of the horizon share it. One window is one
+# date, on which the same may have happened to all series.
 PER_SHIFT, WINDOWS_PER_SHIFT = 200, 2
-# Fewer observations or series say too little: the conformal quantile 0.9 of 20 has a standard error of 7 %.
+# Fewer observations or series are not enough: the conformal quantile 0.9 of 20 has a standard error of 7 %.
 FEWEST, FEWEST_SERIES = 100, 6
-# What would make intervals narrower counts half: a few windows are a few dates, later ones are rarely easier, and intervals
-# that are too narrow are the worse mistake. On weekly births (51 series, 4 windows) the model covered 87 % in the validation
-# windows and 79 % afterwards; narrowed in full 71 %, by half 74 %.
+# A shift that narrows intervals counts half: a few windows are a few dates, later dates are rarely easier, and intervals that
+# are too narrow are the worse mistake. On weekly births (51 series, 4 windows) the model covered 87 % in the validation
+# windows and 79 % afterwards; with full narrowing 71 %, with half 74 %.
 NARROWING = 0.5
-NARROWEST = 0.02  # width of an interval in scales of its series at least, as the unit of its shift
+NARROWEST = 0.02  # least width of an interval, in scales of its series, as the unit of its shift
 
 
 @dataclass(frozen=True)
@@ -40,9 +40,9 @@ class Recalibration:
     observations: int
 
     def apply(self, quantiles: Array, scale: Array) -> Array:
-        """Return recalibrated quantiles (…, levels, horizon) of `levels`; `scale` (…) is each series' scale, NaN for none.
+        """Return recalibrated quantiles (…, levels, horizon) of `levels`; `scale` (…) is each series' scale, or NaN.
 
-        A horizon beyond the fitted one is moved as its last step. Quantiles do not cross, and the median stays.
+        Steps beyond the fitted horizon move like its last step. Quantiles do not cross, and the median stays.
         """
         own = np.asarray(self.shifts)
         steps = np.minimum(np.arange(quantiles.shape[-1]), own.shape[1] - 1)
@@ -55,13 +55,13 @@ class Recalibration:
         return np.sort(moved, axis=-2)
 
     def save(self, folder: Path) -> None:
-        """Write it into a model's folder."""
+        """Write the recalibration into a model's folder."""
         content = {"schema_version": 1, **asdict(self)}
         (folder / FILE).write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 
     @classmethod
     def load(cls, folder: Path) -> Recalibration | None:
-        """Return what a model's folder has, None when it has none."""
+        """Return the recalibration in a model's folder, or None."""
         path = folder / FILE
         if not path.is_file():
             return None
@@ -79,27 +79,29 @@ class Fitted:
 
     @classmethod
     def of(cls, content: dict[str, Any]) -> Fitted:
-        """Return what was written as JSON (dataclasses.asdict)."""
+        """Return what was stored as JSON (dataclasses.asdict)."""
         found = content["recalibration"]
         return cls(Recalibration(**found) if found else None, content["reason"])
 
 
 def stored(folder: Path, levels: list[float]) -> Fitted:
-    """Return the recalibration that a model was stored with, if it is of these quantile levels."""
+    """Return the recalibration that a model was stored with, if it is for these quantile levels."""
     found = Recalibration.load(folder)
     if found is None:
         return Fitted(None, "Not recalibrated: the model was stored without a recalibration.")
     if found.levels != levels:
         told = ", ".join(f"{level:g}" for level in found.levels)
-        return Fitted(None, f"Not recalibrated: the model's recalibration is of other quantile levels ({told}).")
-    return Fitted(found, f"Recalibrated as the model was stored: on {found.observations:,} observations.")
+        return Fitted(None, f"Not recalibrated: the model's recalibration is for other quantile levels ({told}).")
+    return Fitted(
+        found, f"Recalibrated with the stored recalibration, which was fitted to {found.observations:,} observations."
+    )
 
 
 def fit_recalibration(quantiles: Array, actual: Array, scale: Array, levels: list[float]) -> Recalibration | None:
-    """Return the recalibration of forecasts (rows, windows, levels, horizon) by what happened (rows, windows, horizon).
+    """Return the recalibration of forecasts (rows, windows, levels, horizon) by actual values (rows, windows, horizon).
 
-    `scale` (rows, windows), NaN where a series has none. None when fewer than FEWEST observations or FEWEST_SERIES series
-    are there to learn from.
+    `scale` (rows, windows) is NaN where a series has none. Returns None with fewer than FEWEST observations or FEWEST_SERIES
+    series to fit to.
     """
     unit = _unit(quantiles, scale)
     usable = ~np.isnan(actual) & (unit > 0)
@@ -120,7 +122,7 @@ def fit_recalibration(quantiles: Array, actual: Array, scale: Array, levels: lis
         for place, level in enumerate(levels):
             if level < 0.5:
                 other = _mirrored(levels, level)
-                # How far outside the interval it lies; of a level without a partner, how far below.
+                # How far outside the interval a value lies; for a level without a counterpart, how far below it.
                 out = -above[place] if other is None else np.maximum(-above[place], above[other])
                 shift = _careful(_conformal(out, 1.0 - level if other is None else 1.0 - 2.0 * level))
                 shifts[place, steps] = -shift
@@ -132,7 +134,7 @@ def fit_recalibration(quantiles: Array, actual: Array, scale: Array, levels: lis
 
 
 def fitted(quantiles: Array, actual: Array, scale: Array, levels: list[float], *, always: bool) -> Fitted:
-    """Return the recalibration if it helps on windows (of one: on series) that it was not fitted to, or `always`, and why."""
+    """Return the recalibration, if it helps on windows (with one window: on series) that it was not fitted to, or `always`; and why."""
     whole = fit_recalibration(quantiles, actual, scale, levels)
     if whole is None:
         return Fitted(
@@ -141,7 +143,7 @@ def fitted(quantiles: Array, actual: Array, scale: Array, levels: list[float], *
         )
     told = f"{whole.observations:,} observations of {whole.series:,} series in {whole.windows} validation windows"
     if not always:
-        # By windows, if there are two: series of one window share its dates, and know from each other what happened.
+        # By windows, if there are two: the series of one window share its dates, so they are not independent.
         axis, folds = (1, actual.shape[1]) if actual.shape[1] > 1 else (0, 2)
         numbers = np.arange(actual.shape[axis]) % folds
         before = after = 0.0
@@ -155,9 +157,7 @@ def fitted(quantiles: Array, actual: Array, scale: Array, levels: list[float], *
             before += _loss(raw, happened, unit, levels)
             after += _loss(rest.apply(raw, unit), happened, unit, levels)
         if not after < before:
-            return Fitted(
-                None, f"Not recalibrated: on {told} it does not lower the loss of those that it was not fitted to."
-            )
+            return Fitted(None, f"Not recalibrated: cross-validated on {told}, it does not lower the loss.")
     return Fitted(whole, f"Recalibrated on {told}.")
 
 
@@ -167,7 +167,7 @@ def _unit(quantiles: Array, scale: Array) -> Array:
 
 
 def _mirrored(levels: list[float], level: float) -> int | None:
-    """Return the place of the level that ends the same central interval at its other side, None where there is none."""
+    """Return the position of the level at the other end of the same central interval, or None."""
     return next((place for place, other in enumerate(levels) if abs(other + level - 1.0) < 1e-9), None)
 
 
@@ -176,12 +176,12 @@ def _careful(shift: float) -> float:
 
 
 def _conformal(scores: Array, share: float) -> float:
-    """Return what a share of the scores does not exceed, with the correction for finite samples."""
+    """Return the value that a share of the scores does not exceed, corrected for finite samples."""
     return float(np.quantile(scores, min(1.0, (len(scores) + 1) * share / len(scores))))
 
 
 def _loss(quantiles: Array, actual: Array, scale: Array, levels: list[float]) -> float:
-    """Return the summed pinball loss in scales of the series."""
+    """Return the summed pinball loss, scaled by series."""
     q = np.asarray(levels)[:, None]
     apart = (actual[:, :, None] - quantiles) / scale[:, :, None, None]
     return float(np.nansum(np.maximum(q * apart, (q - 1.0) * apart)))

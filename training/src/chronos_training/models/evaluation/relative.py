@@ -1,7 +1,8 @@
 """Two forecasters compared series by series: the geometric mean of the ratios of their losses, with its interval.
 
-A ratio is clipped to 1/100 to 100, as fev does (Shchur et al. 2025, arXiv:2509.26468; `leaderboard` in its source). Where one
-of the two is exact the ratio is the bound, where both are it is 1: such a series is lost, won or tied, and none is left out.
+A ratio is clipped to the range from 1/100 to 100, as in fev (Shchur et al. 2025, arXiv:2509.26468; `leaderboard` in its
+source). If one of the two is exact, the ratio is the bound; if both are, it is 1. So such a series is lost, won or tied, and
+none is left out.
 """
 
 from __future__ import annotations
@@ -14,19 +15,19 @@ from chronos_training.models.evaluation.resampling import Resampling
 
 Array = np.ndarray
 
-FEWEST = 6  # items of which an interval says something; to win all of five happens by chance once in sixteen times
+FEWEST = 6  # items for a meaningful interval; winning or losing all of five happens by chance once in sixteen times
 LEAST, MOST = 0.01, 100.0
-ODD = np.log(10.0)  # a ratio ten times that of the median item: next to always a series that hardly moves
-ODD_SHARE = 0.05  # of the items, and one in any case, may be left aside to see what the others say
+ODD = np.log(10.0)  # a ratio ten times that of the median item: nearly always a series that hardly moves
+ODD_SHARE = 0.05  # up to this share of the items, and always one, may be set aside to see what the others say
 
 
 @dataclass(frozen=True)
 class Ratio:
-    """`value` is the geometric mean of own / other over `rows` items; on `won` own is lower, on `tied` both are the same.
+    """`value` is the geometric mean of own / other over `rows` items; own is lower on `won` of them and equal on `tied`.
 
-    `pooled` is the ratio of the losses' sums over all items, so that large series weigh more. The intervals (low, high) are
-    None for fewer than FEWEST items or fewer than two blocks of dates. `odd` are the positions of items ten times away from
-    the median ratio, where they are few; `without` and `without_interval` are value and interval of the others.
+    `pooled` is the ratio of the sums of losses over all items, so that large series weigh more. The intervals (low, high) are
+    None with fewer than FEWEST items or fewer than two blocks of dates. `odd` has the positions of items over ten times away
+    from the median ratio, if they are few; `without` and `without_interval` are value and interval of the others.
     """
 
     value: float
@@ -48,15 +49,15 @@ class Ratio:
 
 @dataclass(frozen=True)
 class Losses:
-    """Losses of one forecaster, (rows, dates): summed over what a row observed at a date, zero where it observed nothing."""
+    """Losses of two forecasters, (rows, dates): summed over a row's observations at a date, zero where it has none."""
 
     own: Array
     other: Array
     seen: Array
-    items: Array  # (rows,): the item of a row; targets of one item move together and count as one
+    items: Array  # (rows,): the item of a row; the targets of one item move together and count as one
 
     def some(self, keep: Array) -> Losses:
-        """Return the rows in the mask `keep`."""
+        """Return the rows that the mask `keep` selects."""
         return Losses(self.own[keep], self.other[keep], self.seen[keep], self.items[keep])
 
 
@@ -84,7 +85,7 @@ def ratio(losses: Losses, how: Resampling) -> Ratio | None:
 
 
 def _item_logs(losses: Losses, item: Array, items: int, dates: Array) -> Array:
-    """Return for counts of dates (dates, k) the mean clipped log ratio of each item's rows, (items, k), NaN without any."""
+    """Return for counts of dates (dates, k) the mean clipped log ratio of each item's rows: (items, k), NaN without rows."""
     own, other, seen = losses.own @ dates, losses.other @ dates, losses.seen @ dates
     with np.errstate(divide="ignore", invalid="ignore"):
         logs = np.clip(np.log(own) - np.log(other), np.log(LEAST), np.log(MOST))
@@ -100,14 +101,14 @@ def _mean(losses: Losses, item: Array, items: int, how: Resampling) -> tuple[flo
         return np.nan_to_num(logs), np.isfinite(logs) * 1.0
 
     found = how.estimate(items, terms)
-    assert found is not None  # every row has observations, so the bottom is not zero
+    assert found is not None  # every row has observations, so the denominator is not zero
     return float(np.exp(found.value)), _exp(found.interval, items)
 
 
 def _pooled(
     losses: Losses, item: Array, items: int, how: Resampling
 ) -> tuple[float | None, tuple[float, float] | None]:
-    # Twice by hand is cheaper than a matrix of items for each resample of dates.
+    # Summing by item first is cheaper than doing so for each resample of dates.
     own, other = _by_item(losses.own, item, items), _by_item(losses.other, item, items)
     found = how.estimate(items, lambda dates: (own @ dates, other @ dates), log=True)
     return (None, None) if found is None else (float(np.exp(found.value)), _exp(found.interval, items))

@@ -1,12 +1,12 @@
 """Intervals over series and over dates at once: a two-way bootstrap of items and of blocks of window dates.
 
-Series of one panel meet the same days. A bootstrap over items alone takes the four holiday days that all windows share for
-certain knowledge. Here items and dates are drawn independently of each other and jointly count (the pigeonhole bootstrap of
-Owen 2007, Annals of Applied Statistics 1(2), for data that are crossed in two factors); dates come in circular blocks
-(Politis & Romano 1992), because windows overlap and neighbouring days are alike. With few items or few dates the quantiles of
-a bootstrap lie too close together (Hesterberg 2015, The American Statistician 69(4), section 5.3): they keep their shape and
-are stretched to the width of Student's t, with the degrees of freedom of each factor on its own part of the variance. That
-is wider than Satterthwaite's one number for both, which four dates make too narrow (docs/evaluation.md has the measurement).
+The series of a panel share the same days. A bootstrap over items alone treats what four shared holidays did to all of them
+as certain. Here items and dates are drawn independently of each other, and both draws count (the pigeonhole bootstrap of Owen
+2007, Annals of Applied Statistics 1(2), for data crossed in two factors). Dates are drawn in circular blocks (Politis & Romano
+1992), because windows overlap and neighbouring days are alike. With few items or dates, bootstrap quantiles lie too close
+together (Hesterberg 2015, The American Statistician 69(4), section 5.3). They keep their shape and are stretched to the width
+of Student's t, with each factor's own degrees of freedom on its part of the variance. That is wider than Satterthwaite's single
+number for both, which is too narrow with four dates (measured in docs/evaluation.md).
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ import numpy as np
 from scipy.special import stdtrit
 
 Array = np.ndarray
-# Of resampled items and dates (k, for each of k resamples): the sums' terms, top and bottom, each (items, k).
+# From counts of dates, for each of k resamples: the terms of numerator and denominator, each (items, k).
 Terms = Callable[[Array], tuple[Array, Array]]
-AT_ONCE = 2_000_000  # numbers of one array: 16 MB, whatever the number of items
+AT_ONCE = 2_000_000  # numbers in one array: 16 MB, whatever the number of items
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """A statistic and its interval (low, high); None where there are fewer than two items or two blocks of dates."""
+    """A statistic and its interval (low, high), which is None with fewer than two items or two blocks of dates."""
 
     value: float
     interval: tuple[float, float] | None
@@ -35,7 +35,7 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Resampling:
-    """How is drawn: `dates` in blocks of `block` dates, `samples` times, for intervals of `confidence`."""
+    """How to draw: `dates` in blocks of `block` dates, `samples` times, for intervals of `confidence`."""
 
     dates: int
     block: int
@@ -45,11 +45,11 @@ class Resampling:
 
     @property
     def blocks(self) -> float:
-        """Return how many blocks of dates there are that do not overlap: what independent dates there are, at most."""
+        """Return the number of blocks that do not overlap: at most so many dates are independent."""
         return self.dates / self.block
 
     def estimate(self, items: int, terms: Terms, *, log: bool = False) -> Estimate | None:
-        """Return sum of top / sum of bottom over items (its logarithm with `log`), or None where the bottom is zero.
+        """Return the sum of top / the sum of bottom over items (its logarithm with `log`), or None if the bottom is zero.
 
         `terms` gets counts of dates (dates, k) and returns top and bottom (items, k).
         """
@@ -60,7 +60,7 @@ class Resampling:
         value = math.log(plain) if log else plain
         if items < 2 or self.blocks < 2:
             return Estimate(value, None)
-        # Of the items alone, by linearization (Cochran 1977, section 6.4); its log by the delta method.
+        # The variance from items alone, by linearization (Cochran 1977, section 6.4); of the logarithm, by the delta method.
         apart = (top - plain * bottom) / bottom.mean()
         of_items = float(apart.var(ddof=1)) / items / (plain**2 if log else 1.0)
         both, dates_only = [], []
@@ -86,7 +86,7 @@ class Resampling:
         return value + stretch * float(low), value + stretch * float(high)
 
     def _draws(self, items: int) -> Iterator[tuple[Array, Array]]:
-        """Give counts of drawn dates (dates, k) and of drawn items (items, k), k resamples at a time."""
+        """Yield counts of drawn dates (dates, k) and of drawn items (items, k), k resamples at a time."""
         random = np.random.default_rng(self.seed)
         each = max(1, min(self.samples, AT_ONCE // max(items, self.dates)))
         pieces = math.ceil(self.blocks)
@@ -98,7 +98,7 @@ class Resampling:
 
 
 def _counts(places: Array, size: int) -> Array:
-    """Return how often each of `size` places is in each row of `places` (k, n), as (size, k)."""
+    """Return how often each of `size` places occurs in each row of `places` (k, n), as (size, k)."""
     k = len(places)
     found = np.bincount((places + np.arange(k)[:, None] * size).ravel(), minlength=k * size)
     return np.asarray(found.reshape(k, size).T, dtype=float)

@@ -1,7 +1,7 @@
-"""Which series AutoETS, AutoTheta and Croston are fitted to: all, or a sample that the time budget allows.
+"""Which series AutoETS, AutoTheta and Croston are fitted to: all of them, or a sample that fits the time budget.
 
-The sample is drawn by the seed, and its size follows from an estimate of the time, not from a clock: an equal run compares
-equal series on every machine. All rivals have the same sample, but Croston, which has the intermittent series of it.
+The seed draws the sample, and an estimate of the time, not a clock, sets its size: the same run compares the same series on
+every machine. All rivals share the sample, except Croston, which gets its intermittent series.
 """
 
 from __future__ import annotations
@@ -15,19 +15,19 @@ from chronos_training.data.panel import Panel
 from chronos_training.models.evaluation.forecasts import Array, Chunk
 from chronos_training.models.evaluation.statistical import MODELS, Pool, fitted_length, seconds
 
-# Series in a sample at least, whatever they take: of fewer than six nothing can be said (see `relative.FEWEST`).
+# At least so many series in a sample, however long they take: fewer than six allow no verdict (see `relative.FEWEST`).
 FEWEST = 12
-# Share of zeros from which demand counts as intermittent: an average interval of 1.32 between demands (Syntetos, Boylan &
+# From this share of zeros on, demand counts as intermittent: an average interval of 1.32 between demands (Syntetos, Boylan &
 # Croston 2005, J. Oper. Res. Soc. 56).
 INTERMITTENT = 1 - 1 / 1.32
-_SAMPLE = 7  # the stream of random numbers
+_SAMPLE = 7  # this module's stream of random numbers
 
 
 class Rivals:
-    """The statistical models that are compared with, each with the rows (series) that it forecasts."""
+    """The statistical models to compare with, each with the rows (series) that it forecasts."""
 
     def __init__(self, panel: Panel, config: TrainingConfig, names: Sequence[str] | None = None) -> None:
-        """`panel` is what is evaluated, `names` those that are wanted: evaluation.baselines, if not given."""
+        """`panel` is what is evaluated; `names` are the wanted rivals, by default evaluation.baselines."""
         self._levels, self._horizon = list(config.forecast.quantile_levels), config.forecast.prediction_length
         self._season = config.season_length(panel.manifest)
         wanted = [name for name in MODELS if name in (config.evaluation.baselines if names is None else names)]
@@ -40,7 +40,7 @@ class Rivals:
         self.stand_ins = dict.fromkeys(self.rows, 0)
 
     def forecast(self, chunk: Chunk, pool: Pool, check: Callable[[], None]) -> None:
-        """Add the forecasts of a chunk; rows that are not in the sample are NaN, and `chunk.forecast` says which are."""
+        """Add the forecasts to a chunk. Rows outside the sample are NaN; `chunk.sampled` has those inside."""
         for name, rows in self.rows.items():
             here = rows[chunk.rows.start : chunk.rows.stop]
             out = np.full((*chunk.actual.shape[:2], len(self._levels), self._horizon), np.nan)
@@ -52,7 +52,7 @@ class Rivals:
             chunk.quantiles[name], chunk.sampled[name] = out, here
 
     def said(self) -> dict[str, dict[str, int]]:
-        """Return for each rival on how many of the series it was compared, and for how many seasonal naive stood in."""
+        """Return for each rival on how many series it was compared, and for how many seasonal naive took its place."""
         return {
             name: {"series": int(rows.sum()), "of": len(rows), "stand_ins": self.stand_ins[name]}
             for name, rows in self.rows.items()
@@ -60,7 +60,7 @@ class Rivals:
 
 
 def sample(panel: Panel, config: TrainingConfig, names: list[str], season: int) -> Array:
-    """Return which rows (rows,) of the panel fit into `evaluation.rivals_seconds`."""
+    """Return the mask (rows,) of the panel's rows that fit into `evaluation.rivals_seconds`."""
     first = np.repeat(panel.lengths, len(panel.targets)) - config.held_out_length
     lengths, place = np.unique([fitted_length(int(one), season) for one in first], return_inverse=True)
     each = np.array([sum(seconds(name, int(length), season) for name in names) for length in lengths])
@@ -74,7 +74,7 @@ def sample(panel: Panel, config: TrainingConfig, names: list[str], season: int) 
 
 
 def intermittent(panel: Panel, config: TrainingConfig) -> Array:
-    """Return which rows (rows,) are never negative and mostly interrupted by zeros before the held-out part."""
+    """Return the mask (rows,) of rows that are never negative and often zero before the held-out part."""
     out = np.zeros(panel.rows, dtype=bool)
     for row in range(panel.rows):
         values = panel.row_values(row)

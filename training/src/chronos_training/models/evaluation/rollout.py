@@ -1,4 +1,4 @@
-"""Forecasts beyond the horizon that a model learnt: its own forecasts become history, on several paths."""
+"""Forecasts beyond the horizon that a model was trained for: its own forecasts become history, on several paths."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ def rolled_out(
     horizon: int,
     check: Callable[[], None],
 ) -> Array:
-    """Return quantiles (histories, targets, levels, horizon) of all levels that the model learnt, those of `config`.
+    """Return quantiles (histories, targets, levels, horizon) of all levels that the model was trained on, those of `config`.
 
-    A `horizon` longer than the configured one is forecast as upstream's pipelines do it (Chronos-Bolt's `predict`): each level
-    of 0.1 … 0.9 is a path, whose history gets that quantile of a block as values; the next block's quantiles are those of the
-    mixture of what is forecast on all paths. The `known` of the histories reach over the whole horizon.
+    A `horizon` longer than the configured one is forecast as in upstream's pipelines (Chronos-Bolt's `predict`): each level of
+    0.1 … 0.9 is a path, whose history is extended by that quantile of a block; the next block's quantiles are those of the
+    mixture of the forecasts on all paths. The `known` of the histories covers the whole horizon.
     """
     learnt, block = list(config.forecast.quantile_levels), config.forecast.prediction_length
 
@@ -49,7 +49,7 @@ def rolled_out(
 
 
 def _shares(levels: Sequence[float]) -> Array:
-    """Return the probability that each of some quantiles stands for."""
+    """Return the probability mass that each quantile represents."""
     middles = (np.array(levels[1:]) + np.array(levels[:-1])) / 2
     return np.diff([0.0, *middles, 1.0])
 
@@ -67,7 +67,7 @@ def _mixed(found: Array, weights: Array, levels: Sequence[float]) -> Array:
 
 
 def _grown(history: History, values: Array, longest: int) -> History:
-    """Return the history with `values` (targets, block) as what came after it; past covariates are missing there."""
+    """Return the history with `values` (targets, block) appended; past covariates are missing there."""
     length, block = history.target.shape[1], values.shape[1]
     kept = min(length + block, longest)
     target = np.concatenate([history.target, values.astype(np.float32)], axis=1)[:, -kept:]
@@ -76,7 +76,7 @@ def _grown(history: History, values: Array, longest: int) -> History:
 
 
 def _ahead(history: History, block: int) -> History:
-    """Return the history with known covariates for one block; beyond the end of what is known they are missing."""
+    """Return the history with known covariates for one block; beyond their end they are missing."""
     length = history.target.shape[1] + block
     known = history.known[:, :length]
     return replace(history, known=np.pad(known, ((0, 0), (0, length - known.shape[1])), constant_values=np.nan))

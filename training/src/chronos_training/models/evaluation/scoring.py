@@ -1,4 +1,4 @@
-"""Every forecaster scored, by series, by horizon and together: the content of evaluation/metrics.json."""
+"""Scores of every forecaster, by series, by horizon and in total: the content of evaluation/metrics.json."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from chronos_training.models.evaluation.verdict import NAMES, decision, over_see
 
 
 class Scoring:
-    """Takes forecasts chunk by chunk, in the order of the panel's rows, and gives the scores at the end."""
+    """Takes forecasts chunk by chunk, in the order of the panel's rows, and returns the scores at the end."""
 
     def __init__(self, panel: Panel, config: TrainingConfig) -> None:
         """`panel` is what was forecast."""
@@ -33,7 +33,7 @@ class Scoring:
         self._dates = Dates(panel, config)
         self._backtest = Backtest(panel, self._levels)
         self._seen: list[Any] = []  # (rows, windows): observations
-        self._sampled: dict[str, list[Any]] = {}  # (rows,): what is forecast by who does not forecast all
+        self._sampled: dict[str, list[Any]] = {}  # (rows,): the rows of a forecaster that does not forecast all
         self._constant: list[bool] = []  # by row
         self._strategy = Strategy(
             config.forecast.target_kind, panel.freq, config.stride, config.evaluation.cost_basis_points
@@ -56,7 +56,7 @@ class Scoring:
             if name in chunk.sampled:
                 self._sampled.setdefault(name, []).append(there)
             self._must_be_numbers(name, chunk, quantiles, there)
-            # What was not forecast counts as not observed.
+            # Rows that were not forecast count as not observed.
             actual = np.where(there[:, None, None], chunk.actual, np.nan)
             self._scores.setdefault(name, metrics.Scores(self._levels)).add(actual, quantiles, scales)
         last = np.array([[history[-1] for history in row] for row in chunk.histories])
@@ -64,25 +64,25 @@ class Scoring:
         self._strategy.add(last, chunk.actual, median, self._config.stride)
 
     def _must_be_numbers(self, name: str, chunk: Chunk, quantiles: Any, there: Any) -> None:
-        """Refuse a forecast without a number where something was observed: its error would count as none."""
+        """Refuse a forecast that is not a number where a value was observed: its error would not be counted."""
         bad = (~np.isfinite(quantiles) & ~np.isnan(chunk.actual)[:, :, None]).any(axis=(1, 2, 3)) & there
         if bad.any():
             series = self._panel.row_id(chunk.rows[int(np.flatnonzero(bad)[0])])
             raise TrainingError(
-                f"The forecast of {name} of series {series!r} is not a number ({int(bad.sum())} series in this part).",
-                hint="Leave out models by autogluon.models."
+                f"The {name} forecast of series {series!r} is not a number ({int(bad.sum())} series in this part).",
+                hint="Leave models out with autogluon.models."
                 if self._config.model.family == "autogluon"
                 else "Lower training.learning_rate, or use training.precision fp32.",
             )
 
     def share_inside(self, scores: metrics.Scores) -> float | None:
-        """Return the coverage of the outermost interval as `interval_coverage` has it, of scores of the same rows."""
+        """Return the coverage of the outermost interval, as in `interval_coverage`, for other scores of the same rows."""
         seen, rows = np.concatenate(self._seen), ~np.array(self._constant)
         count = seen[rows].sum()
         return float(scores.by_window("inside")[rows].sum() / count) if count else None
 
     def result(self) -> dict[str, Any]:
-        """Return everything that was found, as JSON."""
+        """Return all scores as JSON."""
         how = self._config.evaluation
         seeds = [name for name in self._scores if name.startswith(SEED)]
         named = {name: scores for name, scores in self._scores.items() if name not in seeds}

@@ -1,7 +1,7 @@
-"""The return of a strategy that follows the forecasts (design §9, C19): Sharpe ratio out of sample, after costs.
+"""The return of a strategy that follows the forecasts (design §9, C19): out-of-sample Sharpe ratio after costs.
 
-At the close of each history the position is the sign of the median forecast return over the horizon; it is held over
-the horizon. Rows are an equally weighted portfolio. The ratio is sqrt(periods a year) x mean / standard deviation of the
+At the end of each history the position is the sign of the median forecast return over the horizon; it is held over
+the horizon. The rows are an equally weighted portfolio. The ratio is sqrt(periods a year) x mean / standard deviation of the
 portfolio's returns, without a risk-free rate (Sharpe 1994).
 """
 
@@ -14,14 +14,14 @@ import numpy as np
 from chronos_training.data.grid import DAY, step_of
 
 Array = np.ndarray
-FEWEST = 8  # returns of which a standard deviation says something
-# Observations a year of the frequencies whose steps are not all equal.
+FEWEST = 8  # returns for a meaningful standard deviation
+# Observations per year, for frequencies whose steps are not all equal.
 PER_YEAR = {"B": 252, "W": 52, "MS": 12, "ME": 12, "QS": 4, "QE": 4, "YS": 1, "YE": 1}
-NO_PRICE = "The target is not a price or a return, so there is no strategy whose return could be measured."
+NO_PRICE = "The target is not a price or a return, so there is no strategy to measure."
 
 
 class Strategy:
-    """Collects the held-out windows, and says what following them would have earned."""
+    """Collects the held-out windows and computes what following the forecasts would have earned."""
 
     def __init__(self, kind: str, freq: str, stride: int, cost_basis_points: float) -> None:
         """`kind` is forecast.target_kind, `stride` the observations between two origins."""
@@ -32,7 +32,7 @@ class Strategy:
         self._real: list[Array] = []
 
     def add(self, last: Array, actual: Array, median: Array, stride: int) -> None:
-        """Count rows: `last` (rows, windows) is the last observation before an origin, the others (rows, windows, horizon)."""
+        """Add rows: `last` (rows, windows) is the last observation before an origin, the others (rows, windows, horizon)."""
         held = min(stride, actual.shape[2])  # until the next decision
         if self._kind == "price":
             with np.errstate(divide="ignore", invalid="ignore"):
@@ -43,7 +43,7 @@ class Strategy:
             self._real.append(actual[:, :, :held].sum(axis=2))
 
     def result(self) -> dict[str, Any]:
-        """Return sharpe_ratio with n, cost and buy-and-hold's own; null with a reason where it cannot be computed."""
+        """Return sharpe_ratio with n, the cost and the ratio of buy-and-hold; null with a reason if it cannot be computed."""
         out: dict[str, Any] = {
             "sharpe_ratio": None,
             "n": 0,
@@ -62,10 +62,10 @@ class Strategy:
         out["n"] = len(portfolio)
         if len(portfolio) < FEWEST:
             return out | {
-                "reason": f"{len(portfolio)} periods are too few, at least {FEWEST} are needed: raise evaluation.windows."
+                "reason": f"{len(portfolio)} periods are too few (at least {FEWEST} are needed): raise evaluation.windows."
             }
         held = np.nanmean(np.where(usable, real, np.nan), axis=0)
-        held[0] -= self._cost  # it buys once
+        held[0] -= self._cost  # buy-and-hold buys once
         own = self._ratio(portfolio)
         if own is None:
             return out | {"reason": "The strategy's returns are all the same."}

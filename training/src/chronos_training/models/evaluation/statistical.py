@@ -1,7 +1,7 @@
-"""AutoETS, AutoTheta and Croston of statsforecast, in processes of their own.
+"""AutoETS, AutoTheta and Croston from statsforecast, in separate processes.
 
-Each series is fitted at every origin, to its last ten seasons. What a model cannot be fitted to (nearly constant, too short)
-is forecast by seasonal naive.
+Models are fitted to each series at every origin, to its last ten seasons. A series that a model cannot be fitted to (nearly
+constant, too short) is forecast by seasonal naive.
 """
 
 from __future__ import annotations
@@ -22,21 +22,21 @@ from chronos_training.models.several import die_with_parent
 
 Array = np.ndarray
 MODELS = {"auto_ets": "AutoETS", "auto_theta": "AutoTheta", "croston": "CrostonSBA"}
-# Observations before an origin that a model is fitted to, and at least so many seasons.
+# A model is fitted to so many observations before an origin, and to at least so many seasons.
 FITTED, FITTED_SEASONS = 200, 10
-# AutoETS has no seasonal component beyond, and AutoTheta takes seconds: a longer season is taken out first, by MSTL.
+# AutoETS has no longer seasonal component, and AutoTheta would take seconds: MSTL removes a longer season first.
 LONGEST_SEASON = 24
-TREND = {"auto_ets": {"model": "ZZN"}}  # what is left has no season
-TOGETHER = 8  # series in one order to a process
-# Croston's method has no quantiles of its own: conformal ones, from as many earlier windows as there are, within this.
+TREND = {"auto_ets": {"model": "ZZN"}}  # the remainder has no season
+TOGETHER = 8  # series per task of a process
+# Croston's method has no quantiles of its own. They are conformal, from all earlier windows, within these bounds.
 CONFORMAL_WINDOWS = (2, 20)
 
 
 class Pool:
-    """Processes that fit and forecast. They are started anew, not forked: torch's threads do not survive a fork."""
+    """Processes that fit and forecast. They are spawned, not forked: torch's threads do not survive a fork."""
 
     def __init__(self) -> None:
-        """One process for each core."""
+        """Prepare one process per core."""
         self._context = multiprocessing.get_context("spawn")
         self._pool: ProcessPoolExecutor | None = None
 
@@ -56,9 +56,9 @@ class Pool:
         season: int,
         check: Callable[[], None],
     ) -> tuple[Array, int]:
-        """Return quantiles (rows, windows, levels, horizon), and how many rows seasonal naive had to stand in for.
+        """Return quantiles (rows, windows, levels, horizon), and how many rows seasonal naive had to forecast instead.
 
-        `histories[row][window]` is everything before an origin, windows in time order. `check` may raise.
+        `histories[row][window]` is everything before an origin, in time order of the windows. `check` may raise.
         """
         if self._pool is None:
             self._pool = ProcessPoolExecutor(cores(), mp_context=self._context, initializer=die_with_parent)
@@ -82,30 +82,30 @@ class Pool:
         except BrokenProcessPool:
             raise TrainingError(
                 f"One of the processes that fit {name} was killed (out of memory?).",
-                hint="Leave it out of evaluation.baselines, or take an instance with more memory.",
+                hint="Leave it out of evaluation.baselines, or use an instance with more memory.",
             ) from None
         return np.concatenate([part for part, _ in parts]), sum(count for _, count in parts)
 
 
 def cores() -> int:
-    """Return how many processors this process may use."""
+    """Return how many CPU cores this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def fitted_length(length: int, season: int) -> int:
-    """Return how many of the observations before an origin a model is fitted to."""
+    """Return the number of observations before an origin that a model is fitted to."""
     return min(length, max(FITTED, FITTED_SEASONS * season))
 
 
 def shortened(history: Array, season: int) -> Array:
-    """Return what a model is fitted to."""
+    """Return the part of a history that a model is fitted to."""
     return history[len(history) - fitted_length(len(history), season) :]
 
 
 def seconds(name: str, length: int, season: int) -> float:
-    """Return about how many seconds of one core a fit takes; made from measurements of 200 to 1,700 observations.
+    """Return roughly how many seconds a fit takes on one core, from measurements with 200 to 1,700 observations.
 
-    An estimate and no clock: what is sampled by it is the same on every machine.
+    An estimate, not a clock, so that the sample is the same on every machine.
     """
     seasonal = 1 < season <= LONGEST_SEASON
     if name == "auto_ets":
@@ -138,7 +138,7 @@ def _forecast_row(name: str, row: Sequence[Array], horizon: int, levels: list[fl
                 return None
             try:
                 answer = _answer(name, whole, horizon, levels, season)
-            except Exception:  # a dozen kinds, from the C++ of a model that does not converge
+            except Exception:  # a dozen kinds, from the C++ code of models that do not converge
                 return None
             found.append(from_intervals(answer, levels))
     out = np.stack(found)
@@ -157,7 +157,7 @@ def _answer(name: str, history: Array, horizon: int, levels: list[float], season
         if windows < least:
             raise ValueError("too short for conformal intervals")
         model = made(prediction_intervals=ConformalIntervals(n_windows=windows, h=horizon))
-        # What cannot be negative has no negative quantiles.
+        # Values that cannot be negative get no negative quantiles.
         return {key: np.maximum(value, 0.0) for key, value in model.forecast(history, horizon, level=widths).items()}
     seasonal = len(history) > 2 * season
     if seasonal and season > LONGEST_SEASON:
@@ -168,7 +168,7 @@ def _answer(name: str, history: Array, horizon: int, levels: list[float], season
 
 
 def interpolated(history: Array) -> Array:
-    """Return the history without missing values: between neighbours, and the nearest one at the ends."""
+    """Return the history with missing values interpolated; at the ends, the nearest value is repeated."""
     there = ~np.isnan(history)
     if there.all():
         return np.ascontiguousarray(history, dtype=float)
@@ -177,12 +177,12 @@ def interpolated(history: Array) -> Array:
 
 
 def intervals(levels: list[float]) -> list[float]:
-    """Return the widths in percent of the central intervals whose ends are the quantiles."""
+    """Return the widths, in percent, of the central intervals that end at the quantiles."""
     return sorted({round(abs(2 * level - 1) * 100, 6) for level in levels if level != 0.5} or {80.0})
 
 
 def from_intervals(answer: dict[str, Any], levels: list[float]) -> Array:
-    """Return quantiles (levels, horizon) of statsforecast's answer; the mean stands for the median."""
+    """Return the quantiles (levels, horizon) of statsforecast's answer; the mean serves as the median."""
     widths = {_width(key): key.removeprefix("lo-") for key in answer if key.startswith("lo-")}
     rows = []
     for level in levels:

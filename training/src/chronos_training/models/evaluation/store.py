@@ -1,4 +1,4 @@
-"""forecasts.parquet: every held-out forecast of the model, with the other forecasters' median and outermost quantiles."""
+"""forecasts.parquet: every held-out forecast of the model, and the other forecasters' medians and outermost quantiles."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from chronos_training.data.panel import Panel
 from chronos_training.models.evaluation.forecasts import MODEL, SEASONAL_NAIVE, Array, Chunk
 from chronos_training.models.evaluation.metrics import median_of
 
-# Forecasters that are left out: the same medians as seasonal naive's.
+# Forecasters that are left out: their medians are those of seasonal naive.
 LEFT_OUT = {MODEL, "seasonal_naive_gaussian", "seasonal_naive_point"}
 
 
 class ForecastFile:
-    """Writes chunk by chunk: item_id, window, timestamp, actual, one column for each level of the model.
+    """Writes chunk by chunk: item_id, window, timestamp, actual, and one column for each of the model's levels.
 
-    Of every other forecaster its median under its own name, and its outermost quantiles as `<name>_q0.1`; empty where it
-    does not forecast a series.
+    Every other forecaster has its median under its own name and its outermost quantiles as `<name>_q0.1`, empty for series
+    that it does not forecast.
     """
 
     def __init__(self, path: Path, panel: Panel, levels: list[float]) -> None:
-        """`path` is made with its folder."""
+        """`path` is created with its folder."""
         path.parent.mkdir(parents=True, exist_ok=True)
         self._path, self._panel, self._levels = path, panel, levels
         self._writer: pq.ParquetWriter | None = None
@@ -72,7 +72,7 @@ def column_of(level: float) -> str:
 
 
 def last_windows(path: Path, item_ids: list[str], levels: list[float]) -> dict[str, dict[str, Array]]:
-    """Return by item the last window's `actual` (horizon,), `quantiles` (levels, horizon) and `naive` (horizon,)."""
+    """Return, by item, the last window's `actual` (horizon,), `quantiles` (levels, horizon) and `naive` (horizon,)."""
     table = pq.read_table(path, filters=[("item_id", "in", item_ids)]).to_pandas()
     last = table[table["window"] == table["window"].max()]
     return {

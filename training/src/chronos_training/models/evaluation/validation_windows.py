@@ -1,4 +1,4 @@
-"""Forecasts of the windows before the held-out part: what recalibration and weights of a combination are fitted to."""
+"""Forecasts of the windows before the held-out part, to which recalibration and combination weights are fitted."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from chronos_training.models.evaluation.rivals import Rivals
 from chronos_training.models.evaluation.statistical import Pool
 from chronos_training.models.evaluation.verdict import NAMES
 
-# Series whose validation windows are looked at, spread evenly over the panel: more move a quantile by less than 1 %.
+# At most so many series, spread evenly over the panel, are used: more would move a quantile by less than 1 %.
 MOST_SERIES = 2000
 
 
 @dataclass(frozen=True)
 class Seen:
-    """What happened in the validation windows, (rows, windows, horizon), what was forecast, and the series' scales."""
+    """Actual values of the validation windows (rows, windows, horizon), their forecasts, and the scales of the series."""
 
     actual: Array
     quantiles: Array
@@ -33,7 +33,7 @@ class Seen:
 
 
 def before_held_out(panel: Panel, config: TrainingConfig) -> tuple[Panel, TrainingConfig]:
-    """Return a panel that ends where the held-out part begins, and the configuration whose windows are the validation's.
+    """Return a panel that ends where the held-out part begins, and a configuration whose windows are the validation windows.
 
     Training never sees the horizons of these windows (see `models.windows.ValidationWindows`).
     """
@@ -44,20 +44,20 @@ def before_held_out(panel: Panel, config: TrainingConfig) -> tuple[Panel, Traini
 
 
 def scales_of(chunk: Chunk, season: int) -> Array:
-    """Return MASE's scale of each row at each origin, (rows, windows)."""
+    """Return MASE's scale for each row at each origin: (rows, windows)."""
     return np.array([[metrics.seasonal_scale(history, season) for history in row] for row in chunk.histories])
 
 
 @dataclass(frozen=True)
 class Validated:
-    """What follows from the validation windows: how quantiles are recalibrated, and the weights of a combination."""
+    """The results of the validation windows: the recalibration of quantiles and the weights of a combination."""
 
     fitted: Fitted
     combination: Combination | None
 
     @classmethod
     def of(cls, content: dict[str, Any]) -> Validated:
-        """Return what was written as JSON (dataclasses.asdict)."""
+        """Return what was stored as JSON (dataclasses.asdict)."""
         combination = content["combination"]
         return cls(Fitted.of(content["fitted"]), Combination(**combination) if combination else None)
 
@@ -68,13 +68,13 @@ def validated(
     config: TrainingConfig,
     check: Callable[[], None],
 ) -> Validated:
-    """Return what a model's forecasts of the validation windows say.
+    """Return what follows from a model's forecasts of the validation windows.
 
-    `forecast` takes panel, configuration and chunk, and is of a model that has not learnt those windows' horizons.
+    `forecast` takes panel, configuration and chunk; its model was not trained on the horizons of those windows.
     """
     how = config.evaluation
     if not config.training.validation_windows:
-        none = "training.validation_windows is 0, and no other windows are unseen."
+        none = "training.validation_windows is 0, so there are no unseen windows to fit to."
         weights = Combination(None, f"Not combined: {none}") if how.combine else None
         return Validated(Fitted(None, f"Not recalibrated: {none}"), weights)
     if how.recalibrate == "never" and not how.combine:
@@ -117,5 +117,5 @@ def _combination(
     )
     return Combination(
         weights,
-        f"Combined: {told}; the weights are from {int(usable.sum()):,} series in {chunk.actual.shape[1]} validation windows.",
+        f"Combined: {told}; the weights were fitted to {int(usable.sum()):,} series in {chunk.actual.shape[1]} validation windows.",
     )
