@@ -72,7 +72,7 @@ bench-control: setup ## How fast the commands are, as ratios: against plain boto
 	@.venv/bin/python -m tests.bench.control $(ARGS)
 
 bench-training: setup ## How fast training is, as ratios: against upstream's ways and against its own limit (ARGS=--write)
-	@env=$$(.venv/bin/python -m chronos_training.control.build_runtime) && \
+	@env=$$(.venv/bin/python -m chronos_training.control.publish.build_runtime) && \
 	PYTHONPATH="$$PWD/training/src" OMP_WAIT_POLICY=PASSIVE HF_HUB_OFFLINE=1 $$env -m tests.bench.training $(ARGS)
 
 bench-gpu-prepare: setup ## Put together what bench-gpu needs, for a machine with a GPU and no network (ARGS='--python 3.13')
@@ -83,11 +83,11 @@ bench-gpu: ## On a machine with a GPU and torch: speed, precision, exact resume,
 	@CHRONOS_BENCH_SOURCE="$$PWD" PYTHON='$(PYTHON)' sh .cache/bench-gpu/run.sh $(ARGS)
 
 bench-families: setup ## How good the families get on three real panels, from random weights (ARGS=--write)
-	@env=$$(.venv/bin/python -m chronos_training.control.build_runtime) && \
+	@env=$$(.venv/bin/python -m chronos_training.control.publish.build_runtime) && \
 	PYTHONPATH="$$PWD/training/src" OMP_WAIT_POLICY=PASSIVE HF_HUB_OFFLINE=1 $$env -m tests.bench.families $(ARGS)
 
 bench-panels: setup ## How good untouched defaults get on twelve real panels, three seeds each (ARGS=--write)
-	@env=$$(.venv/bin/python -m chronos_training.control.build_runtime) && \
+	@env=$$(.venv/bin/python -m chronos_training.control.publish.build_runtime) && \
 	PYTHONPATH="$$PWD/training/src" OMP_WAIT_POLICY=PASSIVE HF_HUB_OFFLINE=1 $$env -m tests.bench.panels $(ARGS)
 
 lint: setup ## ansible-lint, yamllint, ruff, mypy, shellcheck

@@ -69,11 +69,12 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
+from chronos_training.ansible.module import main
+
 # By this import Ansible recognises a Python module, and ships its own module library with it.
 from chronos_training.control.doctor.examine import Asked, examine, stopping
 from chronos_training.control.doctor.finding import Kind, lines
-from chronos_training.control.module import main
-from chronos_training.control.request import LaunchRequest
+from chronos_training.control.launch.request import LaunchRequest
 from chronos_training.core.errors import TrainingError
 
 ARGUMENT_SPEC: dict[str, Any] = {

@@ -58,7 +58,7 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 
 # By this import Ansible recognises a Python module, and ships its own module library with it.
-from chronos_training.control.module import main
+from chronos_training.ansible.module import main
 from chronos_training.core import aws, layout
 
 ARGUMENT_SPEC = {

@@ -72,14 +72,15 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from chronos_training.control import audit, changes
-from chronos_training.control.cleanup_status import complete
-from chronos_training.control.end_leftovers import endable, fix
-from chronos_training.control.judge import Finding
-from chronos_training.control.leftovers import Scope
-from chronos_training.control.module import main
-from chronos_training.control.settings import resolve_settings
-from chronos_training.control.verify import Verdict, short, table, verify
+from chronos_training.ansible import changes
+from chronos_training.ansible.module import main
+from chronos_training.control.options.settings import resolve_settings
+from chronos_training.control.orphans.classify import Finding
+from chronos_training.control.orphans.cleanup_status import complete
+from chronos_training.control.orphans.end_orphans import endable, fix
+from chronos_training.control.orphans.snapshot import Scope
+from chronos_training.control.orphans.verify import Verdict, short, table, verify
+from chronos_training.control.registry import audit
 from chronos_training.core import aws, commands
 from chronos_training.core.errors import TrainingError
 from chronos_training.core.inventory import as_dict

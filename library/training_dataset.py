@@ -167,9 +167,9 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from chronos_training.control import audit
-from chronos_training.control.dataset_source import prepare_and_publish
-from chronos_training.control.module import main
+from chronos_training.ansible.module import main
+from chronos_training.control.publish.dataset_source import prepare_and_publish
+from chronos_training.control.registry import audit
 
 ARGUMENT_SPEC = {
     "env": {"type": "str", "required": True},

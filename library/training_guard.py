@@ -62,9 +62,10 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
+from chronos_training.ansible.module import main
+
 # By this import Ansible recognises a Python module, and ships its own module library with it.
-from chronos_training.control.infrastructure import guard
-from chronos_training.control.module import main
+from chronos_training.control.provision import guard
 from chronos_training.core.errors import ConfigurationError
 
 ARGUMENT_SPEC = {

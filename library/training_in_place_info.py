@@ -43,10 +43,11 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
+from chronos_training.ansible.module import main
+
 # By this import Ansible recognises a Python module, and ships its own module library with it.
-from chronos_training.control.infrastructure import in_place
-from chronos_training.control.infrastructure.names import Names
-from chronos_training.control.module import main
+from chronos_training.control.provision import in_place
+from chronos_training.control.provision.names import Names
 
 ARGUMENT_SPEC = {
     "env": {"type": "str", "required": True},

@@ -123,14 +123,15 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
+from chronos_training.ansible.module import main
+
 # By this import Ansible recognises a Python module, and ships its own module library with it.
-from chronos_training.control.infrastructure.active import active_run
-from chronos_training.control.infrastructure.bucket import Lifecycle, wanted
-from chronos_training.control.infrastructure.checks import findings, read_back
-from chronos_training.control.infrastructure.names import Names
-from chronos_training.control.infrastructure.survey import Survey, survey
-from chronos_training.control.infrastructure.table import lifetimes, render, rows
-from chronos_training.control.module import main
+from chronos_training.control.provision.active import active_run
+from chronos_training.control.provision.bucket import Lifecycle, wanted
+from chronos_training.control.provision.checks import findings, read_back
+from chronos_training.control.provision.names import Names
+from chronos_training.control.provision.survey import Survey, survey
+from chronos_training.control.provision.table import lifetimes, render, rows
 from chronos_training.core.commands import playbook
 
 ARGUMENT_SPEC = {

@@ -92,10 +92,10 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from chronos_training.control import audit
-from chronos_training.control.models import publish_model
-from chronos_training.control.module import main
-from chronos_training.control.settings import resolve_settings
+from chronos_training.ansible.module import main
+from chronos_training.control.options.settings import resolve_settings
+from chronos_training.control.publish.models import publish_model
+from chronos_training.control.registry import audit
 from chronos_training.core import aws
 
 ARGUMENT_SPEC = {

@@ -56,10 +56,11 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
+from chronos_training.ansible.module import main
+from chronos_training.control.options.settings import parameter_path
+
 # By this import Ansible recognises a Python module, and ships its own module library with it.
-from chronos_training.control.infrastructure import parameters
-from chronos_training.control.module import main
-from chronos_training.control.settings import parameter_path
+from chronos_training.control.provision import parameters
 from chronos_training.core import aws
 
 ARGUMENT_SPEC = {

@@ -69,10 +69,10 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from chronos_training.control.module import main
-from chronos_training.control.plan import make_plan
-from chronos_training.control.probe_plan import make_probe_plan
-from chronos_training.control.request import LaunchRequest
+from chronos_training.ansible.module import main
+from chronos_training.control.launch.plan import make_plan
+from chronos_training.control.launch.probe_plan import make_probe_plan
+from chronos_training.control.launch.request import LaunchRequest
 
 ARGUMENT_SPEC: dict[str, Any] = {
     "env": {"type": "str", "required": True},

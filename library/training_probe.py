@@ -39,9 +39,9 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 
 # By this import Ansible recognises a Python module, and ships its own module library with it.
-from chronos_training.control.module import main
-from chronos_training.control.probe_report import show
-from chronos_training.control.settings import resolve_settings
+from chronos_training.ansible.module import main
+from chronos_training.control.lifecycle.probe_report import show
+from chronos_training.control.options.settings import resolve_settings
 from chronos_training.core import aws
 
 ARGUMENT_SPEC: dict[str, Any] = {

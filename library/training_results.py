@@ -36,10 +36,10 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from chronos_training.control.module import main
-from chronos_training.control.results import fetch_run, summary_lines
-from chronos_training.control.runs import checked_run_id, run_ids
-from chronos_training.control.settings import resolve_settings
+from chronos_training.ansible.module import main
+from chronos_training.control.options.settings import resolve_settings
+from chronos_training.control.registry.results import fetch_run, summary_lines
+from chronos_training.control.registry.runs import checked_run_id, run_ids
 from chronos_training.core import aws
 from chronos_training.core.commands import playbook
 from chronos_training.core.errors import TrainingError

@@ -55,11 +55,11 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from chronos_training.control import audit
-from chronos_training.control import kill as killing
-from chronos_training.control import launch as launching
-from chronos_training.control.module import main
-from chronos_training.control.settings import resolve_settings
+from chronos_training.ansible.module import main
+from chronos_training.control.launch import launch as launching
+from chronos_training.control.lifecycle import kill as killing
+from chronos_training.control.options.settings import resolve_settings
+from chronos_training.control.registry import audit
 from chronos_training.core.commands import after_launch
 from chronos_training.core.errors import TrainingError
 

@@ -56,10 +56,10 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from chronos_training.control.module import main
-from chronos_training.control.monitor import Monitor, closing_lines
-from chronos_training.control.outcome import EXIT_CODES, RunEnded
-from chronos_training.control.settings import resolve_settings
+from chronos_training.ansible.module import main
+from chronos_training.control.lifecycle.monitor import Monitor, closing_lines
+from chronos_training.control.lifecycle.outcome import EXIT_CODES, RunEnded
+from chronos_training.control.options.settings import resolve_settings
 from chronos_training.core.states import COMPLETED
 
 ARGUMENT_SPEC: dict[str, Any] = {

@@ -41,10 +41,10 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from chronos_training.control.compare import compare
-from chronos_training.control.module import main
-from chronos_training.control.runs import list_runs, table
-from chronos_training.control.settings import resolve_settings
+from chronos_training.ansible.module import main
+from chronos_training.control.options.settings import resolve_settings
+from chronos_training.control.registry.compare import compare
+from chronos_training.control.registry.runs import list_runs, table
 from chronos_training.core import aws
 from chronos_training.core.store import open_store
 

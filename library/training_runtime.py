@@ -132,10 +132,10 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from chronos_training.control import audit
-from chronos_training.control.module import main
-from chronos_training.control.runtime import Request, publish_runtime
-from chronos_training.control.settings import resolve_settings
+from chronos_training.ansible.module import main
+from chronos_training.control.options.settings import resolve_settings
+from chronos_training.control.publish.runtime import Request, publish_runtime
+from chronos_training.control.registry import audit
 
 ARGUMENT_SPEC = {
     "env": {"type": "str", "required": True},

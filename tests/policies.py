@@ -71,7 +71,7 @@ def guard_policy(place: Place) -> Json:
 
 
 def people_policy(kind: str, place: Place) -> Json:
-    """Return what a person may: one of control.infrastructure.names.TASKS."""
+    """Return what a person may: one of control.provision.names.TASKS."""
     found: Json = variables("training_access", place)[f"training_access_{kind}_policy"]
     return found
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 
-from chronos_training.control.inputs import Role, kind, plain, read_roles
+from chronos_training.control.options.inputs import Role, kind, plain, read_roles
 from chronos_training.core.output import run
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -72,7 +72,7 @@ for section in "$@"; do
         training)
             [ -d tests/training ] || continue
             printf '\n==== Tests: training, in the environment that instances run\n'
-            if tools=$(python tools/group_packages.py test) && env=$(python -m chronos_training.control.build_runtime); then
+            if tools=$(python tools/group_packages.py test) && env=$(python -m chronos_training.control.publish.build_runtime); then
                 run_pytest training env PYTHONPATH="$PWD/training/src:$tools" OMP_WAIT_POLICY=PASSIVE HF_HUB_OFFLINE=1 \
                     "$env" -m pytest -q -m "$chosen" -n 2 --dist loadfile --ignore-glob '*/test_autogluon*' tests/training
             else
@@ -82,7 +82,7 @@ for section in "$@"; do
         autogluon)
             [ -d tests/training ] || continue
             printf '\n==== Tests: training by AutoGluon, in the environment of its own\n'
-            if tools=$(python tools/group_packages.py test) && env=$(python -m chronos_training.control.build_runtime autogluon); then
+            if tools=$(python tools/group_packages.py test) && env=$(python -m chronos_training.control.publish.build_runtime autogluon); then
                 run_pytest autogluon env PYTHONPATH="$PWD/training/src:$tools" OMP_WAIT_POLICY=PASSIVE HF_HUB_OFFLINE=1 \
                     "$env" -m pytest -q -m "$chosen" -n 2 --dist loadfile tests/training/test_autogluon*.py
             else

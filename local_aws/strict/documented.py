@@ -16,7 +16,7 @@ from typing import Any
 
 from moto.iam.models import iam_backends
 
-from chronos_training.control.aws_patterns import fits
+from chronos_training.control.options.aws_patterns import fits
 
 Parameters = dict[str, Any]
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from chronos_training.control.aws_patterns import fits
+from chronos_training.control.options.aws_patterns import fits
 
 NUMBERS = {"integer", "long", "float", "double", "short"}
 

@@ -18,8 +18,8 @@ from ansible.utils.display import Display
 from ansible.utils.vars import load_extra_vars
 from ansible.vars.plugins import get_vars_from_path
 
-from chronos_training.control import inputs
-from chronos_training.control import values as values_module
+from chronos_training.control.options import inputs
+from chronos_training.control.options import values as values_module
 from chronos_training.core import commands
 
 display = Display()

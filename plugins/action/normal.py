@@ -1,5 +1,5 @@
 """Runs modules that have no action of their own: those of amazon.aws in Ansible's own process, all others as ever."""
 
-from chronos_training.control.stock_action import StockAction as ActionModule
+from chronos_training.ansible.stock_action import StockAction as ActionModule
 
 __all__ = ["ActionModule"]

@@ -13,7 +13,7 @@ from ansible.plugins.callback.default import CallbackModule as Default
 from ansible.plugins.loader import action_loader
 from ansible.utils.color import stringc
 
-from chronos_training.control import terminal
+from chronos_training.ansible import terminal
 from chronos_training.core.output import UNWRITABLE, Output, tell
 
 DOCUMENTATION = r"""

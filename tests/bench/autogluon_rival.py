@@ -29,7 +29,7 @@ def windows_per_second(series: list[list[float]], model: Any, config: Any, folde
     (folder / "panel.json").write_text(json.dumps(series))
     controller = ROOT / ".venv/bin/python"
     found = subprocess.run(
-        [controller, "-m", "chronos_training.control.build_runtime", "autogluon"],
+        [controller, "-m", "chronos_training.control.publish.build_runtime", "autogluon"],
         env={},
         stdout=subprocess.PIPE,
         text=True,

@@ -148,7 +148,7 @@ def train(panel: str, family: str, seed: int) -> Cell:
         command = [
             sys.executable,
             "-m",
-            "chronos_training.command",
+            "chronos_training.cli",
             "train",
             str(file),
             "--data",

@@ -105,7 +105,7 @@ def play(panel: str, seed: int, minutes: float) -> Played:
     with tempfile.TemporaryDirectory() as folder:
         given = Path(folder) / "config.json"
         given.write_text(json.dumps(config), encoding="utf-8")
-        command = [sys.executable, "-m", "chronos_training.command", "train", str(given)]
+        command = [sys.executable, "-m", "chronos_training.cli", "train", str(given)]
         begun = time.monotonic()
         done = subprocess.run(
             [*command, "--data", str(prepared(about.source, name)), "--output", f"{folder}/out"],

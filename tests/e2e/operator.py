@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from chronos_training.control.infrastructure.names import TASKS
+from chronos_training.control.provision.names import TASKS
 
 ROOT = Path(__file__).resolve().parents[2]
 BIN = Path(sys.executable).parent
@@ -55,7 +55,7 @@ class Operator:
     def become(self, *tasks: str) -> None:
         """From now on run each command as a user who has only the policy that was provisioned for it.
 
-        `tasks`: of chronos_training.control.infrastructure.names.TASKS; the first that names a playbook runs it.
+        `tasks`: of chronos_training.control.provision.names.TASKS; the first that names a playbook runs it.
         """
         for task in tasks:
             keys = self.aws.new_user(task)

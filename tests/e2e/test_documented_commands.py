@@ -37,7 +37,7 @@ ELSEWHERE = {
     ".venv/bin/python -m pip install uv": "changes the environment that the tests run in",
     ".venv/bin/uv python install": "needs GitHub",
     "make model ENV=dev": "needs the hub; tests/integration/test_publish_model.py has a folder",
-    ".venv/bin/python -m chronos_training.control.refresh_prices": "tests/integration/test_refresh_prices.py, on a copy of the table",
+    ".venv/bin/python -m chronos_training.cli.refresh_prices": "tests/integration/test_refresh_prices.py, on a copy of the table",
     "make launch ENV=dev ARGS='--check -e training_launch_config=chronos2_finetune_g4dn'": "needs the hub's weights",
     "python -m chronos_training.models.synthetic_panel": "tests/unit/models/test_synthetic_series.py, with fewer series",
     "chronos-training validate-data synthetic.parquet": "the file of the line before",
@@ -243,11 +243,9 @@ def _found(pattern: str, said: str) -> str:
 def _install(folder: Path) -> None:
     """Put `chronos-training` where the person's shell finds it, with the Python of the built environment."""
     python = subprocess.run(
-        [BIN / "python", "-m", "chronos_training.control.build_runtime"], cwd=ROOT, capture_output=True, text=True, check=True
+        [BIN / "python", "-m", "chronos_training.control.publish.build_runtime"], cwd=ROOT, capture_output=True, text=True, check=True
     ).stdout.strip()  # fmt: skip
     program = folder / "bin/chronos-training"
     program.parent.mkdir()
-    program.write_text(
-        f'#!/bin/sh\nPYTHONPATH="{ROOT}/training/src" exec "{python}" -m chronos_training.command "$@"\n'
-    )
+    program.write_text(f'#!/bin/sh\nPYTHONPATH="{ROOT}/training/src" exec "{python}" -m chronos_training.cli "$@"\n')
     program.chmod(0o755)

@@ -12,7 +12,7 @@ import tarfile
 
 import pytest
 
-from chronos_training.control.packing import pack_bytes
+from chronos_training.control.publish.packing import pack_bytes
 from chronos_training.core import layout
 
 from .operator import eventually

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from chronos_training.control.infrastructure import guard as guard_resources
-from chronos_training.control.launch import LaunchOrder, launch
+from chronos_training.control.launch.launch import LaunchOrder, launch
+from chronos_training.control.provision import guard as guard_resources
 from chronos_training.core import aws as core_aws
 from chronos_training.core import guard, layout
 from chronos_training.core.record import RunRecord

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from chronos_training.control.takeover import CONSISTENCY_SECONDS
+from chronos_training.control.lifecycle.break_stale_lock import CONSISTENCY_SECONDS
 from chronos_training.core import aws as core_aws
 from chronos_training.core import layout
 from chronos_training.core.clock import iso, utc_now

@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 import yaml
 
-from chronos_training.control.plan import Plan, make_plan
-from chronos_training.control.request import LaunchRequest
+from chronos_training.control.launch.plan import Plan, make_plan
+from chronos_training.control.launch.request import LaunchRequest
 from chronos_training.data.prepare import prepare
 
 BUCKET = "chronos-training-local-123456789012-us-east-1"

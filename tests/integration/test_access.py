@@ -12,8 +12,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from chronos_training.control.infrastructure.bucket import tls_only
-from chronos_training.control.infrastructure.names import TASKS
+from chronos_training.control.provision.bucket import tls_only
+from chronos_training.control.provision.names import TASKS
 from local_aws.testing import EmbeddedAws
 from tests.integration.access_world import (
     ACCOUNT,

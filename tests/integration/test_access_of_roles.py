@@ -9,7 +9,7 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
-from chronos_training.control.infrastructure.bucket import tls_only
+from chronos_training.control.provision.bucket import tls_only
 from local_aws.home import ACCESS_KEY, SECRET_KEY
 from local_aws.iam.needs import IN_THE_CLEAR_HEADER
 from local_aws.testing import EmbeddedAws

@@ -10,7 +10,7 @@ from typing import Any
 import jsonschema
 import pytest
 
-from chronos_training.control import audit
+from chronos_training.control.registry import audit
 from chronos_training.core import layout
 from chronos_training.core.errors import ConfigurationError, TrainingError
 from chronos_training.core.run_records import schema

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from chronos_training.control import changes, starting
+from chronos_training.ansible import changes
+from chronos_training.control.launch import run_instances
 from chronos_training.core.errors import TrainingError
 
 from .launch_world import RUN, LaunchWorld
@@ -35,7 +36,7 @@ PROFILE = "Value (x) for parameter iamInstanceProfile.name is invalid. Invalid I
 @pytest.fixture
 def world(aws: Any, monkeypatch: pytest.MonkeyPatch) -> LaunchWorld:
     # Pauses between repeated calls: their lengths are not what is tested here.
-    monkeypatch.setattr(starting.start_instances, "__kwdefaults__", {"sleep": lambda seconds: None})
+    monkeypatch.setattr(run_instances.start_instances, "__kwdefaults__", {"sleep": lambda seconds: None})
     return LaunchWorld(aws, monkeypatch)
 
 
@@ -153,7 +154,7 @@ def test_a_new_instance_profile_is_waited_for_and_a_missing_one_is_an_error(
 def test_an_instance_profile_that_never_appears_is_an_error(
     world: LaunchWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(starting, "PROFILE_PATIENCE_SECONDS", 0.0)
+    monkeypatch.setattr(run_instances, "PROFILE_PATIENCE_SECONDS", 0.0)
     world.aws.fault("RunInstances", "InvalidParameterValue", PROFILE, times=None)
     with pytest.raises(TrainingError, match="Invalid IAM Instance Profile"):
         world.launch()
@@ -163,7 +164,7 @@ def test_an_instance_profile_that_never_appears_is_an_error(
 def test_an_ec2_that_never_answers_leaves_nothing_that_lives(
     world: LaunchWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(starting, "ANSWER_PATIENCE_SECONDS", 0.0)
+    monkeypatch.setattr(run_instances, "ANSWER_PATIENCE_SECONDS", 0.0)
     world.aws.fault("RunInstances", lose_answer=True, times=None)
     with pytest.raises(TrainingError, match="An instance may have been started"):
         world.launch()
@@ -175,7 +176,7 @@ def test_an_ec2_that_never_answers_leaves_nothing_that_lives(
 def test_when_nobody_knows_what_was_started_the_lock_is_kept(
     world: LaunchWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(starting, "ANSWER_PATIENCE_SECONDS", 0.0)
+    monkeypatch.setattr(run_instances, "ANSWER_PATIENCE_SECONDS", 0.0)
     world.aws.fault("RunInstances", "InternalError", "An internal error has occurred", status=500, times=None)
     with pytest.raises(TrainingError, match="An instance may have been started"):
         world.launch()

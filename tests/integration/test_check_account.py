@@ -10,15 +10,15 @@ from typing import Any
 
 import pytest
 
+from chronos_training.ansible.module import call
 from chronos_training.control.doctor import account, image, own, rights, room
 from chronos_training.control.doctor.examine import Asked, examine, stopping
 from chronos_training.control.doctor.finding import Finding, Kind, lines
-from chronos_training.control.infrastructure import parameters
-from chronos_training.control.leftovers import Scope
-from chronos_training.control.module import call
-from chronos_training.control.request import LaunchRequest
-from chronos_training.control.settings import parameter_path, resolve_settings
-from chronos_training.control.verify import verify
+from chronos_training.control.launch.request import LaunchRequest
+from chronos_training.control.options.settings import parameter_path, resolve_settings
+from chronos_training.control.orphans.snapshot import Scope
+from chronos_training.control.orphans.verify import verify
+from chronos_training.control.provision import parameters
 from chronos_training.core import aws as core_aws
 from chronos_training.core import guard
 from chronos_training.core.capacity import quota_of

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from chronos_training.control.compare import compare
-from chronos_training.control.runs import list_runs, table
+from chronos_training.control.registry.compare import compare
+from chronos_training.control.registry.runs import list_runs, table
 from chronos_training.core import layout
 from chronos_training.core.errors import ConfigurationError
 

@@ -10,7 +10,7 @@ import pytest
 
 from chronos_training.config import TrainingConfig
 from chronos_training.config.fingerprint import Fingerprint
-from chronos_training.control.earlier_run import checkpoints_of_run, model_of_run
+from chronos_training.control.launch.lineage import checkpoints_of_run, model_of_run
 from chronos_training.core.errors import ConfigurationError
 
 BUCKET, RUN = "earlier-runs", "20260101-000000"

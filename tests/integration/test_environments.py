@@ -12,7 +12,7 @@ from typing import Any
 import psutil
 import pytest
 
-from chronos_training.control.settings import parameter_path
+from chronos_training.control.options.settings import parameter_path
 from local_aws.testing import wait_for
 
 from .little_model import make_model

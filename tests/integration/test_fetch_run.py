@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from chronos_training.control.results import fetch_run
+from chronos_training.control.registry.results import fetch_run
 from chronos_training.core.errors import ConfigurationError, DataError, TrainingError
 
 BUCKET, RUN = "fetched-runs", "20260101-000000"

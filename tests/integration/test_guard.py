@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from chronos_training.control import launch as launching
-from chronos_training.control.kill import KillOrder, kill
-from chronos_training.control.settle import close, settle
+from chronos_training.control.launch import launch as launching
+from chronos_training.control.lifecycle.kill import KillOrder, kill
+from chronos_training.control.lifecycle.reconcile import close, settle
 from chronos_training.core import guard
 from chronos_training.core.clock import parse_iso, utc_now
 from chronos_training.core.errors import TrainingError

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from chronos_training.control.module import call
+from chronos_training.ansible.module import call
 
 from .lock_world import BUCKET, ENV, PROJECT, REGION, ROOT, RUN, World, load_module
 

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from chronos_training.control import squashfs
-from chronos_training.control.packing import pack_folder
+from chronos_training.control.publish import squashfs
+from chronos_training.control.publish.packing import pack_folder
 from chronos_training.core.errors import TrainingError
 from chronos_training.instance import mounting
 from chronos_training.instance.environment import check_packages, install_environment

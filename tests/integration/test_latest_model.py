@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from chronos_training.config import TrainingConfig
-from chronos_training.control.earlier_run import without_latest
-from chronos_training.control.runs import latest_run, list_runs, table
+from chronos_training.control.launch.lineage import without_latest
+from chronos_training.control.registry.runs import latest_run, list_runs, table
 from chronos_training.core import layout
 from chronos_training.core.errors import ConfigurationError
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from chronos_training.control.monitor import Monitor
-from chronos_training.control.takeover import take_over
+from chronos_training.control.lifecycle.break_stale_lock import take_over
+from chronos_training.control.lifecycle.monitor import Monitor
 from chronos_training.core.errors import TrainingError
 from chronos_training.core.instances import wait_until_terminated
 from chronos_training.core.states import COMPLETED, RUNNING
@@ -83,7 +83,9 @@ def test_the_lock_of_a_dead_run_is_released_and_its_late_instance_ended(world: W
 
 def test_a_run_that_ended_but_never_let_go(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     instance = working(world, status=COMPLETED)
-    with pytest.raises(TrainingError, match=r"has ended as completed but still holds the lock of local.*about to release its lock"):
+    with pytest.raises(
+        TrainingError, match=r"has ended as completed but still holds the lock of local.*about to release its lock"
+    ):
         world.lock()
     age_the_state(monkeypatch, 400)
     assert world.lock()["status"] == COMPLETED
@@ -107,7 +109,7 @@ def test_a_new_version_in_the_way_is_never_deleted(world: World, monkeypatch: py
         assert observed is not None and world.store.remove(observed)
         world.hold("20260303-030303")
 
-    monkeypatch.setattr("chronos_training.control.takeover.wait_until_terminated", meanwhile)
+    monkeypatch.setattr("chronos_training.control.lifecycle.break_stale_lock.wait_until_terminated", meanwhile)
     world.lock()
     assert world.aws.state(late) == "terminated"
     observed = world.store.read()

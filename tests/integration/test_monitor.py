@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from chronos_training.control import monitor
-from chronos_training.control.monitor import Monitor
-from chronos_training.control.outcome import UNSEEN_CODE, CannotSee, RunEnded
+from chronos_training.control.lifecycle import monitor
+from chronos_training.control.lifecycle.monitor import Monitor
+from chronos_training.control.lifecycle.outcome import UNSEEN_CODE, CannotSee, RunEnded
 from chronos_training.core import aws as core_aws
 from chronos_training.core.errors import TrainingError
 from chronos_training.core.record import RunRecord

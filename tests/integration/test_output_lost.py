@@ -102,7 +102,7 @@ def test_what_changes_aws_is_finished_and_nothing_is_begun_after_it(world: World
 
 def test_the_embedded_aws_and_the_training_program_say_so_too(world: World, full: IO[bytes]) -> None:
     environment = {**os.environ, **world.aws.env}
-    for words in (["-m", "local_aws", "endpoint"], ["-m", "chronos_training.command", "--help"]):
+    for words in (["-m", "local_aws", "endpoint"], ["-m", "chronos_training.cli", "--help"]):
         done = subprocess.run(
             [sys.executable, *words], cwd=ROOT, env=environment, stdout=full, stderr=subprocess.PIPE, text=True
         )

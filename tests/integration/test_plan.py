@@ -10,8 +10,8 @@ import boto3
 import pytest
 
 from chronos_training.config import TrainingConfig
-from chronos_training.control import plan_text
-from chronos_training.control.plan import Plan
+from chronos_training.control.launch import plan_text
+from chronos_training.control.launch.plan import Plan
 from chronos_training.core import layout
 from chronos_training.core.cost import HourlyPrice, price_table
 from chronos_training.core.errors import ConfigurationError, TrainingError
@@ -209,7 +209,7 @@ def test_prices_that_may_be_wrong_are_said_with_what_to_do(tmp_path, monkeypatch
     assert "days old (2020-01-01)" in " ".join(texts) and "is for eu-west-1, but this run is in us-east-1" in " ".join(
         texts
     )
-    assert texts[-1].strip().endswith("chronos_training.control.refresh_prices --region us-east-1")
+    assert texts[-1].strip().endswith("chronos_training.cli.refresh_prices --region us-east-1")
     # The inventory's own price is not doubted; that the account's one series is little to learn from is.
     assert "prices" not in " ".join(lines_of(make(tmp_path), "warning"))
 

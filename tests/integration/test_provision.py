@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from chronos_training.control.infrastructure.names import TASKS
+from chronos_training.control.provision.names import TASKS
 from tests.policies import Place, people_policy
 
 ROOT = Path(__file__).parents[2]

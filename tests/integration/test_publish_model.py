@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from chronos_training.control import publishing
-from chronos_training.control.models import publish_model
-from chronos_training.control.published import base_model
+from chronos_training.control.publish import publishing
+from chronos_training.control.publish.models import publish_model
+from chronos_training.control.publish.published import base_model
 from chronos_training.core.errors import ConfigurationError, TrainingError
 
 from .little_model import make_model, safetensors

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 import zstandard
 
-from chronos_training.control import environment, publishing, runtime, squashfs
+from chronos_training.control.publish import environment, publishing, runtime, squashfs
 from chronos_training.core.errors import TrainingError
 
 from .runtime_project import add_torch, make_project, make_wheel

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from chronos_training.control.refresh_prices import main, refresh
+from chronos_training.cli.refresh_prices import main, refresh
 from chronos_training.core import aws
 from chronos_training.core.errors import TrainingError
 

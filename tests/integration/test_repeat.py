@@ -11,9 +11,9 @@ import pandas as pd
 import pytest
 import yaml
 
-from chronos_training.control.plan import Plan, make_plan
-from chronos_training.control.probe_plan import make_probe_plan
-from chronos_training.control.request import LaunchRequest
+from chronos_training.control.launch.plan import Plan, make_plan
+from chronos_training.control.launch.probe_plan import make_probe_plan
+from chronos_training.control.launch.request import LaunchRequest
 from chronos_training.core.errors import ConfigurationError
 from chronos_training.data.prepare import prepare
 

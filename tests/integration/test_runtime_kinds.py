@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from chronos_training.control import runtime
-from chronos_training.control.published import current_runtime
+from chronos_training.control.publish import runtime
+from chronos_training.control.publish.published import current_runtime
 from chronos_training.core.errors import ConfigurationError, TrainingError
 
 from .runtime_project import add_autogluon, make_project

@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
-from chronos_training.control import launch as launching
-from chronos_training.control import starting
-from chronos_training.control.kill import KillOrder, kill
-from chronos_training.control.leftovers import Scope
-from chronos_training.control.settle import settle
-from chronos_training.control.takeover import released_by, take_over
-from chronos_training.control.verify import verify
+from chronos_training.control.launch import launch as launching
+from chronos_training.control.launch import run_instances
+from chronos_training.control.lifecycle.break_stale_lock import released_by, take_over
+from chronos_training.control.lifecycle.kill import KillOrder, kill
+from chronos_training.control.lifecycle.reconcile import settle
+from chronos_training.control.orphans.snapshot import Scope
+from chronos_training.control.orphans.verify import verify
 from chronos_training.core import guard
 from chronos_training.core.errors import TrainingError
 
@@ -25,7 +25,7 @@ VCPU = "You have requested more vCPU capacity than your current vCPU limit of 8 
 
 @pytest.fixture
 def world(aws: Any, monkeypatch: pytest.MonkeyPatch) -> LaunchWorld:
-    monkeypatch.setattr(starting.start_instances, "__kwdefaults__", {"sleep": lambda seconds: None})
+    monkeypatch.setattr(run_instances.start_instances, "__kwdefaults__", {"sleep": lambda seconds: None})
     return LaunchWorld(aws, monkeypatch)
 
 

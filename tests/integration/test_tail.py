@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from chronos_training.control import tail
-from chronos_training.control.tail import Tail
+from chronos_training.control.lifecycle import tail
+from chronos_training.control.lifecycle.tail import Tail
 from chronos_training.instance import log_shipper
 from chronos_training.instance.log_shipper import LogShipper
 

@@ -233,7 +233,7 @@ def test_it_looks_again_when_a_run_has_just_ended(world: World) -> None:
 
 
 def count_describes(world: World) -> Any:
-    from chronos_training.control import verify
+    from chronos_training.control.orphans import verify
 
     looks: list[int] = []
     original = verify.look

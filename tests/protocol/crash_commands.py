@@ -7,11 +7,11 @@ import os
 from collections.abc import Callable
 from typing import Any
 
-from chronos_training.control import kill as killing
-from chronos_training.control import launch as launching
-from chronos_training.control import verify as verifying
-from chronos_training.control.end_leftovers import fix
-from chronos_training.control.leftovers import Scope
+from chronos_training.control.launch import launch as launching
+from chronos_training.control.lifecycle import kill as killing
+from chronos_training.control.orphans import verify as verifying
+from chronos_training.control.orphans.end_orphans import fix
+from chronos_training.control.orphans.snapshot import Scope
 from chronos_training.core import aws
 from chronos_training.core.clock import iso, utc_now
 from chronos_training.core.states import STEPS

@@ -9,9 +9,9 @@ import signal
 import jsonschema
 import pytest
 
-from chronos_training.control.cleanup_status import complete
-from chronos_training.control.leftovers import Scope
-from chronos_training.control.verify import verify
+from chronos_training.control.orphans.cleanup_status import complete
+from chronos_training.control.orphans.snapshot import Scope
+from chronos_training.control.orphans.verify import verify
 from chronos_training.core import aws, layout
 from chronos_training.core.run_records import (
     CLEANUP_STATUS,

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from chronos_training.control.leftovers import Scope
-from chronos_training.control.verify import Verdict, table, verify
+from chronos_training.control.orphans.snapshot import Scope
+from chronos_training.control.orphans.verify import Verdict, table, verify
 from chronos_training.core import aws
 from local_aws.testing import wait_for
 from tests.protocol import whole_run
@@ -105,7 +105,8 @@ def test_the_whole_cycle(world):
 
     again = world.launch()
     assert (
-        again.exit == 0 and f"terminating: {first} (shutting-down, run {run_id}); this run starts alongside it" in again.said
+        again.exit == 0
+        and f"terminating: {first} (shutting-down, run {run_id}); this run starts alongside it" in again.said
     )
     second = again.result["instance_id"]
     assert world.boot() == ["claims"]

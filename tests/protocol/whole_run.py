@@ -15,8 +15,8 @@ from typing import Any
 
 import jinja2
 
-from chronos_training.control.agent import ARCHIVE_NAME, agent_archive
-from chronos_training.control.packing import pack_folder
+from chronos_training.control.publish.agent import ARCHIVE_NAME, agent_archive
+from chronos_training.control.publish.packing import pack_folder
 from chronos_training.core import layout
 from chronos_training.core.manifest import dataset_digest
 from local_aws.home import REPOSITORY_ROOT

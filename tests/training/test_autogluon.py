@@ -19,7 +19,7 @@ import yaml
 from autogluon.timeseries import TimeSeriesPredictor
 
 from chronos_training.config import TrainingConfig
-from chronos_training.control.pretrained import read_pretrained
+from chronos_training.control.publish.pretrained import read_pretrained
 from chronos_training.core.errors import TrainingError
 from chronos_training.data.prepare import prepare
 from chronos_training.models.autogluon import watch
@@ -387,7 +387,7 @@ def test_an_environment_without_it_is_one_sentence(tmp_path: Path) -> None:
 
 
 def chronos_training(*words: str | Path) -> subprocess.CompletedProcess[str]:
-    line = [sys.executable, "-m", "chronos_training.command", *map(str, words)]
+    line = [sys.executable, "-m", "chronos_training.cli", *map(str, words)]
     return subprocess.run(line, capture_output=True, text=True, env=environment(), timeout=240)
 
 

@@ -13,12 +13,12 @@ import pandas as pd
 import pytest
 import yaml
 
-from chronos_training.command.main import main
+from chronos_training.cli.main import main
 from tests.training.conftest import TINY, environment
 
 
 def chronos_training(*words: str | Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "chronos_training.command", *map(str, words)]
+    command = [sys.executable, "-m", "chronos_training.cli", *map(str, words)]
     return subprocess.run(command, capture_output=True, text=True, env=environment(), timeout=240)
 
 

@@ -14,7 +14,7 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from chronos_training.command.main import main
+from chronos_training.cli.main import main
 from chronos_training.config import TrainingConfig
 from chronos_training.data.ahead import Columns, with_room
 from chronos_training.data.panel import Panel

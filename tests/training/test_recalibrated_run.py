@@ -57,7 +57,7 @@ def test_what_a_run_recalibrates_is_stored_and_applied_by_evaluate(panel: Path, 
     model = output / "models/tiny"
     assert json.loads((model / FILE).read_text())["observations"] == 112
 
-    from chronos_training.command.main import main
+    from chronos_training.cli.main import main
 
     file = tmp_path / "config.json"
     file.write_text(json.dumps(config.model_dump(mode="json")))

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from chronos_training.control.locked import linux_x86_64, pins
+from chronos_training.control.publish.locked import linux_x86_64, pins
 from chronos_training.data.load import load_panel
 from tests.bench.real_panels import prepared
 

@@ -7,11 +7,11 @@ Locals are hashable and loops are `while` loops: the explorer tells control stat
 |------------------|---------------------------------------------|
 | write, delete    | core/cas.py ConditionalObject               |
 | acquire … remove | core/store.py StateStore                    |
-| proof_of_death   | control/settle.py                           |
-| launch, attempts | control/launch.py, starting.py              |
-| abandon          | control/abandon.py                          |
-| kill             | control/kill.py                             |
-| release          | control/release.py                          |
+| proof_of_death   | control/lifecycle/reconcile.py                           |
+| launch, attempts | control/launch/launch.py, starting.py              |
+| abandon          | control/launch/roll_back.py                          |
+| kill             | control/lifecycle/kill.py                             |
+| release          | control/lifecycle/finalize.py                          |
 | instance         | instance/pipeline.py, reporter.py, ending.py|
 
 The transition table is not copied: it is the real one.

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import chronos_training
-from chronos_training.control import agent, s5cmd_program
+from chronos_training.control.publish import agent, s5cmd_program
 from chronos_training.core.errors import TrainingError
 
 
@@ -36,6 +36,16 @@ def test_holds_our_package_and_pure_python_libraries(archive):
     services = {name.split("/")[3] for name in found if name.startswith("lib/botocore/data/") and name.count("/") > 3}
     assert services == set(agent.SERVICES)
     assert len(archive) < 9e6
+
+
+def test_holds_what_an_instance_runs_and_nothing_of_a_persons_machine(archive):
+    root = Path(chronos_training.__file__).parent
+    shipped = {name.split("/")[2] for name in names(archive) if name.startswith("app/chronos_training/")}
+    assert shipped == {"__init__.py", *agent.SHIPPED}
+    for part in agent.SHIPPED:
+        for path in (root / part).rglob("*.py"):
+            imported = set(re.findall(r"^\s*(?:from|import) chronos_training\.(\w+)", path.read_text(), re.MULTILINE))
+            assert imported <= set(agent.SHIPPED), f"{path.relative_to(root)} is shipped without what it imports"
 
 
 def test_starts_without_anything_else_installed(archive, tmp_path):

@@ -6,7 +6,7 @@ import boto3
 import pytest
 from botocore.stub import Stubber
 
-from chronos_training.control.infrastructure.bucket import describe
+from chronos_training.control.provision.bucket import describe
 from chronos_training.core.errors import TrainingError
 
 

@@ -6,7 +6,7 @@ import boto3
 from botocore.stub import ANY, Stubber
 
 from chronos_training.control.doctor import request
-from chronos_training.control.order import LaunchOrder
+from chronos_training.control.launch.order import LaunchOrder
 from chronos_training.core.capacity import Place
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from chronos_training.control import glibc
+from chronos_training.control.publish import glibc
 from chronos_training.core.errors import ConfigurationError
 
 pytestmark = pytest.mark.skipif(

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from chronos_training.control.infrastructure import in_place
-from chronos_training.control.infrastructure.in_place import Found, Wish
-from chronos_training.control.infrastructure.names import Names
+from chronos_training.control.provision import in_place
+from chronos_training.control.provision.in_place import Found, Wish
+from chronos_training.control.provision.names import Names
 from chronos_training.core.errors import ConfigurationError
 
 TAGS = {"Project": "P", "Environment": "dev", "CostCenter": "c", "ManagedBy": "Ansible"}

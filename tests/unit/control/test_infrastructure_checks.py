@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
-from chronos_training.control.infrastructure import checks, guard, people
-from chronos_training.control.infrastructure.active import active_run
-from chronos_training.control.infrastructure.bucket import Lifecycle, wanted
-from chronos_training.control.infrastructure.checks import findings
-from chronos_training.control.infrastructure.names import Names
-from chronos_training.control.infrastructure.survey import Survey
-from chronos_training.control.infrastructure.table import render, rows
+from chronos_training.control.provision import checks, guard, people
+from chronos_training.control.provision.active import active_run
+from chronos_training.control.provision.bucket import Lifecycle, wanted
+from chronos_training.control.provision.checks import findings
+from chronos_training.control.provision.names import Names
+from chronos_training.control.provision.survey import Survey
+from chronos_training.control.provision.table import render, rows
 from chronos_training.core.instances import Instance
 
 TAGS = {"Project": "Chronos-Training", "Environment": "dev", "CostCenter": "research", "ManagedBy": "Ansible"}

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from chronos_training.control import inputs
+from chronos_training.control.options import inputs
 
 ROOT = Path(__file__).parents[3]
 ROLES = inputs.read_roles(ROOT / "roles")

@@ -2,8 +2,8 @@
 
 import pytest
 
-from chronos_training.control import interpreter
-from chronos_training.control.runtime import build_target
+from chronos_training.control.publish import interpreter
+from chronos_training.control.publish.runtime import build_target
 from chronos_training.core.errors import ConfigurationError
 
 ELF_X86_64 = b"\x7fELF\x02\x01\x01" + bytes(11) + b"\x3e\x00"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from chronos_training.control.judge import SETTLING_SECONDS, Finding, judge
-from chronos_training.control.leftovers import LOCK, SCHEDULE, UPLOAD, Sight
+from chronos_training.control.orphans.classify import SETTLING_SECONDS, Finding, judge
+from chronos_training.control.orphans.snapshot import LOCK, SCHEDULE, UPLOAD, Sight
 from chronos_training.core.instances import TERMINATION_SECONDS
 from chronos_training.core.inventory import Resource
 from chronos_training.core.record import RunRecord

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from chronos_training.config import TrainingConfig
-from chronos_training.control.limits import GUARD_MINUTES, deadline_of, with_limit, worst_seconds
+from chronos_training.control.launch.limits import GUARD_MINUTES, deadline_of, with_limit, worst_seconds
 from chronos_training.core.cost import HourlyPrice, dearest, hourly_price
 from chronos_training.core.errors import ConfigurationError
 
@@ -73,5 +73,5 @@ def test_what_plans_its_time_by_the_configuration_plans_by_the_limit_that_holds(
 
 
 def test_a_launch_does_not_load_the_checks_of_the_configuration_for_a_constant() -> None:
-    program = "import sys, chronos_training.control.launch; sys.exit('pydantic' in sys.modules)"
+    program = "import sys, chronos_training.control.launch.launch; sys.exit('pydantic' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0

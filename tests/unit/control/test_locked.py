@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from chronos_training.control import locked
+from chronos_training.control.publish import locked
 from chronos_training.core.errors import TrainingError
 
 TRAINING = Path(__file__).resolve().parents[3] / "training"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from chronos_training.control.holder import LEADERLESS, NOT_LISTED, UNSEEN, next_step
+from chronos_training.control.lifecycle.lock_status import LEADERLESS, NOT_LISTED, UNSEEN, next_step
 from chronos_training.core.record import RunRecord
 from chronos_training.core.states import COMPLETED, RUNNING, STARTING
 from chronos_training.core.store import Observed

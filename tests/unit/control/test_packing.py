@@ -8,7 +8,7 @@ import tarfile
 import pytest
 import zstandard
 
-from chronos_training.control.packing import pack_bytes, pack_folder
+from chronos_training.control.publish.packing import pack_bytes, pack_folder
 
 
 @pytest.fixture
@@ -49,7 +49,7 @@ def test_same_content_same_bytes_whatever_times_owners_and_cores(folder, tmp_pat
     for path in sorted(folder.rglob("*")):
         os.utime(path, (1, 1), follow_symlinks=False)
     (folder / "lib/zero").chmod(0o640)
-    monkeypatch.setattr("chronos_training.control.packing.os.sched_getaffinity", lambda _: set(range(7)))
+    monkeypatch.setattr("chronos_training.control.publish.packing.os.sched_getaffinity", lambda _: set(range(7)))
     assert pack_folder(folder, tmp_path / "second") == first
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from ansible.parsing.dataloader import DataLoader
 
-from chronos_training.control.module import plain
+from chronos_training.ansible.module import plain
 
 
 def types(value: Any) -> set[type]:

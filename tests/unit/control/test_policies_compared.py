@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from chronos_training.control.infrastructure.policies import differences
+from chronos_training.control.provision.policies import differences
 
 WANT = {
     "Version": "2012-10-17",

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from chronos_training.control import probe_report
+from chronos_training.control.lifecycle import probe_report
 from chronos_training.core.errors import TrainingError
 from chronos_training.core.instances import Instance
 

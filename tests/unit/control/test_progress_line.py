@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from chronos_training.control.progress import Doubt, ended_steps, look
+from chronos_training.control.lifecycle.progress import Doubt, ended_steps, look
 from chronos_training.core.record import RunRecord
 from chronos_training.core.states import COMPLETED, RUNNING, STARTING, STOPPING
 from chronos_training.core.store import Observed

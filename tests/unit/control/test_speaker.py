@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from chronos_training.control.speaker import Speaker, fill
+from chronos_training.ansible.progress_reporter import Speaker, fill
 
 PARTS = (
     "20261122-010022  3/5 training for 2 min 10 s", "[######..............] 369/1200", "loss 3.7013",

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from chronos_training.control.environment import torch_build
+from chronos_training.control.publish.environment import torch_build
 
 
 def test_the_build_is_in_the_version(tmp_path: Path):

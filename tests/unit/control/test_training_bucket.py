@@ -9,7 +9,7 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from chronos_training.control.infrastructure import bucket
+from chronos_training.control.provision import bucket
 from chronos_training.core.errors import TrainingError
 
 NAME = "chronos-training-dev-123456789012-us-east-1"

@@ -9,7 +9,7 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from chronos_training.control.infrastructure import parameters
+from chronos_training.control.provision import parameters
 
 PATH = "/chronos-training/dev/"
 VALUES = {"vpc_id": "vpc-1", "subnet_ids": "subnet-1,subnet-2", "bucket": "b"}

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from chronos_training.control import aws_rules, inputs, values
+from chronos_training.control.options import aws_rules, inputs, values
 
 ROOT = Path(__file__).parents[3]
 ROLES = inputs.read_roles(ROOT / "roles")
@@ -43,20 +43,20 @@ ELSEWHERE = {
     "path": "what reads the file says that it is not there",
     "training_dataset_columns": "data/columns.py",
     "training_dataset_format": "data/",
-    "training_dataset_name": "control/dataset_source.py NAME",
+    "training_dataset_name": "control/publish/dataset_source.py NAME",
     "training_dataset_rules": "data/rules.py",
-    "training_dataset_source": "control/dataset_source.py",
+    "training_dataset_source": "control/publish/dataset_source.py",
     "training_dataset_targets": "the columns of the source",
     "training_launch_config": "the names in training/configs",
-    "training_launch_repeat_run": "control/repeat.py",
-    "training_launch_resume_run": "control/earlier_run.py",
-    "training_model_name": "control/models.py NAME",
+    "training_launch_repeat_run": "control/launch/rerun.py",
+    "training_launch_resume_run": "control/launch/lineage.py",
+    "training_model_name": "control/publish/models.py NAME",
     "training_model_revision": "the hub",
-    "training_model_source": "control/models.py",
+    "training_model_source": "control/publish/models.py",
     "training_monitor_run_id": "core/layout.py",
     "training_results_run_id": "core/layout.py",
     "training_runs_compare": "core/layout.py",
-    "training_runtime_interpreter": "control/interpreter.py",
+    "training_runtime_interpreter": "control/publish/interpreter.py",
 }
 
 

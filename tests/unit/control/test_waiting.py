@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from chronos_training.control.speaker import Speaker
-from chronos_training.control.waiting import Waiting
+from chronos_training.ansible.progress_reporter import Speaker
+from chronos_training.control.lifecycle.waiting import Waiting
 
 
 def test_without_a_terminal_a_line_now_and_then() -> None:

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from chronos_training.control.dataset_source import prepare_and_publish
+from chronos_training.control.publish.dataset_source import prepare_and_publish
 from chronos_training.core.errors import ConfigurationError, DataError
 from chronos_training.data.checks import check_panel
 from chronos_training.data.formats import MEANING, Format

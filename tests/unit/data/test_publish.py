@@ -12,8 +12,8 @@ import pandas as pd
 import pytest
 from moto import mock_aws
 
-from chronos_training.control.dataset import publish_dataset
-from chronos_training.control.dataset_source import prepare_and_publish
+from chronos_training.control.publish.dataset import publish_dataset
+from chronos_training.control.publish.dataset_source import prepare_and_publish
 from chronos_training.core.errors import ConfigurationError, DataError, TrainingError
 from chronos_training.core.manifest import parse_manifest
 from chronos_training.data.prepare import prepare

@@ -14,8 +14,9 @@ import yaml
 from ansible.cli.playbook import PlaybookCLI
 from botocore import xform_name
 
-from chronos_training.command.main import parser
-from chronos_training.control import inputs, refresh_prices
+from chronos_training.cli import refresh_prices
+from chronos_training.cli.main import parser
+from chronos_training.control.options import inputs
 from chronos_training.models import synthetic_panel
 from local_aws.__main__ import _parser as local_aws_parser
 
@@ -106,7 +107,7 @@ def check(line: str) -> None:
         assert words[3:] == ["uv"], "what our own Python needs comes with the set-up"
     elif name == "python" and words[:2] == ["-m", "local_aws"]:
         local_aws_parser().parse_args(words[2:])
-    elif name == "python" and words[:2] == ["-m", "chronos_training.control.refresh_prices"]:
+    elif name == "python" and words[:2] == ["-m", "chronos_training.cli.refresh_prices"]:
         refresh_prices.parser().parse_args(words[2:])
     elif name == "python" and words[:2] == ["-m", "chronos_training.models.synthetic_panel"]:
         synthetic_panel.parser().parse_args(words[2:])

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from chronos_training.control.infrastructure.names import Names
-from chronos_training.control.infrastructure.survey import Survey
-from chronos_training.control.infrastructure.table import rows as resources
+from chronos_training.control.provision.names import Names
+from chronos_training.control.provision.survey import Survey
+from chronos_training.control.provision.table import rows as resources
 
 from .pages import ROOT, rows, section
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from chronos_training.control.aws_patterns import fits
+from chronos_training.control.options.aws_patterns import fits
 
 from .strict_requests import answer, service
 

@@ -38,7 +38,7 @@ def python(program: str, *words: str, output: Any = subprocess.PIPE) -> subproce
     ("module", "words", "said"),
     [
         ("chronos_training.models.train", ["--spec", "none.json", "--data", "d"], "ERROR: "),
-        ("chronos_training.command", ["validate-config", "none.yml"], "ERROR: "),
+        ("chronos_training.cli", ["validate-config", "none.yml"], "ERROR: "),
     ],
 )
 def test_a_library_that_aborts_at_the_exit_changes_no_exit_code(tmp_path, module, words, said):

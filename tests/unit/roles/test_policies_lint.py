@@ -16,7 +16,7 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # it imports pkg_resources
     import parliament
 
-from chronos_training.control.infrastructure.names import TASKS
+from chronos_training.control.provision.names import TASKS
 from tests.policies import ROLES, Place, guard_policy, instance_policy, people_policy
 
 PLACE = Place(bucket="chronos-training-stage-123456789012-us-east-1", env="stage")

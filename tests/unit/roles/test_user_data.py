@@ -19,8 +19,8 @@ import pytest
 import yaml
 from botocore.awsrequest import AWSResponse
 
-from chronos_training.control.order import LaunchOrder
-from chronos_training.control.starting import request_of
+from chronos_training.control.launch.order import LaunchOrder
+from chronos_training.control.launch.run_instances import request_of
 from chronos_training.core.errors import TrainingError
 from local_aws.home import REPOSITORY_ROOT
 from tests.protocol import whole_run
@@ -179,7 +179,7 @@ def test_systemd_would_find_a_mistake(files, tmp_path, unit, wrong):
 
 
 def test_an_ending_fits_between_the_limit_and_the_guard_that_asks_nobody(files):
-    from chronos_training.control.limits import GUARD_MINUTES
+    from chronos_training.control.launch.limits import GUARD_MINUTES
     from chronos_training.instance import ending, pipeline, watcher
 
     def seconds(unit: str, name: str) -> float:

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from chronos_training.config import load_with_origins, repository_config
-from chronos_training.control.image import Image
-from chronos_training.control.order import LaunchOrder
-from chronos_training.control.plan import Plan, make_plan
-from chronos_training.control.published import NotPublished
-from chronos_training.control.request import LaunchRequest
-from chronos_training.control.settings import NotProvisioned, Settings, resolve_settings
+from chronos_training.control.launch.image import Image
+from chronos_training.control.launch.order import LaunchOrder
+from chronos_training.control.launch.plan import Plan, make_plan
+from chronos_training.control.launch.request import LaunchRequest
+from chronos_training.control.options.settings import NotProvisioned, Settings, resolve_settings
+from chronos_training.control.publish.published import NotPublished
 from chronos_training.core import aws
 from chronos_training.core.commands import playbook
 from chronos_training.core.errors import TrainingError

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chronos_training.control.image import Image, find_image
+from chronos_training.control.launch.image import Image, find_image
 from chronos_training.core.errors import ConfigurationError, TrainingError
 
 from .finding import Finding, ok, stop, unseen

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from datetime import timedelta
 
-from chronos_training.control.settings import Settings
+from chronos_training.control.options.settings import Settings
 from chronos_training.core import aws, guard, layout
 from chronos_training.core.clock import utc_now
 from chronos_training.core.commands import playbook

@@ -9,10 +9,10 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from chronos_training.control.image import Image
-from chronos_training.control.order import LaunchOrder
-from chronos_training.control.settings import Settings
-from chronos_training.control.starting import request_of, zones_of
+from chronos_training.control.launch.image import Image
+from chronos_training.control.launch.order import LaunchOrder
+from chronos_training.control.launch.run_instances import request_of, zones_of
+from chronos_training.control.options.settings import Settings
 from chronos_training.core import aws, capacity, layout
 from chronos_training.core.capacity import Place
 from chronos_training.core.clock import utc_now

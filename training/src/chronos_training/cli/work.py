@@ -1,0 +1,135 @@
+"""`train` and `evaluate`: what needs torch."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+from chronos_training.cli.inputs import (
+    accept,
+    config_of,
+    dataset_of,
+    machine_memory_gb,
+    must_be_a_folder,
+    must_take_options,
+    staged,
+)
+from chronos_training.config import TrainingConfig, adopt, automatic_line, resolve
+from chronos_training.config.size import check_memory
+from chronos_training.control.publish.pretrained import read_pretrained
+from chronos_training.core.errors import ConfigurationError
+from chronos_training.data.manifest import read_manifest
+from chronos_training.models import train as process
+
+
+def train(options: argparse.Namespace) -> int:
+    """Train, evaluate and report as an instance does; resume from the checkpoints in the output folder, if any."""
+    config = config_of(options.config)
+    must_be_a_folder(options.output, "a training")
+    must_take_options(options)  # before torch is loaded
+    base: dict[str, Any] | None = None
+    if config.model.initialization == "pretrained":
+        if options.base_model is None:
+            raise ConfigurationError(
+                f"{config.name} starts from pretrained weights, but --base-model gives no folder with them."
+            )
+        config, base = _adopted(config, options.base_model)
+    if options.device == "cpu":
+        check_memory(config, machine_memory_gb(), "this machine", shared=True)
+    longest = read_pretrained(options.base_model).settings.get("context_length") if base else None
+    process.prepare_process()
+    from chronos_training.models.session import check
+    from chronos_training.models.spec import RunSpec
+
+    with staged(options.output) as stage:
+        data = dataset_of(options, config, stage)
+        config = resolve(config, read_manifest(data), options.device, longest)
+        for one in config.automatic.items():
+            print(f"  {automatic_line(config, *one)}")
+        check(RunSpec(config, options.device, base_model=base or {}), data, stage, options.output, options.base_model)
+        data = accept(stage, options.output) or data
+    spec = options.output / "run_spec.json"
+    content = {
+        "schema_version": 1,
+        "training": config.model_dump(mode="json"),
+        "device": options.device,
+        "base_model": base,
+    }
+    spec.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    words = ["--spec", str(spec), "--data", str(data), "--output", str(options.output)]
+    if options.base_model is not None:
+        words += ["--base-model", str(options.base_model)]
+    code = process.main(words)
+    if code == 0:
+        print(f"report  {options.output / 'report.html'}\nmodel   {options.output / 'models' / config.name}")
+    return code
+
+
+def _adopted(config: TrainingConfig, folder: Path) -> tuple[TrainingConfig, dict[str, Any]]:
+    """Return the configuration with the sizes of the model in `folder`, and what the metadata says of that."""
+    found = read_pretrained(folder)
+    from chronos_training.core.manifest import dataset_digest
+
+    about = {"name": folder.name, "family": found.family, "digest": dataset_digest(found.files), "revision": None}
+    return adopt(config, about | {"settings": found.settings}), about
+
+
+def evaluate(options: argparse.Namespace) -> int:
+    """Compare a finished model with the baselines, and write the scores."""
+    process.prepare_process()
+    from chronos_training.models import artifacts
+    from chronos_training.models.evaluation.forecasts import MODEL
+    from chronos_training.models.evaluation.held_out import evaluate as compare
+    from chronos_training.models.evaluation.names import TITLES, names_of
+    from chronos_training.models.evaluation.recalibration import stored
+    from chronos_training.models.evaluation.seen import must_be_of, must_be_unseen
+    from chronos_training.models.session import read_panel, use_device
+    from chronos_training.models.spec import RunSpec
+    from chronos_training.models.task import FILE, read_task
+
+    must_be_a_folder(options.output, "an evaluation")
+    must_take_options(options)
+    config = config_of(options.config)
+    longest = None
+    if config.model.family == "autogluon":
+        from chronos_training.cli.predictor import forecaster_of
+    else:
+        from chronos_training.cli.chronos import forecaster_of
+
+        wanted = config.model_dump(mode="json")
+        wanted["model"] |= {"initialization": "pretrained", "base": "model", "base_run": None}
+        config, _ = _adopted(TrainingConfig.model_validate(wanted), options.model)
+        longest = read_pretrained(options.model).settings.get("context_length")
+    task = read_task(options.model)
+    if task is not None:
+        must_be_of(task, config, options.model)
+        longest = task.context_length or longest
+    with staged(options.output) as stage:
+        data = dataset_of(options, config, stage)
+        spec = RunSpec(resolve(config, read_manifest(data), options.device, longest), options.device)
+        config = spec.config
+        use_device(spec)
+        panel, _ = read_panel(spec, data, stage)
+        seen = must_be_unseen(task, panel, config, allowed=options.windows_of_training) if task is not None else None
+        forecasters = {MODEL: forecaster_of(options.model, panel, spec)}
+        fitted = stored(options.model, list(config.forecast.quantile_levels))
+        # What fails in between leaves the output as it was.
+        scores = compare(forecasters, panel, config, stage / "forecasts.parquet", lambda: None, fitted=fitted)
+        accept(stage, options.output)
+        (stage / "forecasts.parquet").replace(options.output / "forecasts.parquet")
+    artifacts.write_evaluation(options.output, scores | {"windows_of_training": seen})
+    if task is None:
+        print(f"The model has no {FILE}: whether its training saw these windows is unknown.")
+    elif seen is not None:
+        print(seen["sentence"])
+    for name in names_of(scores):
+        values = scores["aggregate"][name]
+        numbers = "  ".join(
+            f"{key.upper()} {values[key]:.4f}" for key in ("wql", "mase", "mae") if values[key] is not None
+        )
+        print(f"{TITLES[name]:<52} {numbers}")
+    for one in (scores["evidence"], *scores["verdicts"].values(), scores["interval_coverage"], scores["publish"]):
+        print(one["sentence"])
+    return 0

@@ -1,0 +1,1 @@
+"""Plan a run and start it: configuration, price, limits, lock, RunInstances."""

@@ -1,0 +1,353 @@
+"""Everything a launch decides before anything is created: configuration, data, environment, price, limits."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from chronos_training.config import (
+    Difference,
+    Precision,
+    TrainingConfig,
+    adopt,
+    check_against_dataset,
+    check_device,
+    differences,
+    load_with_origins,
+    planned,
+    repository_config,
+    resolve,
+)
+from chronos_training.config.fingerprint import Fingerprint
+from chronos_training.config.remarks import remarks
+from chronos_training.config.size import GB, check_disk, check_memory, in_words, learning_bytes
+from chronos_training.control.launch.duration_estimate import Expectation, expectation
+from chronos_training.control.launch.image import Image, check_volume, find_image
+from chronos_training.control.launch.limits import LEAST_CAPPED_SECONDS, deadline_of, poweroff_minutes, with_limit
+from chronos_training.control.launch.lineage import checkpoints_of_run, model_of_run, without_latest
+from chronos_training.control.launch.owner import owner
+from chronos_training.control.launch.plan_text import plan_lines, probe_lines
+from chronos_training.control.launch.request import LaunchRequest
+from chronos_training.control.launch.rerun import check_repeat_alone, earlier_launch
+from chronos_training.control.launch.run_instances import zones_of
+from chronos_training.control.options.settings import Settings, resolve_settings
+from chronos_training.control.publish.published import base_model, current_runtime, dataset_manifest
+from chronos_training.core import aws, layout
+from chronos_training.core.capacity import gpu_memory_gb, memory_gb, vcpus
+from chronos_training.core.clock import duration, iso, utc_now
+from chronos_training.core.commands import playbook
+from chronos_training.core.cost import REFERENCE_TYPE, HourlyPrice, dearest, hourly_price, request_prices
+from chronos_training.core.errors import ConfigurationError
+from chronos_training.core.objects import read_bytes
+
+Json = dict[str, Any]
+# What the run spec says about the environment; `image` or `archive` may be None.
+_ENVIRONMENT = ("sha256", "key", "size", "unpacked_size", "image", "archive", "python", "torch", "packages")
+_BASE_MODEL = ("name", "family", "digest", "prefix", "revision", "run_id", "files")
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """A launch that has passed every check. `run_spec_body` is stored as it is; its hash goes into the user data."""
+
+    run_id: str
+    settings: Settings
+    request: LaunchRequest
+    deadline_seconds: float
+    prices: dict[str, HourlyPrice]  # by instance type, for each type that is tried
+    image: Image
+    zones: dict[str, str]  # subnet id -> zone, in the order in which they are tried
+    differences: list[Difference]  # from the built-in defaults
+    origins: dict[str, str]  # dotted key -> the source that set it last, as run_spec["config_sources"] names it
+    expected: Expectation | None
+    run_spec: Json
+    run_spec_body: str
+    agent: Json
+    remarks: list[str]  # settings that are probably a mistake
+
+    @property
+    def run_spec_key(self) -> str:
+        """Return the S3 key of the run spec."""
+        return layout.run_prefix(self.request.env, self.run_id) + "run_spec.json"
+
+    @property
+    def price(self) -> HourlyPrice:
+        """Return the price that the limit and the worst case are computed from: the most expensive type that may be started."""
+        return dearest(list(self.prices.values()))
+
+    @property
+    def capped(self) -> bool:
+        """Return whether run.max_cost sets the limit, and not run.max_runtime_hours."""
+        return bool(self.run_spec["limits"]["capped"])
+
+    @property
+    def instances(self) -> int:
+        """Return how many instances the run has."""
+        return int(self.run_spec["training"]["run"]["instances"])
+
+    def instance_run(self) -> Json:
+        """Return what the user data passes to the instance (`run.json`)."""
+        return {
+            "run_id": self.run_id,
+            "env": self.request.env,
+            "project": self.request.project,
+            "bucket": self.settings.bucket,
+            "region": self.settings.region,
+            "run_spec_key": self.run_spec_key,
+            "run_spec_sha256": hashlib.sha256(self.run_spec_body.encode()).hexdigest(),
+            "agent_key": self.agent["key"],
+            "agent_sha256": self.agent["sha256"],
+            "instances": self.instances,
+            "deadline_seconds": self.deadline_seconds,
+            "poweroff_minutes": poweroff_minutes(self.deadline_seconds),
+            "heartbeat_seconds": self.request.heartbeat_seconds,
+            "log_seconds": self.request.log_seconds,
+            "watch_seconds": self.request.watch_seconds,
+        }
+
+    def order(self) -> Json:
+        """Return what the launch needs besides tags and user data, as JSON; see `launch.LaunchOrder`."""
+        return {
+            "run_id": self.run_id,
+            "env": self.request.env,
+            "project": self.request.project,
+            "region": self.settings.region,
+            "bucket": self.settings.bucket,
+            "instance_types": list(self.request.instance_types),
+            "instances": self.instances,
+            "subnet_ids": list(self.settings.subnet_ids),
+            "security_group_id": self.settings.security_group_id,
+            "instance_profile": self.settings.instance_profile,
+            "guard_role_arn": self.settings.guard_role_arn,
+            "guard_queue_arn": self.settings.guard_queue_arn,
+            "image_id": self.image.image_id,
+            "root_device": self.image.root_device,
+            "volume_gb": self.request.volume_gb,
+            "deadline_seconds": self.deadline_seconds,
+            "run_spec_key": self.run_spec_key,
+            "run_spec_body": self.run_spec_body,
+            "training_config": self.run_spec["training"],
+            "owner": self.run_spec["launched_by"],
+        }
+
+    @property
+    def precisions(self) -> list[Precision]:
+        """Return the precisions that the tried types compute in, each one once."""
+        config = TrainingConfig.model_validate(self.run_spec["training"])
+        return planned(config, self.request.device, self.request.instance_types)
+
+    def lines(self) -> list[str]:
+        """Return the plan as the user reads it."""
+        return probe_lines(self) if self.run_spec.get("probe") else plan_lines(self)
+
+
+def settings_of(request: LaunchRequest) -> Settings:
+    """Return what provisioning created, with role and queue of the termination schedules. TrainingError when it is missing."""
+    settings = resolve_settings(request.env, region=request.region)
+    if not settings.guard_role_arn or not settings.guard_queue_arn:
+        raise ConfigurationError(
+            f"Environment {request.env} cannot create termination schedules yet (SSM lacks its guard_ parameters).",
+            hint=f"Run this first: {playbook(request.env, 'provision_infrastructure')}",
+        )
+    return settings
+
+
+def make_plan(request: LaunchRequest) -> Plan:
+    """Return the checked plan. Raises ConfigurationError, DataError or TrainingError; creates nothing."""
+    settings = settings_of(request)
+    s3 = aws.client("s3", region=settings.region)
+    again = None
+    if request.repeat_run:
+        check_repeat_alone(request)
+        again = earlier_launch(s3, settings.bucket, request.env, request.repeat_run, request.device)
+        config, sources = again.config, [f"the configuration of run {again.run_id}"]
+        origins = {one.key: sources[0] for one in differences(config)}
+    else:
+        config, sources, origins = _load(s3, settings.bucket, request)
+        config = without_latest(config, s3, settings.bucket, request.env)
+    kind = "autogluon" if config.model.family == "autogluon" else "chronos"
+    environment, agent = current_runtime(s3, settings.bucket, request.env, kind)
+    manifest = dataset_manifest(s3, settings.bucket, request.env, config.dataset.name)
+    base = None
+    if again is not None:
+        again.check_dataset(manifest.digest)
+        environment, base = again.environment, again.base
+    elif config.model.base is not None:
+        base = base_model(s3, settings.bucket, request.env, config.model.base)
+    elif config.model.base_run is not None:
+        base = model_of_run(s3, settings.bucket, request.env, config.model.base_run)
+    if base is not None and again is None:
+        given, config = config, adopt(config, base)
+        taken = {f"model.{key}" for key, value in config.model if value != getattr(given.model, key)}
+        origins = {key: source for key, source in origins.items() if key not in taken}
+    if again is None:  # a rerun already has its values
+        longest = base["settings"].get("context_length") if base else None
+        config = resolve(config, manifest.content, request.device, longest)
+    check_against_dataset(config, manifest.content)
+    check_device(config, request.device)
+    _check_size(config, request)
+    _check_build(request.env, request.device, environment)
+    resume = None
+    if request.resume_run:
+        _check_resumable(config)
+        fingerprint = Fingerprint(config, manifest.digest, base["digest"] if base else "")
+        resume = checkpoints_of_run(s3, settings.bucket, request.env, request.resume_run, fingerprint)
+    prices = {
+        kind: hourly_price(kind, request.volume_gb, request.price_per_hour, config.run.instances)
+        for kind in request.instance_types
+    }
+    deadline = _deadline(config, prices)
+    changed, capped = differences(config), deadline < config.run.max_runtime_hours * 3600
+    # A run that resumes from a checkpoint has less to do than any run before it.
+    expected = None if resume else expectation(s3, settings.bucket, request.env, config, request.instance_types[0])
+    config = with_limit(config, deadline)
+    image = find_image(request.image_parameter, settings.region)
+    check_volume(image, request.volume_gb)
+    zones = zones_of(aws.client("ec2", region=settings.region), settings.subnet_ids)
+    season = config.season(manifest.content)
+    now = utc_now()
+    run_id = layout.new_run_id(now)
+    spec = {
+        "schema_version": 1,
+        "run_id": run_id,
+        "env": request.env,
+        "created_at": iso(now),
+        "launched_by": owner(),
+        "git_commit": request.git_commit,
+        "config_sources": sources,
+        "device": request.device,
+        "training": config.model_dump(mode="json"),
+        "dataset": {
+            "name": manifest.name,
+            "manifest_key": layout.dataset_manifest_key(manifest.name),
+            "digest": manifest.digest,
+            "files": len(manifest.files),
+            "bytes": manifest.total_bytes,
+            "items": manifest.content["items"],
+            "rows": manifest.content["rows"],
+            "season": {"length": season.length, "reason": season.reason},
+        },
+        "base_model": {k: base.get(k) for k in _BASE_MODEL} if base else None,
+        "resume": resume,
+        "repeats": request.repeat_run,
+        "runtime": runtime_section(environment, agent),
+        "instance": instance_section(request, config.run.instances, prices, image),
+        "limits": {"deadline_seconds": deadline, "max_cost_usd": config.run.max_cost, "capped": capped},
+    }
+    body = json.dumps(spec, indent=2) + "\n"
+    said = [*remarks(config, manifest.content), *_remarks(config, request, deadline)]
+    return Plan(
+        run_id, settings, request, deadline, prices, image, zones, changed, origins, expected, spec, body, agent, said
+    )
+
+
+def _check_size(config: TrainingConfig, request: LaunchRequest) -> None:
+    """Raise ConfigurationError when a type that is tried has too little memory, or the volume too little space, to train the model."""
+    check_disk(config, request.volume_gb)
+    for kind in request.instance_types:
+        on_gpu = request.device == "cuda"
+        memory = gpu_memory_gb(kind) if on_gpu else memory_gb(kind)
+        if memory is not None:
+            check_memory(config, memory, f"a GPU of {kind}" if on_gpu else kind, shared=not on_gpu)
+
+
+def _remarks(config: TrainingConfig, request: LaunchRequest, deadline: float) -> list[str]:
+    said = []
+    if deadline < LEAST_CAPPED_SECONDS:
+        said.append(
+            f"A limit of {duration(deadline)} is short: every run spends some minutes on starting, downloading and storing."
+        )
+    threads = config.training.cpu_threads
+    for kind in request.instance_types:
+        cores = vcpus(kind)
+        if threads and cores and request.device == "cpu" and threads > cores:
+            said.append(
+                f"training.cpu_threads is {threads}, but {kind} has only {cores} vCPUs: the threads would wait for each other."
+            )
+        if (gpu_memory_gb(kind) if request.device == "cuda" else memory_gb(kind)) is None and learning_bytes(
+            config
+        ) > GB:
+            said.append(f"The model has {in_words(config)}; the memory of {kind} is unknown.")
+    return said
+
+
+def runtime_section(environment: Json | None, agent: Json) -> Json:
+    """Return what the run spec says about the published environment (None without one) and the agent."""
+    return {
+        "python_env": {k: environment[k] for k in _ENVIRONMENT if k in environment} if environment else None,
+        "package": {k: agent[k] for k in ("sha256", "key", "version")},
+        "python_env_sha256": environment["sha256"] if environment else None,
+        "package_sha256": agent["sha256"],
+    }
+
+
+def instance_section(request: LaunchRequest, count: int, prices: dict[str, HourlyPrice], image: Image) -> Json:
+    """Return what the run spec says about the instances and their prices."""
+    price = prices[request.instance_types[0]]
+    return {
+        "types": list(request.instance_types),
+        "type": request.instance_types[0],
+        "count": count,
+        "market": "on-demand",
+        "image": {"id": image.image_id, "name": image.name},
+        "volume_gb": request.volume_gb,
+        "price_per_hour_usd": price.total,
+        "prices_per_hour_usd": {kind: one.parts() for kind, one in prices.items()},
+        "request_prices_usd": request_prices(request.price_per_hour),
+        "price_date": price.date,
+        "reference_type": REFERENCE_TYPE,
+        "reference_price_per_hour_usd": hourly_price(REFERENCE_TYPE, 100).total,
+    }
+
+
+def _deadline(config: TrainingConfig, prices: dict[str, HourlyPrice]) -> float:
+    price = dearest(list(prices.values()))
+    return deadline_of(config, price, next(kind for kind, one in prices.items() if one == price))
+
+
+def _load(s3: Any, bucket: str, request: LaunchRequest) -> tuple[TrainingConfig, list[str], dict[str, str]]:
+    """Return the configuration, its sources, and which of them set each key. A source overrides those before it.
+
+    The sources: repository, bucket, the user's own file.
+    """
+    own = repository_config(request.config)
+    paths, sources = [own], [f"training/configs/{own.name}"]
+    with tempfile.TemporaryDirectory() as folder:
+        for suffix in (".yaml", ".yml", ".json"):
+            key = f"{request.env}/configs/{request.config}{suffix}"
+            body = read_bytes(s3, bucket, key)
+            if body is not None:
+                path = Path(folder) / Path(key).name
+                path.write_bytes(body)
+                paths.append(path)
+                sources.append(f"s3://{bucket}/{key}")
+        if request.config_file:
+            given = Path(request.config_file).expanduser()
+            if not given.is_file():
+                raise ConfigurationError(f"The configuration file {given} does not exist.")
+            paths.append(given)
+            sources.append(str(given))
+        config, origins = load_with_origins(paths)
+    named = dict(zip(paths, sources, strict=True))
+    return config, sources, {key: named[path] for key, path in origins.items()}
+
+
+def _check_build(env: str, device: str, environment: Json) -> None:
+    if device == "cuda" and "+cpu" in str(environment["torch"]):
+        raise ConfigurationError(
+            f"training_launch_device is cuda, but the published environment has torch {environment['torch']}, a CPU build.",
+            hint="Set training_launch_device=cpu, or publish the runtime with a GPU build of torch: "
+            + playbook(env, "publish_runtime", training_runtime_torch="cuda"),
+        )
+
+
+def _check_resumable(config: TrainingConfig) -> None:
+    if config.model.family == "autogluon":
+        raise ConfigurationError(
+            "training_launch_resume_run: AutoGluon leaves no checkpoints to resume from.",
+            hint="Start from a finished run's fine-tuned Chronos model (model.base_run), or launch a new run.",
+        )

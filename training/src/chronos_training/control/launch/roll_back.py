@@ -1,0 +1,75 @@
+"""The end of a launch that failed or was interrupted: what it started is terminated, then its lock is given back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from chronos_training.control.launch.order import LaunchOrder
+from chronos_training.control.launch.run_instances import Unanswered
+from chronos_training.control.lifecycle.finalize import release
+from chronos_training.control.lifecycle.reconcile import CONSISTENCY_SECONDS
+from chronos_training.control.lifecycle.termination_schedules import take_away
+from chronos_training.core.commands import playbook
+from chronos_training.core.errors import TrainingError
+from chronos_training.core.instances import find_instances, terminate
+from chronos_training.core.states import FAILED, FINAL, KILLED
+from chronos_training.core.store import Observed, StateStore
+
+Say = Callable[[str], None]
+
+
+def abandon(
+    s3: Any,
+    ec2: Any,
+    store: StateStore,
+    order: LaunchOrder,
+    error: BaseException,
+    say: Say,
+    *,
+    consistency_seconds: float = CONSISTENCY_SECONDS,
+) -> None:
+    """End whatever this launch may have started, then give the lock back.
+
+    The lock stays when nobody knows what was started: released, it would leave an instance that nobody looks for.
+    """
+    instances = find_instances(ec2, order.project, order.env, order.run_id, live=False)
+    current = store.read()
+    ours = current if current is not None and current.record.run_id == order.run_id else None
+    if ours is not None and len(instances) < order.instances and _may_have_started(ours, error):
+        _leave_to_the_next_command(store, ours, order, say)
+        return
+    alive = [instance for instance in instances if instance.state != "terminated"]
+    terminate(ec2, alive)
+    # Its end is accepted; that it is over, the release of the lock waits for.
+    take_away(order.region, order.env, [(order.run_id, order.instances)], say)
+    killed = ours is not None and ours.record.kill_requested_at is not None
+    release(
+        s3,
+        order.bucket,
+        store,
+        ec2,
+        order.project,
+        {order.run_id},
+        KILLED if killed else FAILED,
+        f"The launch failed: {str(error) or type(error).__name__}",
+        say,
+        consistency_seconds=consistency_seconds,
+    )
+
+
+def _may_have_started(ours: Observed, error: BaseException) -> bool:
+    """Return whether RunInstances was under way when `error` came. A TrainingError says what EC2 had answered."""
+    asked = ours.record.instance_type is not None and ours.record.instance_id is None
+    unknown = isinstance(error, Unanswered) or not isinstance(error, TrainingError)
+    return asked and unknown and ours.record.status not in FINAL
+
+
+def _leave_to_the_next_command(store: StateStore, ours: Observed, order: LaunchOrder, say: Say) -> None:
+    # An instance that does turn up finds this request at its claim, and ends the run itself.
+    store.request_kill(ours, order.owner)
+    what, none = ("an instance", "none") if order.instances == 1 else (f"{order.instances} instances", "not all")
+    say(
+        f"interrupted while requesting {what}, and EC2 lists {none} yet, so the lock {store.url} is kept. "
+        f"To wait until it is certain and end whatever was started: {playbook(order.env, 'kill_training')}"
+    )

@@ -1,0 +1,276 @@
+"""RunInstances, wherever instances are available: zones and types in order, one token and one line for each attempt.
+
+A run's instances come from one call, all or none of them, and so from one zone and with one token. The one that EC2 gives
+the launch index 0 is the head node: it finds its index in its own metadata.
+"""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+from botocore import exceptions as botocore_errors
+from botocore.parsers import ResponseParserError
+
+from chronos_training.control.launch.order import LaunchOrder
+from chronos_training.control.lifecycle.waiting import Waiting
+from chronos_training.core import aws, capacity
+from chronos_training.core.capacity import Meaning, Place, Refusal
+from chronos_training.core.clock import iso, utc_now
+from chronos_training.core.commands import playbook
+from chronos_training.core.errors import TrainingError
+from chronos_training.core.explanations import words
+from chronos_training.core.instances import TERMINATION_SECONDS, Instance, find_instances
+from chronos_training.core.record import RunRecord
+from chronos_training.core.store import Observed, StateStore
+
+Say = Callable[[str], None]
+# IAM tells EC2 of a new instance profile within seconds; AWS's own tools wait about as long.
+PROFILE_PATIENCE_SECONDS = 30.0
+POLL_SECONDS = 5.0
+HEARTBEAT_SECONDS = 60.0
+# For a busy or silent EC2. The same token each time: whatever arrived of the earlier calls, it is started once.
+ANSWER_PATIENCE_SECONDS = 60.0
+
+
+class Unanswered(TrainingError):
+    """EC2 never answered RunInstances: an instance may have been started, or not."""
+
+
+def zones_of(ec2: Any, subnet_ids: tuple[str, ...]) -> dict[str, str]:
+    """Return the zone of each subnet, in the order given. TrainingError when one is gone."""
+    with aws.explained(f"find the zones of {', '.join(subnet_ids)}"):
+        found = ec2.describe_subnets(SubnetIds=list(subnet_ids))["Subnets"]
+    zones = {subnet["SubnetId"]: str(subnet["AvailabilityZone"]) for subnet in found}
+    return {subnet_id: zones[subnet_id] for subnet_id in subnet_ids}
+
+
+def start_instances(
+    ec2: Any,
+    store: StateStore,
+    observed: Observed,
+    order: LaunchOrder,
+    zones: dict[str, str],
+    say: Say,
+    *,
+    sleep: Callable[[float], None] = time.sleep,
+) -> Observed:
+    """Start the run's instances and enter them in the state. `ec2` must not retry on its own (`aws.ONCE`).
+
+    Raises TrainingError with every attempt in it when none is available, and Unanswered when EC2 did not say.
+    """
+    left = capacity.places(order.instance_types, zones, order.instances)
+    refused: list[Refusal] = []
+    while left:
+        place = left.pop(0)
+        number = len(refused) + 1
+        token = uuid.uuid4().hex if refused else observed.record.client_token
+        observed = store.update(observed, _intent(number, place.instance_type, token))
+        _end_if_killed(observed, order)
+        outcome = _attempt(
+            ec2, request_of(order, place.instance_type, place.subnet_id, token), order.env, place, say, sleep
+        )
+        if not isinstance(outcome, Refusal):
+            leader = outcome[0]["InstanceId"]
+            ids = [str(instance["InstanceId"]) for instance in outcome]
+            what = (
+                f"instance {leader} started"
+                if len(ids) == 1
+                else f"instances {', '.join(ids)} started, {leader} is the head node"
+            )
+            say(f"{what}: {place.instance_type} in {outcome[0]['Placement']['AvailabilityZone']}")
+            return _attach(ec2, store, observed, ids)
+        refused.append(outcome)
+        say(f"attempt {number}: {outcome}")
+        if outcome.meaning is Meaning.QUOTA:
+            room, observed = _wait_for_room(store, observed, order, place, say, sleep)
+            # Once more also where its end came between the refusal and the look.
+            first = [one.place for one in refused].count(place) == 1
+            if room or (first and _of_the_quota(order, place, "terminated")):
+                left.insert(0, place)
+                continue
+        left = capacity.after(outcome, left)
+    raise _given_up(refused, order)
+
+
+def _wait_for_room(
+    store: StateStore, observed: Observed, order: LaunchOrder, place: Place, say: Say, sleep: Callable[[float], None]
+) -> tuple[bool, Observed]:
+    """Wait until EC2 has ended what only therefore still counts against the quota of `place`; False when nothing does.
+
+    A GPU instance counts for minutes after its run, and many a quota has room for one run only.
+    """
+    began, beat, show = time.monotonic(), time.monotonic(), Waiting(say)
+    room = False
+    while ending := _of_the_quota(order, place, "shutting-down"):
+        waited = time.monotonic() - began
+        if waited > TERMINATION_SECONDS or all(i.stuck for i in ending):
+            return False, observed
+        if not room:
+            say(f"{_names(ending)} still counts against this quota until terminated; waiting for that")
+        room = True
+        show(f"waiting for EC2 to end {_names(ending)}", waited)
+        if time.monotonic() - beat > HEARTBEAT_SECONDS:  # nobody shall take this launch for dead
+            observed, beat = store.update(observed, _beat), time.monotonic()
+            _end_if_killed(observed, order)
+        sleep(POLL_SECONDS)
+    return room, observed
+
+
+def _of_the_quota(order: LaunchOrder, place: Place, state: str) -> list[Instance]:
+    """Return the instances in `state` that count, or counted, against the quota of `place`. It is the account's: of any environment."""
+    found = find_instances(aws.client("ec2", region=order.region), order.project, None, live=False)
+    quota = capacity.quota_of(place.instance_type)
+    return [i for i in found if i.state == state and capacity.quota_of(i.instance_type) == quota]
+
+
+def _names(ending: list[Instance]) -> str:
+    return ", ".join(f"{i.instance_id} ({i.instance_type}, {i.state}, run {i.run_id or 'none'})" for i in ending)
+
+
+def _end_if_killed(observed: Observed, order: LaunchOrder) -> None:
+    if observed.record.kill_requested_at is not None:
+        raise TrainingError(f"{observed.record.kill_requested_by} killed run {order.run_id} before it got an instance.")
+
+
+def _beat(record: RunRecord) -> RunRecord:
+    return record.evolve(heartbeat_at=iso(utc_now()))
+
+
+def _attach(ec2: Any, store: StateStore, observed: Observed, ids: list[str]) -> Observed:
+    """Enter the instances in the state, or end them: nobody else knows their ids, and they may not be listed yet."""
+    try:
+        return store.update(observed, _attached(ids))
+    except BaseException:
+        with aws.explained(f"terminate {', '.join(ids)}, not recorded in {store.url}"):
+            ec2.terminate_instances(InstanceIds=ids)
+        raise
+
+
+def _intent(number: int, instance_type: str, token: str) -> Callable[[RunRecord], RunRecord]:
+    return lambda record: record.evolve(
+        attempt=number, client_token=token, instance_type=instance_type, heartbeat_at=iso(utc_now())
+    )
+
+
+def _attached(ids: list[str]) -> Callable[[RunRecord], RunRecord]:
+    return lambda record: record.evolve(instance_id=ids[0], members=ids[1:])
+
+
+def _attempt(
+    ec2: Any, request: dict[str, Any], env: str, place: Place, say: Say, sleep: Callable[[float], None]
+) -> list[dict[str, Any]] | Refusal:
+    """Send one request until EC2 has answered it for good; return the instances, head node first, or why there are
+    none.
+    """
+    began, pause, answered = time.monotonic(), 0.5, True
+    while True:
+        try:
+            started: list[dict[str, Any]] = ec2.run_instances(**request)["Instances"]
+            return sorted(started, key=lambda instance: int(instance["AmiLaunchIndex"]))
+        except botocore_errors.ClientError as error:
+            details = error.response.get("Error", {})
+            status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
+            code, message = str(details.get("Code", "")), str(details.get("Message", ""))
+            refusal = Refusal(place, capacity.meaning(code, message, status), code, message)
+            # Throttled means not done; after another fault of the service it is open whether it was done.
+            answered = answered and (status < 500 or refusal.meaning is not Meaning.REPEAT)
+            patience = {Meaning.PROFILE_NOT_READY: PROFILE_PATIENCE_SECONDS, Meaning.REPEAT: ANSWER_PATIENCE_SECONDS}
+            if time.monotonic() - began > patience.get(refusal.meaning, -1.0):
+                if refusal.meaning is Meaning.REPEAT and not answered:
+                    raise _unanswered(env, place, code) from error
+                if refusal.meaning in {Meaning.FATAL, Meaning.REPEAT, Meaning.PROFILE_NOT_READY}:
+                    raise aws.explain(error, f"start a {place}") from error
+                return refusal
+            say(f"{place}: {refusal.meaning.value} ({code}); trying again")
+        except (botocore_errors.HTTPClientError, botocore_errors.ConnectionError, ResponseParserError) as error:
+            # Without a connection nothing was sent; in every other case the request may have arrived.
+            answered = answered and isinstance(error, botocore_errors.ConnectionError)
+            if time.monotonic() - began > ANSWER_PATIENCE_SECONDS:
+                raise (
+                    aws.explain(error, f"start a {place}") if answered else _unanswered(env, place, str(error))
+                ) from error
+            say(f"{place}: {Meaning.REPEAT.value} ({type(error).__name__}); asking again with the same token")
+        except botocore_errors.BotoCoreError as error:
+            raise aws.explain(error, f"start a {place}") from error
+        sleep(pause)
+        pause = min(5.0, pause * 2)
+
+
+def _unanswered(env: str, place: Place, why: str) -> Unanswered:
+    return Unanswered(
+        f"EC2 did not answer the request for a {place}: {why}. An instance may have been started.",
+        hint=f"When AWS answers again, terminate whatever was started: {playbook(env, 'kill_training')}",
+    )
+
+
+def _given_up(refused: list[Refusal], order: LaunchOrder) -> TrainingError:
+    """Return the one error that tells all attempts, and what would help."""
+    attempts = "; ".join(f"{number}. {refusal}" for number, refusal in enumerate(refused, start=1))
+    # AWS's own words, the last of each code: they name what our reading of the code may miss.
+    said = " ".join(f"{words(*one)}." for one in {refusal.code: refusal.message for refusal in refused}.items())
+    last = refused[-1]
+    if last.meaning is Meaning.MISMATCH:
+        return TrainingError(
+            f"AWS has already seen this launch's client token with another request (attempts: {attempts}). {said}",
+            hint="This call started nothing. Launch again; a new launch has new tokens.",
+        )
+    free = [refusal for refusal in refused if refusal.meaning is Meaning.FREE_PLAN]
+    if free:
+        sentence, hint = capacity.explain_free_plan(free[0].place.instance_type)
+        return TrainingError(f"No instance available. {sentence} Attempts: {attempts}. AWS: {said}", hint=hint)
+    quotas = [refusal for refusal in refused if refusal.meaning is Meaning.QUOTA]
+    if quotas:
+        first = quotas[0]
+        sentence, hint = capacity.explain_quota(first.place, first.code, first.message, order.region)
+        ending = _of_the_quota(order, first.place, "shutting-down")
+        if ending:
+            sentence += f" {_names(ending)} still counts against it until terminated."
+            hint = f"Launch again when it is terminated, or: {hint[0].lower()}{hint[1:]}"
+        return TrainingError(f"No instance available. {sentence} Attempts: {attempts}. AWS: {said}", hint=hint)
+    return TrainingError(
+        f"No instance available: every zone and type was refused. Attempts: {attempts}. AWS: {said}",
+        hint=capacity.advice(refused, order.region),
+    )
+
+
+def request_of(order: LaunchOrder, instance_type: str, subnet_id: str, token: str) -> dict[str, Any]:
+    """Return the RunInstances request: tagged in the same call, self-terminating, IMDSv2 only, encrypted gp3, no key."""
+    tags = [{"Key": k, "Value": v} for k, v in {**order.tags, "RunId": order.run_id}.items()]
+    tags.append({"Key": "Name", "Value": f"chronos-training-{order.env}-{order.run_id}"})
+    return {
+        "ImageId": order.image_id,
+        "InstanceType": instance_type,
+        "MinCount": order.instances,
+        "MaxCount": order.instances,
+        "ClientToken": token,
+        "UserData": order.packed_user_data,
+        "IamInstanceProfile": {"Name": order.instance_profile},
+        "InstanceInitiatedShutdownBehavior": "terminate",
+        "MetadataOptions": {"HttpTokens": "required", "HttpPutResponseHopLimit": 1, "HttpEndpoint": "enabled"},
+        "NetworkInterfaces": [
+            {
+                "DeviceIndex": 0,
+                "SubnetId": subnet_id,
+                "Groups": [order.security_group_id],
+                "AssociatePublicIpAddress": True,
+                "DeleteOnTermination": True,
+            }
+        ],
+        "BlockDeviceMappings": [
+            {
+                "DeviceName": order.root_device,  # another name would be a second volume beside the root one
+                "Ebs": {
+                    "VolumeSize": order.volume_gb,
+                    "VolumeType": "gp3",
+                    "DeleteOnTermination": True,
+                    "Encrypted": True,
+                },
+            }
+        ],
+        "TagSpecifications": [
+            {"ResourceType": kind, "Tags": tags} for kind in ("instance", "volume", "network-interface")
+        ],
+    }

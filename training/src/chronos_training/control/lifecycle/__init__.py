@@ -1,0 +1,1 @@
+"""Follow a run, end it, and reconcile what a dead one left."""

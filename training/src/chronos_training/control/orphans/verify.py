@@ -1,0 +1,128 @@
+"""Proof that nothing is left: by tags, never by our own records, and not before AWS has had time to show it (R4)."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from chronos_training.control.lifecycle.lock_status import describe, instance_state
+from chronos_training.control.lifecycle.waiting import ACCEPTED, Waiting
+from chronos_training.control.orphans.classify import SETTLING_SECONDS, Finding, judge
+from chronos_training.control.orphans.snapshot import LOCK, Scope, Sight, look
+from chronos_training.control.registry.runs import newest_ended_age
+from chronos_training.core import aws
+from chronos_training.core.store import Observed
+
+Say = Callable[[str], None]
+POLL_SECONDS = 2.0
+# EC2 lists new things late: one look proves nothing when something has just changed.
+RELOOK_SECONDS = 3.0
+ID_WIDTH = 45
+CHECKED = (
+    "instances, volumes, network interfaces, snapshots, addresses, Spot requests, schedules, lock, multipart uploads"
+)
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What is there. `active` is the lock of a run that may be at work."""
+
+    scope: Scope
+    findings: list[Finding]
+    active: Observed | None
+
+    @property
+    def orphans(self) -> list[Finding]:
+        """Return what is left over."""
+        return [f for f in self.findings if not f.owner and not f.going]
+
+    @property
+    def going(self) -> list[Finding]:
+        """Return what EC2 is ending."""
+        return [f for f in self.findings if f.going]
+
+    @property
+    def clean(self) -> bool:
+        """Return whether nothing is left over."""
+        return not self.orphans
+
+
+def verify(scope: Scope, wait_seconds: float, say: Say) -> Verdict:
+    """Return what exists under our tags. Waits up to `wait_seconds` for what is about to disappear.
+
+    What EC2 is ending is not waited for: a GPU instance takes minutes, and cannot come back.
+
+    Looks at least twice, some seconds apart, when a run has ended or something has changed a moment ago.
+    """
+    began, show, looks = time.monotonic(), Waiting(say, note=""), 0
+    while True:
+        sight, looks = look(scope), looks + 1
+        verdict = _verdict(scope, sight)
+        waited = time.monotonic() - began
+        # Whoever ends a run releases its lock a moment later: somebody may be at it right now.
+        patience = {LOCK} if waited < RELOOK_SECONDS else set()
+        passing = [f for f in verdict.orphans if f.passing or f.resource.kind in patience]
+        if passing and waited < wait_seconds:
+            awaited = [f.name for f in passing if f.passing]
+            if awaited:
+                show(f"waiting for resources that are being removed: {', '.join(awaited)}", waited)
+            time.sleep(POLL_SECONDS)
+            continue
+        settled = (looks > 1 and waited >= RELOOK_SECONDS) or waited >= wait_seconds
+        if settled or verdict.orphans or not _changed_recently(scope, sight):
+            return verdict
+        time.sleep(POLL_SECONDS)
+
+
+def _verdict(scope: Scope, sight: Sight) -> Verdict:
+    findings = judge(sight)
+    held = any(f.resource.kind == LOCK for f in findings)
+    return Verdict(scope, findings, None if held else sight.observed)
+
+
+def _changed_recently(scope: Scope, sight: Sight) -> bool:
+    if sight.observed is not None:
+        return False  # what the active run makes is its own
+    age = newest_ended_age(aws.client("s3", region=scope.region), scope.bucket, scope.env)
+    return age is not None and age < SETTLING_SECONDS
+
+
+def short(finding: Finding) -> str:
+    """Return its kind and id."""
+    return f"{finding.resource.kind} {finding.resource.resource_id}"
+
+
+def table(verdict: Verdict) -> list[str]:
+    """Return the verdict as lines: a table when something exists, one sentence otherwise."""
+    scope, lines = verdict.scope, []
+    rows = [_row(f) for f in verdict.findings if f.resource.kind != LOCK]
+    if rows:
+        rows.insert(0, ["kind", "id", "state", "region", "belongs to", "detail"])
+        if len(scope.regions) == 1:
+            rows = [row[:3] + row[4:] for row in rows]
+        widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+        lines += ["  ".join(f"{c:{w}}" for c, w in zip(row, widths, strict=True)).rstrip() for row in rows]
+    lines += [f.name for f in verdict.orphans if f.resource.kind == LOCK]
+    lines += [f"terminating: {f.name}: {ACCEPTED}" for f in verdict.going if f.resource.kind == "instance"]
+    if verdict.clean:
+        state = "nothing is running"
+        if verdict.active is not None:
+            state = f"run {verdict.active.record.run_id} is active"
+            lines.append(_of_the_active_run(verdict.active, scope))
+        lines.append(f"clean: {state}, no orphans in {', '.join(scope.regions)} ({CHECKED})")
+    return lines
+
+
+def _row(finding: Finding) -> list[str]:
+    found = finding.resource
+    ended = ", going" if finding.going else "" if finding.owner else ", ended"
+    whose = f"run {found.run_id}{ended}" if found.run_id else "no run"
+    # S3's upload ids are longer than a line; the key in the detail tells more.
+    identity = found.resource_id if len(found.resource_id) <= ID_WIDTH else f"{found.resource_id[: ID_WIDTH - 1]}…"
+    return [found.kind, identity, found.state, found.region, whose, found.detail]
+
+
+def _of_the_active_run(active: Observed, scope: Scope) -> str:
+    said = instance_state(active, aws.client("ec2", region=scope.region), scope.project)
+    return f"run {active.record.run_id} of {active.record.owner}: {describe(active)}; {said}"

@@ -1,0 +1,1 @@
+"""Put the environment, agent package, datasets and models into the bucket."""

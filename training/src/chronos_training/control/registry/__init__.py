@@ -1,0 +1,1 @@
+"""Past runs: list, compare, fetch, and the audit log."""
