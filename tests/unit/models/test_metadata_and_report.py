@@ -135,7 +135,8 @@ def test_report_is_whole_and_self_contained(
     for tag, attributes in page.tags:
         assert tag not in {"link", "img", "iframe"}
         assert not {"src", "href", "srcset"} & set(attributes)
-    assert "http" not in text and "@import" not in text and "url(" not in text
+    assert "http" not in text and "@import" not in text
+    assert set(re.findall(r"url\((.)", text)) <= {"#"}, "of the page itself only"
     assert not re.search(r"\bnan\b", text, re.IGNORECASE) and "None" not in text
     assert scores["verdict"]["sentence"] in text
     assert len(re.findall(r"<tr><td>[a-e]</td>", text)) == 5
@@ -319,3 +320,14 @@ def test_autogluons_report_has_its_leaderboard_in_the_place_of_the_loss(
     text = card(metadata)
     assert "library_name: autogluon" in text and "WeightedEnsemble, the best of 2 AutoGluon models" in text
     assert "with Chronos from chronos-2 (bbbbbbbbbbbb)" in text and "None" not in text
+
+
+def test_a_baseline_far_from_the_forecast_ends_at_the_charts_edge() -> None:
+    flat, far = np.full(3, 10.0), np.array([20.0, 2000.0, 1e6])
+    drawn = str(
+        charts.forecast_chart(
+            flat, flat, np.stack([flat - 1, flat, flat + 1]), far, list("abcdef"), count_like=False, title="one"
+        )
+    )
+    clipped = re.search(r'<clipPath id="(plot-[0-9a-f]+)">.*?<g clip-path="url\(#(.*?)\)"><path class="naive"', drawn)
+    assert clipped and clipped[1] == clipped[2]

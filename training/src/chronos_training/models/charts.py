@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -71,6 +72,12 @@ class Canvas:
             pen = "L"
         self.parts.append(f'<path class="{css}" d="{"".join(path)}"/>')
 
+    def clip(self, title: str) -> None:
+        """Begin a group that shows nothing outside of the drawing area; `title` tells this chart from others of a page."""
+        name = f"plot-{zlib.crc32(title.encode()):08x}"
+        area = f'x="{LEFT}" y="{TOP}" width="{WIDTH - LEFT - RIGHT}" height="{HEIGHT - TOP - BOTTOM}"'
+        self.parts.append(f'<clipPath id="{name}"><rect {area}/></clipPath><g clip-path="url(#{name})">')
+
     def band(self, xs: Sequence[float], low: Sequence[float], high: Sequence[float], css: str) -> None:
         """Fill between two lines."""
         there = [f"{self.px(x):.1f} {self.py(y):.1f}" for x, y in zip(xs, high, strict=True)]
@@ -119,7 +126,10 @@ def forecast_chart(
     future = list(range(n, n + h))
     for depth in range(len(quantiles) // 2):
         canvas.band(future, quantiles[depth].tolist(), quantiles[-1 - depth].tolist(), "band")
+    # The axis is made for what happened and for the model. A baseline far from both ends at the chart's edge.
+    canvas.clip(title)
     canvas.line(future, naive.tolist(), "naive")
+    canvas.parts.append("</g>")
     canvas.line(list(range(n)), history.tolist(), "history")
     canvas.line(future, quantiles[len(quantiles) // 2].tolist(), "median")
     canvas.line([n - 1, *future], [float(history[-1]), *actual.tolist()], "actual")
