@@ -90,7 +90,7 @@ def test_further_training_starts_from_the_model(trained: Path, panel: Path, conf
     refused = chronos_training(*words)
     assert refused.returncode == 2 and "--base-model gives no folder" in refused.stderr
     done = chronos_training(*words, "--base-model", trained / "models/tiny")
-    assert done.returncode == 0 and "Zero-shot: the base model" in done.stdout, done.stdout + done.stderr
+    assert done.returncode == 0 and "than the base model: WQL" in done.stdout, done.stdout + done.stderr
 
 
 def test_a_refused_command_leaves_its_output_as_it_was(

@@ -336,7 +336,7 @@ def test_windows_that_training_saw_are_refused_or_told(
     said = refusal(capsys, *words(2, dataset={"name": "weekly", "known_covariates": ["promo"]}))
     assert "known_covariates is promo" in said
     said = refusal(capsys, *words(2, forecast={**TINY["forecast"], "prediction_length": 14}))
-    assert "learnt 7" in said
+    assert "was trained for 7" in said
 
 
 NAMES = st.lists(
