@@ -51,6 +51,8 @@ Measured on panels that were looked at (relative to seasonal naive; seed 0 unles
   longer panels, so it is not the default; `model.dropout_rate` is worth trying with fewer than 1,000 windows.
 - A refit stopped by one validation window gave 0.91 on life expectancy; all steps give 0.81. So only three windows or more stop
   a refit early.
+- Two trainings ran side by side, and some beside a whole test run at the lowest priority: their seconds are wall-clock time,
+  not what a training takes. The number of steps does not depend on it.
 - Not tried: averaged weights (EMA), and a base model, because no weights are packaged (docs/base-models.md)."""
 Json = dict[str, Any]
 
