@@ -49,7 +49,6 @@ def test_two_instances_train_one_model(operator, config):
     assert schedules == []
 
 
-@pytest.mark.long
 def test_a_lost_member_ends_the_run_and_what_was_learnt_is_kept(operator, config):
     mine = config(training=LONG, run=RUN)
     operator.play("launch_training", training_launch_config_file=mine, training_launch_watch_seconds=2).succeeded()

@@ -99,8 +99,8 @@ def _with_seeds(s3: Any, bucket: str, state: Json, seeds: int) -> tuple[dict[str
     if found is None or not more:
         return found
     try:
-        about = read_json(s3, bucket, layout.run_prefix(state["env"], state["run_id"]) + "model_metadata.json")
-        each = float(about["seconds"]["training"])  # type: ignore[index]  # None: there are no metadata
+        about = read_json(s3, bucket, layout.run_prefix(state["env"], state["run_id"]) + "model_metadata.json") or {}
+        each = float(about["seconds"]["training"])
     except (TrainingError, KeyError, TypeError, ValueError):
         return None
     phases, total = found
