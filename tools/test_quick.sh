@@ -1,5 +1,5 @@
 #!/bin/sh
-# Lint and unit tests side by side, for the habit: each uses about one core.
+# Lint and unit tests side by side, for the habit.
 set -u
 cd "${0%/*}/.." || exit
 PATH="$PWD/.venv/bin:$PATH"
@@ -9,7 +9,7 @@ said=$(mktemp)
 trap 'rm -f "$said"' EXIT
 sh tools/lint.sh >"$said" 2>&1 &
 lint=$!
-python -m pytest -q -m 'not protocol and not boot' tests/unit
+python -m pytest -q -m 'not protocol and not boot' -n 2 --dist loadfile tests/unit
 unit=$?
 wait "$lint"
 linted=$?
