@@ -10,7 +10,7 @@ import yaml
 
 from chronos_training.control.options import aws_rules, inputs, values
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[4]
 ROLES = inputs.read_roles(ROOT / "roles")
 OPTIONS = {name: option for role in ROLES.values() for name, option in role.options.items()}
 TAGS = {"Project": "P", "Environment": "dev", "CostCenter": "c", "ManagedBy": "Ansible"}

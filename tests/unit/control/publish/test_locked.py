@@ -7,7 +7,7 @@ import pytest
 from chronos_training.control.publish import locked
 from chronos_training.core.errors import TrainingError
 
-TRAINING = Path(__file__).resolve().parents[3] / "training"
+TRAINING = Path(__file__).resolve().parents[4] / "training"
 
 
 def names(**arguments):

@@ -9,7 +9,7 @@ import yaml
 
 from chronos_training.control.options import inputs
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[4]
 ROLES = inputs.read_roles(ROOT / "roles")
 INVENTORY = {"training_env": "dev", "training_cost_center": "x", "training_tags": {"C": "{{ training_cost_center }}"}}
 KNOWN = inputs.known_names(ROLES.values(), INVENTORY)
