@@ -12,19 +12,9 @@ description:
   - Says one line for each check. Fails when something would stop a launch.
   - In check mode it creates nothing, not even briefly.
 options:
-  env: {type: str, required: true, description: The environment.}
-  region: {type: str, required: true, description: The AWS region.}
-  project: {type: str, required: true, description: Value of the Project tag.}
   account_id: {type: str, required: true, description: The account's twelve digits.}
   caller: {type: str, required: true, description: ARN of the user or role that the credentials belong to.}
   tags: {type: dict, required: true, description: Tags that a launch would give the instance.}
-  config: {type: str, required: true, description: Name of the configuration that would be launched.}
-  config_file: {type: path, description: "Your own YAML or JSON file, which overrides it."}
-  instance_types: {type: list, elements: str, required: true, description: Instance types in order of preference.}
-  device: {type: str, choices: [cpu, cuda], required: true, description: Device the run would be declared for.}
-  volume_gb: {type: int, required: true, description: Size of the root volume in GB.}
-  image_parameter: {type: str, required: true, description: SSM parameter that names the machine image.}
-  price_per_hour: {type: float, description: US dollars per hour; default is the price table.}
   policies:
     type: list
     elements: dict
@@ -35,6 +25,7 @@ options:
     elements: str
     required: true
     description: Names of those of I(policies) without which nobody can launch.
+extends_documentation_fragment: [training.in_region, training.project, training.launch]
 author: Chronos Training developers
 """
 
@@ -69,6 +60,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
+from chronos_training.ansible.arguments import IN_REGION, LAUNCH, PROJECT
 from chronos_training.ansible.module import main
 
 # By this import Ansible recognises a Python module, and ships its own module library with it.
@@ -78,19 +70,12 @@ from chronos_training.control.launch.request import LaunchRequest
 from chronos_training.core.errors import TrainingError
 
 ARGUMENT_SPEC: dict[str, Any] = {
-    "env": {"type": "str", "required": True},
-    "region": {"type": "str", "required": True},
-    "project": {"type": "str", "required": True},
+    **IN_REGION,
+    **PROJECT,
+    **LAUNCH,
     "account_id": {"type": "str", "required": True},
     "caller": {"type": "str", "required": True},
     "tags": {"type": "dict", "required": True},
-    "config": {"type": "str", "required": True},
-    "config_file": {"type": "path"},
-    "instance_types": {"type": "list", "elements": "str", "required": True},
-    "device": {"type": "str", "choices": ["cpu", "cuda"], "required": True},
-    "volume_gb": {"type": "int", "required": True},
-    "image_parameter": {"type": "str", "required": True},
-    "price_per_hour": {"type": "float"},
     "policies": {"type": "list", "elements": "dict", "required": True},
     "needed_policies": {"type": "list", "elements": "str", "required": True},
 }

@@ -10,18 +10,11 @@ description:
   - Asks STS for the account. Fails with one sentence when there are no credentials, or they have expired.
   - Resolves the name of the environment's bucket, which is C(chronos-training-<env>-<account>-<region>) unless given.
 options:
-  env:
-    description: The environment.
-    type: str
-    required: true
-  region:
-    description: The AWS region.
-    type: str
-    required: true
   bucket:
     description: The bucket's name, if it is not the default one.
     type: str
     default: ""
+extends_documentation_fragment: [training.in_region]
 author:
   - Chronos Training developers
 """
@@ -58,12 +51,12 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 
 # By this import Ansible recognises a Python module, and ships its own module library with it.
+from chronos_training.ansible.arguments import IN_REGION
 from chronos_training.ansible.module import main
 from chronos_training.core import aws, layout
 
-ARGUMENT_SPEC = {
-    "env": {"type": "str", "required": True},
-    "region": {"type": "str", "required": True},
+ARGUMENT_SPEC: dict[str, Any] = {
+    **IN_REGION,
     "bucket": {"type": "str", "default": ""},
 }
 

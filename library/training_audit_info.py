@@ -10,9 +10,8 @@ description:
     below C(<env>/audit/) of the bucket, with who, where, when, the commit of the checkout, and the result.
   - Reads only.
 options:
-  env: {type: str, required: true, description: Environment.}
-  region: {type: str, description: AWS region; default is the one of the AWS environment.}
   limit: {type: int, default: 20, description: How many of the newest events.}
+extends_documentation_fragment: [training.environment]
 author: Chronos Training
 """
 
@@ -36,6 +35,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
+from chronos_training.ansible.arguments import ENVIRONMENT
 from chronos_training.ansible.module import main
 from chronos_training.control.options.settings import resolve_settings
 from chronos_training.control.registry import audit
@@ -43,8 +43,7 @@ from chronos_training.core import aws
 from chronos_training.core.errors import ConfigurationError
 
 ARGUMENT_SPEC: dict[str, Any] = {
-    "env": {"type": "str", "required": True},
-    "region": {"type": "str"},
+    **ENVIRONMENT,
     "limit": {"type": "int", "default": 20},
 }
 

@@ -23,11 +23,9 @@ options:
       - C(fixed) removes what is left over, provably ours and of no run that may be alive, checks again, and fails when anything is
         still there. In check mode it says what it would remove, and fails when something would remain.
       - What C(fixed) removed is recorded as an event in the environment's audit log.
-  env: {type: str, required: true, description: Environment.}
-  project: {type: str, required: true, description: Value of the Project tag.}
-  region: {type: str, description: AWS region of the environment; default is the one of the AWS environment.}
   regions: {type: list, elements: str, default: [], description: Regions to search; default is the environment's own.}
   wait_seconds: {type: float, default: 900, description: How long to wait for resources that are being removed.}
+extends_documentation_fragment: [training.environment, training.project]
 author: Chronos Training
 """
 
@@ -73,6 +71,7 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 
 from chronos_training.ansible import changes
+from chronos_training.ansible.arguments import ENVIRONMENT, PROJECT
 from chronos_training.ansible.module import main
 from chronos_training.control.options.settings import resolve_settings
 from chronos_training.control.orphans.classify import Finding
@@ -86,10 +85,9 @@ from chronos_training.core.errors import TrainingError
 from chronos_training.core.inventory import as_dict
 
 ARGUMENT_SPEC: dict[str, Any] = {
+    **ENVIRONMENT,
+    **PROJECT,
     "state": {"type": "str", "choices": ["verified", "fixed"], "default": "verified"},
-    "env": {"type": "str", "required": True},
-    "project": {"type": "str", "required": True},
-    "region": {"type": "str"},
     "regions": {"type": "list", "elements": "str", "default": []},
     "wait_seconds": {"type": "float", "default": 900},
 }

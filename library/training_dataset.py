@@ -13,22 +13,6 @@ description:
     the dataset meanwhile is not disturbed.
   - Nothing is uploaded when the bucket holds the same data.
 options:
-  env:
-    description: The environment.
-    type: str
-    required: true
-  region:
-    description: The AWS region. Empty means the one of the AWS environment.
-    type: str
-    default: ""
-  bucket:
-    description: The bucket. Empty means the one that provisioning wrote to the environment's parameters.
-    type: str
-    default: ""
-  caller:
-    description: ARN of the publisher, for the audit log.
-    type: str
-    default: ""
   name:
     description: Name of the dataset. Lower-case letters, digits, C(.), C(_) and C(-); begins with a letter or digit.
     type: str
@@ -80,6 +64,7 @@ options:
       - C(unsorted), a row earlier than the one of its item before. C(sort) or C(refuse).
     type: dict
     default: {}
+extends_documentation_fragment: [training.environment, training.publisher]
 author:
   - Chronos Training developers
 """
@@ -167,15 +152,14 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
+from chronos_training.ansible.arguments import ENVIRONMENT, PUBLISHER
 from chronos_training.ansible.module import main
 from chronos_training.control.publish.dataset_source import prepare_and_publish
 from chronos_training.control.registry import audit
 
-ARGUMENT_SPEC = {
-    "env": {"type": "str", "required": True},
-    "region": {"type": "str", "default": ""},
-    "bucket": {"type": "str", "default": ""},
-    "caller": {"type": "str", "default": ""},
+ARGUMENT_SPEC: dict[str, Any] = {
+    **ENVIRONMENT,
+    **PUBLISHER,
     "name": {"type": "str", "required": True},
     "source": {"type": "str", "required": True},
     "targets": {"type": "list", "elements": "str", "default": ["target"]},

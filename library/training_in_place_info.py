@@ -11,13 +11,12 @@ description:
   - Fails with a message for each change that AWS cannot make to an existing resource, such as another address range of the VPC.
   - Chooses the zones of the subnets, so that a subnet that exists keeps its own. Changes nothing.
 options:
-  env: {type: str, required: true, description: Environment.}
-  region: {type: str, required: true, description: AWS region.}
   tags: {type: dict, required: true, description: The mandatory tags of the environment.}
   bucket: {type: str, required: true, description: The bucket's name.}
   cidr: {type: str, required: true, description: Address range of the VPC.}
   subnet_cidrs: {type: list, elements: str, required: true, description: Address ranges of the subnets.}
   zones: {type: list, elements: str, default: [], description: Their zones; empty means the first that there are.}
+extends_documentation_fragment: [training.in_region]
 author: Chronos Training
 """
 
@@ -43,15 +42,15 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
+from chronos_training.ansible.arguments import IN_REGION
 from chronos_training.ansible.module import main
 
 # By this import Ansible recognises a Python module, and ships its own module library with it.
 from chronos_training.control.provision import in_place
 from chronos_training.control.provision.names import Names
 
-ARGUMENT_SPEC = {
-    "env": {"type": "str", "required": True},
-    "region": {"type": "str", "required": True},
+ARGUMENT_SPEC: dict[str, Any] = {
+    **IN_REGION,
     "tags": {"type": "dict", "required": True},
     "bucket": {"type": "str", "required": True},
     "cidr": {"type": "str", "required": True},

@@ -10,14 +10,6 @@ description:
   - Reads by tag and by name, never from a record of what was made, so that it sees what AWS sees.
   - Changes nothing, and does not fail when a property does not hold; the caller decides what I(findings) mean.
 options:
-  env:
-    description: The environment.
-    type: str
-    required: true
-  region:
-    description: The AWS region.
-    type: str
-    required: true
   bucket:
     description: The bucket's name.
     type: str
@@ -56,6 +48,7 @@ options:
         everywhere. In check mode nothing is waited for.
     type: float
     default: 0
+extends_documentation_fragment: [training.in_region]
 author:
   - Chronos Training developers
 """
@@ -123,6 +116,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
+from chronos_training.ansible.arguments import IN_REGION
 from chronos_training.ansible.module import main
 
 # By this import Ansible recognises a Python module, and ships its own module library with it.
@@ -134,9 +128,8 @@ from chronos_training.control.provision.survey import Survey, survey
 from chronos_training.control.provision.table import lifetimes, render, rows
 from chronos_training.core.commands import playbook
 
-ARGUMENT_SPEC = {
-    "env": {"type": "str", "required": True},
-    "region": {"type": "str", "required": True},
+ARGUMENT_SPEC: dict[str, Any] = {
+    **IN_REGION,
     "bucket": {"type": "str", "required": True},
     "tags": {"type": "dict", "required": True},
     "policy": {"type": "dict"},

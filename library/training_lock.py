@@ -17,10 +17,8 @@ description:
   - Other things that a dead run left are ended by M(training_cleanup).
 options:
   state: {type: str, choices: [released], default: released, description: The lock is free afterwards.}
-  env: {type: str, required: true, description: Environment.}
-  project: {type: str, required: true, description: Value of the Project tag.}
-  region: {type: str, description: AWS region; default is the one of the AWS environment.}
   run_id: {type: str, description: Release it only if this run holds it.}
+extends_documentation_fragment: [training.environment, training.project]
 author: Chronos Training
 """
 
@@ -44,6 +42,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
+from chronos_training.ansible.arguments import ENVIRONMENT, PROJECT
 from chronos_training.ansible.module import main
 from chronos_training.control.lifecycle.break_stale_lock import released_by, take_over
 from chronos_training.control.options.settings import resolve_settings
@@ -53,10 +52,9 @@ from chronos_training.core.instances import find_instances
 from chronos_training.core.store import open_store
 
 ARGUMENT_SPEC: dict[str, Any] = {
+    **ENVIRONMENT,
+    **PROJECT,
     "state": {"type": "str", "choices": ["released"], "default": "released"},
-    "env": {"type": "str", "required": True},
-    "project": {"type": "str", "required": True},
-    "region": {"type": "str"},
     "run_id": {"type": "str"},
 }
 

@@ -12,22 +12,6 @@ description:
   - Weights in safetensors only. A pickle can run arbitrary code on the instance that loads it.
   - Nothing is uploaded when the bucket holds the same files. Earlier publications stay for the runs that use them.
 options:
-  env:
-    description: The environment.
-    type: str
-    required: true
-  region:
-    description: The AWS region. Empty means the one of the AWS environment.
-    type: str
-    default: ""
-  bucket:
-    description: The bucket. Empty means the one that provisioning wrote to the environment's parameters.
-    type: str
-    default: ""
-  caller:
-    description: ARN of the publisher, for the audit log.
-    type: str
-    default: ""
   name:
     description: The name that a configuration's C(model.base) gives. Lower-case letters, digits, C(.), C(_) and C(-).
     type: str
@@ -43,6 +27,7 @@ options:
     description: Branch, tag or commit of a model of the hub. Empty means its main branch. The commit is recorded.
     type: str
     default: ""
+extends_documentation_fragment: [training.environment, training.publisher]
 author:
   - Chronos Training developers
 """
@@ -92,17 +77,16 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
+from chronos_training.ansible.arguments import ENVIRONMENT, PUBLISHER
 from chronos_training.ansible.module import main
 from chronos_training.control.options.settings import resolve_settings
 from chronos_training.control.publish.models import publish_model
 from chronos_training.control.registry import audit
 from chronos_training.core import aws
 
-ARGUMENT_SPEC = {
-    "env": {"type": "str", "required": True},
-    "region": {"type": "str", "default": ""},
-    "bucket": {"type": "str", "default": ""},
-    "caller": {"type": "str", "default": ""},
+ARGUMENT_SPEC: dict[str, Any] = {
+    **ENVIRONMENT,
+    **PUBLISHER,
     "name": {"type": "str", "required": True},
     "source": {"type": "str", "required": True},
     "revision": {"type": "str", "default": ""},

@@ -6,15 +6,8 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: training_parameters
 short_description: Publish the ids of a training environment as SSM parameters, or remove them
+description: The parameters lie below C(/chronos-training/<env>/).
 options:
-  env:
-    description: The environment. The parameters lie below C(/chronos-training/<env>/).
-    type: str
-    required: true
-  region:
-    description: The AWS region.
-    type: str
-    required: true
   state:
     description: C(present) writes I(values); C(absent) deletes every parameter below the path.
     type: str
@@ -28,6 +21,7 @@ options:
     description: Tags of each parameter.
     type: dict
     default: {}
+extends_documentation_fragment: [training.in_region]
 author:
   - Chronos Training developers
 """
@@ -56,6 +50,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
+from chronos_training.ansible.arguments import IN_REGION
 from chronos_training.ansible.module import main
 from chronos_training.control.options.settings import parameter_path
 
@@ -63,9 +58,8 @@ from chronos_training.control.options.settings import parameter_path
 from chronos_training.control.provision import parameters
 from chronos_training.core import aws
 
-ARGUMENT_SPEC = {
-    "env": {"type": "str", "required": True},
-    "region": {"type": "str", "required": True},
+ARGUMENT_SPEC: dict[str, Any] = {
+    **IN_REGION,
     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
     "values": {"type": "dict", "default": {}},
     "tags": {"type": "dict", "default": {}},

@@ -9,21 +9,6 @@ description:
   - Validates the configuration, checks that dataset and runtime are published and fit, finds the price and the limit.
   - Creates nothing. Everything that is wrong is said at once, with the key, the value and what is allowed.
 options:
-  env: {type: str, required: true, description: Environment.}
-  region: {type: str, description: AWS region; default is the one of the AWS environment.}
-  project: {type: str, required: true, description: Value of the Project tag.}
-  config:
-    type: str
-    required: true
-    description:
-      - Name of a configuration in C(training/configs).
-      - C(s3://<bucket>/<env>/configs/<name>.yaml) (or .yml, .json) overrides it if it exists.
-  config_file: {type: path, description: Your own YAML or JSON file; overrides both. Only the keys that differ.}
-  instance_types: {type: list, elements: str, required: true, description: Instance types in order of preference.}
-  device: {type: str, choices: [cpu, cuda], required: true, description: Device the run is declared for.}
-  volume_gb: {type: int, required: true, description: Size of the root volume in GB.}
-  image_parameter: {type: str, required: true, description: SSM parameter that names the machine image.}
-  price_per_hour: {type: float, description: US dollars per hour; default is the price table.}
   heartbeat_seconds: {type: float, default: 30, description: Seconds between two heartbeats.}
   log_seconds: {type: float, default: 10, description: Seconds between two uploads of the logs.}
   watch_seconds: {type: float, default: 20, description: Seconds between two checks of the watcher.}
@@ -41,6 +26,7 @@ options:
       - Plan a probe instead, which trains nothing and records facts about its machine and image. It needs no dataset, and only
         the agent of the published runtime; C(config) and C(config_file) do not matter.
   git_commit: {type: str, default: unknown, description: Commit that the run is launched from.}
+extends_documentation_fragment: [training.environment, training.project, training.launch]
 author: Chronos Training
 """
 
@@ -69,22 +55,16 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
+from chronos_training.ansible.arguments import ENVIRONMENT, LAUNCH, PROJECT
 from chronos_training.ansible.module import main
 from chronos_training.control.launch.plan import make_plan
 from chronos_training.control.launch.probe_plan import make_probe_plan
 from chronos_training.control.launch.request import LaunchRequest
 
 ARGUMENT_SPEC: dict[str, Any] = {
-    "env": {"type": "str", "required": True},
-    "region": {"type": "str"},
-    "project": {"type": "str", "required": True},
-    "config": {"type": "str", "required": True},
-    "config_file": {"type": "path"},
-    "instance_types": {"type": "list", "elements": "str", "required": True},
-    "device": {"type": "str", "choices": ["cpu", "cuda"], "required": True},
-    "volume_gb": {"type": "int", "required": True},
-    "image_parameter": {"type": "str", "required": True},
-    "price_per_hour": {"type": "float"},
+    **ENVIRONMENT,
+    **PROJECT,
+    **LAUNCH,
     "heartbeat_seconds": {"type": "float", "default": 30},
     "log_seconds": {"type": "float", "default": 10},
     "watch_seconds": {"type": "float", "default": 20},

@@ -10,11 +10,9 @@ description:
   - Says the facts that the probe stored in its run's prefix, waits until EC2 says C(terminated) for its instance, and stores
     beside them how long that took.
 options:
-  env: {type: str, required: true, description: The environment.}
-  region: {type: str, required: true, description: The AWS region.}
-  project: {type: str, required: true, description: Value of the Project tag.}
   run_id: {type: str, required: true, description: Id of the probe's run.}
   wait_seconds: {type: float, default: 900, description: How long EC2 may take.}
+extends_documentation_fragment: [training.environment, training.project]
 author: Chronos Training developers
 """
 
@@ -39,15 +37,15 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 
 # By this import Ansible recognises a Python module, and ships its own module library with it.
+from chronos_training.ansible.arguments import ENVIRONMENT, PROJECT
 from chronos_training.ansible.module import main
 from chronos_training.control.lifecycle.probe_report import show
 from chronos_training.control.options.settings import resolve_settings
 from chronos_training.core import aws
 
 ARGUMENT_SPEC: dict[str, Any] = {
-    "env": {"type": "str", "required": True},
-    "region": {"type": "str", "required": True},
-    "project": {"type": "str", "required": True},
+    **ENVIRONMENT,
+    **PROJECT,
     "run_id": {"type": "str", "required": True},
     "wait_seconds": {"type": "float", "default": 900},
 }

@@ -9,11 +9,10 @@ description:
   - Downloads artifacts, records and logs of a run; every artifact is checked against the sha256 that the run stored.
   - A file that exists and is correct is not downloaded again.
 options:
-  env: {type: str, required: true, description: Environment.}
-  region: {type: str, description: AWS region; default is the one of the AWS environment.}
   run_id: {type: str, description: Run to fetch; default is the newest.}
   folder: {type: path, required: true, description: Folder below which C(<env>/<run_id>) is made.}
   logs: {type: bool, default: true, description: Fetch the logs too.}
+extends_documentation_fragment: [training.environment]
 author: Chronos Training
 """
 
@@ -36,6 +35,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
+from chronos_training.ansible.arguments import ENVIRONMENT
 from chronos_training.ansible.module import main
 from chronos_training.control.options.settings import resolve_settings
 from chronos_training.control.registry.results import fetch_run, summary_lines
@@ -45,8 +45,7 @@ from chronos_training.core.commands import playbook
 from chronos_training.core.errors import TrainingError
 
 ARGUMENT_SPEC: dict[str, Any] = {
-    "env": {"type": "str", "required": True},
-    "region": {"type": "str"},
+    **ENVIRONMENT,
     "run_id": {"type": "str"},
     "folder": {"type": "path", "required": True},
     "logs": {"type": "bool", "default": True},

@@ -13,9 +13,6 @@ description:
   - Fails with the reason when the run ended without success. How it ended is also the exit code of the playbook;
     see C(exit_code).
 options:
-  env: {type: str, required: true, description: Environment.}
-  project: {type: str, required: true, description: Value of the Project tag.}
-  region: {type: str, description: AWS region; default is the one of the AWS environment.}
   run_id: {type: str, description: "Run to show; default is the active run, else the newest."}
   interval: {type: float, default: 30, description: Seconds between two checks.}
   follow:
@@ -25,6 +22,7 @@ options:
     description:
       - C(state) shows the state until the run has ended; C(logs) also streams its logs (bootstrap, pipeline, training) as
         they grow, which the policy of those who only watch does not allow; C(none) looks once.
+extends_documentation_fragment: [training.environment, training.project]
 author: Chronos Training
 """
 
@@ -56,6 +54,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
+from chronos_training.ansible.arguments import ENVIRONMENT, PROJECT
 from chronos_training.ansible.module import main
 from chronos_training.control.lifecycle.monitor import Monitor, closing_lines
 from chronos_training.control.lifecycle.outcome import EXIT_CODES, RunEnded
@@ -63,9 +62,8 @@ from chronos_training.control.options.settings import resolve_settings
 from chronos_training.core.states import COMPLETED
 
 ARGUMENT_SPEC: dict[str, Any] = {
-    "env": {"type": "str", "required": True},
-    "project": {"type": "str", "required": True},
-    "region": {"type": "str"},
+    **ENVIRONMENT,
+    **PROJECT,
     "run_id": {"type": "str"},
     "interval": {"type": "float", "default": 30},
     "follow": {"type": "str", "choices": ["state", "logs", "none"], "default": "state"},

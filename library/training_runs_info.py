@@ -9,10 +9,9 @@ description:
   - Finds the runs by their S3 prefixes; there is no registry.
   - With C(compare) it shows some of them side by side, with their differences in configuration and their scores.
 options:
-  env: {type: str, required: true, description: Environment.}
-  region: {type: str, description: AWS region; default is the one of the AWS environment.}
   limit: {type: int, default: 20, description: How many of the newest runs.}
   compare: {type: list, elements: str, default: [], description: Ids of two to four runs to show side by side.}
+extends_documentation_fragment: [training.environment]
 author: Chronos Training
 """
 
@@ -41,6 +40,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
+from chronos_training.ansible.arguments import ENVIRONMENT
 from chronos_training.ansible.module import main
 from chronos_training.control.options.settings import resolve_settings
 from chronos_training.control.registry.compare import compare
@@ -49,8 +49,7 @@ from chronos_training.core import aws
 from chronos_training.core.store import open_store
 
 ARGUMENT_SPEC: dict[str, Any] = {
-    "env": {"type": "str", "required": True},
-    "region": {"type": "str"},
+    **ENVIRONMENT,
     "limit": {"type": "int", "default": 20},
     "compare": {"type": "list", "elements": "str", "default": []},
 }

@@ -12,22 +12,6 @@ description:
   - Nothing is built or uploaded when the bucket already holds what the lock, the interpreter and the sources say.
   - The pointers C(current.json) are written last, so an interrupted publication changes nothing for the next run.
 options:
-  env:
-    description: The environment.
-    type: str
-    required: true
-  region:
-    description: The AWS region.
-    type: str
-    required: true
-  bucket:
-    description: The bucket. Empty means the one that provisioning wrote to the environment's parameters.
-    type: str
-    default: ""
-  caller:
-    description: ARN of the publisher, for the audit log.
-    type: str
-    default: ""
   project_dir:
     description: The checkout. Builds are kept in C(.cache/runtime) below it.
     type: path
@@ -63,6 +47,7 @@ options:
         archive is published anyway.
     type: bool
     default: false
+extends_documentation_fragment: [training.environment, training.publisher]
 author:
   - Chronos Training developers
 """
@@ -132,16 +117,15 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
+from chronos_training.ansible.arguments import ENVIRONMENT, PUBLISHER
 from chronos_training.ansible.module import main
 from chronos_training.control.options.settings import resolve_settings
 from chronos_training.control.publish.runtime import Request, publish_runtime
 from chronos_training.control.registry import audit
 
-ARGUMENT_SPEC = {
-    "env": {"type": "str", "required": True},
-    "region": {"type": "str", "required": True},
-    "bucket": {"type": "str", "default": ""},
-    "caller": {"type": "str", "default": ""},
+ARGUMENT_SPEC: dict[str, Any] = {
+    **ENVIRONMENT,
+    **PUBLISHER,
     "project_dir": {"type": "path", "required": True},
     "target": {"type": "str", "choices": ["this_machine", "linux-x86_64"], "default": "linux-x86_64"},
     "interpreter": {"type": "str", "default": ""},

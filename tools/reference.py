@@ -5,12 +5,13 @@ python tools/reference.py
 
 from __future__ import annotations
 
-import ast
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import yaml
+from ansible.plugins.loader import fragment_loader
+from ansible.utils.plugin_docs import get_docstring
 
 from chronos_training.control.options.inputs import Role, kind, plain, read_roles
 from chronos_training.core.output import run
@@ -31,6 +32,13 @@ def taken_from(role: str) -> list[str]:
     tasks = yaml.safe_load((ROOT / "roles" / role / "tasks/main.yml").read_text(encoding="utf-8")) or []
     imported = [task["ansible.builtin.import_role"] for task in tasks if "ansible.builtin.import_role" in task]
     return [one["name"] for one in imported if one.get("tasks_from") == "nothing"]
+
+
+def module_documentation(path: Path) -> tuple[dict[str, Any], str, dict[str, Any]]:
+    """Return a module's DOCUMENTATION with its fragments, EXAMPLES and RETURN, as `ansible-doc` reads them."""
+    fragment_loader.add_directory(str(ROOT / "plugins" / "doc_fragments"))  # once, however often it is called
+    documentation, examples, returned, _ = get_docstring(str(path), fragment_loader, is_module=True)
+    return documentation, examples, returned or {}
 
 
 def pages() -> dict[str, str]:
@@ -74,16 +82,15 @@ def _modules() -> Iterator[str]:
     yield f"# Modules\n\n{HEAD}"
     yield "What the roles call, for whoever writes another. All of them take check mode.\n"
     for path in sorted((ROOT / "library").glob("*.py")):
-        documented = _constants(path)
-        about = yaml.safe_load(documented["DOCUMENTATION"])
+        about, examples, returned = module_documentation(path)
         yield f"## {path.stem}\n"
         yield f"{about['short_description']}.\n"
         yield from (f"{plain(text)}\n" for text in _list(about.get("description")))
         yield from _options(list(about["options"].items()))
-        yield f"```yaml\n{documented['EXAMPLES'].strip()}\n```\n"
+        yield f"```yaml\n{examples.strip()}\n```\n"
         yield "Returns:\n"
         yield "| value | type | meaning |\n|---|---|---|"
-        for name, value in (yaml.safe_load(documented["RETURN"]) or {}).items():
+        for name, value in returned.items():
             yield f"| `{name}` | {value['type']} | {_cell(' '.join(_list(value['description'])))} |"
         yield ""
 
@@ -117,15 +124,6 @@ def _options(options: list[tuple[str, Any]]) -> Iterator[str]:
     for name, option in options:
         yield f"| `{name}` | {_cell(kind(option))} | {_cell(' '.join(_list(option['description'])))} |"
     yield ""
-
-
-def _constants(path: Path) -> dict[str, str]:
-    """Return the string constants of a module without importing it."""
-    found = {}
-    for node in ast.parse(path.read_text(encoding="utf-8")).body:
-        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
-            found[node.targets[0].id] = node.value.value  # type: ignore[attr-defined]
-    return found
 
 
 def _cell(text: str) -> str:

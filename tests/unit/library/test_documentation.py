@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import importlib.util
+import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from reference import module_documentation
 
-MODULES = sorted((Path(__file__).parents[3] / "library").glob("*.py"))
+ROOT = Path(__file__).parents[3]
+MODULES = sorted((ROOT / "library").glob("*.py"))
 OPTION_KEYS = {"type", "required", "default", "choices", "elements", "description", "suboptions", "aliases", "no_log"}
 RETURN_KEYS = {"type", "elements", "returned", "description", "sample", "contains"}
 
@@ -25,19 +30,26 @@ def load(path: Path) -> Any:
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: path.stem)
 def test_documentation_and_arguments_agree(path: Path) -> None:
     module = load(path)
-    documented = yaml.safe_load(module.DOCUMENTATION)
+    documented, examples, returned = module_documentation(path)
     assert documented["module"] == path.stem
     options = documented["options"]
     for name, option in options.items():
         assert set(option) <= OPTION_KEYS, name
-    for name, returned in (yaml.safe_load(module.RETURN) or {}).items():
-        assert set(returned) <= RETURN_KEYS and returned["description"], name
-    for task in yaml.safe_load(module.EXAMPLES):
+    for name, value in returned.items():
+        assert set(value) <= RETURN_KEYS and value["description"], name
+    for task in yaml.safe_load(examples):
         assert task["name"] and set(task[path.stem]) <= set(options)
-    spec = getattr(module, "ARGUMENT_SPEC", None)
-    if spec is None:
-        return  # older modules keep theirs inside main()
+    spec = module.ARGUMENT_SPEC
     assert set(options) == set(spec)
     for name, argument in spec.items():
         for key in ("type", "required", "choices", "elements", "default"):
             assert options[name].get(key) == argument.get(key), (name, key)
+
+
+def test_ansible_doc_finds_the_fragments_through_ansible_cfg() -> None:
+    names = [path.stem for path in MODULES]
+    doc = Path(sys.executable).with_name("ansible-doc")
+    said = subprocess.run([doc, "--json", "-t", "module", *names], cwd=ROOT, capture_output=True, text=True, check=True)
+    shown = json.loads(said.stdout)
+    for name in names:
+        assert set(shown[name]["doc"]["options"]) == set(load(ROOT / "library" / f"{name}.py").ARGUMENT_SPEC), name

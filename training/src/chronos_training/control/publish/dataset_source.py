@@ -20,7 +20,7 @@ NAME = re.compile(r"^[a-z0-9][a-z0-9._-]{0,62}$")  # as in the configuration's d
 def prepare_and_publish(
     *,
     env: str,
-    region: str,
+    region: str | None,
     bucket: str,
     name: str,
     source: str,
