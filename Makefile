@@ -23,7 +23,7 @@ START_PLAYBOOKS = provision_infrastructure publish_runtime publish_dataset launc
 # After it each by itself: what one of them finds wrong does not stop the others. The results first.
 END_PLAYBOOKS = monitor_training fetch_run verify_cleanup
 
-.PHONY: help setup train test test-all test-quick test-training test-protocol test-boot test-qemu bench bench-control bench-training bench-gpu bench-gpu-prepare bench-families bench-panels lint doctor provision teardown runtime dataset model launch monitor kill verify fetch runs audit docs reference local-down lock clean
+.PHONY: help setup train test test-all test-quick test-training test-protocol test-boot test-qemu bench bench-control bench-training bench-gpu bench-gpu-prepare bench-families bench-panels lint doctor provision teardown runtime dataset model launch monitor kill verify fetch runs audit show-lock docs reference local-down lock clean
 
 ##@ Begin
 help: ## Show this
@@ -133,6 +133,9 @@ runs: setup ## List the runs
 
 audit: setup ## List who launched, killed, reconciled, fixed and published
 	@$(PLAY) playbooks/list_audit.yml $(ARGS) $(QUIETLY)
+
+show-lock: setup ## Show which run holds the lock; ARGS='-e training_lock_break=true' releases that of a dead one
+	@$(PLAY) playbooks/show_lock.yml $(ARGS) $(QUIETLY)
 
 ##@ The repository
 docs: setup ## The documentation as a site: site/index.html

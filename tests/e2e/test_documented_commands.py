@@ -176,7 +176,9 @@ def test_a_day_of_runs(person: Person, results: list[Path]) -> None:
     assert "training_launch_config_file" in person.types("make launch ARGS='-e help=true'")
     broken = person.launches("make launch")
     eventually(lambda: any("checkpoint" in name for name in operator.run_files(broken)), "a checkpoint in S3")
+    assert f"is held by run {broken} (running), which may be at work" in person.types("make show-lock")
     person.types("make kill ARGS='-e training_kill_force=true'")
+    assert "is free: no run holds it" in person.types("make show-lock ARGS='-e training_lock_break=true'")
     person.instead[OLDER] = broken
     newer = person.launches(f"make launch ARGS='-e training_launch_resume_run={OLDER}'")
     assert f"run {newer}: completed" in person.types("make monitor")

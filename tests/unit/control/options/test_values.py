@@ -50,6 +50,7 @@ ELSEWHERE = {
     "training_launch_config": "the names in training/configs",
     "training_launch_repeat_run": "control/launch/rerun.py",
     "training_launch_resume_run": "control/launch/lineage.py",
+    "training_lock_run_id": "control/lifecycle/break_stale_lock.py",
     "training_model_name": "control/publish/models.py NAME",
     "training_model_revision": "the hub",
     "training_model_source": "control/publish/models.py",

@@ -29,6 +29,7 @@ TARGETS = {
     "fetch_run": "fetch",
     "list_runs": "runs",
     "list_audit": "audit",
+    "show_lock": "show-lock",
 }
 # What comes after a launch, and what it is for.
 _NEXT = {

@@ -24,11 +24,11 @@ PARAMETERS = (
 TASKS = {
     "operator": (
         "launch_training", "probe_instance", "monitor_training", "kill_training", "verify_cleanup", "fetch_run", "list_runs",
-        "list_audit",
+        "list_audit", "show_lock",
     ),
     "publisher": ("publish_runtime", "publish_dataset", "publish_model"),
     "administrator": ("provision_infrastructure", "teardown_infrastructure"),
-    "monitor": ("monitor_training", "verify_cleanup", "list_runs", "list_audit"),
+    "monitor": ("monitor_training", "verify_cleanup", "list_runs", "list_audit", "show_lock"),
 }  # fmt: skip
 
 
