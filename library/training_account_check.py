@@ -53,6 +53,7 @@ findings:
   type: list
   elements: dict
   returned: always
+error_code: {type: str, returned: failure, description: "The cause, as a word for programs; docs/errors.md lists them."}
 """
 
 from collections.abc import Callable
@@ -112,6 +113,7 @@ def run(params: dict[str, Any], *, check_mode: bool, say: Callable[[str], None])
         error = TrainingError(
             f"A launch in {params['env']} would be stopped by: {', '.join(stops)}.",
             hint="Each line above that says STOP explains what to do.",
+            code="launch_blocked",
         )
         # Whatever was made for a moment is gone: nothing was changed.
         error.facts = {**facts, "changed": False, "done": []}

@@ -43,6 +43,7 @@ bucket:
   type: str
   returned: success
   sample: chronos-training-dev-123456789012-us-east-1
+error_code: {type: str, returned: failure, description: "The cause, as a word for programs; docs/errors.md lists them."}
 """
 
 from collections.abc import Callable

@@ -28,6 +28,7 @@ events:
   type: list
   elements: dict
   returned: success
+error_code: {type: str, returned: failure, description: "The cause, as a word for programs; docs/errors.md lists them."}
 """
 
 from collections.abc import Callable

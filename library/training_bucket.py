@@ -79,6 +79,7 @@ objects:
   type: int
   returned: when state is absent
   sample: 12
+error_code: {type: str, returned: failure, description: "The cause, as a word for programs; docs/errors.md lists them."}
 """
 
 from collections.abc import Callable

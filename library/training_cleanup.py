@@ -63,6 +63,7 @@ going:
       left over, unless it takes longer than 15 minutes.
 ended: {type: list, elements: str, returned: state=fixed, description: What was (or would be) removed.}
 cleanup_status: {type: list, elements: str, returned: success, description: Keys of the records that were completed.}
+error_code: {type: str, returned: failure, description: "The cause, as a word for programs; docs/errors.md lists them."}
 """
 
 from collections.abc import Callable
@@ -163,7 +164,7 @@ def _left_over(params: dict[str, Any], last: Verdict, reasons: dict[str, str]) -
         hint = "Inspect each in the AWS console; nothing of another owner was touched."
     elif not endable(last):
         hint = "None of it may be removed from here now."
-    return TrainingError(f"Left over in {params['env']}: {'; '.join(parts)}.", hint=hint)
+    return TrainingError(f"Left over in {params['env']}: {'; '.join(parts)}.", hint=hint, code="orphans_found")
 
 
 if __name__ == "__main__":

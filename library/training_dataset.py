@@ -145,6 +145,7 @@ messages:
   elements: str
   returned: success
   sample: ["birthdays: 51 series, 372,555 rows, frequency D"]
+error_code: {type: str, returned: failure, description: "The cause, as a word for programs; docs/errors.md lists them."}
 """
 
 from collections.abc import Callable

@@ -55,6 +55,7 @@ queue_arn:
   type: str
   returned: when state is present
   sample: arn:aws:sqs:us-east-1:123456789012:chronos-training-dev-guard-dlq
+error_code: {type: str, returned: failure, description: "The cause, as a word for programs; docs/errors.md lists them."}
 """
 
 from collections.abc import Callable

@@ -35,6 +35,7 @@ EXAMPLES = r"""
 RETURN = r"""
 route_table_id: {type: str, returned: success, description: The environment's route table; empty when there is none yet.}
 zones: {type: list, elements: str, returned: success, description: A zone for each range.}
+error_code: {type: str, returned: failure, description: "The cause, as a word for programs; docs/errors.md lists them."}
 """
 
 from collections.abc import Callable

@@ -59,6 +59,7 @@ instance_state:
   returned: state=shown and held
   description: The state of its instance as EC2 says it, C(unseen) when it cannot be asked; none when it has no instance yet.
 next_step: {type: str, returned: state=shown and held, description: The one safe next command.}
+error_code: {type: str, returned: failure, description: "The cause, as a word for programs; docs/errors.md lists them."}
 """
 
 from collections.abc import Callable

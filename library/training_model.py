@@ -70,6 +70,7 @@ messages:
   elements: str
   returned: success
   sample: ["births: already published (chronos2, 0.6 MB, digest 1f0c1a9a2b6d)"]
+error_code: {type: str, returned: failure, description: "The cause, as a word for programs; docs/errors.md lists them."}
 """
 
 from collections.abc import Callable

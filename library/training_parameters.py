@@ -43,6 +43,7 @@ path:
   type: str
   returned: success
   sample: /chronos-training/dev/
+error_code: {type: str, returned: failure, description: "The cause, as a word for programs; docs/errors.md lists them."}
 """
 
 from collections.abc import Callable

@@ -48,6 +48,7 @@ run_id: {type: str, returned: success, description: Id of the planned run.}
 instance_run: {type: dict, returned: success, description: What the user data tells the instance.}
 order: {type: dict, returned: success, description: Input of module M(training_run).}
 lines: {type: list, elements: str, returned: success, description: The plan as text.}
+error_code: {type: str, returned: failure, description: "The cause, as a word for programs; docs/errors.md lists them."}
 """
 
 from collections.abc import Callable

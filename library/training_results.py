@@ -27,6 +27,7 @@ RETURN = r"""
 run_id: {type: str, returned: success, description: Id of the run.}
 path: {type: str, returned: success, description: Folder of the run on this machine.}
 report: {type: str, returned: when there is one, description: Path of the report.}
+error_code: {type: str, returned: failure, description: "The cause, as a word for programs; docs/errors.md lists them."}
 """
 
 from collections.abc import Callable
@@ -63,7 +64,9 @@ def run(params: dict[str, Any], *, check_mode: bool, say: Callable[[str], None])
         run_id = next(iter(run_ids(s3, settings.bucket, env, limit=1)), "")
     if not run_id:
         raise TrainingError(
-            f"There has been no run in {env} yet.", hint=f"Start one: {playbook(env, 'launch_training')}"
+            f"There has been no run in {env} yet.",
+            hint=f"Start one: {playbook(env, 'launch_training')}",
+            code="run_not_found",
         )
     target = Path(params["folder"]) / env / run_id
     if check_mode:

@@ -48,6 +48,7 @@ instance_id: {type: str, returned: state=launched, description: Id of the starte
 members: {type: list, elements: str, returned: state=launched, description: Ids of the run's other instances.}
 instances: {type: list, elements: str, returned: state=killed, description: Ids of the terminated instances.}
 status: {type: str, returned: always, description: Status of the run.}
+error_code: {type: str, returned: failure, description: "The cause, as a word for programs; docs/errors.md lists them."}
 """
 
 from collections.abc import Callable
@@ -81,7 +82,7 @@ def run(params: dict[str, Any], *, check_mode: bool, say: Callable[[str], None])
     """Launch or kill; see RETURN."""
     missing = [name for name in REQUIRED[params["state"]] if not params[name]]
     if missing:
-        raise TrainingError(f"state={params['state']} needs {', '.join(missing)}.")
+        raise TrainingError(f"state={params['state']} needs {', '.join(missing)}.", code="configuration_invalid")
     if params["state"] == "launched":
         return _launch(params, check_mode, say)
     return _kill(params, check_mode, say)

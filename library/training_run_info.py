@@ -47,6 +47,7 @@ exit_code:
   type: int
   returned: when the run ended, or could not be seen
   description: 0 completed, 10 failed, 11 timed_out, 12 killed, 13 interrupted, 14 lost; 20 its state could not be read.
+error_code: {type: str, returned: failure, description: "The cause, as a word for programs; docs/errors.md lists them."}
 """
 
 from collections.abc import Callable

@@ -32,6 +32,7 @@ runs: {type: list, elements: dict, returned: success, description: "The runs, ne
 total_cost_usd: {type: float, returned: without compare, description: "Total known cost of the runs in US dollars."}
 configuration: {type: dict, returned: with compare, description: "What differs, by its key: a value for each run."}
 metrics: {type: dict, returned: with compare, description: "Scores by their names: a value for each run, null where it has none."}
+error_code: {type: str, returned: failure, description: "The cause, as a word for programs; docs/errors.md lists them."}
 """
 
 import dataclasses

@@ -109,6 +109,7 @@ messages:
   elements: str
   returned: success
   sample: ["agent package: already published (2.7 MB)"]
+error_code: {type: str, returned: failure, description: "The cause, as a word for programs; docs/errors.md lists them."}
 """
 
 from collections.abc import Callable

@@ -80,7 +80,8 @@ def _roles(roles: dict[str, Role]) -> Iterator[str]:
 
 def _modules() -> Iterator[str]:
     yield f"# Modules\n\n{HEAD}"
-    yield "What the roles call, for whoever writes another. All of them take check mode.\n"
+    yield "What the roles call, for whoever writes another. All of them take check mode. One that fails returns `msg`, `changed`,"
+    yield "`done` (what AWS had accepted by then) and `error_code` ([error codes](../errors.md)).\n"
     for path in sorted((ROOT / "library").glob("*.py")):
         about, examples, returned = module_documentation(path)
         yield f"## {path.stem}\n"

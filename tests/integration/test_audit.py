@@ -80,7 +80,7 @@ def test_what_was_refused_is_told_with_its_reason(world: LaunchWorld) -> None:
         launch(world, run_id="20260102-030406")
     (refused,) = [event for event in events(world.aws) if event["result"] == "failed"]
     assert refused["event"] == "launch" and refused["run_id"] == "20260102-030406"
-    assert f"Run {RUN} is active" in refused["message"]
+    assert f"Run {RUN} is active" in refused["message"] and refused["error_code"] == "lock_held"
 
 
 def test_what_changes_nothing_leaves_nothing(world: LaunchWorld) -> None:

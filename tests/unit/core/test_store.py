@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from chronos_training.core.cas import ConditionalObject
@@ -110,6 +112,30 @@ def test_a_killed_run_never_ends_as_completed():
     store.request_kill(mine, "bob")
     final = store.finish(mine, "completed", None).record
     assert (final.status, final.error_message) == ("killed", "Killed at the request of bob.")
+
+
+@pytest.mark.parametrize(("status", "kept"), [("failed", "training_failed"), ("timed_out", None), ("completed", None)])
+def test_only_a_failed_run_keeps_the_code_of_its_error(status: str, kept: str | None):
+    store = store_on(MemoryObject())
+    store.acquire(record())
+    mine = store.claim("20260101-120000", "i-1")
+    final = store.finish(mine, status, "the loss is no number", error_code="training_failed").record
+    assert (final.status, final.error_code) == (status, kept)
+
+
+def test_a_failed_run_that_was_asked_to_stop_is_killed_and_has_no_code():
+    store = store_on(MemoryObject())
+    store.acquire(record())
+    mine = store.claim("20260101-120000", "i-1")
+    store.request_kill(mine, "bob")
+    final = store.finish(mine, "failed", "the connection broke", error_code="training_failed").record
+    assert (final.status, final.error_code) == ("killed", None)
+
+
+def test_a_state_file_from_before_there_were_codes_is_read():
+    old = json.loads(record().to_json())
+    del old["error_code"]
+    assert RunRecord.from_json(json.dumps(old).encode(), "s3://b/k") == record()
 
 
 def test_steps_do_not_go_back():

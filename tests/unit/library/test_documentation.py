@@ -37,6 +37,7 @@ def test_documentation_and_arguments_agree(path: Path) -> None:
         assert set(option) <= OPTION_KEYS, name
     for name, value in returned.items():
         assert set(value) <= RETURN_KEYS and value["description"], name
+    assert returned["error_code"]["returned"] == "failure"
     for task in yaml.safe_load(examples):
         assert task["name"] and set(task[path.stem]) <= set(options)
     spec = module.ARGUMENT_SPEC

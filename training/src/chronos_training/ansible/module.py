@@ -14,13 +14,15 @@ Run = Callable[..., dict[str, Any]]
 def call(run: Run, params: dict[str, Any], *, check_mode: bool, say: Callable[[str], None]) -> dict[str, Any]:
     """Return the result of `run(params, check_mode=…, say=…)` as Ansible takes it.
 
-    A TrainingError becomes `failed` with its sentence, and with what was changed before it: `changed`, and `done` as a list.
+    A TrainingError becomes `failed` with its sentence, its `error_code`, and what was changed before it: `changed`, and `done` as
+    a list.
     """
     with changes.recorded() as done:
         try:
             return {"changed": False, **run(plain(params), check_mode=check_mode, say=say)}
         except TrainingError as error:
-            return {"failed": True, "msg": str(error), "changed": bool(done), "done": done, **error.facts}
+            failure = {"failed": True, "msg": str(error), "error_code": error.code, "changed": bool(done), "done": done}
+            return {**failure, **error.facts}
 
 
 def plain(params: dict[str, Any]) -> dict[str, Any]:

@@ -30,6 +30,8 @@ class Lost(Exception):
 class Unresolved(TrainingError):
     """The store answered too little to know whether the write happened."""
 
+    code = "outcome_unknown"
+
 
 class ConditionalObject:
     """One S3 object that is changed by compare-and-swap only."""

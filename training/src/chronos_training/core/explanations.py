@@ -67,15 +67,19 @@ def _answered(error: Any, failed: str) -> TrainingError:
             f"{failed}: this machine's clock is wrong; AWS rejects requests signed more than a few minutes off its "
             f"own time{_times(error)} ({said}).",
             hint="Set the clock (`timedatectl set-ntp true`, or your system's time settings), then repeat the command.",
+            code="clock_skew",
         )
     if code in _EXPIRED:
         return TrainingError(
-            f"{failed}: your AWS credentials have expired ({said}).", hint=_SIGN_IN_AGAIN.format(sign_in())
+            f"{failed}: your AWS credentials have expired ({said}).",
+            hint=_SIGN_IN_AGAIN.format(sign_in()),
+            code="credentials_expired",
         )
     if code in _INVALID:
         return TrainingError(
             f"{failed}: AWS does not accept these credentials ({said}).",
             hint="Check AWS_PROFILE or AWS_ACCESS_KEY_ID, and that the region is enabled in the account.",
+            code="credentials_invalid",
         )
     if code in _DENIED:
         return PermissionDenied(f"{failed}: {_denial(error, code, message)}")
@@ -84,15 +88,19 @@ def _answered(error: Any, failed: str) -> TrainingError:
         return TrainingError(
             f"{failed}: the bucket {name + ' ' if name else ''}does not exist ({code}).",
             hint=f"Run this first: {playbook(None, 'provision_infrastructure')}",
+            code="not_provisioned",
         )
     if code in _REGION:
         return TrainingError(
             f"{failed}: the bucket is in {_region(error) or 'another region'}, but the request went elsewhere "
             f"({said}).",
             hint="Set training_region to the bucket's region.",
+            code="configuration_invalid",
         )
     if code == "OptInRequired":
-        return TrainingError(f"{failed}: this account may not use the service or the region ({said}).")
+        return TrainingError(
+            f"{failed}: this account may not use the service or the region ({said}).", code="permission_denied"
+        )
     status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
     if code in _THROTTLED:
         return Unreachable(f"{failed}: AWS is throttling this account's requests ({said}).", hint="Try again.")
@@ -109,18 +117,32 @@ def _unanswered(error: Exception, failed: str) -> TrainingError:
         return TrainingError(
             f"{failed}: there are no AWS credentials{where}.",
             hint=f"Set AWS_PROFILE to {'another' if profile else 'a profile'}, sign in with `{sign_in()}`, or see `aws configure`.",
+            code="credentials_missing",
         )
     if isinstance(error, botocore_errors.PartialCredentialsError):
-        return TrainingError(f"{failed}: the AWS credentials are incomplete: {error}.", hint="Set what is missing.")
+        return TrainingError(
+            f"{failed}: the AWS credentials are incomplete: {error}.",
+            hint="Set what is missing.",
+            code="credentials_missing",
+        )
     if isinstance(error, botocore_errors.ProfileNotFound):
-        return TrainingError(f"{failed}: {error}.", hint="Check AWS_PROFILE; `aws configure list-profiles` shows them.")
+        return TrainingError(
+            f"{failed}: {error}.",
+            hint="Check AWS_PROFILE; `aws configure list-profiles` shows them.",
+            code="credentials_missing",
+        )
     if isinstance(error, (botocore_errors.NoRegionError, botocore_errors.InvalidRegionError)):
-        return TrainingError(f"{failed}: no usable AWS region is set.", hint="Set training_region or AWS_REGION.")
+        return TrainingError(
+            f"{failed}: no usable AWS region is set.",
+            hint="Set training_region or AWS_REGION.",
+            code="configuration_invalid",
+        )
     expired = (botocore_errors.TokenRetrievalError, botocore_errors.SSOError, botocore_errors.CredentialRetrievalError)
     if isinstance(error, expired):
         return TrainingError(
             f"{failed}: your AWS credentials have expired, or cannot be renewed ({str(error).rstrip('.')}).",
             hint=_SIGN_IN_AGAIN.format(sign_in()),
+            code="credentials_expired",
         )
     if isinstance(error, (botocore_errors.HTTPClientError, botocore_errors.ConnectionError)):
         return Unreachable(

@@ -128,6 +128,7 @@ def arm(
                         f"Could not create the termination schedule: the schedule group {request['GroupName']} does "
                         "not exist.",
                         hint=f"Run this, then launch again: {playbook(env, 'provision_infrastructure')}",
+                        code="not_provisioned",
                     ) from error
                 if _ROLE_NOT_READY not in str(error):
                     raise
@@ -137,6 +138,7 @@ def arm(
                         f"{role_arn}.",
                         hint="A role created within the last minute may need another minute; otherwise restore it with "
                         f"{playbook(env, 'provision_infrastructure')}",
+                        code="permission_denied",
                     ) from error
             sleep(_PAUSE_SECONDS)
 

@@ -124,10 +124,12 @@ def _not_terminated(env: str, names: str, waited: float, accepted: bool) -> Trai
             f"EC2 has not ended {names} in {duration(waited)}, although it has accepted the request.",
             hint="AWS does not bill an instance that is shutting down, and ends a stuck one on its own within "
             f"hours. To end it by force: {fix(env)}",
+            code="not_terminated",
         )
     return TrainingError(
         f"Not confirmed as terminated after {duration(waited)}: {names}.",
         hint=f"They may still cost money: check the EC2 console, then {playbook(env, 'verify_cleanup')}",
+        code="not_terminated",
     )
 
 

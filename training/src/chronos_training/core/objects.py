@@ -24,6 +24,8 @@ from .errors import TrainingError
 class NotOurs(TrainingError):
     """The object is there, but is not what this program writes at its key."""
 
+    code = "record_invalid"
+
 
 _ABSENT = {"404", "NoSuchKey", "NotFound"}
 _DENIED = {"403", "AccessDenied"}

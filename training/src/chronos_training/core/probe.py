@@ -51,6 +51,7 @@ def check_conditions(s3: Any, bucket: str, env: str, *, even_amazon: bool = Fals
                 f"Could not test whether {_where(s3)} honours conditional writes: it answered {created.value} to a "
                 "first write.",
                 hint="Nothing was started. Try again.",
+                code="service_unavailable",
             )
         _must_refuse(s3, "If-None-Match on PUT", wire.put(b"second", None)[0])
         _must_refuse(s3, "If-Match on PUT", wire.put(b"third", _other(etag))[0])
@@ -69,11 +70,13 @@ def _must_refuse(s3: Any, what: str, answer: Answer) -> None:
         raise TrainingError(
             f"{_where(s3)} ignores {what}: two runs could hold the lock at once.",
             hint="Use Amazon S3, or an S3 that honours conditional writes. Nothing was started.",
+            code="configuration_invalid",
         )
     if answer in _PASSING:
         raise TrainingError(
             f"Could not test whether {_where(s3)} honours {what}: it answered {answer.value}.",
             hint="Nothing was started. Try again.",
+            code="service_unavailable",
         )
 
 

@@ -38,6 +38,7 @@ class RunRecord:
     kill_requested_at: str | None = None
     kill_requested_by: str | None = None
     error_message: str | None = None
+    error_code: str | None = None  # of a run that failed, see error_codes.py
     cost_usd: float | None = None  # of all instances so far, an estimate; None where no price is known
     training_config: dict[str, Any] = field(default_factory=dict)
     sequence: int = 0
@@ -78,4 +79,5 @@ class RunRecord:
             raise TrainingError(
                 f"{url} is not a state file of this program: {error}.",
                 hint="Nothing was changed. Inspect it, and move it away if it does not belong there.",
+                code="record_invalid",
             ) from error

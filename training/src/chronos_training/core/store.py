@@ -11,7 +11,7 @@ from .cas import ConditionalObject, Lost
 from .clock import iso, utc_now
 from .errors import TrainingError
 from .record import RunRecord
-from .states import FINAL, KILLED, RUNNING, STOPPING
+from .states import FAILED, FINAL, KILLED, RUNNING, STOPPING
 from .wire import STATE_CONFIG, S3Wire, Version
 
 Change = Callable[[RunRecord], RunRecord]
@@ -30,6 +30,8 @@ class Observed:
 class RunActive(TrainingError):
     """The environment's lock is held. `observed` is who holds it."""
 
+    code = "lock_held"
+
     def __init__(self, observed: Observed, url: str) -> None:
         """`observed` is the record in the way, stored at `url`."""
         self.observed = observed
@@ -38,6 +40,8 @@ class RunActive(TrainingError):
 
 class Fenced(TrainingError):
     """The state no longer belongs to this run: whoever gets this must stop, and must write nothing more."""
+
+    code = "conflict"
 
 
 class StateStore:
@@ -118,19 +122,29 @@ class StateStore:
         return self.update(observed, change)
 
     def finish(
-        self, observed: Observed, status: str, error: str | None, *, only_this_version: bool = False, **changes: Any
+        self,
+        observed: Observed,
+        status: str,
+        error: str | None,
+        *,
+        error_code: str | None = None,
+        only_this_version: bool = False,
+        **changes: Any,
     ) -> Observed:
         """Set the final status. A run that was asked to stop ends as killed, whatever it managed to do since.
 
+        `error_code` is kept for a run that failed: every other status says by itself why the run ended.
         Whoever ends a run from outside says `only_this_version`: the proof that it is dead is about the version seen,
         and an instance that claimed the run since then is alive. Then RunActive is raised, and nothing is changed.
         """
 
         def change(record: RunRecord) -> RunRecord:
             asked = record.kill_requested_at is not None and record.status not in FINAL
+            ended_as = KILLED if asked else status
             return record.evolve(
-                status=KILLED if asked else status,
+                status=ended_as,
                 error_message=error or record.error_message,
+                error_code=error_code if ended_as == FAILED else None,
                 heartbeat_at=iso(utc_now()),
                 **changes,
             )

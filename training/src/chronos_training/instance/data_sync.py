@@ -52,9 +52,10 @@ def sync_dataset(
             f"Data file {error.wanted.key[len(prefix) :]} is corrupt: its sha256 is {error.found}, "
             f"the manifest says {error.wanted.sha256}.",
             hint=f"Publish the dataset again (s3://{bucket}/{error.wanted.key}).",
+            code=error.code,
         ) from error
     except transfer.Failed as error:
-        raise DataError(error.message, hint=error.hint) from error
+        raise DataError(error.message, hint=error.hint, code=error.code) from error
 
 
 def sync_files(s3: Any, bucket: str, base: dict[str, Any], target: Path, what: str, progress: Progress) -> None:
@@ -67,6 +68,7 @@ def sync_files(s3: Any, bucket: str, base: dict[str, Any], target: Path, what: s
             f"File {error.wanted.path.name} of {what} is corrupt: its sha256 is {error.found}, "
             f"not {error.wanted.sha256}.",
             hint=f"Inspect it, or publish it again (s3://{bucket}/{error.wanted.key}).",
+            code=error.code,
         ) from error
     except transfer.Failed as error:
-        raise DataError(error.message, hint=error.hint) from error
+        raise DataError(error.message, hint=error.hint, code=error.code) from error

@@ -9,7 +9,7 @@ import json
 import logging
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +50,7 @@ class Outcome:
     steps: dict[str, dict[str, str]]
     artifacts: list[Json] | None
     run_spec: Json
+    error_code: str | None = None  # of a run that failed
 
 
 @contextlib.contextmanager
@@ -135,15 +136,14 @@ def end_run(
     else:
         if outcome.status != COMPLETED and attempt("look for _SUCCESS", lambda: _has_succeeded(run), vital=False):
             attempt("ship the logs", ship_logs, vital=False)
-            status, error = COMPLETED, None
+            ended = replace(outcome, status=COMPLETED, error=None, error_code=None)
         else:
-            status, error = _store(s3, place, run, observed.record.instance_type, outcome, ship_logs, attempt)
-        error = None if error is None else mask_text(error)
+            ended = _store(s3, place, run, observed.record.instance_type, outcome, ship_logs, attempt)
         # A restarted machine counts from zero, and without the run spec there is no price: then what was said last
         # holds.
         costs = (cost_so_far(place, outcome.run_spec, observed.record.instance_type), observed.record.cost_usd)
         cost = max((one for one in costs if one is not None), default=None)
-        final = attempt("write the final state", lambda: _settle(store, observed, status, error, outcome.steps, cost))
+        final = attempt("write the final state", lambda: _settle(store, observed, ended, cost))
     if final is not None:
         archive = final.record.to_json()
         archived = attempt("archive the state", lambda: _put_bytes(s3, run, "system-state.json", archive))
@@ -173,17 +173,12 @@ def _life(place: Place) -> float:
         return 0.0
 
 
-def _settle(
-    store: StateStore,
-    observed: Observed,
-    status: str,
-    error: str | None,
-    steps: dict[str, dict[str, str]],
-    cost: float | None,
-) -> Observed:
+def _settle(store: StateStore, observed: Observed, outcome: Outcome, cost: float | None) -> Observed:
     """Write the final status, or find that an earlier try of ours has written it though its answer was lost."""
+    error = None if outcome.error is None else mask_text(outcome.error)
+    steps = outcome.steps
     try:
-        return store.finish(observed, status, error, steps=steps, cost_usd=cost)
+        return store.finish(observed, outcome.status, error, error_code=outcome.error_code, steps=steps, cost_usd=cost)
     except Fenced:
         current = store.read()
         if current is None or current.record.run_id != observed.record.run_id or current.record.steps != steps:
@@ -199,8 +194,8 @@ def _store(
     outcome: Outcome,
     ship_logs: Callable[[], None],
     attempt: _Attempts,
-) -> tuple[str, str | None]:
-    """Store results, records and logs. Returns the status and the error that the run ends with."""
+) -> Outcome:
+    """Store results, records and logs. Returns the outcome that the run ends with: what is not stored makes it a failed one."""
     artifacts = outcome.artifacts
     if artifacts is None:
         results = Results(s3, run.bucket, run.prefix, place.output, place.sent)
@@ -215,13 +210,17 @@ def _store(
     attempt("write training.json", lambda: _put(s3, run, "training.json", training))
     attempt("ship the logs", ship_logs, vital=False)
     if outcome.status != COMPLETED:
-        return outcome.status, outcome.error
+        return outcome
     if attempt.problems:
-        return FAILED, f"The results were not stored completely: {attempt.problems[0]}"
+        return _failed(outcome, "The results were not stored completely", attempt.problems[0])
     attempt("write _SUCCESS", lambda: _mark_success(run))
     if attempt.problems:
-        return FAILED, f"_SUCCESS could not be stored: {attempt.problems[0]}"
-    return outcome.status, outcome.error
+        return _failed(outcome, "_SUCCESS could not be stored", attempt.problems[0])
+    return outcome
+
+
+def _failed(outcome: Outcome, what: str, problem: TrainingError) -> Outcome:
+    return replace(outcome, status=FAILED, error=f"{what}: {problem}", error_code=problem.code)
 
 
 def training_record(run: Run, outcome: Outcome, artifacts: list[Json]) -> Json:
@@ -238,6 +237,7 @@ def training_record(run: Run, outcome: Outcome, artifacts: list[Json]) -> Json:
         "env": run.env,
         "status": outcome.status,
         "error_message": None if outcome.error is None else mask_text(outcome.error),
+        "error_code": outcome.error_code,
         "written_at": iso(utc_now()),
         "phases": phases,
         "dataset": outcome.run_spec.get("dataset"),
@@ -294,7 +294,7 @@ def _mark_success(run: Run) -> None:
     try:
         marker.write(body, None)
     except Lost as error:
-        raise TrainingError(f"{marker.url} exists already.") from error
+        raise TrainingError(f"{marker.url} exists already.", code="conflict") from error
 
 
 def load_run_spec(s3: Any, run: Run, cache: Path) -> Json:
@@ -306,7 +306,10 @@ def load_run_spec(s3: Any, run: Run, cache: Path) -> Json:
             body = get_bytes(s3, run.bucket, run.run_spec_key)
     found = hashlib.sha256(body).hexdigest()
     if found != run.run_spec_sha256:
-        raise TrainingError(f"{layout.run_prefix(run.env, run.run_id)}run_spec.json was changed after the launch.")
+        raise TrainingError(
+            f"{layout.run_prefix(run.env, run.run_id)}run_spec.json was changed after the launch.",
+            code="checksum_mismatch",
+        )
     cache.parent.mkdir(parents=True, exist_ok=True)
     cache.write_bytes(body)
     spec: Json = json.loads(body)

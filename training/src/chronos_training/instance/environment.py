@@ -49,7 +49,9 @@ def install_environment(
             _unpacked(s3, bucket, image, archive, target, say, progress, reason)
     python = target / "bin/python3"
     if not os.access(python, os.X_OK):
-        raise TrainingError(f"The environment s3://{bucket}/{published['key']} has no bin/python3.", hint=AGAIN)
+        raise TrainingError(
+            f"The environment s3://{bucket}/{published['key']} has no bin/python3.", hint=AGAIN, code="preflight_failed"
+        )
     check_packages(target, published.get("packages", {}))
     return python
 
@@ -92,6 +94,7 @@ def _unpacked(
             f"The environment's image cannot be mounted here ({reason}), unsquashfs is not available to unpack it, "
             "and no archive is published.",
             hint=f"Publish an archive too: {playbook(None, 'publish_runtime', training_runtime_archive=True)}",
+            code="preflight_failed",
         )
     wanted = archive or image
     assert wanted is not None
@@ -116,6 +119,7 @@ def _fetch(s3: Any, bucket: str, published: dict[str, Any], path: Path, progress
         raise TrainingError(
             f"The environment s3://{bucket}/{wanted.key} is corrupt: its sha256 is {error.found}, not {wanted.sha256}.",
             hint=AGAIN,
+            code="checksum_mismatch",
         ) from error
 
 
@@ -128,7 +132,7 @@ def _unpack_image(image: Path, target: Path) -> None:
     )
     if done.returncode != 0:
         said = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
-        raise TrainingError(f"The environment's image could not be unpacked: {said}")
+        raise TrainingError(f"The environment's image could not be unpacked: {said}", code="preflight_failed")
 
 
 def _unpack_archive(archive: Path, target: Path) -> None:
@@ -139,7 +143,10 @@ def _unpack_archive(archive: Path, target: Path) -> None:
     assert zstd.stdout is not None
     zstd.stdout.close()
     if zstd.wait() != 0 or tar.returncode != 0:
-        raise TrainingError(f"The environment could not be unpacked (zstd {zstd.returncode}, tar {tar.returncode}).")
+        raise TrainingError(
+            f"The environment could not be unpacked (zstd {zstd.returncode}, tar {tar.returncode}).",
+            code="preflight_failed",
+        )
 
 
 def check_packages(root: Path, published: dict[str, str]) -> None:
@@ -162,4 +169,5 @@ def check_packages(root: Path, published: dict[str, str]) -> None:
         raise TrainingError(
             f"Preflight: the environment's packages differ from the published ones: {'; '.join(wrong[:3])}{more}.",
             hint=AGAIN,
+            code="preflight_failed",
         )

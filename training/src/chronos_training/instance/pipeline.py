@@ -73,10 +73,10 @@ class Pipeline:
         signal.signal(signal.SIGTERM, self._on_term)
         self.shipper.start()
         self.reporter.start()
-        status, error = self._steps_to_outcome()
+        status, error, error_code = self._steps_to_outcome()
         with only_one(self.place) as allowed:
             if allowed and not self.reporter.fenced.is_set():
-                self._end(status, error)
+                self._end(status, error, error_code)
             elif allowed:
                 self.shipper.stop()
         return status
@@ -84,7 +84,8 @@ class Pipeline:
     def _on_term(self, number: int, frame: Any) -> None:
         self.terminated_at = self.terminated_at or time.monotonic()
 
-    def _steps_to_outcome(self) -> tuple[str, str | None]:
+    def _steps_to_outcome(self) -> tuple[str, str | None, str | None]:
+        """Take the steps. Returns the status, the sentence that says why, and of a failure the code of its error."""
         try:
             self._initialization()
             self._data_sync()
@@ -92,21 +93,23 @@ class Pipeline:
             self._results_sync()
         except Stopped as stopped:
             log.warning("stopping: %s", stopped)
-            return stopped.status, str(stopped)
+            return stopped.status, str(stopped), None
         except TrainingError as failure:
             log.error("%s", failure)
             if self.members is not None:
                 self.members.look()  # the loss of one shows first as a connection that broke
             stopped_by = self._asked_to_stop()  # a machine that goes down ends the programs of a step, too
-            return (stopped_by.status, str(stopped_by)) if stopped_by else (FAILED, str(failure))
+            if stopped_by:
+                return stopped_by.status, str(stopped_by), None
+            return FAILED, str(failure), failure.code
         except Exception as crash:
             log.exception("unexpected error")
             if isinstance(crash, OSError) and crash.errno == errno.ENOSPC:
-                return FAILED, "The instance's disk is full. Raise training_launch_volume_gb."
-            return FAILED, f"The pipeline crashed: {type(crash).__name__}: {crash}"
+                return FAILED, "The instance's disk is full. Raise training_launch_volume_gb.", "insufficient_disk"
+            return FAILED, f"The pipeline crashed: {type(crash).__name__}: {crash}", "internal_error"
         finally:
             self.preparation.end()
-        return COMPLETED, None
+        return COMPLETED, None, None
 
     def _initialization(self) -> None:
         self.reporter.begin("initialization")
@@ -177,7 +180,7 @@ class Pipeline:
                 facts |= {"bytes": sum(artifact["size"] for artifact in stored), "artifacts": stored}
         log.info("%d result files stored and verified", len(self.artifacts))
 
-    def _end(self, status: str, error: str | None) -> None:
+    def _end(self, status: str, error: str | None, error_code: str | None) -> None:
         seconds = min(END_SECONDS, self._time_left())
         machine.end_by(seconds + LAST_RESORT_SECONDS)
         note_ending(self.place)
@@ -186,7 +189,8 @@ class Pipeline:
         self.reporter.end_step()
         self.reporter.stop()
         self.records.flush()
-        outcome = Outcome(status, error, self.reporter.steps, self.artifacts, self.preparation.spec)
+        steps, spec = self.reporter.steps, self.preparation.spec
+        outcome = Outcome(status, error, steps, self.artifacts, spec, error_code)
         log.info("ending as %s", status)
         end_run(self.place, self.run, self.store, self.reporter.observed, outcome, self.shipper.stop, until)
 

@@ -41,6 +41,7 @@ def check_machine(device: str, torch: str, needed_bytes: int, work: Path, second
         raise TrainingError(
             f"Preflight: only {duration(seconds_left)} of the run's limit are left.",
             hint="Raise run.max_runtime_hours.",
+            code="preflight_failed",
         )
     work.mkdir(parents=True, exist_ok=True)
     free = shutil.disk_usage(work).free
@@ -49,6 +50,7 @@ def check_machine(device: str, torch: str, needed_bytes: int, work: Path, second
         raise TrainingError(
             f"Preflight: {free / GB:.1f} GB free below {work}, but this run needs {needed / GB:.1f} GB.",
             hint="Raise training_launch_volume_gb.",
+            code="insufficient_disk",
         )
     found: dict[str, Any] = {"device": device, "free_bytes": free, "open_files": _open_files()}
     if device == "cuda":
@@ -67,6 +69,7 @@ def _open_files() -> int:
         raise TrainingError(
             f"Preflight: the limit on open files is {soft}, but {OPEN_FILES} are needed.",
             hint="Raise LimitNOFILE of chronos-training.service, or use an image without that limit.",
+            code="preflight_failed",
         )
     return soft
 
@@ -80,6 +83,7 @@ def _check_gpu(torch: str) -> str:
             f"Preflight: the run is configured for a GPU, but the environment has torch {torch}, a CPU build.",
             hint="Set training_launch_device=cpu, or publish a CUDA build: "
             + playbook(None, "publish_runtime", training_runtime_torch="cuda"),
+            code="preflight_failed",
         )
     # One line for each GPU: name, driver version, memory.
     driver = said.splitlines()[0].split(",")[1].strip() if said.count(",") >= 2 else ""
@@ -91,6 +95,7 @@ def _check_gpu(torch: str) -> str:
         raise TrainingError(
             f"Preflight: torch {torch} is built for CUDA {cuda}, which needs driver {oldest} or newer; this image has {driver}.",
             hint="Use a newer driver image (training_launch_image_parameter) or publish a build of torch for an older CUDA.",
+            code="preflight_failed",
         )
     return said
 
@@ -114,6 +119,7 @@ def _nvidia_smi() -> str:
             "Preflight: the run is configured for a GPU, but nvidia-smi does not work here: "
             f"{problem or 'it lists no GPU'}.",
             hint="Use a GPU instance type with the driver image, or set training_launch_device=cpu.",
+            code="preflight_failed",
         )
     return said.strip()
 
@@ -124,11 +130,14 @@ def check_environment(found: dict[str, Any], device: str, expected_torch: str) -
     Raises TrainingError when torch differs, or finds no GPU for the device `cuda`.
     """
     if found["torch"] != expected_torch:
-        raise TrainingError(f"Preflight: torch is {found['torch']}, but {expected_torch} was published.")
+        raise TrainingError(
+            f"Preflight: torch is {found['torch']}, but {expected_torch} was published.", code="preflight_failed"
+        )
     if device == "cuda" and not found["cuda"]:
         raise TrainingError(
             f"Preflight: torch {found['torch']} (CUDA build: {found['cuda_build']}) finds no GPU.",
             hint=_NO_GPU
             if found["cuda_build"]
             else "Publish a CUDA build: " + playbook(None, "publish_runtime", training_runtime_torch="cuda"),
+            code="preflight_failed",
         )

@@ -210,6 +210,7 @@ class Preparation:
             raise TrainingError(
                 f"Preflight: the environment does not work on this machine: {error}",
                 hint=f"If it was built for another system, publish it for this one: {playbook(self._run.env, 'publish_runtime')}",
+                code="preflight_failed",
             ) from error
 
     def _manifest_bytes(self) -> bytes:

@@ -44,9 +44,13 @@ TimeLeft = Callable[[], float]  # seconds; infinite when nothing presses
 class NotInTime(TrainingError):
     """The time for storing results ended before all of them were stored; what was sent stays."""
 
+    code = "upload_incomplete"
+
 
 class Vanished(TrainingError):
     """A file went away while it was being sent: the trainer drops old checkpoints."""
+
+    code = "upload_incomplete"
 
 
 @dataclass(frozen=True)
@@ -155,7 +159,8 @@ class Results:
             if attempt:
                 raise TrainingError(
                     f"s3://{self._bucket}/{self._prefix}{name} reads back with sha256 {back}, but {sent.sha256} was "
-                    "sent."
+                    "sent.",
+                    code="checksum_mismatch",
                 )
         raise AssertionError("unreachable")
 

@@ -25,9 +25,13 @@ TAIL_BYTES = 1 << 20
 class TrainingFailed(TrainingError):
     """The training program ended on its own without success."""
 
+    code = "training_failed"
+
 
 class Stopped(TrainingError):
     """The training was ended because the run has to end. `status` is the run's final status."""
+
+    code = "run_stopped"
 
     def __init__(self, status: str, reason: str, until: float | None = None) -> None:
         """`reason` is one sentence for the state file; `until` the monotonic time at which the machine is gone."""

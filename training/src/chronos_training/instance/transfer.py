@@ -58,11 +58,13 @@ class Failed(TrainingError):
     def __init__(self, wanted: Wanted, cause: TrainingError) -> None:
         """`cause` says why, in AWS's words or ours."""
         self.wanted = wanted
-        super().__init__(cause.message, hint=cause.hint)
+        super().__init__(cause.message, hint=cause.hint, code=cause.code)
 
 
 class Corrupt(TrainingError):
     """An object whose bytes are not the published ones, asked for twice."""
+
+    code = "checksum_mismatch"
 
     def __init__(self, wanted: Wanted, found: str) -> None:
         """`found` is the sha256 of what S3 gave."""
@@ -131,6 +133,7 @@ class _Transfer:
                 f"{free / 1e9:.1f} GB are free below {self.staging.parent}, but {needed / 1e9:.1f} GB must be "
                 "downloaded.",
                 hint="Raise training_launch_volume_gb.",
+                code="insufficient_disk",
             )
 
     def by_s5cmd(self, program: Path, prefix: str) -> None:

@@ -213,7 +213,9 @@ def _end(place: Place, run: Run, decision: Decision, *, only_logs: bool) -> None
         spec = Patience()(lambda: load_run_spec(s3, run, place.state / "run_spec.json"))
     except TrainingError as error:  # it only describes the run; the results do not need it
         log.error("%s", error)
-    outcome = Outcome(decision.status, decision.reason, observed.record.steps, None, spec)
+    # What this process calls failed is a pipeline that crashed or stands still.
+    error_code = "internal_error" if decision.status == FAILED else None
+    outcome = Outcome(decision.status, decision.reason, observed.record.steps, None, spec, error_code)
     end_run(place, run, store, observed, outcome, shipper.ship, until)
 
 

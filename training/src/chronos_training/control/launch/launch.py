@@ -52,7 +52,7 @@ def preview(order: LaunchOrder) -> None:
         and proof_of_death(observed, ec2, order.project) is None
         and ending_instances(observed, ec2, order.project) is None
     ):
-        raise TrainingError(refusal(observed, store.url, ec2, order.project))
+        raise TrainingError(refusal(observed, store.url, ec2, order.project), code="lock_held")
     _refuse_strays(ec2, order, None if observed is None else observed.record.run_id)
 
 
@@ -79,7 +79,7 @@ def launch(order: LaunchOrder, say: Say, *, consistency_seconds: float = CONSIST
     try:
         observed = _acquire(store, order)
     except RunActive as active:  # somebody was faster
-        raise TrainingError(refusal(active.observed, store.url, ec2, order.project)) from active
+        raise TrainingError(refusal(active.observed, store.url, ec2, order.project), code="lock_held") from active
     say(f"lock taken: {store.url}")
     try:
         with aws.explained(f"store the run spec in {order.bucket}"):
@@ -115,7 +115,7 @@ def _free_the_lock(
             return settled
         ending, waited = ending_instances(holder, ec2, order.project), time.monotonic() - began
         if ending is None or waited > TERMINATION_SECONDS:
-            raise TrainingError(refusal(holder, store.url, ec2, order.project))
+            raise TrainingError(refusal(holder, store.url, ec2, order.project), code="lock_held")
         if ending:  # else the last of them ended between the two looks
             show(f"waiting for EC2 to end {', '.join(ending)} of run {holder.record.run_id}, to take its lock", waited)
             time.sleep(POLL_SECONDS)
@@ -133,6 +133,7 @@ def _refuse_strays(ec2: Any, order: LaunchOrder, settled: str | None = None) -> 
         raise TrainingError(
             f"{order.env} has instances without a run: {', '.join(map(_words, strays))}.",
             hint=f"Nothing was changed. Inspect them, then terminate them: {playbook(order.env, 'kill_training')}",
+            code="orphans_found",
         )
     return [i for i in found if i.state in GOING]
 

@@ -90,6 +90,7 @@ def checkpoints_of_run(s3: Any, bucket: str, env: str, run_id: str, fingerprint:
         raise ConfigurationError(
             f"There is no run {run_id} in {env} to resume.",
             hint=f"The runs of {env}: {playbook(env, 'list_runs')}",
+            code="run_not_found",
         )
     prefix = layout.checkpoint_prefix(env, run_id)
     files: list[Json] = []

@@ -58,7 +58,9 @@ class LaunchOrder:
             values = {name: order[name] for name in cls.__dataclass_fields__ if name not in {"tags", "user_data"}}
         except KeyError as missing:
             raise TrainingError(
-                f"The run spec lacks {missing}.", hint="Take it from module training_plan_info."
+                f"The run spec lacks {missing}.",
+                hint="Take it from module training_plan_info.",
+                code="configuration_invalid",
             ) from None
         values |= {"instance_types": tuple(order["instance_types"]), "subnet_ids": tuple(order["subnet_ids"])}
         return cls(**values, tags=tags, user_data=user_data)

@@ -152,6 +152,7 @@ def settings_of(request: LaunchRequest) -> Settings:
         raise ConfigurationError(
             f"Environment {request.env} cannot create termination schedules yet (SSM lacks its guard_ parameters).",
             hint=f"Run this first: {playbook(request.env, 'provision_infrastructure')}",
+            code="not_provisioned",
         )
     return settings
 

@@ -74,6 +74,7 @@ def earlier_launch(s3: Any, bucket: str, env: str, run_id: str, device: str) -> 
         raise ConfigurationError(
             f"There is no run {run_id} in {env} to rerun: s3://{bucket}/{key} does not exist.",
             hint=f"The runs of {env}: {playbook(env, 'list_runs')}",
+            code="run_not_found",
         )
     if spec.get("probe"):
         raise ConfigurationError(f"Run {run_id} was a probe, which trains nothing and cannot be rerun.")

@@ -55,7 +55,14 @@ def abandon(
         f"The launch failed: {str(error) or type(error).__name__}",
         say,
         consistency_seconds=consistency_seconds,
+        error_code=_code_of(error),
     )
+
+
+def _code_of(error: BaseException) -> str:
+    if isinstance(error, TrainingError):
+        return error.code
+    return "run_stopped" if isinstance(error, KeyboardInterrupt) else "internal_error"
 
 
 def _may_have_started(ours: Observed, error: BaseException) -> bool:

@@ -38,6 +38,8 @@ ANSWER_PATIENCE_SECONDS = 60.0
 class Unanswered(TrainingError):
     """EC2 never answered RunInstances: an instance may have been started, or not."""
 
+    code = "outcome_unknown"
+
 
 def zones_of(ec2: Any, subnet_ids: tuple[str, ...]) -> dict[str, str]:
     """Return the zone of each subnet, in the order given. TrainingError when one is gone."""
@@ -132,7 +134,10 @@ def _names(ending: list[Instance]) -> str:
 
 def _end_if_killed(observed: Observed, order: LaunchOrder) -> None:
     if observed.record.kill_requested_at is not None:
-        raise TrainingError(f"{observed.record.kill_requested_by} killed run {order.run_id} before it got an instance.")
+        raise TrainingError(
+            f"{observed.record.kill_requested_by} killed run {order.run_id} before it got an instance.",
+            code="run_stopped",
+        )
 
 
 def _beat(record: RunRecord) -> RunRecord:
@@ -220,7 +225,9 @@ def _given_up(refused: list[Refusal], order: LaunchOrder) -> TrainingError:
     free = [refusal for refusal in refused if refusal.meaning is Meaning.FREE_PLAN]
     if free:
         sentence, hint = capacity.explain_free_plan(free[0].place.instance_type)
-        return TrainingError(f"No instance available. {sentence} Attempts: {attempts}. AWS: {said}", hint=hint)
+        return TrainingError(
+            f"No instance available. {sentence} Attempts: {attempts}. AWS: {said}", hint=hint, code="quota_exceeded"
+        )
     quotas = [refusal for refusal in refused if refusal.meaning is Meaning.QUOTA]
     if quotas:
         first = quotas[0]
@@ -229,10 +236,13 @@ def _given_up(refused: list[Refusal], order: LaunchOrder) -> TrainingError:
         if ending:
             sentence += f" {_names(ending)} still counts against it until terminated."
             hint = f"Launch again when it is terminated, or: {hint[0].lower()}{hint[1:]}"
-        return TrainingError(f"No instance available. {sentence} Attempts: {attempts}. AWS: {said}", hint=hint)
+        return TrainingError(
+            f"No instance available. {sentence} Attempts: {attempts}. AWS: {said}", hint=hint, code="quota_exceeded"
+        )
     return TrainingError(
         f"No instance available: every zone and type was refused. Attempts: {attempts}. AWS: {said}",
         hint=capacity.advice(refused, order.region),
+        code="no_capacity",
     )
 
 

@@ -56,11 +56,12 @@ def released_by(store: StateStore, ec2: Any, project: str, run_id: str | None = 
         return None
     if run_id is not None and observed.record.run_id != run_id:
         raise TrainingError(
-            f"{store.url} is held by run {observed.record.run_id}, not by run {run_id}. Nothing was changed."
+            f"{store.url} is held by run {observed.record.run_id}, not by run {run_id}. Nothing was changed.",
+            code="lock_held",
         )
     reason = death_of(observed, ec2, project)
     if reason is None:
-        raise TrainingError(refusal(observed, store.url, ec2, project))
+        raise TrainingError(refusal(observed, store.url, ec2, project), code="lock_held")
     return observed, reason
 
 
@@ -82,7 +83,7 @@ def take_over(
         # The proof is about the version seen: an instance that claimed the run since is no part of it.
         final = close(s3, bucket, store, observed, LOST, f"The run was lost: {reason}.")
     except RunActive as active:
-        raise TrainingError(refusal(active.observed, store.url, ec2, project)) from active
+        raise TrainingError(refusal(active.observed, store.url, ec2, project), code="lock_held") from active
     ended = f"archived as {final.status}" if final.status in FINAL else "archived by another command"
     say(f"run {record.run_id} {ended}; lock {store.url} released")
     return final

@@ -27,6 +27,7 @@ def release(
     say: Callable[[str], None],
     *,
     consistency_seconds: float,
+    error_code: str | None = None,
 ) -> RunRecord | None:
     """Close the run that holds the lock, if it is one of `run_ids`; return its final record, None when the lock is another's.
 
@@ -41,7 +42,7 @@ def release(
         if _end_what_it_names(ec2, project, current, say, consistency_seconds):
             continue
         try:
-            return close(s3, bucket, store, current, status, reason)
+            return close(s3, bucket, store, current, status, reason, error_code)
         except RunActive:
             time.sleep(POLL_SECONDS)
 

@@ -199,6 +199,7 @@ def _prove_nothing_left(ec2: Any, order: KillOrder, say: Say) -> None:
             raise TrainingError(
                 f"Still present after {duration(waited)}: {names}.",
                 hint=f"To see what it is and whether it may be removed: {playbook(order.env, 'verify_cleanup')}",
+                code="not_terminated",
             )
         show(f"waiting for EC2 to remove {names}", waited)
         time.sleep(POLL_SECONDS)

@@ -184,6 +184,7 @@ class Monitor:
             raise TrainingError(
                 f"No run is active in {self._env}, and there has never been one.",
                 hint=f"Start one: {playbook(self._env, 'launch_training')}",
+                code="run_not_found",
             )
         state = archived_state(self._s3, self._bucket, self._env, run_id)
         if state is None:
@@ -191,6 +192,7 @@ class Monitor:
                 f"Run {run_id} has neither a state nor an archive in "
                 f"s3://{self._bucket}/{layout.run_prefix(self._env, run_id)}.",
                 hint=f"The runs that exist: {playbook(self._env, 'list_runs')}; leftovers of this one: {playbook(self._env, 'verify_cleanup')}",
+                code="run_not_found",
             )
         if logs:
             self._stream(run_id, last=True)
@@ -208,6 +210,7 @@ def _state(observed: Observed) -> dict[str, Any]:
         "instance_id": record.instance_id,
         "members": record.members,
         "error_message": record.error_message,
+        "error_code": record.error_code,
         "heartbeat_age_seconds": observed.age_seconds,
     }
 

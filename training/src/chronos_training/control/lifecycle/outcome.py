@@ -15,6 +15,8 @@ UNSEEN_CODE = 20
 class RunEnded(TrainingError):
     """The run that was watched ended without success."""
 
+    code = "run_unsuccessful"
+
     def __init__(self, state: dict[str, Any]) -> None:
         """`state` is the run's last state as a dict."""
         why = state.get("error_message") or "no reason was recorded"
@@ -24,6 +26,8 @@ class RunEnded(TrainingError):
 
 class CannotSee(TrainingError):
     """The run could not be looked at, which says nothing about it."""
+
+    code = "run_not_visible"
 
     def __init__(self, error: TrainingError) -> None:
         """`error` is what prevented it."""

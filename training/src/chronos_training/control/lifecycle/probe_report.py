@@ -70,6 +70,7 @@ def wait_until_terminated(
             raise TrainingError(
                 f"Not terminated {waited:.0f} s after the run's end: {', '.join(going)}.",
                 hint=f"To follow it: {playbook(env, 'verify_cleanup')}",
+                code="not_terminated",
             )
         if waited - told >= TOLD_SECONDS or not told:
             say(f"waiting up to {wait_seconds / 60:.0f} min for EC2 to end {', '.join(going)}: {waited:.0f} s so far")

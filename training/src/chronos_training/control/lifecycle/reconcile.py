@@ -63,7 +63,15 @@ def archive(s3: Any, bucket: str, record: RunRecord) -> None:
         s3.put_object(Bucket=bucket, Key=key, Body=record.to_json(), ContentType="application/json")
 
 
-def close(s3: Any, bucket: str, store: StateStore, observed: Observed, status: str, reason: str) -> RunRecord:
+def close(
+    s3: Any,
+    bucket: str,
+    store: StateStore,
+    observed: Observed,
+    status: str,
+    reason: str,
+    error_code: str | None = None,
+) -> RunRecord:
     """Give the run its final status, archive it, release its lock. Returns the final record.
 
     A run that already has a final status keeps it: only its archive and its release are missing. So does one that had
@@ -78,7 +86,7 @@ def close(s3: Any, bucket: str, store: StateStore, observed: Observed, status: s
             # `finish` still makes it `killed` when somebody had asked it to stop.
             status, reason = COMPLETED, ""
         try:
-            final = store.finish(observed, status, reason or None, only_this_version=True)
+            final = store.finish(observed, status, reason or None, error_code=error_code, only_this_version=True)
         except Fenced:
             current = store.read()
             if current is None or current.record.run_id != observed.record.run_id:

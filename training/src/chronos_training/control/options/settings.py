@@ -28,6 +28,8 @@ class Settings:
 class NotProvisioned(TrainingError):
     """SSM has no settings, or not all, of an environment in this region."""
 
+    code = "not_provisioned"
+
 
 def parameter_path(env: str) -> str:
     """Return the path of the environment's SSM parameters."""

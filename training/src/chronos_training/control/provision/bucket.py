@@ -139,10 +139,15 @@ def _closed(s3: Any, bucket: str) -> TrainingError:
         return TrainingError(
             f"{sentence}.",
             hint="It belongs to another account (then set training_bucket to another name), or s3:ListBucket is missing.",
+            code="configuration_invalid",
         )
     if ours:
         return PermissionDenied(f"{sentence}: it belongs to this account, so permission for s3:ListBucket is missing.")
-    return TrainingError(f"{sentence}: it belongs to another account.", hint="Set training_bucket to another name.")
+    return TrainingError(
+        f"{sentence}: it belongs to another account.",
+        hint="Set training_bucket to another name.",
+        code="configuration_invalid",
+    )
 
 
 def ensure_present(s3: Any, bucket: str, region: str, want: Described, *, check_mode: bool) -> dict[str, Any]:

@@ -148,7 +148,9 @@ def _write_group(scheduler: Any, name: str, before: Described | None, after: Des
         except scheduler.exceptions.ClientError as error:
             if aws.error_code(error) == "ConflictException":
                 raise TrainingError(
-                    f"The schedule group {name} is still being deleted.", hint="Try again in a minute."
+                    f"The schedule group {name} is still being deleted.",
+                    hint="Try again in a minute.",
+                    code="service_unavailable",
                 ) from error
             raise
 
@@ -169,6 +171,7 @@ def _write_queue(sqs: Any, name: str, before: Described | None, after: Described
                         f"The queue {name} was deleted within the last minute, and AWS reserves its name for that "
                         "long.",
                         hint="Try again in a minute.",
+                        code="service_unavailable",
                     ) from error
                 raise
             return

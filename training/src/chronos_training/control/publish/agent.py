@@ -52,7 +52,9 @@ def _library(name: str) -> dict[str, bytes]:
         installed = distribution(name)
     except PackageNotFoundError as error:
         raise TrainingError(
-            f"{name} is not installed here, but the agent package needs it.", hint=f"Install it: {make('setup')}"
+            f"{name} is not installed here, but the agent package needs it.",
+            hint=f"Install it: {make('setup')}",
+            code="build_failed",
         ) from error
     entries = {}
     for file in installed.files or []:
@@ -61,7 +63,9 @@ def _library(name: str) -> dict[str, bytes]:
             entries[str(path)] = Path(str(file.locate())).read_bytes()
     if not entries:
         raise TrainingError(
-            f"The installed files of {name} are not recorded.", hint=f"Remove .venv and run {make('setup')}"
+            f"The installed files of {name} are not recorded.",
+            hint=f"Remove .venv and run {make('setup')}",
+            code="build_failed",
         )
     return entries
 

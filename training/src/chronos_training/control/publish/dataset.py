@@ -175,6 +175,7 @@ def _swap(s3: Any, bucket: str, prefix: str, manifest: Json, etag: str | None) -
                 f"Somebody else published s3://{bucket}/{prefix} in the meantime; their dataset is in place, yours is "
                 "not.",
                 hint="Publish again.",
+                code="conflict",
             ) from None
         raise aws.explain(error, f"write s3://{bucket}/{prefix}{MANIFEST}") from error
 

@@ -128,7 +128,9 @@ def _digest(path: Path) -> str:
         return hashlib.sha256(path.read_bytes()).hexdigest()
     except OSError as error:
         raise TrainingError(
-            f"{path} cannot be read: {error.strerror}.", hint="It is part of this repository: restore it with git."
+            f"{path} cannot be read: {error.strerror}.",
+            hint="It is part of this repository: restore it with git.",
+            code="build_failed",
         ) from error
 
 
@@ -167,7 +169,8 @@ def build(target: Target, cache: Path, say: Say, *, archive: bool = False) -> Bu
             _build(target, partial, cache, say, archive)
         except OSError as error:
             raise TrainingError(
-                f"The environment could not be built: {error.strerror or error} ({error.filename})."
+                f"The environment could not be built: {error.strerror or error} ({error.filename}).",
+                code="build_failed",
             ) from error
         final = store / target.build_id
         shutil.rmtree(final, ignore_errors=True)
@@ -175,7 +178,9 @@ def build(target: Target, cache: Path, say: Say, *, archive: bool = False) -> Bu
         _forget_old(store)
     built = find(target, cache)
     if built is None:
-        raise TrainingError(f"The build in {final} vanished: another process removed it.", hint="Publish again.")
+        raise TrainingError(
+            f"The build in {final} vanished: another process removed it.", hint="Publish again.", code="build_failed"
+        )
     return built
 
 
@@ -356,7 +361,9 @@ def _pip(options: list[str], lines: list[str], folder: Path, cache: Path, hint: 
         shutil.copyfile(log, saved)
         last = errors[-1].removeprefix("ERROR: ") if errors else f"exit code {code}"
         raise TrainingError(
-            f"pip could not install the locked packages: {last}", hint=f"{hint} Full output: {saved}.".strip()
+            f"pip could not install the locked packages: {last}",
+            hint=f"{hint} Full output: {saved}.".strip(),
+            code="build_failed",
         )
 
 
@@ -367,6 +374,7 @@ def _check_torch(target: Target, packages: Path) -> None:
         raise TrainingError(
             f"training_runtime_torch is {target.torch}, but pip brought torch {found}.",
             hint="pip's own configuration (PIP_FIND_LINKS, PIP_EXTRA_INDEX_URL) decides where pip gets it.",
+            code="build_failed",
         )
 
 
@@ -400,6 +408,7 @@ def _verified(packages: Path, locked: Iterable[Pin]) -> dict[str, str]:
             raise TrainingError(
                 f"pip installed {name} {version}, and the lock has {versions.get(name, 'no such package')}.",
                 hint=f"Lock again: {make('lock')}",
+                code="build_failed",
             )
         installed[name] = version
     return dict(sorted(installed.items()))
@@ -434,4 +443,5 @@ def _check_starts(root: Path) -> None:
         raise TrainingError(
             f"This machine's Python cannot be copied into an environment ({said}).",
             hint=f"Use another Python ({make('setup', PYTHON='python3.12')}), or set training_runtime_interpreter to a relocatable one.",
+            code="build_failed",
         )

@@ -51,11 +51,11 @@ def _read(path: Path) -> dict[str, Any]:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise TrainingError(
-            f"{path} does not exist.", hint="It is part of this repository: restore it with git."
+            f"{path} does not exist.", hint="It is part of this repository: restore it with git.", code="build_failed"
         ) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise TrainingError(
-            f"{path} is not readable as TOML: {error}.", hint=f"Write it again: {make('lock')}"
+            f"{path} is not readable as TOML: {error}.", hint=f"Write it again: {make('lock')}", code="build_failed"
         ) from error
 
 
@@ -84,6 +84,7 @@ def pins(lock: Path, *, extras: Collection[str], environment: Mapping[str, str])
             raise TrainingError(
                 f"{lock} has both {name} {found[name].version} and {pin.version} for the same target.",
                 hint="Pin one version in pyproject.toml and lock again.",
+                code="build_failed",
             )
         found[name] = pin
     return sorted(found.values(), key=lambda pin: pin.name)
@@ -100,5 +101,5 @@ def requirements(pyproject: Path, *, extras: Collection[str]) -> list[str]:
     optional = project.get("optional-dependencies", {})
     missing = sorted(set(extras) - set(optional))
     if missing:
-        raise TrainingError(f"{pyproject} has no extra {missing[0]!r}.")
+        raise TrainingError(f"{pyproject} has no extra {missing[0]!r}.", code="build_failed")
     return [*project.get("dependencies", []), *(line for extra in sorted(extras) for line in optional[extra])]

@@ -92,6 +92,7 @@ def _fetch(source: str, revision: str, say: Say) -> tuple[Path, str | None]:
         raise TrainingError(
             f"{repository} could not be downloaded from the hub: {said}",
             hint=hint,
+            code="download_failed",
         ) from error
     return folder, folder.name  # the cache's folder of a snapshot has the commit's name
 

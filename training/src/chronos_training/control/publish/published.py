@@ -14,6 +14,8 @@ from chronos_training.core.objects import read_bytes, read_json
 class NotPublished(ConfigurationError):
     """The bucket does not have what a run needs; a command of ours puts it there."""
 
+    code = "not_published"
+
 
 def current_runtime(s3: Any, bucket: str, env: str, kind: str) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return the published environment of a kind, and the agent package. NotPublished when one is missing."""

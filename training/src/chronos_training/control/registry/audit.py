@@ -53,6 +53,7 @@ class Entry:
 
     run_id: str | None = None
     message: str = ""
+    error_code: str | None = None
     details: dict[str, Any] = field(default_factory=dict)
     nothing_done: bool = False
     caller: str = ""  # the ARN of the credentials, where the command knows it without asking
@@ -69,6 +70,7 @@ def record(log: Log, event: str, entry: Entry, result: str = SUCCEEDED) -> None:
         "result": result,
         "run_id": entry.run_id,
         "message": entry.message,
+        "error_code": entry.error_code,
         "user": user(),
         "host": socket.gethostname(),
         "arn": entry.caller or None,
@@ -99,10 +101,11 @@ def recorded(log: Log, event: str, run_id: str | None = None) -> Iterator[Entry]
     try:
         yield entry
     except TrainingError as error:
-        entry.message, result = error.message, FAILED
+        entry.message, entry.error_code, result = error.message, error.code, FAILED
         raise
     except BaseException as error:
         entry.message, result = type(error).__name__, INTERRUPTED if isinstance(error, KeyboardInterrupt) else FAILED
+        entry.error_code = "internal_error" if result == FAILED else None
         raise
     finally:
         if not entry.nothing_done or result != SUCCEEDED:

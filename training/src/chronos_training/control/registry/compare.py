@@ -84,6 +84,7 @@ def compare(s3: Any, bucket: str, env: str, run_ids: list[str], active: dict[str
         raise ConfigurationError(
             f"There is no run {missing[0]} in {env}: s3://{bucket}/{layout.run_prefix(env, missing[0])}run_spec.json does not exist.",
             hint=f"The runs of {env}: {playbook(env, 'list_runs')}",
+            code="run_not_found",
         )
     launched = [_launched_with(spec or {}) for spec in specs]
     rows = {key: [one.get(key) for one in launched] for key in dict.fromkeys(key for one in launched for key in one)}

@@ -31,6 +31,7 @@ def fetch_run(
         raise TrainingError(
             f"There is no run {run_id} in s3://{bucket}/{prefix}.",
             hint=f"The runs of {env}: {playbook(env, 'list_runs')}",
+            code="run_not_found",
         )
     jobs = [(key, target / key[len(prefix) :]) for key in wanted]
     if logs:
