@@ -1,4 +1,4 @@
-"""`python -m tests.bench.panels`: untouched defaults on twelve real panels, three seeds each. `--write` writes docs/panels.md.
+"""`python -m tests.bench.panels`: untouched defaults on eighteen real panels, three seeds each. `--write` writes docs/panels.md.
 
 For each panel and seed, a configuration with nothing but dataset, horizon and rolling origins is trained: everything else is
 automatic. Each result is kept in .cache/bench/judged, so that several calls can fill the table; results of another budget or
@@ -34,6 +34,7 @@ KEPT = ROOT / ".cache/bench/judged"
 SEEDS = (0, 1, 2)
 MINUTES = 5.0
 STATISTICAL = ("auto_ets", "auto_theta")
+BASE = "builtin:chronos-2-small"
 COMBINED = ["model", *STATISTICAL, "seasonal_naive"]
 TRIED = """## How the defaults were chosen
 
@@ -74,12 +75,20 @@ class Played:
     before: float | None
     coverage: float
     combined: float | None  # the combination's WQL relative to seasonal naive's; None without a combination
+    start: str  # `random` weights, or the base model
 
     @property
     def statistical(self) -> float | None:
         """WQL relative to the better of AutoETS and AutoTheta; None unless both were compared."""
         found = [self.relative[name] for name in STATISTICAL if name in self.relative]
         return max(found) if len(found) == len(STATISTICAL) else None
+
+    @property
+    def combined_statistical(self) -> float | None:
+        """The combination's WQL relative to the better of AutoETS and AutoTheta; None unless all were compared."""
+        if self.combined is None or self.statistical is None:
+            return None
+        return self.combined * self.statistical / self.relative["seasonal_naive"]
 
 
 def sources() -> str:
@@ -104,18 +113,9 @@ def play(panel: str, seed: int, minutes: float) -> Played:
         "training": {"seed": seed, "time_budget_minutes": minutes},
         "evaluation": {"windows": about.windows, "combine": COMBINED if seed == SEEDS[0] else []},
     }
+    begun = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
-        given = Path(folder) / "config.json"
-        given.write_text(json.dumps(config), encoding="utf-8")
-        command = [sys.executable, "-m", "chronos_training.cli", "train", str(given)]
-        begun = time.monotonic()
-        done = subprocess.run(
-            [*command, "--data", str(prepared(about.source, name)), "--output", f"{folder}/out"],
-            capture_output=True,
-            text=True,
-        )
-        if done.returncode:
-            raise SystemExit(f"panels: {panel}, seed {seed} ended with {done.returncode}:\n{done.stdout}{done.stderr}")
+        _run("train", panel, config, Path(folder))
         metadata = json.loads(Path(folder, "out/model_metadata.json").read_text(encoding="utf-8"))
     judged = metadata["validation"]
     before = judged["recalibration"].get("coverage_before")
@@ -134,6 +134,7 @@ def play(panel: str, seed: int, minutes: float) -> Played:
         results={name: one["result"] for name, one in judged["verdicts"].items()},
         before=None if before is None else before[-1] - before[0],
         coverage=judged["interval_coverage"]["coverage"],
+        start=metadata["lineage"]["base_model"]["name"] if metadata["lineage"]["base_model"] else "random",
         combined=judged.get("combination", {}).get("verdicts", {}).get("seasonal_naive", {}).get("relative_wql"),
     )
     print(
@@ -143,6 +144,37 @@ def play(panel: str, seed: int, minutes: float) -> Played:
     )
     KEPT.mkdir(parents=True, exist_ok=True)
     file.write_text(json.dumps(asdict(found)), encoding="utf-8")
+    return found
+
+
+def _run(command: str, panel: str, config: Json, folder: Path, *model: str) -> None:
+    given = folder / "config.json"
+    given.write_text(json.dumps(config), encoding="utf-8")
+    data = prepared(JUDGED[panel].source, panel)
+    words = [command, *model, str(given), "--data", str(data), "--output", str(folder / "out")]
+    done = subprocess.run([sys.executable, "-m", "chronos_training.cli", *words], capture_output=True, text=True)
+    if done.returncode:
+        raise SystemExit(f"panels: {command} of {panel} ended with {done.returncode}:\n{done.stdout}{done.stderr}")
+
+
+def zero_shot(panel: str) -> float:
+    """Return the base model's WQL relative to seasonal naive's, without any training on the panel."""
+    file, about = KEPT / f"{panel}-zero-{sources()}.json", JUDGED[panel]
+    if file.is_file():
+        return float(json.loads(file.read_text(encoding="utf-8")))
+    config: Json = {
+        "name": panel.replace("_", "-"),
+        "dataset": {"name": panel},
+        "forecast": {"prediction_length": about.horizon},
+        "evaluation": {"windows": about.windows, "baselines": []},
+    }
+    with tempfile.TemporaryDirectory() as folder:
+        _run("evaluate", panel, config, Path(folder), BASE)
+        scores = json.loads(Path(folder, "out/metrics.json").read_text(encoding="utf-8"))
+    found = float(scores["verdicts"]["seasonal_naive"]["relative_wql"])
+    print(f"panels: {panel}: {found:.3f} of seasonal naive zero-shot", flush=True)
+    KEPT.mkdir(parents=True, exist_ok=True)
+    file.write_text(json.dumps(found), encoding="utf-8")
     return found
 
 
@@ -162,8 +194,8 @@ def believed_wrongly(runs: list[Played]) -> list[str]:
     )
 
 
-def row(panel: str, runs: list[Played]) -> str:
-    """Return a panel's row: means over its seeds, and their spread."""
+def row(panel: str, runs: list[Played], untrained: float) -> str:
+    """Return a panel's row: means over its seeds, and their spread; `untrained` is the base model's zero-shot result."""
     about = JUDGED[panel]
     naive = [one.relative["seasonal_naive"] for one in runs]
     statistical = [one.statistical for one in runs if one.statistical is not None]
@@ -173,6 +205,7 @@ def row(panel: str, runs: list[Played]) -> str:
     words = ", ".join(one.results["seasonal_naive"] for one in sorted(runs, key=lambda one: one.seed))
     return (
         f"| {about.title} | {runs[0].series} | {'yes' if about.looked_at else 'no'} | "
+        f"{'random' if runs[0].start == 'random' else 'base model'} | {untrained:.3f} | "
         f"{mean(naive):.3f} ({min(naive):.3f} to {max(naive):.3f}) | {f'{mean(statistical):.3f}' if statistical else ''} | "
         f"{f'{mean(combined):.3f}' if combined else ''} | "
         f"{f'{sum(before) / len(before):.0%} → ' if before else ''}{covered} | {words} | "
@@ -180,8 +213,8 @@ def row(panel: str, runs: list[Played]) -> str:
     )
 
 
-def summary(played: dict[str, list[Played]]) -> list[str]:
-    """Return how the goals are met over some panels."""
+def summary(played: dict[str, list[Played]], untrained: dict[str, float]) -> list[str]:
+    """Return how the goals are met over some panels, with the base model's zero-shot results."""
     naive = mean([mean([one.relative["seasonal_naive"] for one in runs]) for runs in played.values()])
     rivals = [[one.statistical for one in runs if one.statistical is not None] for runs in played.values()]
     statistical = [mean(some) for some in rivals if some]
@@ -199,9 +232,13 @@ def summary(played: dict[str, list[Played]]) -> list[str]:
         mean([one.combined for one in runs if one.combined is not None]) for runs in played.values() if runs[0].combined
     ]
     if both:
+        others = [[one.combined_statistical for one in runs] for runs in played.values()]
+        against = [mean([ratio for ratio in some if ratio is not None]) for some in others if any(some)]
         told.append(
-            f"- {mean(both):.3f} of seasonal naive for the combination of the model with AutoETS, AutoTheta and seasonal naive."
+            f"- The combination of the model with AutoETS, AutoTheta and seasonal naive: {mean(both):.3f} of seasonal naive"
+            + (f", {mean(against):.3f} of the better of AutoETS and AutoTheta." if against else ".")
         )
+    told.append(f"- The base model zero-shot: {mean([untrained[panel] for panel in played]):.3f} of seasonal naive.")
     told.append(
         f"- Panels called better although the mean over seeds is not: {', '.join(wrong) or 'none'} {_reached(not wrong)}."
     )
@@ -216,7 +253,7 @@ def _reached(yes: bool) -> str:
     return "(reached)" if yes else "(not reached)"
 
 
-def page(played: dict[str, list[Played]], minutes: float) -> str:
+def page(played: dict[str, list[Played]], untrained: dict[str, float], minutes: float) -> str:
     """Return docs/panels.md."""
     runs = [one for some in played.values() for one in some]
     days, seeds = sorted({one.day for one in runs}), sorted({one.seed for one in runs})
@@ -228,19 +265,20 @@ def page(played: dict[str, list[Played]], minutes: float) -> str:
         f"Written by `make bench-panels ARGS=--write`: measured {' to '.join(dict.fromkeys((days[0], days[-1])))} on "
         f"{os.cpu_count()} cores ({platform.machine()}), seeds {', '.join(map(str, seeds))}, "
         f"training.time_budget_minutes {minutes:g}. A configuration sets only dataset, horizon and rolling origins; everything "
-        "else is `auto`, from random weights. Numbers are WQL relative to a rival's: the geometric mean over series and then "
-        "over seeds, with the lowest and the highest seed in brackets; lower is better. tests/bench/judged_panels.py lists the "
-        "panels and says which of them were looked at while the defaults were chosen. That split was made on 2026-11-28, before "
-        "any training with automatic settings.",
+        "else is `auto`: a small dataset starts from the base model builtin:chronos-2-small (docs/base-models.md), the others from "
+        "random weights. Numbers are WQL relative to a rival's: the geometric mean over series and then over seeds, with the "
+        "lowest and the highest seed in brackets; lower is better. tests/bench/judged_panels.py lists the panels and says which "
+        "of them were looked at while the defaults were chosen. Those that were not were chosen on 2026-11-29, before any of them "
+        "had been trained.",
         "",
-        "| panel | series | looked at | of seasonal naive | of the better of AutoETS, AutoTheta | combination (first seed), of seasonal naive | "
+        "| panel | series | looked at | starts from | base model zero-shot, of seasonal naive | of seasonal naive | of the better of AutoETS, AutoTheta | combination (first seed), of seasonal naive | "
         "80 % interval covers | verdict by seed | wrongly better than | training at most, s |",
-        "|---|---|---|---|---|---|---|---|---|---|",
-        *(row(panel, some) for panel, some in played.items()),
+        "|---|---|---|---|---|---|---|---|---|---|---|---|",
+        *(row(panel, some, untrained[panel]) for panel, some in played.items()),
         "",
         f"## {f'{len(played)} of the {len(JUDGED)} panels' if missing else f'All {len(played)} panels'}",
         "",
-        *summary(played),
+        *summary(played, untrained),
     ]
     if unseen:
         first = min(one.day for some in unseen.values() for one in some)
@@ -248,7 +286,7 @@ def page(played: dict[str, list[Played]], minutes: float) -> str:
             "",
             f"## {len(unseen)} {'panel' if len(unseen) == 1 else 'panels'} not looked at, first run on {first}",
             "",
-            *summary(unseen),
+            *summary(unseen, untrained),
         ]
     if missing:
         lines += ["", f"Not measured yet: {', '.join(missing)}. The goals apply to all panels and three seeds."]
@@ -274,8 +312,10 @@ def main() -> None:
             panel: [pool.submit(play, panel, seed, options.minutes) for seed in options.seeds]
             for panel in options.panels or JUDGED
         }
+        first = {panel: pool.submit(zero_shot, panel) for panel in cells}
         played = {panel: [one.result() for one in some] for panel, some in cells.items()}
-    text = page(played, options.minutes)
+        untrained = {panel: one.result() for panel, one in first.items()}
+    text = page(played, untrained, options.minutes)
     print("\n" + text)
     if options.write:
         PAGE.write_text(text, encoding="utf-8")

@@ -142,9 +142,78 @@ def departures() -> pd.DataFrame:
     return _melted(counts[most].reindex(whole, fill_value=0).astype("float64"))
 
 
+def accommodation() -> pd.DataFrame:
+    """Return takings and occupancy of hotels in each Australian state."""
+    raw = _read("fpp3", "aus_accommodation")
+    quarter = pd.PeriodIndex(raw["Date"].str.replace(" ", ""), freq="Q").to_timestamp()
+    parts = [
+        pd.DataFrame(
+            {"item_id": raw["State"] + " " + name, "timestamp": quarter, "target": raw[name].astype("float64")}
+        )
+        for name in ("Takings", "Occupancy")
+    ]
+    return pd.concat(parts, ignore_index=True)
+
+
+def commodities() -> pd.DataFrame:
+    """Return world prices of oil, coffee, tea and sugar from 1960."""
+    raw = _read("stevedata", "commodity_prices").drop(columns="rownames")
+    return _melted(raw.set_index(pd.to_datetime(raw.pop("date"))))
+
+
+def destinations() -> pd.DataFrame:
+    """Return flights from New York on each day of 2013 to the 40 places with most."""
+    raw = _read("nycflights13", "flights")
+    day = pd.to_datetime({"year": raw["year"], "month": raw["month"], "day": raw["day"]})
+    counts = pd.DataFrame({"day": day, "to": raw["dest"]}).groupby(["day", "to"]).size().unstack(fill_value=0)
+    most = counts.sum().nlargest(40).index
+    return _melted(counts[most].reindex(pd.date_range("2013-01-01", "2013-12-31"), fill_value=0).astype("float64"))
+
+
+def coffee_imports() -> pd.DataFrame:
+    """Return coffee that countries imported in each of 30 years; only countries without a gap."""
+    raw = _read("stevedata", "coffee_imports")
+    wide = raw.pivot_table("value", "year", "country", aggfunc="first").dropna(axis=1)
+    return _melted(wide.set_axis(pd.to_datetime(wide.index.astype(str), format="%Y")))
+
+
+def hepatitis() -> pd.DataFrame:
+    """Return cases of hepatitis A in each US state and year."""
+    raw = _read("dslabs", "us_contagious_diseases")
+    raw = raw[raw["disease"] == "Hepatitis A"]
+    wide = raw.pivot_table("count", "year", "state", aggfunc="first").astype("float64")
+    return _melted(wide.set_axis(pd.to_datetime(wide.index.astype(str), format="%Y")))
+
+
+def carriers() -> pd.DataFrame:
+    """Return flights of each airport and carrier in the whole weeks of 2013; pairs with a flight in each."""
+    raw = _read("nycflights13", "flights")
+    day = pd.to_datetime({"year": raw["year"], "month": raw["month"], "day": raw["day"]})
+    pair = raw["origin"].astype(str) + " " + raw["carrier"].astype(str)
+    counts = pd.DataFrame({"day": day, "pair": pair}).groupby(["day", "pair"]).size().unstack(fill_value=0)
+    weeks = _whole_weeks(counts.astype("float64"))
+    return _melted(weeks.loc[:, (weeks > 0).all()])
+
+
 READERS: dict[str, Callable[[], pd.DataFrame]] = {
     reader.__name__: reader
-    for reader in (births_weekly, prisoners, weather, housing, visitor_nights, ridership, pizzas, markets, departures)
+    for reader in (
+        births_weekly,
+        prisoners,
+        weather,
+        housing,
+        visitor_nights,
+        ridership,
+        pizzas,
+        markets,
+        departures,
+        accommodation,
+        commodities,
+        destinations,
+        coffee_imports,
+        hepatitis,
+        carriers,
+    )
 }
 
 

@@ -42,6 +42,8 @@ ELSEWHERE = {
     "python -m chronos_training.models.synthetic_panel": "tests/unit/models/test_synthetic_series.py, with fewer series",
     "chronos-training validate-data synthetic.parquet": "the file of the line before",
     "chronos-training train base_chronos2_small": "takes an hour; tests/training/test_configs.py, with three steps",
+    "chronos-training forecast builtin:chronos-2-small": "tests/training/test_base_models.py, on another panel",
+    "chronos-training evaluate builtin:chronos-2-small": "tests/training/test_base_models.py, on another panel",
     "chronos-training forecast out/models/promo": "tests/training/test_forecast_command.py, on a model with a covariate",
 }
 DOCUMENTED = {line.split("  #")[0].strip() for page in PAGES for line in commands(page.read_text(encoding="utf-8"))}

@@ -124,6 +124,20 @@ def test_what_is_no_longer_in_the_bucket_is_named(account: Any, first: Plan, tmp
     )
 
 
+def test_weights_of_the_package_are_the_same_or_it_is_another_run(account: Any, tmp_path: Path) -> None:
+    own = tmp_path / "mine.yaml"
+    from_package = {"initialization": "pretrained", "base": "builtin:chronos-2-small", "context_length": 32}
+    own.write_text(yaml.safe_dump({**SECTIONS, "model": from_package}))
+    made = plan(own)
+    assert any("builtin:chronos-2-small, which comes with this package" in line for line in made.lines())
+    assert made.run_spec["base_model"]["files"] == []  # nothing to fetch from the bucket
+    put(account, made.run_spec_key, made.run_spec_body.encode())
+    assert plan(repeat_run=made.run_id).run_spec["base_model"] == made.run_spec["base_model"]
+    other = {**made.run_spec, "base_model": {**made.run_spec["base_model"], "digest": "0" * 64}}
+    put(account, made.run_spec_key, other)
+    assert "builtin:chronos-2-small, are others in this version of the package" in refused(made.run_id)
+
+
 def test_what_would_be_another_run_is_refused(account: Any, first: Plan, tmp_path: Path) -> None:
     assert "trained on cpu, and training_launch_device is cuda" in refused(first.run_id, device="cuda")
     assert "training_launch_config_file cannot be set with it" in refused(first.run_id, config_file="mine.yaml")

@@ -18,8 +18,8 @@ import pytest
 import yaml
 from autogluon.timeseries import TimeSeriesPredictor
 
+from chronos_training.base_models.pretrained import read_pretrained
 from chronos_training.config import TrainingConfig
-from chronos_training.control.publish.pretrained import read_pretrained
 from chronos_training.core.errors import TrainingError
 from chronos_training.data.prepare import prepare
 from chronos_training.models.autogluon import watch
@@ -28,6 +28,7 @@ from chronos_training.models.families import family
 from chronos_training.models.metadata import metadata_schema
 from chronos_training.models.progress import Progress
 from chronos_training.models.stopping import StopRequest
+from chronos_training.models.task import read_task
 from tests.training.conftest import command, environment, start, tiny, write_spec
 
 BASE = {"name": "little", "family": "chronos2", "digest": "b" * 64, "revision": None}
@@ -205,6 +206,12 @@ def test_the_fine_tuned_chronos_is_whole_and_a_later_run_starts_from_it(finished
     exported = finished / "models/small-chronos"
     assert read_pretrained(exported).family == "chronos2"
     assert not (exported / "adapter_config.json").exists()
+    whole, own = read_task(finished / "models/small"), read_task(exported)
+    assert whole is not None and own is not None and own.family == "chronos2" and own.context_length > 0
+    assert (own.prediction_length, own.datasets()) == (
+        whole.prediction_length,
+        whole.datasets(),
+    )  # what it saw is known
     data = finished.parent / "data/dataset"
     config = small(
         model={"initialization": "pretrained", "base_run": "20260101-000000"},

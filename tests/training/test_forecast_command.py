@@ -19,6 +19,7 @@ from chronos_training.config import TrainingConfig
 from chronos_training.data.ahead import Columns, with_room
 from chronos_training.data.panel import Panel
 from chronos_training.data.summary import examine
+from chronos_training.models.evaluation.combine import Combination
 from chronos_training.models.evaluation.forecasts import chunk_of
 from chronos_training.models.evaluation.held_out import old_histories
 from chronos_training.models.evaluation.model_forecasts import forecast_model
@@ -261,6 +262,32 @@ def test_a_stored_recalibration_is_applied(data: Path, tmp_path: Path, capsys: p
     assert (
         "Not recalibrated: the model's recalibration covers only the quantiles 0.1, 0.5, 0.9" in capsys.readouterr().out
     )
+
+
+def test_the_stored_combination_is_forecast_when_asked_for(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = stored(tmp_path / "model", tiny(), data)
+    assert (
+        main(["forecast", str(model), "--data", str(data), "--output", str(tmp_path / "x.csv"), "--combination"]) == 2
+    )
+    assert "was stored without a combination" in capsys.readouterr().err and not (tmp_path / "x.csv").exists()
+    alone = forecast(model, data, tmp_path / "alone.csv")[QUANTILES].to_numpy()
+    parts = {}
+    for name in ("seasonal_naive", "auto_ets"):
+        Combination({name: 1.0}, "").save(model)
+        parts[name] = forecast(model, data, tmp_path / f"{name}.csv", "--combination")[QUANTILES].to_numpy()
+    weeks = pd.read_csv(data).groupby("item_id")["target"].apply(lambda one: one.to_numpy()[-HORIZON:])
+    np.testing.assert_allclose(
+        parts["seasonal_naive"][:, 1], np.concatenate(weeks.to_list()), atol=1.0
+    )  # and the median of its errors
+    assert np.abs(parts["auto_ets"] - parts["seasonal_naive"]).max() > 0.1
+    Combination({"model": 0.5, "auto_ets": 0.3, "seasonal_naive": 0.2}, "Combined: as stored.").save(model)
+    capsys.readouterr()
+    found = forecast(model, data, tmp_path / "together.csv", "--combination")[QUANTILES].to_numpy()
+    np.testing.assert_allclose(found, 0.5 * alone + 0.3 * parts["auto_ets"] + 0.2 * parts["seasonal_naive"], rtol=1e-5)
+    assert "Combined: as stored." in capsys.readouterr().out
+    np.testing.assert_array_equal(forecast(model, data, tmp_path / "again.csv")[QUANTILES].to_numpy(), alone)
 
 
 def test_windows_that_are_forecast_from_old_values_are_counted(data: Path, tmp_path: Path) -> None:

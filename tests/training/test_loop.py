@@ -12,8 +12,8 @@ import torch
 from chronos.chronos2 import Chronos2Model
 from safetensors.torch import load_file
 
+from chronos_training.base_models.pretrained import read_pretrained
 from chronos_training.config import TrainingConfig
-from chronos_training.control.publish.pretrained import read_pretrained
 from chronos_training.core.errors import TrainingError
 from chronos_training.data.load import load_panel
 from chronos_training.models import checkpoints, loop

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import NoReturn
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from chronos_training.data.load import load_panel
 from chronos_training.data.prepare import prepare
 from chronos_training.models.evaluation.recalibration import FILE
+from chronos_training.models.evaluation.validation_windows import validated
+from chronos_training.models.task import Task
 from tests.training.conftest import start, tiny, write_spec
 
 
@@ -70,3 +74,24 @@ def test_what_a_run_recalibrates_is_stored_and_applied_by_evaluate(panel: Path, 
     table = pd.read_parquet(again / "forecasts.parquet")
     assert not any(name.startswith("combination") for name in table.columns)  # its weights are the run's
     pd.testing.assert_frame_equal(table, pd.read_parquet(output / "evaluation/forecasts.parquet")[table.columns])
+
+
+def test_windows_that_the_base_model_was_trained_on_recalibrate_and_combine_nothing(panel: Path) -> None:
+    how = tiny(
+        training={"validation_windows": 2}, evaluation={"recalibrate": "always", "combine": ["model", "seasonal_naive"]}
+    )
+    loaded = load_panel(panel, ["target"])
+    parent = Task.of(how, loaded)  # ends before the held-out part: it saw both validation windows
+
+    def asked(*_: object) -> NoReturn:
+        raise AssertionError("no forecast is needed")
+
+    found = validated(asked, loaded, how, lambda: None, parent)
+    assert (
+        found.fitted.recalibration is None
+        and "the base model was trained on the validation windows" in found.fitted.reason
+    )
+    assert found.combination is not None and found.combination.weights is None
+    earlier = Task.of(tiny(evaluation={"windows": 4}), loaded)  # ends where the validation windows begin
+    with pytest.raises(AssertionError):
+        validated(asked, loaded, how, lambda: None, earlier)

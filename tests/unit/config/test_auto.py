@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chronos_training.config import TrainingConfig, check_against_dataset, load_config, resolve
+from chronos_training.config import TrainingConfig, check_against_dataset, load_config
+from chronos_training.config import resolve as resolve_rest
 from chronos_training.config.auto import KEYS, automatic_line, is_resolved, patch_of
 from chronos_training.config.base_model import adopt
 from chronos_training.config.fingerprint import Fingerprint
@@ -22,6 +23,15 @@ def manifest(freq: str = "D", items: int = 50, length: int = 7000, **more: Any) 
     about = {"name": "birthdays", "freq": freq, "items": items, "rows": items * length, "shortest_series": length}
     columns = {"columns": {"target": "double"}, "target_columns": ["target"], "digest": "d"}
     return about | columns | {"longest_series": length} | more
+
+
+def resolve(config: TrainingConfig, manifest: dict[str, Any], device: str, **more: Any) -> TrainingConfig:
+    """From random weights, unless the configuration says otherwise: test_initialization has the choice of a base model."""
+    if config.automatic.get("model.initialization") == "":
+        config = config.model_copy(
+            update={"automatic": config.automatic | {"model.initialization": "as this test wants"}}
+        )
+    return resolve_rest(config, manifest, device, **more)
 
 
 def loaded(folder: Path, **sections: Any) -> TrainingConfig:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from chronos_training.base_models.pretrained import settings_of
 from chronos_training.config import TrainingConfig, adopt
-from chronos_training.control.publish.pretrained import settings_of
 from chronos_training.core.errors import ConfigurationError
 
 LEVELS = [0.01, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99]

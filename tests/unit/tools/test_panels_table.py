@@ -9,11 +9,13 @@ import pytest
 from tests.bench.judged_panels import JUDGED
 from tests.bench.panels import Played, believed_wrongly, mean, page, summary
 
+ZERO = dict.fromkeys(JUDGED, 0.95)
+
 
 def played(panel: str, seed: int, ratio: float, result: str = "better", **more: Any) -> Played:
     about: dict[str, Any] = {
         "panel": panel, "seed": seed, "minutes": 5.0, "sources": "x", "day": f"2026-12-0{seed + 1}", "series": 51,
-        "seconds": 60.0, "steps": 1200, "before": 0.6, "coverage": 0.8, "combined": 0.7,
+        "seconds": 60.0, "steps": 1200, "before": 0.6, "coverage": 0.8, "combined": 0.7, "start": "random",
         "relative": {"seasonal_naive": ratio, "auto_ets": ratio, "auto_theta": ratio + 0.1},
         "results": {"seasonal_naive": result, "auto_ets": result, "auto_theta": "worse"},
     }  # fmt: skip
@@ -33,13 +35,18 @@ def test_better_is_wrong_where_the_mean_over_seeds_is_not() -> None:
 
 def test_the_combination_is_told_beside_the_model() -> None:
     told = summary(
-        {"birthdays": [played("birthdays", 0, 0.8, combined=0.6), played("birthdays", 1, 0.8, combined=None)]}
+        {"birthdays": [played("birthdays", 0, 0.8, combined=0.6), played("birthdays", 1, 0.8, combined=None)]},
+        {"birthdays": 0.95},
     )
-    assert any(line.startswith("- 0.600 of seasonal naive for the combination") for line in told)
+    # The better rival has 0.8 / 0.9 of seasonal naive's loss.
+    assert any("seasonal naive: 0.600 of seasonal naive, 0.675 of the better" in line for line in told)
+    assert "- The base model zero-shot: 0.950 of seasonal naive." in told
 
 
 def test_goals_go_by_the_geometric_mean_over_panels_and_the_better_rival() -> None:
-    told = "\n".join(summary({"birthdays": [played("birthdays", 0, 0.5)], "housing": [played("housing", 0, 2.0)]}))
+    told = "\n".join(
+        summary({"birthdays": [played("birthdays", 0, 0.5)], "housing": [played("housing", 0, 2.0)]}, ZERO)
+    )
     assert "1.000 of seasonal naive; goal 0.85 (not reached)" in told
     assert f"{mean([0.6, 2.1]):.3f} of the better" in told
     assert mean([0.5, 2.0]) == pytest.approx(1.0)
@@ -47,11 +54,12 @@ def test_goals_go_by_the_geometric_mean_over_panels_and_the_better_rival() -> No
 
 @pytest.mark.parametrize(("series", "coverage", "says"), [(51, 0.6, "birthdays"), (12, 0.6, "none"), (51, 0.8, "none")])
 def test_coverage_is_judged_where_there_are_twenty_series(series: int, coverage: float, says: str) -> None:
-    told = summary({"birthdays": [played("birthdays", 0, 0.8, series=series, coverage=coverage)]})
+    told = summary({"birthdays": [played("birthdays", 0, 0.8, series=series, coverage=coverage)]}, ZERO)
     assert f"more than 85 %: {says} " in told[-1]
 
 
 def test_the_page_says_what_was_not_looked_at_when_it_was_first_run_and_what_is_missing() -> None:
-    text = page({name: [played(name, seed, 0.8) for seed in range(3)] for name in ("birthdays", "housing")}, 5.0)
+    names = ("birthdays", "accommodation")
+    text = page({name: [played(name, seed, 0.8) for seed in range(3)] for name in names}, ZERO, 5.0)
     assert "## 1 panel not looked at, first run on 2026-12-01" in text and "seeds 0, 1, 2" in text
     assert "60% → 80%" in text and "Not measured yet: us_employment" in text

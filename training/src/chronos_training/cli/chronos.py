@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from chronos_training.base_models.pretrained import Pretrained, read_pretrained
 from chronos_training.cli.levels import must_be_drawn
 from chronos_training.config import TrainingConfig
 from chronos_training.config.base_model import SIZES
 from chronos_training.config.schema import UPSTREAM_LEVELS
-from chronos_training.control.publish.pretrained import Pretrained, read_pretrained
 from chronos_training.core.errors import ConfigurationError
 from chronos_training.data.panel import Panel
 from chronos_training.models.spec import RunSpec

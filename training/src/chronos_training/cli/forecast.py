@@ -12,8 +12,10 @@ import pandas as pd
 
 from chronos_training.cli import predictor
 from chronos_training.cli.chronos import ChronosModel
+from chronos_training.cli.combined import Combiner
 from chronos_training.cli.inputs import must_take_options
 from chronos_training.cli.levels import levels_of, usual
+from chronos_training.cli.weights import model_folder
 from chronos_training.config.season import season_of
 from chronos_training.core.errors import ConfigurationError, DataError, TrainingError
 from chronos_training.data.ahead import Columns, read_known, with_room
@@ -26,6 +28,7 @@ from chronos_training.models.contexts import Cut
 from chronos_training.models.evaluation.forecasts import finished
 from chronos_training.models.evaluation.metrics import seasonal_scale
 from chronos_training.models.evaluation.recalibration import Recalibration
+from chronos_training.models.evaluation.statistical import Pool
 from chronos_training.models.task import FILE, Task, read_task
 
 AT_ONCE = 256  # series in one call of the model
@@ -56,18 +59,25 @@ def forecast(options: argparse.Namespace) -> int:
     room = max(horizon, task.prediction_length)
     panel, ends = with_room(checked, columns, room, horizon, known)
     notes += _old(task, panel, ends)
-    recalibration, told = _recalibration(options.model, levels)
+    recalibration, told = _recalibration(model_folder(options.model), levels)
     notes += told
+    combiner = None
+    if options.combination:
+        combiner = Combiner.of(model_folder(options.model), horizon, levels, _season(task, panel))
+        notes.append(combiner.combination.reason)
     model.load(options.device, horizon, recalibration.levels if recalibration else levels)
     columns_of = _Table(panel, horizon, levels, shown)
     parts = []
-    for begin in range(0, len(panel), AT_ONCE):
-        at = [(item, int(ends[item])) for item in range(begin, min(begin + AT_ONCE, len(panel)))]
-        found = model.forecast(panel, at)
-        if recalibration is not None:
-            found = recalibration.apply(found, _scales(task, panel, at))
-            found = finished(found, task.minimum)[:, :, [recalibration.levels.index(level) for level in levels]]
-        parts += [columns_of.of(item, end, table) for (item, end), table in zip(at, found, strict=True)]
+    with Pool() as pool:
+        for begin in range(0, len(panel), AT_ONCE):
+            at = [(item, int(ends[item])) for item in range(begin, min(begin + AT_ONCE, len(panel)))]
+            found = model.forecast(panel, at)
+            if recalibration is not None:
+                found = recalibration.apply(found, _scales(task, panel, at))
+                found = finished(found, task.minimum)[:, :, [recalibration.levels.index(level) for level in levels]]
+            if combiner is not None:
+                found = finished(combiner.apply(pool, panel, at, found), task.minimum)
+            parts += [columns_of.of(item, end, table) for (item, end), table in zip(at, found, strict=True)]
     _write(pd.concat(parts, ignore_index=True), options.output)
     what = f"{len(panel):,} series" + (f" of {len(shown)} targets" if len(shown) > 1 else "")
     listed = ", ".join(f"{level:g}" for level in levels)
@@ -78,12 +88,11 @@ def forecast(options: argparse.Namespace) -> int:
 
 
 def _opened(options: argparse.Namespace) -> Model:
-    if not options.model.is_dir():
-        raise ConfigurationError(f"{options.model} is not a folder with a model.")
-    task = read_task(options.model)
-    if predictor.is_one(options.model):
-        return predictor.Predictor(options.model, task)
-    return ChronosModel(options.model, task, options.target or ["target"])
+    folder = model_folder(options.model)
+    task = read_task(folder)
+    if predictor.is_one(folder):
+        return predictor.Predictor(folder, task)
+    return ChronosModel(folder, task, options.target or ["target"])
 
 
 def _targets(options: argparse.Namespace, task: Task) -> list[str]:
@@ -153,10 +162,14 @@ def _recalibration(folder: Path, levels: Sequence[float]) -> tuple[Recalibration
 
 def _scales(task: Task, panel: Panel, at: Sequence[tuple[int, int]]) -> np.ndarray:
     """Return MASE's scale of each target before each (item, origin), (places, targets)."""
-    season = task.season_length or season_of("auto", panel.manifest).length
+    season = _season(task, panel)
     return np.array(
         [[seasonal_scale(panel.values(item, name)[:end], season) for name in panel.targets] for item, end in at]
     )
+
+
+def _season(task: Task, panel: Panel) -> int:
+    return task.season_length or season_of("auto", panel.manifest).length
 
 
 @dataclass(frozen=True)

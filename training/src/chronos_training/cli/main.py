@@ -15,6 +15,7 @@ from chronos_training.models.program import run_program
 from chronos_training.models.stopping import Stopped
 
 CONFIG_HELP = "name of a configuration of this package, or a YAML or JSON file; each one overrides those before it"
+MODEL_HELP = "folder of a model, or builtin:NAME of a base model that comes with the package"
 
 
 def parser() -> argparse.ArgumentParser:
@@ -28,12 +29,12 @@ def parser() -> argparse.ArgumentParser:
     _data(one)
     one.add_argument("--output", type=Path, required=True, help="folder for model, checkpoints, evaluation and report")
     one.add_argument(
-        "--base-model", type=Path, help="folder with the weights to start from (initialization pretrained)"
+        "--base-model", type=Path, help="weights to start from: a folder, or builtin:NAME (initialization pretrained)"
     )
     _device(one)
 
     one = commands.add_parser("evaluate", help="compare a model with the baselines on the held-out windows")
-    one.add_argument("model", type=Path, help="folder of a model")
+    one.add_argument("model", type=Path, help=MODEL_HELP)
     one.add_argument("config", nargs="+", help=CONFIG_HELP)
     _data(one)
     one.add_argument(
@@ -47,7 +48,7 @@ def parser() -> argparse.ArgumentParser:
     _device(one)
 
     one = commands.add_parser("forecast", help="forecast what comes after the end of every series")
-    one.add_argument("model", type=Path, help="folder of a model")
+    one.add_argument("model", type=Path, help=MODEL_HELP)
     _data(one)
     one.add_argument("--output", type=Path, required=True, help="output file: .csv or .parquet")
     one.add_argument(
@@ -57,6 +58,11 @@ def parser() -> argparse.ArgumentParser:
         help="observations to forecast (default: the horizon the model was trained for; a longer one is rolled out)",
     )
     one.add_argument("--levels", help="quantile levels that the model was trained for (default: 0.1,0.5,0.9)")
+    one.add_argument(
+        "--combination",
+        action="store_true",
+        help="combine the model's forecasts with those of its rivals, as its report judged it (evaluation.combine)",
+    )
     one.add_argument(
         "--target",
         action="append",

@@ -5,8 +5,17 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from chronos_training.base_models import is_builtin
 from chronos_training.cli.inputs import config_of, is_prepared, machine_memory_gb, must_take_options, tell
-from chronos_training.config import TrainingConfig, automatic_line, check_against_dataset, is_resolved, resolve
+from chronos_training.cli.weights import Weights
+from chronos_training.config import (
+    TrainingConfig,
+    automatic_line,
+    check_against_dataset,
+    is_resolved,
+    resolve,
+    with_initialization,
+)
 from chronos_training.config.remarks import remarks, suggestions
 from chronos_training.config.size import check_memory, in_words
 from chronos_training.data.manifest import read_manifest
@@ -29,7 +38,10 @@ def validate_config(options: argparse.Namespace) -> int:
             _, manifest = examine(data, tuple(config.dataset.targets), rules, form)
             tell(manifest)
             manifest = manifest | {"name": config.dataset.name}
-        config = resolve(config, manifest, options.device)
+        config = with_initialization(config, manifest)
+        weights = Weights.of(str(config.model.base)) if is_builtin(config.model.base) else None
+        config = weights.adopted(config) if weights else config
+        config = resolve(config, manifest, options.device, weights.longest_context if weights else None)
     print(f"{config.name}: valid; {config.model.family}, {_work(config)}")
     for key, reason in config.automatic.items():
         print(f"  {automatic_line(config, key, reason)}")

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-from pathlib import Path
-from typing import Any
 
 from chronos_training.cli.inputs import (
     accept,
@@ -16,64 +14,56 @@ from chronos_training.cli.inputs import (
     must_take_options,
     staged,
 )
-from chronos_training.config import TrainingConfig, adopt, automatic_line, resolve
+from chronos_training.cli.weights import OF_A_FOLDER, Weights, model_folder, with_weights
+from chronos_training.config import automatic_line, resolve, starting_from, with_initialization
 from chronos_training.config.size import check_memory
-from chronos_training.control.publish.pretrained import read_pretrained
-from chronos_training.core.errors import ConfigurationError
 from chronos_training.data.manifest import read_manifest
 from chronos_training.models import train as process
 
 
 def train(options: argparse.Namespace) -> int:
     """Train, evaluate and report as an instance does; resume from the checkpoints in the output folder, if any."""
-    config = config_of(options.config)
     must_be_a_folder(options.output, "a training")
     must_take_options(options)  # before torch is loaded
-    base: dict[str, Any] | None = None
+    weights: Weights | None = None
+    config = with_weights(config_of(options.config), options.base_model)
     if config.model.initialization == "pretrained":
-        if options.base_model is None:
-            raise ConfigurationError(
-                f"{config.name} starts from pretrained weights, but --base-model gives no folder with them."
-            )
-        config, base = _adopted(config, options.base_model)
+        weights = Weights.of(options.base_model or str(config.model.base))
+        config = weights.adopted(config)
     if options.device == "cpu":
         check_memory(config, machine_memory_gb(), "this machine", shared=True)
-    longest = read_pretrained(options.base_model).settings.get("context_length") if base else None
     process.prepare_process()
     from chronos_training.models.session import check
     from chronos_training.models.spec import RunSpec
 
     with staged(options.output) as stage:
         data = dataset_of(options, config, stage)
-        config = resolve(config, read_manifest(data), options.device, longest)
+        manifest = read_manifest(data)
+        config = with_initialization(config, manifest)
+        if weights is None and config.model.base is not None:
+            weights = Weights.of(config.model.base)
+            config = weights.adopted(config)
+        config = resolve(config, manifest, options.device, weights.longest_context if weights else None)
         for one in config.automatic.items():
             print(f"  {automatic_line(config, *one)}")
-        check(RunSpec(config, options.device, base_model=base or {}), data, stage, options.output, options.base_model)
+        about, folder = (weights.about, weights.folder) if weights else (None, None)
+        check(RunSpec(config, options.device, base_model=about or {}), data, stage, options.output, folder)
         data = accept(stage, options.output) or data
     spec = options.output / "run_spec.json"
     content = {
         "schema_version": 1,
         "training": config.model_dump(mode="json"),
         "device": options.device,
-        "base_model": base,
+        "base_model": about,
     }
     spec.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
     words = ["--spec", str(spec), "--data", str(data), "--output", str(options.output)]
-    if options.base_model is not None:
-        words += ["--base-model", str(options.base_model)]
+    if folder is not None:
+        words += ["--base-model", str(folder)]
     code = process.main(words)
     if code == 0:
         print(f"report  {options.output / 'report.html'}\nmodel   {options.output / 'models' / config.name}")
     return code
-
-
-def _adopted(config: TrainingConfig, folder: Path) -> tuple[TrainingConfig, dict[str, Any]]:
-    """Return the configuration with the sizes of the model in `folder`, and what the metadata says of that."""
-    found = read_pretrained(folder)
-    from chronos_training.core.manifest import dataset_digest
-
-    about = {"name": folder.name, "family": found.family, "digest": dataset_digest(found.files), "revision": None}
-    return adopt(config, about | {"settings": found.settings}), about
 
 
 def evaluate(options: argparse.Namespace) -> int:
@@ -91,18 +81,17 @@ def evaluate(options: argparse.Namespace) -> int:
 
     must_be_a_folder(options.output, "an evaluation")
     must_take_options(options)
-    config = config_of(options.config)
+    config, folder = config_of(options.config), model_folder(options.model)
     longest = None
     if config.model.family == "autogluon":
         from chronos_training.cli.predictor import forecaster_of
     else:
         from chronos_training.cli.chronos import forecaster_of
 
-        wanted = config.model_dump(mode="json")
-        wanted["model"] |= {"initialization": "pretrained", "base": "model", "base_run": None}
-        config, _ = _adopted(TrainingConfig.model_validate(wanted), options.model)
-        longest = read_pretrained(options.model).settings.get("context_length")
-    task = read_task(options.model)
+        weights = Weights.of(options.model)
+        config = weights.adopted(starting_from(config, OF_A_FOLDER))
+        longest = weights.longest_context
+    task = read_task(folder)
     if task is not None:
         must_be_of(task, config, options.model)
         longest = task.context_length or longest
@@ -113,8 +102,8 @@ def evaluate(options: argparse.Namespace) -> int:
         use_device(spec)
         panel, _ = read_panel(spec, data, stage)
         seen = must_be_unseen(task, panel, config, allowed=options.windows_of_training) if task is not None else None
-        forecasters = {MODEL: forecaster_of(options.model, panel, spec)}
-        fitted = stored(options.model, list(config.forecast.quantile_levels))
+        forecasters = {MODEL: forecaster_of(folder, panel, spec)}
+        fitted = stored(folder, list(config.forecast.quantile_levels))
         # What fails in between leaves the output as it was.
         scores = compare(forecasters, panel, config, stage / "forecasts.parquet", lambda: None, fitted=fitted)
         accept(stage, options.output)

@@ -23,13 +23,15 @@ from chronos_training.core.errors import ConfigurationError
 
 AUTO = "auto"
 _HISTORY = ("model.context_length", "model.min_context", "model.patch_size")
+# A file that gives one of these has its own idea of the model; its weights are then random unless it says otherwise.
+_WEIGHTS = ("model.base", "model.base_run", "model.patch_size", "model.levels", "model.dropout_rate")
 _WIDTH = ("model.d_model", "model.d_kv", "model.d_ff", "model.num_layers", "model.num_heads")
 # How long to train, and what decides it, belong together: where a file gives the steps, the others keep their defaults.
 _LEARNING = (
     "training.steps", "training.warmup_steps", "training.validation_windows", "training.early_stopping_patience",
     "training.checkpoint_every_steps", "training.refit", "training.cpu_threads", "training.mixup_share",
 )  # fmt: skip
-KEYS = (*_HISTORY, *_WIDTH, "training.learning_rate", *_LEARNING)
+KEYS = ("model.initialization", *_HISTORY, *_WIDTH, "training.learning_rate", *_LEARNING)
 
 MOST_TOKENS = 32
 STEPS = 1200
@@ -83,6 +85,7 @@ def open_keys(given: dict[str, Any]) -> dict[str, str]:
     model = given.get("model") if isinstance(given.get("model"), dict) else {}
     if (model or {}).get("family", "chronos2") not in PATCHED:
         return dict.fromkeys(asked, "")
+    weights_open = not there.intersection((*_WIDTH, *_WEIGHTS))
     steps_open = "training.steps" not in there
     width_open = not there.intersection(_WIDTH)
     history_open = "model.context_length" not in there
@@ -95,6 +98,7 @@ def open_keys(given: dict[str, Any]) -> dict[str, str]:
         if key not in there
         and (
             key in asked
+            or (key == "model.initialization" and weights_open)
             or (key in _LEARNING and steps_open)
             or (key in _WIDTH and width_open)
             or key in ("model.context_length", "model.patch_size", "training.learning_rate")

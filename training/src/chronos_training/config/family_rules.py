@@ -49,7 +49,8 @@ def unused(config: TrainingConfig) -> Iterator[tuple[str, str]]:
 
 def unmeant(config: TrainingConfig) -> Iterator[tuple[str, str]]:
     """Give (dotted key, why not) for what a program may try and no person can mean; refused in what people write."""
-    if config.training.method == "lora" and config.model.initialization == "random":
+    is_open = config.automatic.get("model.initialization") == ""  # decided when the dataset is known
+    if config.training.method == "lora" and config.model.initialization == "random" and not is_open:
         yield (
             "training.method",
             "low-rank additions leave the weights unchanged, and random weights (model.initialization) are useless "

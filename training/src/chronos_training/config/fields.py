@@ -11,6 +11,8 @@ from pydantic import BaseModel, ConfigDict, Field
 UPSTREAM_LEVELS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,62}$")]
+# A published model, or one that comes with the package (base_models).
+BaseName = Annotated[str, Field(pattern=r"^(builtin:)?[a-z0-9][a-z0-9._-]{0,62}$")]
 # A run's id, or the run whose model is the latest of its name when the launch looks.
 EARLIER_RUN = r"^(\d{8}-\d{6}|latest)$"
 EarlierRun = Annotated[str, Field(pattern=EARLIER_RUN)]

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from chronos_training.config.fields import EarlierRun, Level, Name, Real, Section, Whole
+from chronos_training.config.fields import BaseName, EarlierRun, Level, Real, Section, Whole
 
 PATCHED = ("chronos2", "chronos_bolt")
 
@@ -21,10 +21,13 @@ class ModelSection(Section):
     initialization: Literal["random", "pretrained"] = Field(
         "random",
         description="Where the weights come from. pretrained: from `base` or `base_run`, whose sizes then apply "
-        "(patch_size to high_limit, and levels). autogluon: random means without Chronos.",
+        "(patch_size to high_limit, and levels); auto: from a base model of this package where the dataset is small and the "
+        "file gives no sizes, else random. autogluon: random means without Chronos.",
     )
-    base: Name | None = Field(
-        None, description="Published model to start from, below `runtime/models/` in the bucket; for pretrained only."
+    base: BaseName | None = Field(
+        None,
+        description="Model to start from: a published one, below `runtime/models/` in the bucket, or builtin:chronos-2-small "
+        "or builtin:chronos-bolt-small, which come with this package; for pretrained only.",
     )
     base_run: EarlierRun | None = Field(
         None,

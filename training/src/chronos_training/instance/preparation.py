@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from chronos_training.base_models import folder_of, is_builtin
 from chronos_training.core import aws, layout
 from chronos_training.core.commands import playbook
 from chronos_training.core.errors import TrainingError
@@ -131,7 +132,7 @@ class Preparation:
             **_amount([file.size for file in manifest.files], began),
         }
         base = self.spec.get("base_model")
-        if base:
+        if base and not is_builtin(base["name"]):
             fetching = self._fetching(f"fetching model {base['name']}")
             began, what = time.monotonic(), f"model {base['name']}"
             self._patience(lambda: sync_files(self._s3, run.bucket, base, place.base_model, what, fetching))
@@ -180,6 +181,11 @@ class Preparation:
         variables = {**TRAINING_VARIABLES, "PYTHONPATH": str(place.base / "agent/app")}
         self.trainer = Trainer(command, variables, place.logs / "training.log", place.state / "trainer.pid")
 
+    def _base_folder(self) -> Path:
+        """Return the folder of the weights to start from: they came with the agent package, or are synced from the bucket."""
+        name = self.spec["base_model"]["name"]
+        return folder_of(name) if is_builtin(name) else self._place.base_model
+
     def _start_trainer(self, python: Path, started_at: str, instance_type: str) -> dict[str, Any]:
         """Start the training program, which loads its libraries and waits for its data; return what it found."""
         place = self._place
@@ -192,7 +198,7 @@ class Preparation:
             "--ready": ready,
         }
         if self.spec.get("base_model"):
-            arguments["--base-model"] = place.base_model
+            arguments["--base-model"] = self._base_folder()
         command = [str(python), "-m", "chronos_training.models.train"]
         for name, path in arguments.items():
             command += [name, str(path)]

@@ -50,6 +50,9 @@ def train(
 ) -> LossCurve:
     """Train `model` in place and return its loss curve; with `validate` it has the best checkpoint's weights at the end.
 
+    Where no step is better on the validation windows than the pretrained weights at the begin, `chosen_step` is 0, and the caller
+    has to make the model again.
+
     `folder` is the checkpoints folder; its newest complete checkpoint with the fingerprint `mark` is resumed, bit for
     bit as if there had been no interruption (same machine type and thread count). Raises Stopped after a SIGTERM (the
     checkpoint of the last step is then on disk) and TrainingError when the loss is no number any more. Of a refit
@@ -71,6 +74,8 @@ def train(
     if ranks.is_first_here():
         shutil.rmtree(partial, ignore_errors=True)  # what an interrupted save left
     start = common[0] - first if resume else 0
+    # Pretrained weights may be better than all that comes of them. A resumed run has that validation in its history.
+    arguments.eval_on_start = validate is not None and resume is None and config.model.initialization == "pretrained"
     if resume:
         log.info("resuming from %s", resume.name)
     watcher = _Watcher(config, numbers.numbers, partial, mark, progress, stop, start, search, first)
@@ -125,10 +130,16 @@ def _history(checkpoint: Path) -> list[dict[str, Any]]:
 
 
 def _choose(trainer: Any, folder: Path, history: list[dict[str, Any]], last: int) -> int:
-    """Give the model the weights of the best checkpoint that there is; return that checkpoint's step."""
+    """Give the model the weights of the best checkpoint that there is; return that checkpoint's step.
+
+    0 is the model that the training began with, which the caller has to make again.
+    """
     for loss, step in sorted((loss, step) for step, loss in validation.losses(history)):
         if step == last and trainer.state.global_step == last:
             return last
+        if step == 0:
+            log.info("validation loss of the base model %.4f: no step of the training is better", loss)
+            return 0
         path = folder / f"checkpoint-{step}"
         if reason := checkpoints.torn(path):
             log.warning("step %d has the lowest validation loss, but its weights are lost (%s)", step, reason)

@@ -2,10 +2,11 @@
 
 Two stages. The search trains on everything before the validation windows; validation shows until which step the model
 improved. The refit starts from new weights and trains on everything before the held-out part, for as many passes over its
-observations as the search had made by that step, and for at least half of the configured steps; with fewer than three
-validation windows, for all of them. More observations mean more steps (Goodfellow et al., Deep Learning, 2016, algorithm
-7.2). The refit's checkpoints continue the search's step count and store what the search found, so that a run interrupted in
-either stage ends with the same weights.
+observations as the search had made by that step. From random weights it takes at least half of the configured steps; with
+fewer than three validation windows, all of them. More observations mean more steps (Goodfellow et al., Deep Learning, 2016,
+algorithm 7.2). Where no step of the search is better than the base model that it began with, that stays as it is. The
+refit's checkpoints continue the search's step count and store what the search found, so that a run interrupted in either stage
+ends with the same weights.
 """
 
 from __future__ import annotations
@@ -91,6 +92,9 @@ def train(
         model = make()
         validate = ValidationWindows(panel, config) if config.training.validation_windows else None
         curve = loop.train(model, family, TrainingWindows(panel, config), config, validate=validate, **rest)
+        if curve.chosen_step == 0:
+            del model
+            return make(), curve, None
         if not config.training.refit:
             return model, curve, None
         told = tell(model) if tell is not None else None
@@ -131,6 +135,8 @@ def _search(curve: LossCurve, panel: Panel, config: TrainingConfig, told: Json |
     losses = [list(one) for one in zip(curve.steps, curve.losses, curve.learning_rates, strict=True)]
     validation = [list(one) for one in curve.validation]
     least = LEAST if config.training.validation_windows >= WITNESSES else 1.0
+    if config.model.initialization == "pretrained":
+        least = 0.0  # what few steps can spoil already knows much: even one window is evidence enough to stop
     steps = max(found, config.training.steps * least)
     return Search(curve.last_step, found, max(round(steps * more), 1), losses, validation, told)
 

@@ -14,6 +14,7 @@ from typing import Any
 
 import torch
 
+from chronos_training.base_models.pretrained import read_pretrained
 from chronos_training.config.dataset_check import check_against_dataset
 from chronos_training.config.device_check import check_device
 from chronos_training.config.fingerprint import Fingerprint
@@ -34,6 +35,7 @@ from chronos_training.models import (
     several,
     weights,
 )
+from chronos_training.models.evaluation import combine, recalibration
 from chronos_training.models.evaluation.forecasts import MODEL, ZERO_SHOT
 from chronos_training.models.evaluation.held_out import Forecaster, evaluate
 from chronos_training.models.evaluation.model_forecasts import forecast_model
@@ -46,7 +48,7 @@ from chronos_training.models.progress import Progress, log
 from chronos_training.models.seeds import other_seeds
 from chronos_training.models.spec import RunSpec
 from chronos_training.models.stopping import StopRequest
-from chronos_training.models.task import Task
+from chronos_training.models.task import Task, read_task
 
 # Columns mapped from files; the ending says that they are no result. Each process has its own.
 COLUMNS = "columns-{rank}.tmp"
@@ -192,6 +194,7 @@ def _chronos(
         "training", f"training {config.name}: {which} parameters, {config.training.steps} steps on {spec.device}"
     )
     started = _now()
+    parent = read_task(places.base) if places.base is not None else None
 
     def validate(own: Any) -> Validated:
         return validated(
@@ -199,6 +202,7 @@ def _chronos(
             panel,
             config,
             stop.check,
+            parent,
         )
 
     model, curve, told = refit.train(
@@ -230,11 +234,7 @@ def _chronos(
         folder
     )  # at once: a run that is stopped from here on leaves a whole model
     found = validate(model) if told is None else Validated.of(told)
-    log.info("%s", found.fitted.reason)
-    if found.combination is not None:
-        log.info("%s", found.combination.reason)
-    if found.fitted.recalibration is not None:
-        found.fitted.recalibration.save(folder)
+    _store(found, folder)
     phase_done("training")
     contestants = {MODEL: _forecaster(family, model, panel, config, stop)}
     if places.base is not None and ZERO_SHOT in config.evaluation.baselines:
@@ -242,6 +242,19 @@ def _chronos(
         contestants[ZERO_SHOT] = _forecaster(family, start, panel, config, stop)
     contestants |= other_seeds(spec, panel, places.output, places.base, progress, stop)
     return Learnt(contestants, metadata.chronos_section(config, parameters, curve), curve, started, ended, found)
+
+
+def _store(found: Validated, folder: Path) -> None:
+    """Write what corrects and combines the model's forecasts into its folder, and say why; of an earlier training nothing stays."""
+    for file in (recalibration.FILE, combine.FILE):
+        (folder / file).unlink(missing_ok=True)
+    log.info("%s", found.fitted.reason)
+    if found.fitted.recalibration is not None:
+        found.fitted.recalibration.save(folder)
+    if found.combination is not None:
+        log.info("%s", found.combination.reason)
+        if found.combination.weights is not None:
+            found.combination.save(folder)
 
 
 def _autogluon(
@@ -257,7 +270,11 @@ def _autogluon(
     phase_done("preparing")
     started = _now()
     contestants, about = train(spec, panel, places.output, places.work / "autogluon", places.base, progress, stop)
-    Task.of(spec.config, panel, places.base).write(places.output / "models" / spec.config.name)
+    task = Task.of(spec.config, panel, places.base)
+    task.write(places.output / "models" / spec.config.name)
+    if (chronos := about["chronos"]) is not None:
+        folder = places.output / chronos["path"]
+        task.of_weights(chronos["family"], read_pretrained(folder).settings).write(folder)
     phase_done("training")
     return Learnt(contestants, metadata.autogluon_section(about), None, started, _now())
 

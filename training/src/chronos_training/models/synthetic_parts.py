@@ -110,7 +110,9 @@ def season(random: np.random.Generator, length: int, period: float) -> Array:
     elif kind == 2:
         profile = random.standard_normal(fine)
     elif kind == 3:
-        profile = np.where(random.random(fine) < random.uniform(1.0 / fine, 0.3), random.gamma(2.0, 1.0, fine), 0.0)
+        profile = np.where(
+            random.random(fine) < random.uniform(min(1.0 / fine, 0.3), 0.3), random.gamma(2.0, 1.0, fine), 0.0
+        )
     else:
         begin, share = random.random(), random.uniform(0.15, 0.85)
         profile = ((np.arange(fine) / fine + begin) % 1.0 < share) + 0.1 * random.standard_normal(fine)

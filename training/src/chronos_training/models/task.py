@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -104,6 +104,18 @@ class Task:
             train_ends={item: end for item, end in zip(panel.item_ids, ends, strict=True) if end != latest},
             dataset=panel.name,
             elsewhere=elsewhere,
+        )
+
+    def of_weights(self, family: str, settings: Mapping[str, Any]) -> Task:
+        """Return the task of a Chronos model that this predictor fine-tuned, with the `settings` of its config.json."""
+        own = Task.assumed(family, settings, self.targets)
+        return replace(
+            self,
+            family=family,
+            levels=own.levels,
+            context_length=own.context_length,
+            samples=own.samples,
+            seed=own.seed,
         )
 
     def write(self, folder: Path) -> None:

@@ -6,9 +6,9 @@ import hashlib
 import json
 from typing import Any
 
+from chronos_training.base_models.pretrained import settings_of
 from chronos_training.config import TrainingConfig
 from chronos_training.config.fingerprint import Fingerprint
-from chronos_training.control.publish.pretrained import settings_of
 from chronos_training.control.registry.runs import checked_run_id, latest_run
 from chronos_training.core import aws, layout
 from chronos_training.core.commands import playbook

@@ -21,6 +21,7 @@ from chronos_training.config import (
     planned,
     repository_config,
     resolve,
+    with_initialization,
 )
 from chronos_training.config.fingerprint import Fingerprint
 from chronos_training.config.remarks import remarks
@@ -177,10 +178,12 @@ def make_plan(request: LaunchRequest) -> Plan:
     if again is not None:
         again.check_dataset(manifest.digest)
         environment, base = again.environment, again.base
-    elif config.model.base is not None:
-        base = base_model(s3, settings.bucket, request.env, config.model.base)
-    elif config.model.base_run is not None:
-        base = model_of_run(s3, settings.bucket, request.env, config.model.base_run)
+    else:
+        config = with_initialization(config, manifest.content)
+        if config.model.base is not None:
+            base = base_model(s3, settings.bucket, request.env, config.model.base)
+        elif config.model.base_run is not None:
+            base = model_of_run(s3, settings.bucket, request.env, config.model.base_run)
     if base is not None and again is None:
         given, config = config, adopt(config, base)
         taken = {f"model.{key}" for key, value in config.model if value != getattr(given.model, key)}

@@ -6,6 +6,7 @@ import json
 import textwrap
 from typing import TYPE_CHECKING, Any
 
+from chronos_training.base_models import is_builtin
 from chronos_training.config import Difference, TrainingConfig, automatic_line
 from chronos_training.control.launch.limits import GUARD_MINUTES, worst_seconds
 from chronos_training.core.clock import duration, utc_now
@@ -83,6 +84,8 @@ def _precision(plan: Plan) -> list[str]:
 def _starts_from(base: Json | None) -> list[str]:
     if base is None:
         return []
+    if is_builtin(base["name"]):
+        return _row("starts from", f"{base['name']}, which comes with this package: sha256 {base['digest'][:12]}")
     size = _size(sum(file["size"] for file in base["files"]))
     if base["run_id"]:
         return _row("starts from", f"the model of run {base['run_id']}: {base['family']}, {size}")

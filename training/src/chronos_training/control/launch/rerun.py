@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from chronos_training.base_models import described, is_builtin
 from chronos_training.config import TrainingConfig
 from chronos_training.control.launch.request import LaunchRequest
 from chronos_training.control.registry.runs import checked_run_id
@@ -97,7 +98,13 @@ def earlier_launch(s3: Any, bucket: str, env: str, run_id: str, device: str) -> 
                 f"its environment {archive['sha256'][:12]} is no longer in the bucket (s3://{bucket}/{archive['key']})",
                 "Publish it again from the commit in the run spec, or launch with the current environment.",
             )
-    base: Json = spec.get("base_model") or {"files": []}
+    base: Json = spec.get("base_model") or {"name": "", "files": []}
+    if is_builtin(base["name"]) and base["digest"] != described(base["name"])["digest"]:
+        raise _gone(
+            run_id,
+            f"the weights it started from, {base['name']}, are others in this version of the package",
+            f"Check out commit {spec['git_commit']}, or launch with its configuration.",
+        )
     for file in base["files"]:
         if not _there(s3, bucket, base["prefix"] + file["path"], file["size"]):
             raise _gone(

@@ -9,8 +9,8 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
+from chronos_training.base_models.pretrained import Pretrained, read_pretrained
 from chronos_training.control.publish import publishing
-from chronos_training.control.publish.pretrained import Pretrained, read_pretrained
 from chronos_training.core import aws, layout
 from chronos_training.core.errors import ConfigurationError, TrainingError
 from chronos_training.core.manifest import dataset_digest

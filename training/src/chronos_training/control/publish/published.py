@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from chronos_training import base_models
 from chronos_training.core import aws, layout
 from chronos_training.core.commands import playbook
 from chronos_training.core.errors import ConfigurationError, DataError
@@ -62,7 +63,12 @@ def dataset_names(s3: Any, bucket: str) -> list[str]:
 
 
 def base_model(s3: Any, bucket: str, env: str, name: str) -> dict[str, Any]:
-    """Return what is published as model `name` (its current.json). NotPublished with the names that there are."""
+    """Return what is published as model `name` (its current.json). NotPublished with the names that there are.
+
+    A model that comes with the package, `builtin:NAME`, is described in the same form: it travels with the agent package.
+    """
+    if base_models.is_builtin(name):
+        return base_models.described(name)
     found = read_json(s3, bucket, layout.model_current_key(name))
     if found is None:
         known = _names(s3, bucket, layout.MODELS_PREFIX)

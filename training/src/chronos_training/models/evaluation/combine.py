@@ -7,13 +7,16 @@ so the combination with a model that has learned nothing is a combination of the
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
 
 import numpy as np
 
 from chronos_training.models.evaluation.forecasts import Array, Chunk
 
 COMBINATION = "combination"
+FILE = "combination.json"  # in the model's folder
 NEGLIGIBLE = 0.01  # smaller weights become zero
 FEWEST = 6  # at least so many series in the validation windows
 
@@ -34,6 +37,20 @@ class Combination:
             there &= chunk.sampled.get(name, True)
         chunk.quantiles[COMBINATION] = combined(chunk.quantiles, self.weights)
         chunk.sampled[COMBINATION] = there
+
+    def save(self, folder: Path) -> None:
+        """Write the combination into a model's folder."""
+        content = {"schema_version": 1, **asdict(self)}
+        (folder / FILE).write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+    @classmethod
+    def load(cls, folder: Path) -> Combination | None:
+        """Return the combination in a model's folder, or None."""
+        path = folder / FILE
+        if not path.is_file():
+            return None
+        content = json.loads(path.read_text(encoding="utf-8"))
+        return cls(content["weights"], content["reason"])
 
 
 def combined(quantiles: dict[str, Array], weights: dict[str, float]) -> Array:

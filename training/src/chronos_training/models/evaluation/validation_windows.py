@@ -16,8 +16,10 @@ from chronos_training.models.evaluation.combine import FEWEST, Combination, fit_
 from chronos_training.models.evaluation.forecasts import MODEL, SEASONAL_NAIVE, Array, Chunk, chunk_of
 from chronos_training.models.evaluation.recalibration import Fitted, fitted
 from chronos_training.models.evaluation.rivals import Rivals
+from chronos_training.models.evaluation.seen import seen_windows
 from chronos_training.models.evaluation.statistical import Pool
 from chronos_training.models.evaluation.verdict import NAMES
+from chronos_training.models.task import Task
 
 # At most so many series, spread evenly over the panel, are used: more would move a quantile by less than 1 %.
 MOST_SERIES = 2000
@@ -67,14 +69,20 @@ def validated(
     panel: Panel,
     config: TrainingConfig,
     check: Callable[[], None],
+    parent: Task | None = None,
 ) -> Validated:
     """Return what follows from a model's forecasts of the validation windows.
 
-    `forecast` takes panel, configuration and chunk; its model was not trained on the horizons of those windows.
+    `forecast` takes panel, configuration and chunk; its model was not trained on the horizons of those windows, unless its base
+    model was: `parent` is the task of that.
     """
     how = config.evaluation
+    none = ""
     if not config.training.validation_windows:
         none = "training.validation_windows is 0, so there are no unseen windows to fit to."
+    elif parent is not None and seen_windows(parent, *before_held_out(panel, config)):
+        none = "the base model was trained on the validation windows, so its errors there are smaller than later ones."
+    if none:
         weights = Combination(None, f"Not combined: {none}") if how.combine else None
         return Validated(Fitted(None, f"Not recalibrated: {none}"), weights)
     if how.recalibrate == "never" and not how.combine:

@@ -33,6 +33,11 @@ from chronos_training.models.windows import Window
 # no answer that transformers 5 finds by itself.
 ChronosBoltModelForForecasting.get_input_embeddings = lambda self: self.shared
 
+# The model sees a window in standard deviations of its context. Demand after a context of zeros is 100,000 of them away,
+# or more: one such window would decide the whole step. It has no lesson for the others, so it is not learnt from.
+FARTHEST = 100.0
+_LEAST_SCALE = 1e-5  # upstream's, of a constant context
+
 
 class Bolt:
     """https://huggingface.co/autogluon/chronos-bolt-base."""
@@ -65,10 +70,12 @@ class Bolt:
         return model
 
     def collate(self, config: TrainingConfig, windows: Sequence[Window]) -> dict[str, Any]:
-        """Return context (batch, C) and target (batch, H)."""
+        """Return context (batch, C) and target (batch, H), NaN where a target is further from its context than FARTHEST."""
+        context = np.concatenate([w["context"] for w in windows])
+        target = np.concatenate([w["future_target"] for w in windows])
         return {
-            "context": torch.from_numpy(np.concatenate([w["context"] for w in windows])),
-            "target": torch.from_numpy(np.concatenate([w["future_target"] for w in windows])),
+            "context": torch.from_numpy(context),
+            "target": torch.from_numpy(np.where(_distance(context, target) > FARTHEST, np.nan, target)),
         }
 
     def while_training(self, model: Any, config: TrainingConfig) -> AbstractContextManager[None]:
@@ -98,6 +105,15 @@ class Bolt:
             out.append(quantiles.double().numpy().swapaxes(1, 2))
             check()
         return np.concatenate(out)[:, None]
+
+
+def _distance(context: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """Return how far each target (batch, H) is from the mean of its context (batch, C), in its standard deviations."""
+    there = np.isfinite(context)
+    count = np.maximum(there.sum(axis=1, keepdims=True), 1)
+    mean = np.where(there, context, 0.0).sum(axis=1, keepdims=True) / count
+    deviation = np.sqrt((np.where(there, context - mean, 0.0) ** 2).sum(axis=1, keepdims=True) / count)
+    return np.asarray(np.abs(target - mean) / np.where(deviation == 0.0, _LEAST_SCALE, deviation))
 
 
 def _in_one_pass(model: Any, histories: Sequence[History], config: TrainingConfig, check: Callable[[], None]) -> Array:

@@ -1,0 +1,86 @@
+"""The packaged base models: zero-shot in one command, and the start of a training on little data that says nothing about it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+
+from chronos_training.base_models import names
+from chronos_training.cli.main import main
+
+SEASON, HORIZON, SERIES = 12, 12, 8
+
+
+@pytest.fixture(scope="module")
+def panel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Ten years of monthly series with a yearly pattern of their own."""
+    random, frames = np.random.default_rng(0), []
+    for i in range(SERIES):
+        pattern = 100 + 30 * np.sin(2 * np.pi * (np.arange(10 * SEASON) + i) / SEASON)
+        stamps = pd.date_range("2010-01-01", periods=len(pattern), freq="MS")
+        target = pattern + random.normal(scale=5, size=len(pattern))
+        frames.append(pd.DataFrame({"item_id": f"s{i}", "timestamp": stamps, "target": target}))
+    path = tmp_path_factory.mktemp("panel") / "panel.csv"
+    pd.concat(frames).to_csv(path, index=False)
+    return path
+
+
+@pytest.fixture(scope="module", params=["chronos2", "chronos_bolt"])
+def config(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("config") / "mine.yaml"
+    sections = {
+        "name": "mine", "dataset": {"name": "patterns"}, "forecast": {"prediction_length": HORIZON},
+        "model": {"family": request.param}, "evaluation": {"windows": 2, "baselines": ["zero_shot"]},
+        "training": {"steps": 8, "warmup_steps": 1, "checkpoint_every_steps": 4},
+    }  # fmt: skip
+    path.write_text(yaml.safe_dump(sections))
+    return path
+
+
+def name_for(config: Path) -> str:
+    bolt = yaml.safe_load(config.read_text())["model"]["family"] == "chronos_bolt"
+    return next(name for name in names() if ("bolt" in name) == bolt)
+
+
+def test_zero_shot_forecasts_follow_the_pattern(panel: Path, config: Path, tmp_path: Path) -> None:
+    file = tmp_path / "forecasts.csv"
+    words = [
+        "forecast",
+        name_for(config),
+        "--data",
+        str(panel),
+        "--output",
+        str(file),
+        "--prediction-length",
+        str(HORIZON),
+    ]
+    assert main(words) == 0
+    table, past = pd.read_csv(file), pd.read_csv(panel)
+    for item, one in table.groupby("item_id"):
+        history = past.loc[past["item_id"] == item, "target"].to_numpy()
+        assert np.corrcoef(one["q0.5"], history[-HORIZON:])[0, 1] > 0.7
+        assert (one["q0.1"] <= one["q0.5"]).all() and (one["q0.5"] <= one["q0.9"]).all()
+
+
+def test_zero_shot_is_evaluated_on_windows_that_no_training_saw(panel: Path, config: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    assert main(["evaluate", name_for(config), str(config), "--data", str(panel), "--output", str(out)]) == 0
+    scores = json.loads((out / "metrics.json").read_text())
+    assert scores["windows_of_training"] is None and scores["aggregate"]["model"]["wql"] > 0
+
+
+def test_a_training_on_little_data_starts_from_the_base_model_and_is_compared_with_it(
+    panel: Path, config: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    assert main(["train", str(config), "--data", str(panel), "--output", str(out)]) == 0
+    assert "model.initialization auto -> pretrained: " in capfd.readouterr().out
+    about = json.loads((out / "model_metadata.json").read_text())
+    assert about["lineage"]["base_model"]["name"] == name_for(config)
+    assert "zero_shot" in about["validation"]["verdicts"]
+    assert name_for(config) in (out / "report.html").read_text()
