@@ -16,7 +16,9 @@ from pathlib import Path
 from safetensors import safe_open
 
 ROOT = Path(__file__).resolve().parents[1]
-SYNTHETIC = "python -m chronos_training.models.synthetic_panel --series 24000 --seed 20261128 --output synthetic.parquet"
+MAKER = "python -m chronos_training.models.synthetic_panel"
+LONG = f"{MAKER} --series 24000 --seed 20261128 --output synthetic.parquet"
+SHORT = f"{MAKER} --series 48000 --seed 20261129 --shortest 112 --full 352 --output short.parquet"
 CARD = """---
 license: apache-2.0
 library_name: chronos-forecasting
@@ -30,12 +32,13 @@ It comes with Chronos Training as `builtin:{name}`.
 
 - **Forecasts**: up to {horizon} observations of one column, without covariates, from at most {context} observations in
   patches of {patch}; quantiles {levels}.
-- **Data**: synthetic series only, {series:,} of them, drawn by
-  `{synthetic}`
+- **Data**: synthetic series only, drawn by
+  `{long}` and
+  `{short}`
   from the priors in docs/base-models.md (trends, seasons, SARIMA, Gaussian processes, counts, intermittent demand, prices). No real
   series was used, so no real panel can have been seen.
-- **Training**: {first:,} steps of {batch} windows at a constant learning rate of {rate:g}, seed {first_seed}, then {second:,} steps in which
-  it falls to zero, seed {second_seed}; on one core. `pretraining.json` has both configurations, with which docs/base-models.md
+- **Training**: {first:,} steps of {batch} windows of the first series at a constant learning rate of {rate:g}, seed {first_seed}, then
+  {second:,} steps with the second ones, in which it falls to zero, seed {second_seed}; on one core. `pretraining.json` has both configurations, with which docs/base-models.md
   makes the model again.
 - **Quality**: docs/panels.md, on real panels.
 - **Licence**: Apache-2.0, as the code. Architecture and loader: chronos-forecasting (Apache-2.0).
@@ -56,7 +59,7 @@ def main(arguments: list[str]) -> int:
     task = json.loads((source / "forecast_task.json").read_text())
     task |= {"freq": "", "season_length": None, "train_end": "", "train_ends": {}, "dataset": "", "elsewhere": {}}
     write(target / "forecast_task.json", task)
-    write(target / "pretraining.json", {"series": SYNTHETIC, "parts": parts})
+    write(target / "pretraining.json", {"series": [LONG, SHORT], "parts": parts})
     with safe_open(target / "model.safetensors", framework="np") as weights:
         parameters = sum(weights.get_tensor(key).size for key in weights.keys())  # noqa: SIM118 (no mapping)
     model, learn = parts[0]["model"], [part["training"] for part in parts]
@@ -69,8 +72,8 @@ def main(arguments: list[str]) -> int:
         context=model["context_length"],
         patch=model["patch_size"],
         levels=", ".join(f"{level:g}" for level in task["levels"]),
-        series=24000,
-        synthetic=SYNTHETIC,
+        long=LONG,
+        short=SHORT,
         first=learn[0]["steps"],
         second=learn[1]["steps"],
         batch=learn[0]["batch_size"],

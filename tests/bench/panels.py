@@ -54,7 +54,8 @@ Measured on panels that were looked at (relative to seasonal naive; seed 0 unles
   a refit early.
 - Two trainings ran side by side, and some beside a whole test run at the lowest priority: their seconds are wall-clock time,
   not what a training takes. The number of steps does not depend on it.
-- Not tried: averaged weights (EMA), and a base model, because no weights are packaged (docs/base-models.md)."""
+- Averaged weights (an exponential moving average over 50 steps) change nothing: 0.785, 0.768 and 0.811 on prisoners, US
+  employment and life expectancy where the default has 0.785, 0.766 and 0.812. So the last weights are kept."""
 Json = dict[str, Any]
 
 

@@ -115,7 +115,7 @@ def test_a_model_to_start_from_gives_its_sizes_and_its_longest_history(tmp_path:
     made = resolve(adopt(config, published), manifest(), "cpu", longest_context=256)
     assert (made.model.patch_size, made.model.d_model) == (16, 48)
     assert made.model.context_length <= 256 and made.model.context_length % 16 == 0
-    assert made.training.learning_rate < TrainingConfig().training.learning_rate / 10
+    assert made.training.learning_rate < TrainingConfig().training.learning_rate / 5
 
 
 @pytest.mark.parametrize(("season", "horizon"), [(7, 28), (12, 12), (4, 4), (24, 24), (48, 48), (5, 10), (52, 8)])

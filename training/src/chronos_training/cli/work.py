@@ -15,7 +15,7 @@ from chronos_training.cli.inputs import (
     staged,
 )
 from chronos_training.cli.weights import OF_A_FOLDER, Weights, model_folder, with_weights
-from chronos_training.config import automatic_line, resolve, starting_from, with_initialization
+from chronos_training.config import automatic_line, resolve, starting_from, with_context, with_initialization
 from chronos_training.config.size import check_memory
 from chronos_training.data.manifest import read_manifest
 from chronos_training.models import train as process
@@ -95,6 +95,8 @@ def evaluate(options: argparse.Namespace) -> int:
     if task is not None:
         must_be_of(task, config, options.model)
         longest = task.context_length or longest
+    if longest and "model.context_length" in config.automatic:
+        config = with_context(config, longest)  # the model's own, which does not depend on these data
     with staged(options.output) as stage:
         data = dataset_of(options, config, stage)
         spec = RunSpec(resolve(config, read_manifest(data), options.device, longest), options.device)

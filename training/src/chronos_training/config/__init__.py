@@ -5,7 +5,7 @@ from chronos_training.config.base_model import adopt
 from chronos_training.config.dataset_check import check_against_dataset
 from chronos_training.config.device_check import check_device
 from chronos_training.config.differences import Difference, differences
-from chronos_training.config.initialization import starting_from, with_initialization
+from chronos_training.config.initialization import starting_from, with_context, with_initialization
 from chronos_training.config.loader import load_config, load_with_origins, repository_config
 from chronos_training.config.precision import Precision, planned, precision
 from chronos_training.config.schema import TrainingConfig
@@ -27,5 +27,6 @@ __all__ = [
     "repository_config",
     "resolve",
     "starting_from",
+    "with_context",
     "with_initialization",
 ]

@@ -22,6 +22,12 @@ from chronos_training.config.size import step_seconds
 from chronos_training.core.errors import ConfigurationError
 
 AUTO = "auto"
+# Learning rates for pretrained weights: (width at most, rate, reason).
+_PRETRAINED_RATES = (
+    (128, 1e-3, "the best rate for the small base models of this package"),
+    (256, 1e-4, "low, to keep what the pretrained model learned"),
+    (math.inf, 1e-5, "very low, to keep what the large pretrained model learned"),
+)
 _HISTORY = ("model.context_length", "model.min_context", "model.patch_size")
 # A file that gives one of these has its own idea of the model; its weights are then random unless it says otherwise.
 _WEIGHTS = ("model.base", "model.base_run", "model.patch_size", "model.levels", "model.dropout_rate")
@@ -257,13 +263,20 @@ class _Choices:
             said = "two seasons"
         if long and room >= 3 * long:
             wanted, said = long + cycle, f"the longer cycle of {long} observations plus one season"
+        pretrained = self.config.model.initialization == "pretrained"
+        if pretrained:
+            wanted, said = (
+                self.facts.usual - self.config.held_out_length,
+                "the whole history, which a pretrained model can read",
+            )
         if (limit := MOST_TOKENS * patch) < wanted:
             wanted, said = limit, f"{MOST_TOKENS} patches, so that steps stay fast"
-        if (limit := room * 4 // 5) < wanted:
+        if not pretrained and (limit := room * 4 // 5) < wanted:
             wanted, said = limit, f"four fifths of the {room:,} observations that a series has for training"
         if self.longest_context < wanted:
             wanted, said = self.longest_context, "the longest context of the pretrained weights"
-        context = max(min(-(-wanted // patch), min(room, self.longest_context) // patch), 1) * patch
+        most = self.longest_context if pretrained else min(room, self.longest_context)
+        context = max(min(-(-wanted // patch), most // patch), 1) * patch
         self._set("model.context_length", context, said)
         context = self._get("model.context_length")
         least = self.facts.shortest - unseen - self.horizon
@@ -329,9 +342,8 @@ class _Choices:
             "a model this small is slower on two cores" if tiny else "all cores",
         )
         if pretrained:
-            rate, said = (1e-4, "low, to keep what the pretrained model learned") if self._get("model.d_model") <= 256 else (
-                1e-5, "very low, to keep what the large pretrained model learned",
-            )  # fmt: skip
+            width = self._get("model.d_model")
+            rate, said = next((rate, reason) for most, rate, reason in _PRETRAINED_RATES if width <= most)
         else:
             rate, said = 3e-3, "the best rate for small models from random weights"
         self._set("training.learning_rate", rate, said)

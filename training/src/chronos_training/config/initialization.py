@@ -46,6 +46,14 @@ def starting_from(config: TrainingConfig, name: str) -> TrainingConfig:
     return TrainingConfig.model_validate(wanted)
 
 
+def with_context(config: TrainingConfig, length: int) -> TrainingConfig:
+    """Return `config` with the context `length` (observations) of a finished model, which does not depend on the data at hand."""
+    wanted = config.model_dump(mode="json")
+    wanted["model"]["context_length"] = length
+    wanted["automatic"].pop("model.context_length", None)
+    return TrainingConfig.model_validate(wanted)
+
+
 def _choice(config: TrainingConfig, facts: Facts) -> tuple[str | None, str]:
     """Return the base model to start from, None for random weights, and why."""
     columns = config.dataset
