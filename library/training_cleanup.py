@@ -75,7 +75,7 @@ from chronos_training.ansible import changes
 from chronos_training.ansible.arguments import ENVIRONMENT, PROJECT
 from chronos_training.ansible.module import main
 from chronos_training.control.options.settings import resolve_settings
-from chronos_training.control.orphans.classify import Finding
+from chronos_training.control.orphans.classify import OrphanReport
 from chronos_training.control.orphans.cleanup_status import complete
 from chronos_training.control.orphans.end_orphans import endable, fix
 from chronos_training.control.orphans.snapshot import Scope
@@ -146,13 +146,13 @@ def _fix(first: Verdict, wait: float, say: Callable[[str], None]) -> tuple[Verdi
     return last, ended, reasons
 
 
-def _diff(first: Verdict, left: list[Finding]) -> dict[str, str]:
-    before, after = ("".join(f"{f.name}\n" for f in findings) for findings in (first.orphans, left))
+def _diff(first: Verdict, left: list[OrphanReport]) -> dict[str, str]:
+    before, after = ("".join(f"{f.name}\n" for f in reports) for reports in (first.orphans, left))
     return {"before": before, "after": after}
 
 
-def _passing(finding: Finding) -> str:
-    return "on its way out" if finding.passing else ""
+def _passing(report: OrphanReport) -> str:
+    return "on its way out" if report.passing else ""
 
 
 def _left_over(params: dict[str, Any], last: Verdict, reasons: dict[str, str]) -> TrainingError:

@@ -236,11 +236,11 @@ def count_describes(world: World) -> Any:
     from chronos_training.control.orphans import verify
 
     looks: list[int] = []
-    original = verify.look
-    verify.look = lambda scope: (looks.append(1), original(scope))[1]
+    original = verify.collect
+    verify.collect = lambda scope: (looks.append(1), original(scope))[1]
 
     def count() -> int:
-        verify.look = original
+        verify.collect = original
         return len(looks)
 
     return count

@@ -6,7 +6,7 @@ import pytest
 
 from chronos_training.instance.ending import END_SECONDS
 from chronos_training.instance.margin import margin_seconds
-from chronos_training.instance.watcher import CLAIM_PATIENCE_SECONDS, Sight, decide
+from chronos_training.instance.watcher import CLAIM_PATIENCE_SECONDS, MachineSnapshot, decide
 
 FINE = {
     "elapsed": 100.0,
@@ -57,13 +57,15 @@ UNSEEN = {"state_seen": False, "state_ours": False}
     ],
 )
 def test_decision(change, action, status):
-    decision = decide(Sight(**{**FINE, **change}), deadline=3600.0, interval=20.0)
+    decision = decide(MachineSnapshot(**{**FINE, **change}), deadline=3600.0, interval=20.0)
     assert (decision.action, decision.status) == (action, status)
     assert action == "none" or decision.reason
 
 
 def test_a_short_run_is_asked_before_its_deadline(tmp_path):
     fine = {**FINE, "margin": margin_seconds(tmp_path, 60.0)}
-    asked = [t for t in range(61) if decide(Sight(**{**fine, "elapsed": float(t)}), 60.0, 20.0).action == "ask"]
+    asked = [
+        t for t in range(61) if decide(MachineSnapshot(**{**fine, "elapsed": float(t)}), 60.0, 20.0).action == "ask"
+    ]
     assert asked[0] == 34
-    assert decide(Sight(**{**fine, "elapsed": 60.0}), 60.0, 20.0).action == "end"
+    assert decide(MachineSnapshot(**{**fine, "elapsed": 60.0}), 60.0, 20.0).action == "end"

@@ -49,8 +49,8 @@ LOOK_ATTEMPTS = 2
 
 
 @dataclass(frozen=True)
-class Sight:
-    """What one look shows. Ages in seconds; None where there is nothing to see."""
+class MachineSnapshot:
+    """What was seen at one moment. Ages in seconds; None where there is nothing to see."""
 
     elapsed: float
     pipeline_alive: bool
@@ -74,40 +74,40 @@ class Decision:
     reason: str = ""
 
 
-def decide(sight: Sight, deadline: float, interval: float) -> Decision:
+def decide(snapshot: MachineSnapshot, deadline: float, interval: float) -> Decision:
     """Return what has to be done. Pure: every case is a unit test."""
     limit = f"The run reached its limit of {duration(deadline)}."
-    if sight.ending_age is not None and sight.ending_age > 2 * END_SECONDS:
-        return Decision("off", reason=f"Nothing has finished ending the run within {duration(sight.ending_age)}.")
-    if sight.state_seen and not sight.state_ours:
+    if snapshot.ending_age is not None and snapshot.ending_age > 2 * END_SECONDS:
+        return Decision("off", reason=f"Nothing has finished ending the run within {duration(snapshot.ending_age)}.")
+    if snapshot.state_seen and not snapshot.state_ours:
         return Decision("leave", KILLED, "The state no longer belongs to this run.")
-    if sight.restarted:
+    if snapshot.restarted:
         return Decision("end", INTERRUPTED, "The instance was restarted during the run.")
-    if sight.ending_age is not None and sight.pipeline_alive:
+    if snapshot.ending_age is not None and snapshot.pipeline_alive:
         return Decision("none")  # it is storing what there is; its own clock bounds that
-    if sight.elapsed >= deadline:
+    if snapshot.elapsed >= deadline:
         return Decision("end", TIMED_OUT, limit)
-    if not sight.pipeline_alive:
+    if not snapshot.pipeline_alive:
         return Decision("end", FAILED, "The pipeline died without ending the run; see pipeline.log.")
-    if sight.heartbeat_age is None and sight.elapsed > CLAIM_PATIENCE_SECONDS:
-        return Decision("end", FAILED, f"The pipeline has not started the run within {duration(sight.elapsed)}.")
+    if snapshot.heartbeat_age is None and snapshot.elapsed > CLAIM_PATIENCE_SECONDS:
+        return Decision("end", FAILED, f"The pipeline has not started the run within {duration(snapshot.elapsed)}.")
     # Its beats do not wait for S3, so this is a process that stands still.
-    if sight.heartbeat_age is not None and sight.heartbeat_age > STALE_SECONDS:
-        return Decision("end", FAILED, f"The pipeline sent no heartbeat for {duration(sight.heartbeat_age)}.")
-    if sight.kill_age is not None and sight.kill_age > KILL_PATIENCE_SECONDS:
+    if snapshot.heartbeat_age is not None and snapshot.heartbeat_age > STALE_SECONDS:
+        return Decision("end", FAILED, f"The pipeline sent no heartbeat for {duration(snapshot.heartbeat_age)}.")
+    if snapshot.kill_age is not None and snapshot.kill_age > KILL_PATIENCE_SECONDS:
         return Decision("end", KILLED, "Killed at the user's request; the pipeline did not react.")
-    if sight.spot_notice:
+    if snapshot.spot_notice:
         return Decision("ask", INTERRUPTED, "AWS is reclaiming this Spot instance.")
     # The head node stops all of them together, in time for its own last checkpoint.
-    if sight.elapsed + interval >= deadline - sight.margin and not sight.member:
+    if snapshot.elapsed + interval >= deadline - snapshot.margin and not snapshot.member:
         return Decision("ask", TIMED_OUT, limit)
     return Decision("none")
 
 
-def look_here(place: Place, run: Run) -> Sight:
+def collect_here(place: Place, run: Run) -> MachineSnapshot:
     """Gather what `decide` needs to know as far as the machine itself tells it."""
     restarted = not (place.state / "booted_at").exists()  # the bootstrap noted it before it brought this program
-    return Sight(
+    return MachineSnapshot(
         elapsed=time.monotonic() - machine.booted_at(place.state),
         pipeline_alive=_alive(_pid(place, "pipeline")),
         heartbeat_age=heartbeat.age(place.state),
@@ -118,7 +118,7 @@ def look_here(place: Place, run: Run) -> Sight:
     )
 
 
-def look_around(place: Place, run: Run, here: Sight) -> Sight:
+def collect_remote(place: Place, run: Run, here: MachineSnapshot) -> MachineSnapshot:
     """Add what S3 and the metadata service say."""
     state_seen, observed = True, None
     try:
@@ -148,13 +148,13 @@ def main() -> int:
     run = place.run()
     # Read before the look: a pipeline that starts while this one looks must not be taken for one that died.
     pipeline = _pid(place, "pipeline")
-    here = look_here(place, run)
+    here = collect_here(place, run)
     if pipeline is None and here.elapsed < START_PATIENCE_SECONDS and not here.restarted:
         return 0
     wrong_clock.correct_when_refused()
     decision = decide(here, run.deadline_seconds, run.watch_seconds)
     if decision.action not in {"end", "off"}:
-        decision = decide(look_around(place, run, here), run.deadline_seconds, run.watch_seconds)
+        decision = decide(collect_remote(place, run, here), run.deadline_seconds, run.watch_seconds)
     if decision.action == "ask":
         until = time.monotonic() + SPOT_SECONDS if decision.status == INTERRUPTED else None
         if request_stop(place.state, decision.status, decision.reason, until):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from chronos_training.control.orphans.classify import Finding
+from chronos_training.control.orphans.classify import OrphanReport
 from chronos_training.control.orphans.snapshot import LOCK
 from chronos_training.control.orphans.verify import Say, Verdict
 from chronos_training.control.registry.runs import run_ids
@@ -56,8 +56,8 @@ def _completed(status: dict[str, Any] | None, run_id: str, first: Verdict, last:
     return status
 
 
-def _of(run_id: str, findings: list[Finding]) -> list[Resource]:
-    return [f.resource for f in findings if f.resource.run_id == run_id]
+def _of(run_id: str, reports: list[OrphanReport]) -> list[Resource]:
+    return [f.resource for f in reports if f.resource.run_id == run_id]
 
 
 def _write(s3: Any, bucket: str, key: str, status: dict[str, Any]) -> None:

@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError
 from chronos_training.control.lifecycle.break_stale_lock import released_by, take_over
 from chronos_training.control.lifecycle.termination_schedules import take_away_of_ended
 from chronos_training.control.lifecycle.waiting import Waiting
-from chronos_training.control.orphans.classify import Finding
+from chronos_training.control.orphans.classify import OrphanReport
 from chronos_training.control.orphans.snapshot import LOCK, Scope
 from chronos_training.control.orphans.verify import Say, Verdict, short, verify
 from chronos_training.core import aws, guard
@@ -26,7 +26,7 @@ _ORDER = ("Spot request", "instance", "schedule", "multipart upload", "snapshot"
 ROUNDS = 3
 
 
-def endable(verdict: Verdict) -> list[Finding]:
+def endable(verdict: Verdict) -> list[OrphanReport]:
     """Return what may be ended now, in the order in which to do it: of no living run, and held by nothing."""
     free = [f for f in verdict.orphans if not f.blocked]
     return sorted(free, key=lambda f: _ORDER.index(f.resource.kind))
@@ -42,18 +42,18 @@ def fix(verdict: Verdict, wait_seconds: float, say: Say) -> tuple[Verdict, list[
         due = [f for f in endable(verdict) if f.resource.attached_to not in ending and short(f) not in failed]
         if not due:
             break
-        for finding in due:
+        for report in due:
             try:
-                gone = _end(verdict.scope, finding.resource, say)
+                gone = _end(verdict.scope, report.resource, say)
             except TrainingError as error:
-                failed[short(finding)] = str(error)
-                say(f"could not end {short(finding)}: {error}")
+                failed[short(report)] = str(error)
+                say(f"could not end {short(report)}: {error}")
             else:
-                ended.append(short(finding))
-                say(f"ended {short(finding)}" if gone else f"{short(finding)} was already gone")
+                ended.append(short(report))
+                say(f"ended {short(report)}" if gone else f"{short(report)} was already gone")
         verdict = verify(verdict.scope, wait_seconds, say)
     left = {short(f): f for f in verdict.orphans}
-    reasons = {name: failed.get(name) or finding.blocked or "it still exists" for name, finding in left.items()}
+    reasons = {name: failed.get(name) or report.blocked or "it still exists" for name, report in left.items()}
     return verdict, [name for name in ended if name not in left], reasons
 
 

@@ -34,8 +34,8 @@ class Scope:
 
 
 @dataclass(frozen=True)
-class Sight:
-    """One look. `death` is why the lock's run is dead; `ended` maps runs to the seconds since they were archived.
+class Snapshot:
+    """What existed at one moment. `death` is why the lock's run is dead; `ended` maps runs to the seconds since they were archived.
 
     `terminated` are the ids of instances of ours that are gone but still listed; `going` has for those that EC2 is ending
     the seconds since it accepted that, None where it does not say since when.
@@ -50,7 +50,7 @@ class Sight:
     going: dict[str, float | None]
 
 
-def look(scope: Scope) -> Sight:
+def collect(scope: Scope) -> Snapshot:
     """Return what exists now. Raises TrainingError for what cannot be seen: unseen is never clean."""
     # The resources first: a run takes the lock before it makes anything, so the owner of all that was listed shows
     # in the lock if it is read afterwards. The other way round, a run that starts in between would look like nobody's.
@@ -65,7 +65,7 @@ def look(scope: Scope) -> Sight:
     death = death_of(observed, ec2, scope.project) if observed is not None else None
     gone = frozenset(i.instance_id for i in ending if i.state == "terminated")
     going = {i.instance_id: i.going_seconds for i in ending if i.instance_id not in gone}
-    return Sight(resources, observed, store.url, death, _ended(scope, resources, observed), gone, going)
+    return Snapshot(resources, observed, store.url, death, _ended(scope, resources, observed), gone, going)
 
 
 def _in_region(scope: Scope, region: str) -> list[Resource]:

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from chronos_training.control.lifecycle.lock_status import describe, instance_state
 from chronos_training.control.lifecycle.waiting import ACCEPTED, Waiting
-from chronos_training.control.orphans.classify import SETTLING_SECONDS, Finding, judge
-from chronos_training.control.orphans.snapshot import LOCK, Scope, Sight, look
+from chronos_training.control.orphans.classify import SETTLING_SECONDS, OrphanReport, classify
+from chronos_training.control.orphans.snapshot import LOCK, Scope, Snapshot, collect
 from chronos_training.control.registry.runs import newest_ended_age
 from chronos_training.core import aws
 from chronos_training.core.store import Observed
@@ -29,18 +29,18 @@ class Verdict:
     """What is there. `active` is the lock of a run that may be at work."""
 
     scope: Scope
-    findings: list[Finding]
+    reports: list[OrphanReport]
     active: Observed | None
 
     @property
-    def orphans(self) -> list[Finding]:
+    def orphans(self) -> list[OrphanReport]:
         """Return what is left over."""
-        return [f for f in self.findings if not f.owner and not f.going]
+        return [f for f in self.reports if not f.owner and not f.going]
 
     @property
-    def going(self) -> list[Finding]:
+    def going(self) -> list[OrphanReport]:
         """Return what EC2 is ending."""
-        return [f for f in self.findings if f.going]
+        return [f for f in self.reports if f.going]
 
     @property
     def clean(self) -> bool:
@@ -57,8 +57,8 @@ def verify(scope: Scope, wait_seconds: float, say: Say) -> Verdict:
     """
     began, show, looks = time.monotonic(), Waiting(say, note=""), 0
     while True:
-        sight, looks = look(scope), looks + 1
-        verdict = _verdict(scope, sight)
+        snapshot, looks = collect(scope), looks + 1
+        verdict = _verdict(scope, snapshot)
         waited = time.monotonic() - began
         # Whoever ends a run releases its lock a moment later: somebody may be at it right now.
         patience = {LOCK} if waited < RELOOK_SECONDS else set()
@@ -70,33 +70,33 @@ def verify(scope: Scope, wait_seconds: float, say: Say) -> Verdict:
             time.sleep(POLL_SECONDS)
             continue
         settled = (looks > 1 and waited >= RELOOK_SECONDS) or waited >= wait_seconds
-        if settled or verdict.orphans or not _changed_recently(scope, sight):
+        if settled or verdict.orphans or not _changed_recently(scope, snapshot):
             return verdict
         time.sleep(POLL_SECONDS)
 
 
-def _verdict(scope: Scope, sight: Sight) -> Verdict:
-    findings = judge(sight)
-    held = any(f.resource.kind == LOCK for f in findings)
-    return Verdict(scope, findings, None if held else sight.observed)
+def _verdict(scope: Scope, snapshot: Snapshot) -> Verdict:
+    reports = classify(snapshot)
+    held = any(f.resource.kind == LOCK for f in reports)
+    return Verdict(scope, reports, None if held else snapshot.observed)
 
 
-def _changed_recently(scope: Scope, sight: Sight) -> bool:
-    if sight.observed is not None:
+def _changed_recently(scope: Scope, snapshot: Snapshot) -> bool:
+    if snapshot.observed is not None:
         return False  # what the active run makes is its own
     age = newest_ended_age(aws.client("s3", region=scope.region), scope.bucket, scope.env)
     return age is not None and age < SETTLING_SECONDS
 
 
-def short(finding: Finding) -> str:
+def short(report: OrphanReport) -> str:
     """Return its kind and id."""
-    return f"{finding.resource.kind} {finding.resource.resource_id}"
+    return f"{report.resource.kind} {report.resource.resource_id}"
 
 
 def table(verdict: Verdict) -> list[str]:
     """Return the verdict as lines: a table when something exists, one sentence otherwise."""
     scope, lines = verdict.scope, []
-    rows = [_row(f) for f in verdict.findings if f.resource.kind != LOCK]
+    rows = [_row(f) for f in verdict.reports if f.resource.kind != LOCK]
     if rows:
         rows.insert(0, ["kind", "id", "state", "region", "belongs to", "detail"])
         if len(scope.regions) == 1:
@@ -114,9 +114,9 @@ def table(verdict: Verdict) -> list[str]:
     return lines
 
 
-def _row(finding: Finding) -> list[str]:
-    found = finding.resource
-    ended = ", going" if finding.going else "" if finding.owner else ", ended"
+def _row(report: OrphanReport) -> list[str]:
+    found = report.resource
+    ended = ", going" if report.going else "" if report.owner else ", ended"
     whose = f"run {found.run_id}{ended}" if found.run_id else "no run"
     # S3's upload ids are longer than a line; the key in the detail tells more.
     identity = found.resource_id if len(found.resource_id) <= ID_WIDTH else f"{found.resource_id[: ID_WIDTH - 1]}…"

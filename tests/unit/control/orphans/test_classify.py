@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from chronos_training.control.orphans.classify import SETTLING_SECONDS, Finding, judge
-from chronos_training.control.orphans.snapshot import LOCK, SCHEDULE, UPLOAD, Sight
+from chronos_training.control.orphans.classify import SETTLING_SECONDS, OrphanReport, classify
+from chronos_training.control.orphans.snapshot import LOCK, SCHEDULE, UPLOAD, Snapshot
 from chronos_training.core.instances import TERMINATION_SECONDS
 from chronos_training.core.inventory import Resource
 from chronos_training.core.record import RunRecord
@@ -26,15 +26,15 @@ def thing(
     return Resource(kind, identity, state, run_id, "", attached_to, "us-east-1")
 
 
-def look(*resources: Resource, lock: Observed | None = None, death: str | None = None, ended: dict[str, float] | None = None,
-         terminated: tuple[str, ...] = (), going: dict[str, float | None] | None = None) -> list[Finding]:  # fmt: skip
+def reports_for(*resources: Resource, lock: Observed | None = None, death: str | None = None, ended: dict[str, float] | None = None,
+         terminated: tuple[str, ...] = (), going: dict[str, float | None] | None = None) -> list[OrphanReport]:  # fmt: skip
     url = "s3://b/dev/system-state.json"
-    return judge(Sight(list(resources), lock, url, death, ended or {}, frozenset(terminated), going or {}))
+    return classify(Snapshot(list(resources), lock, url, death, ended or {}, frozenset(terminated), going or {}))
 
 
-def only(*arguments: Resource, **named: object) -> Finding:
-    (finding,) = look(*arguments, **named)  # type: ignore[arg-type]
-    return finding
+def only(*arguments: Resource, **named: object) -> OrphanReport:
+    (report,) = reports_for(*arguments, **named)  # type: ignore[arg-type]
+    return report
 
 
 def test_the_active_runs_own() -> None:
@@ -42,8 +42,8 @@ def test_the_active_runs_own() -> None:
 
 
 def test_another_runs_thing_beside_an_active_run_is_left_over() -> None:
-    finding = only(thing("instance"), lock=holder())
-    assert (finding.owner, finding.blocked, finding.passing) == ("", "", False)
+    report = only(thing("instance"), lock=holder())
+    assert (report.owner, report.blocked, report.passing) == ("", "", False)
 
 
 def test_without_a_run_id_it_is_not_ended_beside_an_active_run() -> None:
@@ -53,15 +53,15 @@ def test_without_a_run_id_it_is_not_ended_beside_an_active_run() -> None:
 
 def test_everything_of_a_dead_run_is_left_over_and_so_is_its_lock() -> None:
     lock, instance = sorted(
-        look(thing("instance", RUN), lock=holder(), death="gone"), key=lambda f: f.resource.kind, reverse=True
+        reports_for(thing("instance", RUN), lock=holder(), death="gone"), key=lambda f: f.resource.kind, reverse=True
     )
     assert lock.resource.kind == LOCK and "its run is dead: gone" in lock.name
     assert (instance.owner, instance.blocked, lock.blocked) == ("", "", "")
 
 
 def test_a_run_that_is_letting_go_is_waited_for_and_not_touched() -> None:
-    findings = look(thing("instance", RUN), lock=holder(COMPLETED))
-    assert len(findings) == 2 and all(f.passing and f.blocked for f in findings)
+    reports = reports_for(thing("instance", RUN), lock=holder(COMPLETED))
+    assert len(reports) == 2 and all(f.passing and f.blocked for f in reports)
 
 
 def test_a_machine_that_has_just_ended_its_run_is_on_its_way_out() -> None:
@@ -75,9 +75,11 @@ def test_a_machine_that_has_just_ended_its_run_is_on_its_way_out() -> None:
 
 
 def test_what_hangs_on_an_instance_shares_its_fate() -> None:
-    mine = look(thing("instance", RUN, identity="i-1"), thing("volume", "", attached_to="i-1"), lock=holder())
+    mine = reports_for(thing("instance", RUN, identity="i-1"), thing("volume", "", attached_to="i-1"), lock=holder())
     assert all(f.owner == RUN for f in mine)
-    strange = look(thing("instance", RUN, identity="i-1"), thing("volume", OLD, attached_to="i-1"), lock=holder())
+    strange = reports_for(
+        thing("instance", RUN, identity="i-1"), thing("volume", OLD, attached_to="i-1"), lock=holder()
+    )
     assert "attached to i-1 of the active run" in next(f for f in strange if f.resource.kind == "volume").blocked
     assert only(thing("volume", attached_to="i-9"), terminated=("i-9",)).passing
     assert "cannot prove to be ours" in only(thing("volume", attached_to="i-7")).blocked
@@ -88,8 +90,8 @@ GPU = thing("instance", state="shutting-down", identity="i-9")
 
 def test_what_ec2_is_ending_is_no_orphan() -> None:
     for run_id, lock in ((OLD, None), ("", None), (OLD, holder())):
-        finding = next(f for f in look(replace(GPU, run_id=run_id), lock=lock) if f.resource.kind == "instance")
-        assert (finding.going, finding.owner, finding.passing, finding.blocked) == (True, "", False, "")
+        report = next(f for f in reports_for(replace(GPU, run_id=run_id), lock=lock) if f.resource.kind == "instance")
+        assert (report.going, report.owner, report.passing, report.blocked) == (True, "", False, "")
 
 
 def test_an_instance_that_ec2_is_ending_for_too_long_is_named_and_may_be_ended() -> None:
@@ -104,26 +106,26 @@ def test_an_instance_that_ec2_is_ending_for_too_long_is_named_and_may_be_ended()
 
 def test_what_goes_with_an_instance_is_going_and_what_stays_is_left_over() -> None:
     held = [thing(kind, run_id, attached_to="i-9") for kind in ("volume", "network interface") for run_id in (OLD, "")]
-    assert all(f.going for f in look(GPU, *held))
-    staying = next(f for f in look(GPU, replace(held[0], stays=True)) if f.resource.kind == "volume")
+    assert all(f.going for f in reports_for(GPU, *held))
+    staying = next(f for f in reports_for(GPU, replace(held[0], stays=True)) if f.resource.kind == "volume")
     assert (staying.going, staying.passing, staying.blocked) == (False, True, "")
 
 
 def test_a_run_whose_instances_ec2_is_ending_is_not_at_work() -> None:
     """Its guard, a person or AWS itself has ended it. Its lock goes on proof: EC2's word that they are terminated."""
     mine = replace(GPU, run_id=RUN, resource_id="i-1")
-    lock, instance = sorted(look(mine, lock=holder()), key=lambda f: f.resource.kind, reverse=True)
+    lock, instance = sorted(reports_for(mine, lock=holder()), key=lambda f: f.resource.kind, reverse=True)
     assert lock.resource.kind == LOCK and lock.passing and "EC2 is ending i-1" in lock.name
     assert "only when EC2 reports the instance as terminated" in lock.blocked and instance.going
     # As long as one of several lives, its run is at work; so it is while the one that it names is not listed.
-    both = look(mine, thing("instance", RUN, "running", identity="i-2"), lock=holder())
+    both = reports_for(mine, thing("instance", RUN, "running", identity="i-2"), lock=holder())
     assert all(f.owner == RUN for f in both)
-    assert all(f.owner == RUN for f in look(replace(mine, resource_id="i-3"), lock=holder()))
+    assert all(f.owner == RUN for f in reports_for(replace(mine, resource_id="i-3"), lock=holder()))
 
 
 def test_an_upload_by_a_person_counts_only_if_older_than_the_run() -> None:
     old, new = "2026-01-01T00:00:00Z", "2026-01-02T04:00:00Z"
-    assert look(thing(UPLOAD, "", state=new), lock=holder()) == []
+    assert reports_for(thing(UPLOAD, "", state=new), lock=holder()) == []
     assert only(thing(UPLOAD, "", state=old), lock=holder()).blocked == ""
     assert only(thing(UPLOAD, RUN, state=old), lock=holder()).owner == RUN
     assert only(thing(UPLOAD, OLD, state=new), lock=holder()).owner == ""
