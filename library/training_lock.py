@@ -70,7 +70,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from chronos_training.ansible.arguments import ENVIRONMENT, PROJECT
 from chronos_training.ansible.module import main
-from chronos_training.control.lifecycle.break_stale_lock import released_by, take_over
+from chronos_training.control.lifecycle.break_stale_lock import break_stale_lock, find_stale_lock
 from chronos_training.control.lifecycle.show_lock import lock_status
 from chronos_training.control.options.settings import Settings, resolve_settings
 from chronos_training.control.registry import audit
@@ -115,7 +115,7 @@ def _release(
     check_mode: bool,
     say: Callable[[str], None],
 ) -> dict[str, Any]:
-    dead = released_by(store, ec2, params["project"], params["run_id"])
+    dead = find_stale_lock(store, ec2, params["project"], params["run_id"])
     if dead is None:
         return _free(store, say)
     observed, reason = dead
@@ -142,7 +142,7 @@ def _release(
     log = audit.Log(settings.bucket, params["env"], settings.region, say)
     with audit.recorded(log, audit.TAKEOVER, record.run_id) as entry:
         entry.details = {"instances": left}
-        final = take_over(s3, settings.bucket, store, ec2, params["project"], observed, reason, say)
+        final = break_stale_lock(s3, settings.bucket, store, ec2, params["project"], observed, reason, say)
         entry.message = f"Run {record.run_id} was dead ({reason})."
     result["diff"]["after"]["status"] = final.status  # type: ignore[index]
     return {**result, "status": final.status}

@@ -12,7 +12,7 @@ import pytest
 
 from chronos_training.control.launch import launch as launching
 from chronos_training.control.lifecycle.kill import KillOrder, kill
-from chronos_training.control.lifecycle.reconcile import close, settle
+from chronos_training.control.lifecycle.reconcile import close, reconcile
 from chronos_training.core import guard
 from chronos_training.core.clock import parse_iso, utc_now
 from chronos_training.core.errors import TrainingError
@@ -105,7 +105,7 @@ def test_a_settled_run_leaves_no_guard(world: LaunchWorld) -> None:
     record = world.launch()
     world.ec2.terminate_instances(InstanceIds=[record.instance_id])
     world.aws.wait_for_state(record.instance_id, "terminated")
-    _, said = settle(world.s3, BUCKET, world.store, world.ec2, PROJECT)
+    _, said = reconcile(world.s3, BUCKET, world.store, world.ec2, PROJECT)
     assert said is not None and world.lock() is None and world.guards() == []
 
 
@@ -152,5 +152,5 @@ def test_an_instance_that_never_does_anything_is_ended_by_the_guard_alone(
     world.aws.wait_for_state(record.instance_id, "terminated")
     assert world.guards() == [] and world.dead_letters() == []
     # The lock of the dead run is settled by whatever comes next.
-    holder, said = settle(world.s3, BUCKET, world.store, world.ec2, PROJECT)
+    holder, said = reconcile(world.s3, BUCKET, world.store, world.ec2, PROJECT)
     assert holder is None and f"its instance {record.instance_id} is terminated" in str(said)

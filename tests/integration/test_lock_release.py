@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from chronos_training.control.lifecycle.break_stale_lock import take_over
+from chronos_training.control.lifecycle.break_stale_lock import break_stale_lock
 from chronos_training.control.lifecycle.monitor import Monitor
 from chronos_training.core.errors import TrainingError
 from chronos_training.core.instances import wait_until_terminated
@@ -126,7 +126,7 @@ def test_a_run_that_was_claimed_after_the_proof_keeps_its_lock(world: World, mon
     assert observed is not None
     world.store.claim(RUN, "i-0late")
     with pytest.raises(TrainingError, match="instance i-0late is not listed by EC2"):
-        take_over(world.s3, BUCKET, world.store, world.ec2, PROJECT, observed, reason, world.lines.append)
+        break_stale_lock(world.s3, BUCKET, world.store, world.ec2, PROJECT, observed, reason, world.lines.append)
     current = world.store.read()
     assert current is not None and current.record.instance_id == "i-0late"
 

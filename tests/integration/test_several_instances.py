@@ -8,9 +8,9 @@ import pytest
 
 from chronos_training.control.launch import launch as launching
 from chronos_training.control.launch import run_instances
-from chronos_training.control.lifecycle.break_stale_lock import released_by, take_over
+from chronos_training.control.lifecycle.break_stale_lock import break_stale_lock, find_stale_lock
 from chronos_training.control.lifecycle.kill import KillOrder, kill
-from chronos_training.control.lifecycle.reconcile import settle
+from chronos_training.control.lifecycle.reconcile import reconcile
 from chronos_training.control.orphans.snapshot import Scope
 from chronos_training.control.orphans.verify import verify
 from chronos_training.core import guard
@@ -90,10 +90,10 @@ def test_a_quota_counts_all_instances(world: LaunchWorld) -> None:
 def test_a_run_is_dead_when_all_its_instances_are(world: LaunchWorld, first: int) -> None:
     record = world.launch(**TWO)
     end(world, record.instances[first])
-    holder, _ = settle(world.s3, BUCKET, world.store, world.ec2, PROJECT)
+    holder, _ = reconcile(world.s3, BUCKET, world.store, world.ec2, PROJECT)
     assert holder is not None
     end(world, record.instances[1 - first])
-    holder, said = settle(world.s3, BUCKET, world.store, world.ec2, PROJECT)
+    holder, said = reconcile(world.s3, BUCKET, world.store, world.ec2, PROJECT)
     assert holder is None and f"its instances {', '.join(record.instances)} are terminated" in str(said)
     assert world.guards() == []
 
@@ -104,9 +104,9 @@ def test_without_its_leader_a_run_is_taken_over_and_its_members_end(world: Launc
     with pytest.raises(TrainingError, match=r"Its head node is gone, and its workers end.*make kill"):
         world.launch(**TWO, run_id="20260102-030406")
     assert [f.resource.kind for f in verify(SCOPE, 0, world.lines.append).orphans if f.resource.kind == "lock"]
-    found = released_by(world.store, world.ec2, PROJECT)
+    found = find_stale_lock(world.store, world.ec2, PROJECT)
     assert found is not None and "can do nothing without it" in found[1]
-    take_over(world.s3, BUCKET, world.store, world.ec2, PROJECT, *found, world.lines.append)
+    break_stale_lock(world.s3, BUCKET, world.store, world.ec2, PROJECT, *found, world.lines.append)
     assert states(world) == ["terminated"] * 2 and world.lock() is None and world.guards() == []
 
 

@@ -168,13 +168,13 @@ def no_look_at_our_own_body(patch: pytest.MonkeyPatch) -> None:
 
         __hash__ = bytes.__hash__
 
-    settle = ConditionalObject._settle
+    read_back = ConditionalObject._read_back
 
     def blind(self: ConditionalObject) -> Version | None:
-        current = settle(self)
+        current = read_back(self)
         return current and replace(current, body=Blind(current.body))
 
-    patch.setattr(ConditionalObject, "_settle", blind)
+    patch.setattr(ConditionalObject, "_read_back", blind)
 
 
 def no_nonce(patch: pytest.MonkeyPatch) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from chronos_training.control.lifecycle.lock_status import LEADERLESS, NOT_LISTED, UNSEEN, next_step
+from chronos_training.control.lifecycle.lock_status import HEAD_NODE_GONE, NOT_LISTED, UNSEEN, next_step
 from chronos_training.core.record import RunRecord
 from chronos_training.core.states import COMPLETED, RUNNING, STARTING
 from chronos_training.core.store import Observed
@@ -25,7 +25,7 @@ CASES = [
     ("stale, not visible", RUNNING, 400, UNSEEN, "says nothing about the run", MONITOR),
     ("dead", RUNNING, 400, "terminated", "The run is dead; the next launch reconciles it", FIX),
     ("dead a moment ago", RUNNING, 5, "terminated", "The run is dead", FIX),
-    ("of several the head node dead", RUNNING, 5, LEADERLESS, "Its head node is gone, and its workers end", KILL),
+    ("of several the head node dead", RUNNING, 5, HEAD_NODE_GONE, "Its head node is gone, and its workers end", KILL),
     (
         "going",
         RUNNING,

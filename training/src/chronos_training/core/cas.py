@@ -68,7 +68,7 @@ class ConditionalObject:
             answer, new_etag = self._wire.put(body, etag)
             if answer is Answer.DONE:
                 return Version(body, new_etag, 0.0)
-            current = self._settle()
+            current = self._read_back()
             if current is not None and current.body == body:
                 return current
             if (current.etag if current else None) != etag:
@@ -87,7 +87,7 @@ class ConditionalObject:
                 return
             # An absent object proves our delete only if an earlier one of ours may have arrived.
             sent_before = sent_before or answer is Answer.UNKNOWN
-            current = self._settle()
+            current = self._read_back()
             if current is None:
                 if sent_before:
                     return
@@ -99,7 +99,7 @@ class ConditionalObject:
             self._pause(attempt)
         raise self._unresolved("deleted")
 
-    def _settle(self) -> Version | None:
+    def _read_back(self) -> Version | None:
         try:
             return self.read()
         except Unseen as error:

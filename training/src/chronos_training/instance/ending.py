@@ -143,7 +143,7 @@ def end_run(
         # holds.
         costs = (cost_so_far(place, outcome.run_spec, observed.record.instance_type), observed.record.cost_usd)
         cost = max((one for one in costs if one is not None), default=None)
-        final = attempt("write the final state", lambda: _settle(store, observed, ended, cost))
+        final = attempt("write the final state", lambda: _write_final_state(store, observed, ended, cost))
     if final is not None:
         archive = final.record.to_json()
         archived = attempt("archive the state", lambda: _put_bytes(s3, run, "system-state.json", archive))
@@ -173,7 +173,7 @@ def _life(place: Place) -> float:
         return 0.0
 
 
-def _settle(store: StateStore, observed: Observed, outcome: Outcome, cost: float | None) -> Observed:
+def _write_final_state(store: StateStore, observed: Observed, outcome: Outcome, cost: float | None) -> Observed:
     """Write the final status, or find that an earlier try of ours has written it though its answer was lost."""
     error = None if outcome.error is None else mask_text(outcome.error)
     steps = outcome.steps

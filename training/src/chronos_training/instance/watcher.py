@@ -163,11 +163,11 @@ def main() -> int:
         log.error("powering the machine off: %s", decision.reason)
         machine.power_off()
     elif decision.action in {"end", "leave"}:
-        _take_over(place, run, decision)
+        _end_run_and_machine(place, run, decision)
     return 0
 
 
-def _take_over(place: Place, run: Run, decision: Decision) -> None:
+def _end_run_and_machine(place: Place, run: Run, decision: Decision) -> None:
     """End the processes, then the run (unless the state is another's, or this is a worker), then the machine."""
     log.error("ending the run from the watcher: %s", decision.reason)
     signal.alarm(0)  # from here on the end has a clock of its own

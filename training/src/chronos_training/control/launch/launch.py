@@ -12,15 +12,15 @@ from typing import Any
 from chronos_training.ansible import changes
 from chronos_training.control.launch.limits import GUARD_MINUTES
 from chronos_training.control.launch.order import LaunchOrder
-from chronos_training.control.launch.roll_back import abandon
+from chronos_training.control.launch.roll_back import roll_back
 from chronos_training.control.launch.run_instances import start_instances, zones_of
 from chronos_training.control.lifecycle.lock_status import refusal
 from chronos_training.control.lifecycle.reconcile import (
     CONSISTENCY_SECONDS,
-    Settled,
+    Reconciled,
     ending_instances,
     proof_of_death,
-    settle,
+    reconcile,
 )
 from chronos_training.control.lifecycle.waiting import Waiting
 from chronos_training.control.registry import audit
@@ -63,13 +63,13 @@ def launch(order: LaunchOrder, say: Say, *, consistency_seconds: float = CONSIST
     """
     s3, ec2 = aws.client("s3", region=order.region), aws.client("ec2", region=order.region)
     store = open_store(order.bucket, order.env, region=order.region)
-    settled = _free_the_lock(s3, ec2, store, order, say, consistency_seconds)
-    if settled is not None:
-        say(settled.sentence)
+    reconciled = _free_the_lock(s3, ec2, store, order, say, consistency_seconds)
+    if reconciled is not None:
+        say(reconciled.sentence)
         audit.record(
             audit.Log(order.bucket, order.env, order.region, say),
             audit.TAKEOVER,
-            audit.Entry(settled.run_id, settled.sentence),
+            audit.Entry(reconciled.run_id, reconciled.sentence),
         )
     for instance in _refuse_strays(ec2, order):
         say(f"terminating: {_words(instance)}; this run starts alongside it")
@@ -95,14 +95,14 @@ def launch(order: LaunchOrder, say: Say, *, consistency_seconds: float = CONSIST
         _arm_guard(observed.record, order, say)
     except BaseException as error:
         # Also on Ctrl-C. If this is cut short too, the intent is in the state and the next command reconciles it.
-        abandon(s3, ec2, store, order, error, say, consistency_seconds=consistency_seconds)
+        roll_back(s3, ec2, store, order, error, say, consistency_seconds=consistency_seconds)
         raise
     return observed.record
 
 
 def _free_the_lock(
     s3: Any, ec2: Any, store: StateStore, order: LaunchOrder, say: Say, consistency_seconds: float
-) -> Settled | None:
+) -> Reconciled | None:
     """Return what was reconciled, None when the lock was free. TrainingError when a run holds it and may be at work.
 
     A run whose instances EC2 is ending may still write, and may still release its lock on its own. The launch waits for
@@ -110,9 +110,11 @@ def _free_the_lock(
     """
     began, show = time.monotonic(), Waiting(say)
     while True:
-        holder, settled = settle(s3, order.bucket, store, ec2, order.project, consistency_seconds=consistency_seconds)
+        holder, reconciled = reconcile(
+            s3, order.bucket, store, ec2, order.project, consistency_seconds=consistency_seconds
+        )
         if holder is None:
-            return settled
+            return reconciled
         ending, waited = ending_instances(holder, ec2, order.project), time.monotonic() - began
         if ending is None or waited > TERMINATION_SECONDS:
             raise TrainingError(refusal(holder, store.url, ec2, order.project), code="lock_held")
@@ -121,14 +123,14 @@ def _free_the_lock(
             time.sleep(POLL_SECONDS)
 
 
-def _refuse_strays(ec2: Any, order: LaunchOrder, settled: str | None = None) -> list[Instance]:
+def _refuse_strays(ec2: Any, order: LaunchOrder, reconciled: str | None = None) -> list[Instance]:
     """Return the instances that EC2 is ending: no reason to wait. They have no lock, and so can write nothing that counts.
 
-    Raises TrainingError when others live without a run. Those of run `settled`, just reconciled, do not count: the
+    Raises TrainingError when others live without a run. Those of run `reconciled`, just reconciled, do not count: the
     launch ends them.
     """
     found = find_instances(ec2, order.project, order.env)
-    strays = [i for i in found if i.state not in GOING and (settled is None or i.run_id != settled)]
+    strays = [i for i in found if i.state not in GOING and (reconciled is None or i.run_id != reconciled)]
     if strays:
         raise TrainingError(
             f"{order.env} has instances without a run: {', '.join(map(_words, strays))}.",

@@ -7,7 +7,7 @@ from typing import Any
 
 from chronos_training.control.launch.order import LaunchOrder
 from chronos_training.control.launch.run_instances import Unanswered
-from chronos_training.control.lifecycle.finalize import release
+from chronos_training.control.lifecycle.finalize import finalize
 from chronos_training.control.lifecycle.reconcile import CONSISTENCY_SECONDS
 from chronos_training.control.lifecycle.termination_schedules import take_away
 from chronos_training.core.commands import playbook
@@ -19,7 +19,7 @@ from chronos_training.core.store import Observed, StateStore
 Say = Callable[[str], None]
 
 
-def abandon(
+def roll_back(
     s3: Any,
     ec2: Any,
     store: StateStore,
@@ -44,7 +44,7 @@ def abandon(
     # Its end is accepted; that it is over, the release of the lock waits for.
     take_away(order.region, order.env, [(order.run_id, order.instances)], say)
     killed = ours is not None and ours.record.kill_requested_at is not None
-    release(
+    finalize(
         s3,
         order.bucket,
         store,

@@ -46,7 +46,9 @@ def death_of(observed: Observed, ec2: Any, project: str) -> str | None:
     return None
 
 
-def released_by(store: StateStore, ec2: Any, project: str, run_id: str | None = None) -> tuple[Observed, str] | None:
+def find_stale_lock(
+    store: StateStore, ec2: Any, project: str, run_id: str | None = None
+) -> tuple[Observed, str] | None:
     """Return the dead holder of the lock and why it is dead; None when the lock is free.
 
     Raises TrainingError with the whole story when its run may live, or when it is not the run `run_id` that was meant.
@@ -65,7 +67,7 @@ def released_by(store: StateStore, ec2: Any, project: str, run_id: str | None = 
     return observed, reason
 
 
-def take_over(
+def break_stale_lock(
     s3: Any, bucket: str, store: StateStore, ec2: Any, project: str, observed: Observed, reason: str, say: Say
 ) -> RunRecord:
     """End the dead run seen in `observed` and release its lock; return its record.

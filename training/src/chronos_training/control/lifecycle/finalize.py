@@ -15,7 +15,7 @@ from chronos_training.core.store import Observed, RunActive, StateStore
 POLL_SECONDS = 1.0
 
 
-def release(
+def finalize(
     s3: Any,
     bucket: str,
     store: StateStore,

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from chronos_training.control.launch.owner import owner
-from chronos_training.control.lifecycle.finalize import release
+from chronos_training.control.lifecycle.finalize import finalize
 from chronos_training.control.lifecycle.reconcile import CONSISTENCY_SECONDS
 from chronos_training.control.lifecycle.termination_schedules import take_away_of_ended
 from chronos_training.control.lifecycle.waiting import ACCEPTED, Waiting
@@ -96,7 +96,7 @@ def kill(order: KillOrder, say: Say, *, consistency_seconds: float = CONSISTENCY
         say("terminated, confirmed by EC2")
     # Also a run that was launched while this looked: its instance was among those that were ended.
     run_ids = {i.run_id for i in ended if i.run_id} | ({run_id} if run_id else set())
-    status = _release(s3, ec2, order, store, run_ids, consistency_seconds, say)
+    status = _finalize(s3, ec2, order, store, run_ids, consistency_seconds, say)
     _prove_nothing_left(ec2, order, say)
     return Killed(run_id, status, [i.instance_id for i in ended])
 
@@ -160,11 +160,11 @@ def _wait_until_listed(
             return
 
 
-def _release(
+def _finalize(
     s3: Any, ec2: Any, order: KillOrder, store: StateStore, run_ids: set[str], consistency_seconds: float, say: Say
 ) -> str | None:
     """Archive and delete the state of one of `run_ids`, if the instance did not do it itself."""
-    record = release(
+    record = finalize(
         s3,
         order.bucket,
         store,

@@ -14,7 +14,7 @@ from chronos_training.core.store import STALE_SECONDS, Observed
 
 NOT_LISTED = "not listed by EC2"
 UNSEEN = "unseen"
-LEADERLESS = "leaderless"  # the head node is terminated, a worker is not yet
+HEAD_NODE_GONE = "head_node_gone"  # the head node is terminated, a worker is not yet
 
 
 def describe(observed: Observed) -> str:
@@ -46,12 +46,12 @@ def next_step(observed: Observed, state: str | None) -> str:
     record, env = observed.record, observed.record.env
     stale = observed.age_seconds > STALE_SECONDS
     monitor, kill = playbook(env, "monitor_training"), playbook(env, "kill_training")
-    settle = f"the next launch reconciles it; to do so without launching: {fix(env)}"
+    remedy = f"the next launch reconciles it; to do so without launching: {fix(env)}"
     if state == UNSEEN:
         return f"The state of its instance could not be read, which says nothing about the run. Watch it: {monitor}"
     if state == "terminated":
-        return f"The run is dead; {settle}"
-    if state == LEADERLESS:
+        return f"The run is dead; {remedy}"
+    if state == HEAD_NODE_GONE:
         return f"Its head node is gone, and its workers end on their own within minutes; to end them now: {kill}"
     if state == "shutting-down":
         return (
@@ -71,7 +71,7 @@ def next_step(observed: Observed, state: str | None) -> str:
         if wait > 0:
             # EC2 lists a new instance late: until then only time can tell a launch under way from a dead one.
             return f"Whether its launch is in progress or was interrupted is certain in {duration(wait)}. Watch it: {monitor}"
-        return f"The run is dead; {settle}"
+        return f"The run is dead; {remedy}"
     if stale:
         return (
             f"The instance runs, but the run has sent no heartbeat for {duration(observed.age_seconds)}. "
@@ -96,7 +96,7 @@ def look_at_instance(observed: Observed, ec2: Any, project: str) -> tuple[str, s
             and state == "terminated"
             and any(known.get(m) not in {None, "terminated"} for m in record.members)
         ):
-            state = LEADERLESS
+            state = HEAD_NODE_GONE
         return f"instance {record.instance_id} is {known.get(record.instance_id, NOT_LISTED)}{others}", state
     # Started, but the launcher did not live to enter it: the tags still tell.
     live = [(identity, state) for identity, state in known.items() if state != "terminated"]

@@ -19,7 +19,7 @@ CONSISTENCY_SECONDS = 300.0
 
 
 @dataclass(frozen=True)
-class Settled:
+class Reconciled:
     """A dead run whose lock was released, and the sentence that says why and how it ended."""
 
     run_id: str
@@ -110,7 +110,7 @@ def succeeded(s3: Any, bucket: str, record: RunRecord) -> bool:
     return read_bytes(s3, bucket, layout.run_prefix(record.env, record.run_id) + "_SUCCESS") is not None
 
 
-def settle(
+def reconcile(
     s3: Any,
     bucket: str,
     store: StateStore,
@@ -118,7 +118,7 @@ def settle(
     project: str,
     *,
     consistency_seconds: float = CONSISTENCY_SECONDS,
-) -> tuple[Observed | None, Settled | None]:
+) -> tuple[Observed | None, Reconciled | None]:
     """Look at the lock. Returns (holder, None) when a run may be alive, else (None, what was reconciled, if
     anything).
     """
@@ -135,4 +135,4 @@ def settle(
     except RunActive as active:  # an instance claimed it, or somebody wrote it, in the same instant
         return active.observed, None
     ended = f"was archived as {record.status}" if record.status in FINAL else "was archived by another command"
-    return None, Settled(run_id, f"Run {run_id} was dead ({proof}); its state {ended} and its lock released.")
+    return None, Reconciled(run_id, f"Run {run_id} was dead ({proof}); its state {ended} and its lock released.")

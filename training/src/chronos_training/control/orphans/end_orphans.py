@@ -7,7 +7,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from chronos_training.control.lifecycle.break_stale_lock import released_by, take_over
+from chronos_training.control.lifecycle.break_stale_lock import break_stale_lock, find_stale_lock
 from chronos_training.control.lifecycle.termination_schedules import take_away_of_ended
 from chronos_training.control.lifecycle.waiting import Waiting
 from chronos_training.control.orphans.classify import OrphanReport
@@ -60,7 +60,7 @@ def fix(verdict: Verdict, wait_seconds: float, say: Say) -> tuple[Verdict, list[
 def _end(scope: Scope, resource: Resource, say: Say) -> bool:
     """End one thing. False when it was gone already. TrainingError when AWS does not do it."""
     if resource.kind == LOCK:
-        return _release(scope, say)
+        return _break_stale_lock(scope, say)
     if resource.kind == "instance":
         _end_instance(scope, resource, say)
         return True
@@ -81,14 +81,14 @@ def _says_gone(code: str) -> bool:
     return code.endswith((".NotFound", "NotFoundException")) or code == "NoSuchUpload"
 
 
-def _release(scope: Scope, say: Say) -> bool:
+def _break_stale_lock(scope: Scope, say: Say) -> bool:
     s3, ec2 = aws.client("s3", region=scope.region), aws.client("ec2", region=scope.region)
     store = open_store(scope.bucket, scope.env, region=scope.region)
     # Checked again: since the verdict another command may have released it, and another run may hold it.
-    found = released_by(store, ec2, scope.project)
+    found = find_stale_lock(store, ec2, scope.project)
     if found is None:
         return False
-    take_over(s3, scope.bucket, store, ec2, scope.project, *found, say)
+    break_stale_lock(s3, scope.bucket, store, ec2, scope.project, *found, say)
     return True
 
 

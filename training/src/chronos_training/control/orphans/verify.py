@@ -69,8 +69,8 @@ def verify(scope: Scope, wait_seconds: float, say: Say) -> Verdict:
                 show(f"waiting for resources that are being removed: {', '.join(awaited)}", waited)
             time.sleep(POLL_SECONDS)
             continue
-        settled = (looks > 1 and waited >= RELOOK_SECONDS) or waited >= wait_seconds
-        if settled or verdict.orphans or not _changed_recently(scope, snapshot):
+        stable = (looks > 1 and waited >= RELOOK_SECONDS) or waited >= wait_seconds
+        if stable or verdict.orphans or not _changed_recently(scope, snapshot):
             return verdict
         time.sleep(POLL_SECONDS)
 
