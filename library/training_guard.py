@@ -66,7 +66,7 @@ from ansible.module_utils.basic import AnsibleModule
 from chronos_training.ansible.module import main
 
 # By this import Ansible recognises a Python module, and ships its own module library with it.
-from chronos_training.control.provision import guard
+from chronos_training.control.provision import schedule_group
 from chronos_training.core.errors import ConfigurationError
 
 ARGUMENT_SPEC = {
@@ -81,15 +81,15 @@ ARGUMENT_SPEC = {
 
 def run(params: dict[str, Any], *, check_mode: bool, say: Callable[[str], None]) -> dict[str, Any]:
     """Make both present or absent. Returns changed and diff."""
-    clients = guard.Clients.of(params["region"])
+    clients = schedule_group.Clients.of(params["region"])
     group, queue = params["group"], params["queue"]
     if params["state"] == "absent":
-        return guard.ensure_absent(clients, group, queue, check_mode=check_mode)
+        return schedule_group.ensure_absent(clients, group, queue, check_mode=check_mode)
     if not params["account_id"]:
         raise ConfigurationError("training_guard needs account_id when state is present.")
     queue_arn = f"arn:aws:sqs:{params['region']}:{params['account_id']}:{queue}"
-    want = guard.wanted(queue_arn, params["tags"])
-    return guard.ensure_present(clients, group, queue, want, check_mode=check_mode) | {"queue_arn": queue_arn}
+    want = schedule_group.wanted(queue_arn, params["tags"])
+    return schedule_group.ensure_present(clients, group, queue, want, check_mode=check_mode) | {"queue_arn": queue_arn}
 
 
 if __name__ == "__main__":

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from chronos_training.control.launch.launch import LaunchOrder, launch
-from chronos_training.control.provision import guard as guard_resources
+from chronos_training.control.provision import schedule_group
 from chronos_training.core import aws as core_aws
-from chronos_training.core import guard, layout
+from chronos_training.core import layout, termination_schedule
 from chronos_training.core.record import RunRecord
 from chronos_training.core.store import Observed, open_store
 from local_aws.moto_gaps.public_parameters import UBUNTU
@@ -40,9 +40,9 @@ class LaunchWorld:
         self.s3, self.ec2, self.scheduler, self.sqs = (aws.client(n) for n in ("s3", "ec2", "scheduler", "sqs"))
         self.s3.create_bucket(Bucket=BUCKET)
         make_roles(aws.client("iam"), Place(BUCKET, ENV, PROJECT, REGION, ACCOUNT))
-        clients = guard_resources.Clients(self.scheduler, self.sqs)
-        want = guard_resources.wanted(QUEUE_ARN, TAGS)
-        guard_resources.ensure_present(clients, guard.group_name(ENV), QUEUE, want, check_mode=False)
+        clients = schedule_group.Clients(self.scheduler, self.sqs)
+        want = schedule_group.wanted(QUEUE_ARN, TAGS)
+        schedule_group.ensure_present(clients, termination_schedule.group_name(ENV), QUEUE, want, check_mode=False)
         subnets = self.ec2.describe_subnets()["Subnets"]
         self.subnets = {s["AvailabilityZone"]: s["SubnetId"] for s in subnets if s["AvailabilityZone"][-1] in "abc"}
         self.store = open_store(BUCKET, ENV, region=REGION)
@@ -81,8 +81,8 @@ class LaunchWorld:
     def launch(self, **changes: Any) -> RunRecord:
         return launch(self.order(**changes), self.lines.append)
 
-    def guards(self) -> list[guard.Guard]:
-        return guard.list_guards(self.scheduler, ENV)
+    def guards(self) -> list[termination_schedule.TerminationSchedule]:
+        return termination_schedule.list_schedules(self.scheduler, ENV)
 
     def lock(self) -> Observed | None:
         return self.store.read()

@@ -20,7 +20,7 @@ from chronos_training.control.orphans.snapshot import Scope
 from chronos_training.control.orphans.verify import verify
 from chronos_training.control.provision import parameters
 from chronos_training.core import aws as core_aws
-from chronos_training.core import guard
+from chronos_training.core import termination_schedule
 from chronos_training.core.capacity import quota_of
 from chronos_training.core.errors import TrainingError
 from local_aws.testing import EmbeddedAws
@@ -376,4 +376,4 @@ def test_a_schedule_that_was_left_behind_is_an_orphan(doctor):
     [orphan] = verdict.orphans
     assert orphan.resource.kind == "schedule" and own.NO_INSTANCE in orphan.resource.detail
     [left] = doctor.world.guards()
-    guard.disarm(doctor.world.scheduler, ENV, left.run_id, left.number)
+    termination_schedule.cancel(doctor.world.scheduler, ENV, left.run_id, left.number)

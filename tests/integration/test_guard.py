@@ -13,7 +13,7 @@ import pytest
 from chronos_training.control.launch import launch as launching
 from chronos_training.control.lifecycle.kill import KillOrder, kill
 from chronos_training.control.lifecycle.reconcile import close, reconcile
-from chronos_training.core import guard
+from chronos_training.core import termination_schedule
 from chronos_training.core.clock import parse_iso, utc_now
 from chronos_training.core.errors import TrainingError
 from chronos_training.core.states import LOST
@@ -39,55 +39,61 @@ def world(aws: Any, monkeypatch: pytest.MonkeyPatch) -> LaunchWorld:
     return LaunchWorld(aws, monkeypatch)
 
 
-def arm(world: LaunchWorld, instance_id: str, seconds: float) -> None:
+def create(world: LaunchWorld, instance_id: str, seconds: float) -> None:
     fires_at = utc_now() + timedelta(seconds=seconds)
-    guard.arm(world.scheduler, ENV, RUN, instance_id, fires_at, role_arn=GUARD_ROLE_ARN, queue_arn=QUEUE_ARN)
+    termination_schedule.create(
+        world.scheduler, ENV, RUN, instance_id, fires_at, role_arn=GUARD_ROLE_ARN, queue_arn=QUEUE_ARN
+    )
 
 
 def test_a_due_guard_terminates_its_instance_and_deletes_itself(world: LaunchWorld) -> None:
     tags = [{"ResourceType": "instance", "Tags": [{"Key": k, "Value": v} for k, v in TAGS.items()]}]
     target, bystander = (world.aws.launch(DEAF_USER_DATA, TagSpecifications=tags) for _ in range(2))
     world.aws.wait_for_state(target, "running")
-    arm(world, target, 3600)
+    create(world, target, 3600)
     assert [g.instance_ids for g in world.guards()] == [(target,)]
-    assert guard.disarm(world.scheduler, ENV, RUN) is True
-    arm(world, target, 2)
+    assert termination_schedule.cancel(world.scheduler, ENV, RUN) is True
+    create(world, target, 2)
     assert world.aws.state(target) == "running"
     world.aws.wait_for_state(target, "terminated")
     assert world.guards() == [] and world.dead_letters() == []
     assert world.aws.state(bystander) == "running"
-    assert guard.disarm(world.scheduler, ENV, RUN) is False
+    assert termination_schedule.cancel(world.scheduler, ENV, RUN) is False
 
 
 def test_arming_again_is_harmless(world: LaunchWorld) -> None:
     fires_at = utc_now() + timedelta(hours=1)
     for _ in range(2):
-        guard.arm(world.scheduler, ENV, RUN, "i-1", fires_at, role_arn=GUARD_ROLE_ARN, queue_arn=QUEUE_ARN)
+        termination_schedule.create(
+            world.scheduler, ENV, RUN, "i-1", fires_at, role_arn=GUARD_ROLE_ARN, queue_arn=QUEUE_ARN
+        )
     with pytest.raises(TrainingError, match="ConflictException"):
-        guard.arm(world.scheduler, ENV, RUN, "i-2", fires_at, role_arn=GUARD_ROLE_ARN, queue_arn=QUEUE_ARN)
+        termination_schedule.create(
+            world.scheduler, ENV, RUN, "i-2", fires_at, role_arn=GUARD_ROLE_ARN, queue_arn=QUEUE_ARN
+        )
     assert [g.instance_ids for g in world.guards()] == [("i-1",)]
 
 
 def test_what_cannot_be_terminated_is_told_to_the_dead_letter_queue(world: LaunchWorld) -> None:
     stranger = world.aws.launch(DEAF_USER_DATA)  # not ours by its tags: the guard's own role may not end it
-    arm(world, stranger, -1)
+    create(world, stranger, -1)
     letter = wait_for(world.dead_letters, "a dead letter")[0]
     assert json.loads(letter["Body"]) == {"InstanceIds": [stranger]}
     said = {name: value["StringValue"] for name, value in letter["MessageAttributes"].items()}
     assert said["ERROR_CODE"] == "UnauthorizedOperation" and stranger in said["ERROR_MESSAGE"]
     assert world.aws.state(stranger) != "terminated"
     assert said["SCHEDULE_ARN"].endswith(f"schedule/chronos-training-{ENV}/chronos-training-{ENV}-{RUN}")
-    assert int(said["RETRY_ATTEMPTS"]) >= 2 and said["TARGET_ARN"] == guard.TARGET
+    assert int(said["RETRY_ATTEMPTS"]) >= 2 and said["TARGET_ARN"] == termination_schedule.TARGET
     wait_for(lambda: world.guards() == [], "the schedule to be deleted after its failure")
 
 
 def test_a_launch_arms_the_guard_and_a_kill_takes_it_away(world: LaunchWorld) -> None:
     record = world.launch()
-    armed = world.guards()
-    assert [(g.run_id, g.instance_ids) for g in armed] == [(RUN, (record.instance_id,))]
-    assert armed[0].fires_at == parse_iso(record.deadline_at)
+    schedules = world.guards()
+    assert [(g.run_id, g.instance_ids) for g in schedules] == [(RUN, (record.instance_id,))]
+    assert schedules[0].fires_at == parse_iso(record.deadline_at)
     assert world.lines[-1] == (
-        f"termination schedule created: terminates {record.instance_id} at {armed[0].fires_at:%Y-%m-%d %H:%M:%S} UTC"
+        f"termination schedule created: terminates {record.instance_id} at {schedules[0].fires_at:%Y-%m-%d %H:%M:%S} UTC"
     )
     kill(KillOrder(ENV, PROJECT, REGION, BUCKET, grace_seconds=0, force=True), world.lines.append)
     assert world.guards() == [] and world.lock() is None
@@ -135,7 +141,7 @@ def test_without_its_guard_a_launch_ends_what_it_started(
 
 
 def test_an_environment_without_the_group_is_told_what_to_do(world: LaunchWorld) -> None:
-    world.scheduler.delete_schedule_group(Name=guard.group_name(ENV))
+    world.scheduler.delete_schedule_group(Name=termination_schedule.group_name(ENV))
     with pytest.raises(TrainingError, match=r"group chronos-training-local does not exist.*make provision"):
         world.launch()
     assert world.lock() is None

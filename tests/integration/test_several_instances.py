@@ -13,7 +13,7 @@ from chronos_training.control.lifecycle.kill import KillOrder, kill
 from chronos_training.control.lifecycle.reconcile import reconcile
 from chronos_training.control.orphans.snapshot import Scope
 from chronos_training.control.orphans.verify import verify
-from chronos_training.core import guard
+from chronos_training.core import termination_schedule
 from chronos_training.core.errors import TrainingError
 
 from .launch_world import BUCKET, DEAF_USER_DATA, ENV, PROJECT, REGION, RUN, LaunchWorld
@@ -115,4 +115,4 @@ def test_each_instance_is_ended_by_a_guard_of_its_own(world: LaunchWorld, monkey
     record = world.launch(**TWO, deadline_seconds=4.0, user_data=DEAF_USER_DATA)
     end(world, record.members[0])  # EC2 forgets it in an hour; the head node's guard must not depend on it
     world.aws.wait_for_state(record.instances[0], "terminated")
-    assert guard.list_guards(world.scheduler, ENV) == [] and world.dead_letters() == []
+    assert termination_schedule.list_schedules(world.scheduler, ENV) == [] and world.dead_letters() == []

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from chronos_training.core import guard
+from chronos_training.core import termination_schedule
 from chronos_training.core.clock import utc_now
 from chronos_training.core.errors import TrainingError
 from chronos_training.core.states import COMPLETED, RUNNING
@@ -54,7 +54,7 @@ def spot_request(world: World) -> str:
 
 
 def schedule(world: World, run_id: str = OLD_RUN, tags: list[dict[str, str]] | None = None) -> str:
-    group, name = guard.group_name(ENV), guard.schedule_name(ENV, run_id)
+    group, name = termination_schedule.group_name(ENV), termination_schedule.schedule_name(ENV, run_id)
     try:
         world.scheduler.create_schedule_group(Name=group, Tags=tags or world.tags(""))
     except world.scheduler.exceptions.ConflictException:
@@ -64,7 +64,9 @@ def schedule(world: World, run_id: str = OLD_RUN, tags: list[dict[str, str]] | N
     with contextlib.suppress(iam.exceptions.EntityAlreadyExistsException):
         iam.create_role(RoleName="guard", AssumeRolePolicyDocument=json.dumps(policy))
     role, end = iam.get_role(RoleName="guard")["Role"]["Arn"], utc_now() + timedelta(hours=1)
-    request = guard.request_of(ENV, run_id, "i-00000000000000000", end, role, "arn:aws:sqs:us-east-1:123456789012:q")
+    request = termination_schedule.request_of(
+        ENV, run_id, "i-00000000000000000", end, role, "arn:aws:sqs:us-east-1:123456789012:q"
+    )
     world.scheduler.create_schedule(**request)
     return name
 
@@ -161,7 +163,7 @@ def test_what_is_not_provably_ours_is_neither_shown_nor_touched(world: World) ->
     assert foreign <= world.volumes()
     assert world.aws.state(instance) in {"pending", "running"}
     assert len(world.s3.list_multipart_uploads(Bucket=BUCKET)["Uploads"]) == 2
-    assert len(world.scheduler.list_schedules(GroupName=guard.group_name(ENV))["Schedules"]) == 1
+    assert len(world.scheduler.list_schedules(GroupName=termination_schedule.group_name(ENV))["Schedules"]) == 1
 
 
 def test_a_volume_of_ours_on_a_foreign_instance_is_told_and_left(world: World) -> None:
@@ -193,7 +195,7 @@ def test_an_active_run_is_shown_and_never_touched(world: World) -> None:
     assert old_volume not in world.volumes() and nameless in world.volumes()
     left = {u["UploadId"] for u in world.s3.list_multipart_uploads(Bucket=BUCKET)["Uploads"]}
     assert left == {mine_upload}
-    listed = world.scheduler.list_schedules(GroupName=guard.group_name(ENV))["Schedules"]
+    listed = world.scheduler.list_schedules(GroupName=termination_schedule.group_name(ENV))["Schedules"]
     assert [s["Name"] for s in listed] == [guards]
     observed = world.store.read()
     assert observed is not None and observed.record.run_id == RUN

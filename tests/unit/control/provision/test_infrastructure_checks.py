@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from chronos_training.control.provision import checks, guard, people
+from chronos_training.control.provision import checks, people, schedule_group
 from chronos_training.control.provision.active import active_run
 from chronos_training.control.provision.bucket import Lifecycle, wanted
 from chronos_training.control.provision.checks import findings
@@ -127,7 +127,7 @@ def right() -> Survey:
             },
             guard_group={"tags": TAGS},
             people={name: people.Policy(copy.deepcopy(POLICY), dict(TAGS)) for name in NAMES.people},
-            guard_queue=guard.wanted(QUEUE_ARN, TAGS)["queue"],
+            guard_queue=schedule_group.wanted(QUEUE_ARN, TAGS)["queue"],
         )
     )
 

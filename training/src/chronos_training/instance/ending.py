@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from chronos_training.core import aws, guard, inventory, layout, run_cost
+from chronos_training.core import aws, inventory, layout, run_cost, termination_schedule
 from chronos_training.core.cas import ConditionalObject, Lost
 from chronos_training.core.clock import iso, parse_iso, utc_now
 from chronos_training.core.errors import TrainingError
@@ -155,7 +155,7 @@ def end_run(
             released = attempt("release the lock", lambda: store.remove(final)) is not None
             if released:
                 # Last of all, with only the power-off to come: until here a crash leaves a guarded instance.
-                attempt("delete the termination schedule", lambda: _take_guards_away(run, bool(going)), vital=False)
+                attempt("delete the termination schedule", lambda: _cancel_schedules(run, bool(going)), vital=False)
     if attempt.problems:
         raise attempt.problems[0]
 
@@ -272,10 +272,10 @@ def _put_bytes(s3: Any, run: Run, name: str, body: bytes) -> bool:
     return True
 
 
-def _take_guards_away(run: Run, members_are_going: bool) -> None:
+def _cancel_schedules(run: Run, members_are_going: bool) -> None:
     scheduler = aws.client("scheduler", region=run.region)
     for number in range(run.instances if members_are_going else 1):
-        guard.disarm(scheduler, run.env, run.run_id, number)
+        termination_schedule.cancel(scheduler, run.env, run.run_id, number)
 
 
 def _success_marker(run: Run) -> ConditionalObject:

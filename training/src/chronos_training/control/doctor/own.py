@@ -6,7 +6,7 @@ import random
 from datetime import timedelta
 
 from chronos_training.control.options.settings import Settings
-from chronos_training.core import aws, guard, layout
+from chronos_training.core import aws, layout, termination_schedule
 from chronos_training.core.clock import utc_now
 from chronos_training.core.commands import playbook
 from chronos_training.core.errors import TrainingError
@@ -44,7 +44,7 @@ def schedule(settings: Settings) -> Finding:
     run_id, number = layout.new_run_id(now), random.randrange(10_000, 100_000)
     try:
         try:
-            guard.arm(
+            termination_schedule.create(
                 scheduler,
                 settings.env,
                 run_id,
@@ -57,7 +57,7 @@ def schedule(settings: Settings) -> Finding:
             )
         finally:
             # Also when the answer was lost. What a dead process leaves, verify finds as a schedule of no run.
-            guard.disarm(scheduler, settings.env, run_id, number)
+            termination_schedule.cancel(scheduler, settings.env, run_id, number)
     except TrainingError as error:
         return refused(name, error)
     return ok(name, "the termination schedule can be created and deleted")

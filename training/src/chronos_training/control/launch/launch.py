@@ -24,7 +24,7 @@ from chronos_training.control.lifecycle.reconcile import (
 )
 from chronos_training.control.lifecycle.waiting import Waiting
 from chronos_training.control.registry import audit
-from chronos_training.core import aws, guard
+from chronos_training.core import aws, termination_schedule
 from chronos_training.core.clock import iso, parse_iso, utc_now
 from chronos_training.core.commands import playbook
 from chronos_training.core.errors import TrainingError
@@ -92,7 +92,7 @@ def launch(order: LaunchOrder, say: Say, *, consistency_seconds: float = CONSIST
         # RunInstances is repeated by us, with the same token; botocore would also repeat "no capacity" in a full zone.
         once = aws.client("ec2", region=order.region, config=aws.ONCE)
         observed = start_instances(once, store, observed, order, zones, say)
-        _arm_guard(observed.record, order, say)
+        _create_schedules(observed.record, order, say)
     except BaseException as error:
         # Also on Ctrl-C. If this is cut short too, the intent is in the state and the next command reconciles it.
         roll_back(s3, ec2, store, order, error, say, consistency_seconds=consistency_seconds)
@@ -161,13 +161,13 @@ def _acquire(store: StateStore, order: LaunchOrder) -> Observed:
     return store.acquire(record)
 
 
-def _arm_guard(record: RunRecord, order: LaunchOrder, say: Say) -> None:
+def _create_schedules(record: RunRecord, order: LaunchOrder, say: Say) -> None:
     """Have AWS itself end the instances at the deadline, whatever becomes of them and of this machine."""
     assert record.instance_id is not None
     fires_at = parse_iso(record.deadline_at)
     scheduler = aws.client("scheduler", region=order.region)
     for number, instance_id in enumerate(record.instances):
-        guard.arm(
+        termination_schedule.create(
             scheduler,
             order.env,
             order.run_id,

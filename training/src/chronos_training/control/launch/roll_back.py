@@ -9,7 +9,7 @@ from chronos_training.control.launch.order import LaunchOrder
 from chronos_training.control.launch.run_instances import Unanswered
 from chronos_training.control.lifecycle.finalize import finalize
 from chronos_training.control.lifecycle.reconcile import CONSISTENCY_SECONDS
-from chronos_training.control.lifecycle.termination_schedules import take_away
+from chronos_training.control.lifecycle.termination_schedules import cancel_schedules
 from chronos_training.core.commands import playbook
 from chronos_training.core.errors import TrainingError
 from chronos_training.core.instances import find_instances, terminate
@@ -42,7 +42,7 @@ def roll_back(
     alive = [instance for instance in instances if instance.state != "terminated"]
     terminate(ec2, alive)
     # Its end is accepted; that it is over, the release of the lock waits for.
-    take_away(order.region, order.env, [(order.run_id, order.instances)], say)
+    cancel_schedules(order.region, order.env, [(order.run_id, order.instances)], say)
     killed = ours is not None and ours.record.kill_requested_at is not None
     finalize(
         s3,

@@ -7,7 +7,7 @@ from typing import Any
 
 from chronos_training.control.lifecycle.lock_status import refusal
 from chronos_training.control.lifecycle.reconcile import CONSISTENCY_SECONDS, close, proof_of_death
-from chronos_training.control.lifecycle.termination_schedules import take_away_of_ended
+from chronos_training.control.lifecycle.termination_schedules import cancel_schedules_of_ended
 from chronos_training.control.lifecycle.waiting import Waiting
 from chronos_training.core.clock import duration
 from chronos_training.core.errors import TrainingError
@@ -79,7 +79,7 @@ def break_stale_lock(
     if left:
         say(f"terminating {', '.join(i.instance_id for i in left)}")
         terminate(ec2, left)
-        take_away_of_ended(ec2, s3.meta.region_name, record.env, project, say)
+        cancel_schedules_of_ended(ec2, s3.meta.region_name, record.env, project, say)
         wait_until_terminated(ec2, left, project, record.env, show=Waiting(say))
     try:
         # The proof is about the version seen: an instance that claimed the run since is no part of it.

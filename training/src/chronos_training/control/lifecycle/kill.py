@@ -15,7 +15,7 @@ from typing import Any
 from chronos_training.control.launch.owner import owner
 from chronos_training.control.lifecycle.finalize import finalize
 from chronos_training.control.lifecycle.reconcile import CONSISTENCY_SECONDS
-from chronos_training.control.lifecycle.termination_schedules import take_away_of_ended
+from chronos_training.control.lifecycle.termination_schedules import cancel_schedules_of_ended
 from chronos_training.control.lifecycle.waiting import ACCEPTED, Waiting
 from chronos_training.core import aws, inventory
 from chronos_training.core.clock import duration
@@ -90,7 +90,7 @@ def kill(order: KillOrder, say: Say, *, consistency_seconds: float = CONSISTENCY
         say(f"terminating {', '.join(i.instance_id for i in ended)}")
         terminate(ec2, ended, skip_os_shutdown=order.force)
     # All there are: a run may have released its lock and died before it came to its guard.
-    take_away_of_ended(ec2, order.region, order.env, order.project, say)
+    cancel_schedules_of_ended(ec2, order.region, order.env, order.project, say)
     if ended:
         wait_until_terminated(ec2, ended, order.project, order.env, show=Waiting(say))
         say("terminated, confirmed by EC2")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from chronos_training.control.lifecycle.termination_schedules import take_away
+from chronos_training.control.lifecycle.termination_schedules import cancel_schedules
 from chronos_training.core import aws, layout
 from chronos_training.core.clock import duration, iso, utc_now
 from chronos_training.core.instances import GOING, find_instances
@@ -94,8 +94,8 @@ def close(
             final = current
     # After the final status, which proves that nobody has claimed the run since: a living instance keeps its guard.
     # Before the release: a crash in between is made good by whoever comes next.
-    guarded = (observed.record.run_id, observed.record.instances_wanted)
-    take_away(s3.meta.region_name, observed.record.env, [guarded])
+    scheduled = (observed.record.run_id, observed.record.instances_wanted)
+    cancel_schedules(s3.meta.region_name, observed.record.env, [scheduled])
     archive(s3, bucket, final.record)
     try:
         store.remove(final)

@@ -18,8 +18,8 @@ from botocore.regions import EndpointResolver
 
 from chronos_training.control.options.aws_patterns import fits
 from chronos_training.core import aws
-from chronos_training.core.guard import schedule_name
 from chronos_training.core.layout import bucket_name
+from chronos_training.core.termination_schedule import schedule_name
 
 Rule = Callable[[Any], str]
 

@@ -8,12 +8,12 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from chronos_training.control.lifecycle.break_stale_lock import break_stale_lock, find_stale_lock
-from chronos_training.control.lifecycle.termination_schedules import take_away_of_ended
+from chronos_training.control.lifecycle.termination_schedules import cancel_schedules_of_ended
 from chronos_training.control.lifecycle.waiting import Waiting
 from chronos_training.control.orphans.classify import OrphanReport
 from chronos_training.control.orphans.snapshot import LOCK, Scope
 from chronos_training.control.orphans.verify import Say, Verdict, short, verify
-from chronos_training.core import aws, guard
+from chronos_training.core import aws, termination_schedule
 from chronos_training.core.errors import TrainingError
 from chronos_training.core.instances import find_instances, terminate, wait_until_terminated
 from chronos_training.core.inventory import Resource
@@ -97,13 +97,13 @@ def _end_instance(scope: Scope, resource: Resource, say: Say) -> None:
     # By tag once more, not by the remembered id: what lost its tags meanwhile is not ours to end.
     ours = [i for i in find_instances(ec2, scope.project, scope.env) if i.instance_id == resource.resource_id]
     terminate(ec2, ours)
-    take_away_of_ended(ec2, resource.region, scope.env, scope.project, say)
+    cancel_schedules_of_ended(ec2, resource.region, scope.env, scope.project, say)
     wait_until_terminated(ec2, ours, scope.project, scope.env, show=Waiting(say))
 
 
 def _schedule(scope: Scope, resource: Resource) -> None:
     scheduler = aws.client("scheduler", region=resource.region)
-    scheduler.delete_schedule(Name=resource.resource_id, GroupName=guard.group_name(scope.env))
+    scheduler.delete_schedule(Name=resource.resource_id, GroupName=termination_schedule.group_name(scope.env))
 
 
 def _upload(scope: Scope, resource: Resource) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from chronos_training.control.lifecycle.break_stale_lock import death_of
-from chronos_training.core import aws, guard, inventory, layout
+from chronos_training.core import aws, inventory, layout, termination_schedule
 from chronos_training.core.clock import iso
 from chronos_training.core.instances import GOING, Instance, find_instances
 from chronos_training.core.inventory import Resource
@@ -80,10 +80,10 @@ def _ending(scope: Scope, region: str) -> list[Instance]:
 
 def _schedules(scope: Scope, region: str) -> Iterable[Resource]:
     scheduler = aws.client("scheduler", region=region)
-    group = guard.group_name(scope.env)
+    group = termination_schedule.group_name(scope.env)
     if not _group_is_ours(scheduler, scope, group):
         return
-    for found in guard.list_guards(scheduler, scope.env):
+    for found in termination_schedule.list_schedules(scheduler, scope.env):
         run = _RUN_ID.search(found.name)
         target = ", ".join(found.instance_ids) or "no instance"
         when = iso(found.fires_at) if found.fires_at else "unknown"

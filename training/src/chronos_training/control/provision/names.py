@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from chronos_training.control.options.settings import parameter_path
-from chronos_training.core.guard import group_name
+from chronos_training.core.termination_schedule import group_name
 
 PARAMETERS = (
     "vpc_id",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from chronos_training.control.provision import guard, parameters, people
+from chronos_training.control.provision import parameters, people, schedule_group
 from chronos_training.control.provision.bucket import Described, describe
 from chronos_training.control.provision.names import Names
 from chronos_training.core import aws, layout
@@ -28,8 +28,8 @@ class Survey:
     role: Raw | None = None
     profile: Raw | None = None
     guard_role: Raw | None = None
-    guard_group: guard.Described | None = None
-    guard_queue: guard.Described | None = None
+    guard_group: schedule_group.Described | None = None
+    guard_queue: schedule_group.Described | None = None
     people: dict[str, people.Policy] = field(default_factory=dict)
     parameters: dict[str, str] = field(default_factory=dict)
     instances: list[Instance] = field(default_factory=list)
@@ -58,7 +58,7 @@ def survey(names: Names) -> Survey:
             "security_groups": ec2.describe_security_groups(Filters=filters)["SecurityGroups"],
         }
     bucket = describe(s3, names.bucket)
-    guards = guard.describe(guard.Clients.of(names.region), names.guard_group, names.guard_queue)
+    guards = schedule_group.describe(schedule_group.Clients.of(names.region), names.guard_group, names.guard_queue)
     return Survey(
         **network,
         bucket=bucket,

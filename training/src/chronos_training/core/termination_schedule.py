@@ -35,7 +35,7 @@ _EXPRESSION = "at(%Y-%m-%dT%H:%M:%S)"  # no zone suffix: the zone has a field of
 
 
 @dataclass(frozen=True)
-class Guard:
+class TerminationSchedule:
     """One termination schedule. `fires_at` is timezone-aware UTC; None and empty strings where a schedule is not one
     of ours.
     """
@@ -92,7 +92,7 @@ def request_of(
     }
 
 
-def arm(
+def create(
     scheduler: Any,
     env: str,
     run_id: str,
@@ -143,7 +143,7 @@ def arm(
             sleep(_PAUSE_SECONDS)
 
 
-def disarm(scheduler: Any, env: str, run_id: str, number: int = 0) -> bool:
+def cancel(scheduler: Any, env: str, run_id: str, number: int = 0) -> bool:
     """Delete the schedule of a head node or worker. False when there is none: it fired, or was deleted before."""
     name = schedule_name(env, run_id, number)
     with aws.explained(f"delete the termination schedule {name}"):
@@ -156,7 +156,7 @@ def disarm(scheduler: Any, env: str, run_id: str, number: int = 0) -> bool:
     return True
 
 
-def list_guards(scheduler: Any, env: str) -> list[Guard]:
+def list_schedules(scheduler: Any, env: str) -> list[TerminationSchedule]:
     """Return every schedule in the environment's group, by name. Empty when the group does not exist."""
     group = group_name(env)
     with aws.explained(f"list the termination schedules in {group}"):
@@ -170,8 +170,8 @@ def list_guards(scheduler: Any, env: str) -> list[Guard]:
         for summary in (s for page in pages for s in page["Schedules"]):
             raw = _get(scheduler, summary["Name"], group)
             if raw is not None:  # else it fired between the two calls
-                found.append(_guard(raw, f"{group}-"))
-    return sorted(found, key=lambda guard: guard.name)
+                found.append(_schedule_of(raw, f"{group}-"))
+    return sorted(found, key=lambda one: one.name)
 
 
 def _get(scheduler: Any, name: str, group: str) -> dict[str, Any] | None:
@@ -194,7 +194,7 @@ def _is_there(scheduler: Any, request: dict[str, Any]) -> bool:
     )
 
 
-def _guard(raw: dict[str, Any], prefix: str) -> Guard:
+def _schedule_of(raw: dict[str, Any], prefix: str) -> TerminationSchedule:
     name = str(raw["Name"])
     try:
         fires_at = datetime.strptime(raw["ScheduleExpression"], _EXPRESSION).replace(tzinfo=timezone.utc)
@@ -206,4 +206,4 @@ def _guard(raw: dict[str, Any], prefix: str) -> Guard:
         instance_ids = ()
     match = _RUN_AND_NUMBER.fullmatch(name.removeprefix(prefix))
     run_id, number = (match[1], int(match[2] or 0)) if match else (name.removeprefix(prefix), 0)
-    return Guard(name, run_id, number, instance_ids, fires_at, str(raw.get("State", "")))
+    return TerminationSchedule(name, run_id, number, instance_ids, fires_at, str(raw.get("State", "")))

@@ -9,7 +9,7 @@ import boto3
 import pytest
 from botocore.stub import Stubber
 
-from chronos_training.core import guard
+from chronos_training.core import termination_schedule
 from chronos_training.core.errors import PermissionDenied, TrainingError
 
 ROLE = "arn:aws:iam::123456789012:role/chronos-training-dev-scheduler"
@@ -44,9 +44,9 @@ def scheduler():
         stub.assert_no_pending_responses()
 
 
-def arm(client, at=FIRES_AT) -> list[float]:
+def create(client, at=FIRES_AT) -> list[float]:
     slept: list[float] = []
-    guard.arm(
+    termination_schedule.create(
         client, "dev", "20261122-100000", "i-0123456789abcdef0", at,
         role_arn=ROLE, queue_arn=QUEUE, sleep=slept.append,
     )  # fmt: skip
@@ -56,26 +56,26 @@ def arm(client, at=FIRES_AT) -> list[float]:
 def test_the_request_is_what_aws_asks_for(scheduler):
     client, stub = scheduler
     stub.add_response("create_schedule", ARN, REQUEST)
-    assert arm(client) == []
+    assert create(client) == []
 
 
 def test_another_time_zone_is_written_as_utc(scheduler):
     client, stub = scheduler
     stub.add_response("create_schedule", ARN, REQUEST)
-    arm(client, FIRES_AT.astimezone(timezone(timedelta(hours=-5))))
+    create(client, FIRES_AT.astimezone(timezone(timedelta(hours=-5))))
 
 
 def test_the_limits_of_the_api_are_kept():
     model = boto3.client("scheduler", region_name="us-east-1").meta.service_model.shape_for("CreateScheduleInput")
     name, token = model.members["Name"].metadata, model.members["ClientToken"].metadata
     for env in ("local", "dev", "stage", "prod"):
-        assert len(guard.schedule_name(env, "20261122-100000")) <= name["max"]
+        assert len(termination_schedule.schedule_name(env, "20261122-100000")) <= name["max"]
     assert len(REQUEST["ClientToken"]) <= token["max"]
     retry = model.members["Target"].members["RetryPolicy"].members
-    for key, value in guard.RETRY_POLICY.items():
+    for key, value in termination_schedule.RETRY_POLICY.items():
         assert retry[key].metadata["min"] <= value <= retry[key].metadata["max"]
     with pytest.raises(ValueError, match="64"):
-        guard.schedule_name("e" * 40, "20261122-100000")
+        termination_schedule.schedule_name("e" * 40, "20261122-100000")
 
 
 def test_a_new_role_is_waited_for(scheduler):
@@ -84,7 +84,7 @@ def test_a_new_role_is_waited_for(scheduler):
     stub.add_client_error("create_schedule", "ValidationException", words, expected_params=REQUEST)
     stub.add_client_error("create_schedule", "ValidationException", words, expected_params=REQUEST)
     stub.add_response("create_schedule", ARN, REQUEST)
-    assert len(arm(client)) == 2
+    assert len(create(client)) == 2
 
 
 def test_arming_twice_is_harmless_and_another_guard_is_not_taken_for_ours(scheduler):
@@ -92,50 +92,50 @@ def test_arming_twice_is_harmless_and_another_guard_is_not_taken_for_ours(schedu
     there = {"ScheduleExpression": REQUEST["ScheduleExpression"], "Target": REQUEST["Target"]}
     stub.add_client_error("create_schedule", "ConflictException", "exists", http_status_code=409)
     stub.add_response("get_schedule", there, {"Name": REQUEST["Name"], "GroupName": REQUEST["GroupName"]})
-    arm(client)
+    create(client)
     other = {**there, "Target": {**REQUEST["Target"], "Input": json.dumps({"InstanceIds": ["i-other"]})}}
     stub.add_client_error("create_schedule", "ConflictException", "exists", http_status_code=409)
     stub.add_response("get_schedule", other)
     with pytest.raises(TrainingError, match="create the termination schedule"):
-        arm(client)
+        create(client)
 
 
 def test_refusals_are_sentences(scheduler):
     client, stub = scheduler
     stub.add_client_error("create_schedule", "ResourceNotFoundException", "no group", http_status_code=404)
     with pytest.raises(TrainingError, match=r"group chronos-training-dev does not exist.*make provision ENV=dev"):
-        arm(client)
+        create(client)
     stub.add_client_error(
         "create_schedule", "AccessDeniedException", "not authorized: iam:PassRole", http_status_code=403
     )
     with pytest.raises(PermissionDenied, match=r"create the termination schedule.*iam:PassRole"):
-        arm(client)
+        create(client)
 
 
 def test_disarm_of_an_absent_guard_is_fine(scheduler):
     client, stub = scheduler
     which = {"Name": REQUEST["Name"], "GroupName": REQUEST["GroupName"]}
     stub.add_response("delete_schedule", {}, which)
-    assert guard.disarm(client, "dev", "20261122-100000") is True
+    assert termination_schedule.cancel(client, "dev", "20261122-100000") is True
     stub.add_client_error("delete_schedule", "ResourceNotFoundException", "", http_status_code=404)
-    assert guard.disarm(client, "dev", "20261122-100000") is False
+    assert termination_schedule.cancel(client, "dev", "20261122-100000") is False
     stub.add_client_error("delete_schedule", "AccessDeniedException", "no", http_status_code=403)
     with pytest.raises(PermissionDenied, match="delete the termination schedule"):
-        guard.disarm(client, "dev", "20261122-100000")
+        termination_schedule.cancel(client, "dev", "20261122-100000")
 
 
 def test_guards_are_listed_with_what_they_end(scheduler):
     client, stub = scheduler
     summaries = [{"Name": REQUEST["Name"]}, {"Name": "chronos-training-dev-odd"}, {"Name": "just-fired"}]
     stub.add_response("list_schedules", {"Schedules": summaries}, {"GroupName": "chronos-training-dev"})
-    common = {"State": "ENABLED", "Target": {"Arn": guard.TARGET, "RoleArn": ROLE}}
+    common = {"State": "ENABLED", "Target": {"Arn": termination_schedule.TARGET, "RoleArn": ROLE}}
     stub.add_response("get_schedule", {**common, **{k: REQUEST[k] for k in ("Name", "ScheduleExpression", "Target")}})
     stub.add_response(
         "get_schedule", {**common, "Name": "chronos-training-dev-odd", "ScheduleExpression": "rate(1 day)"}
     )
     stub.add_client_error("get_schedule", "ResourceNotFoundException", "", http_status_code=404)
-    odd, ours = guard.list_guards(client, "dev")[::-1]
+    odd, ours = termination_schedule.list_schedules(client, "dev")[::-1]
     assert (ours.run_id, ours.instance_ids, ours.fires_at) == ("20261122-100000", ("i-0123456789abcdef0",), FIRES_AT)
     assert (odd.run_id, odd.instance_ids, odd.fires_at) == ("odd", (), None)
     stub.add_client_error("list_schedules", "ResourceNotFoundException", "", http_status_code=404)
-    assert guard.list_guards(client, "dev") == []
+    assert termination_schedule.list_schedules(client, "dev") == []
