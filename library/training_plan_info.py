@@ -85,7 +85,7 @@ def run(params: dict[str, Any], *, check_mode: bool, say: Callable[[str], None])
         "changed": False,
         "run_id": plan.run_id,
         "instance_run": plan.instance_run(),
-        "order": plan.order(),
+        "order": plan.launch_spec(),
         "lines": plan.lines(),
     }
 

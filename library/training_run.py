@@ -89,16 +89,16 @@ def run(params: dict[str, Any], *, check_mode: bool, say: Callable[[str], None])
 
 
 def _launch(params: dict[str, Any], check_mode: bool, say: Callable[[str], None]) -> dict[str, Any]:
-    order = launching.LaunchOrder.from_params(params["order"], params["tags"], params["user_data"])
+    spec = launching.LaunchSpec.from_params(params["order"], params["tags"], params["user_data"])
     if check_mode:
-        launching.preview(order)
+        launching.preview(spec)
         say("would launch this run; nothing was changed")
-        return {"changed": True, "run_id": order.run_id, "status": "planned"}
-    with audit.recorded(audit.Log(order.bucket, order.env, order.region, say), audit.LAUNCH, order.run_id) as entry:
-        record = launching.launch(order, say)
+        return {"changed": True, "run_id": spec.run_id, "status": "planned"}
+    with audit.recorded(audit.Log(spec.bucket, spec.env, spec.region, say), audit.LAUNCH, spec.run_id) as entry:
+        record = launching.launch(spec, say)
         entry.details = {"instances": list(record.instances), "instance_type": record.instance_type}
     say("next:")
-    for line in after_launch(order.env):
+    for line in after_launch(spec.env):
         say(f"  {line}")
     started = {"instance_id": record.instance_id, "members": list(record.members)}
     return {"changed": True, "run_id": record.run_id, **started, "status": record.status}
@@ -106,21 +106,21 @@ def _launch(params: dict[str, Any], check_mode: bool, say: Callable[[str], None]
 
 def _kill(params: dict[str, Any], check_mode: bool, say: Callable[[str], None]) -> dict[str, Any]:
     settings = resolve_settings(params["env"], region=params["region"])
-    order = killing.KillOrder(
+    request = killing.KillRequest(
         params["env"], params["project"], settings.region, settings.bucket, params["grace_seconds"], params["force"]
     )
-    ended = killing.targets(order) if check_mode else _recorded_kill(order, say)
+    ended = killing.targets(request) if check_mode else _recorded_kill(request, say)
     changed = ended.run_id is not None or bool(ended.instances)
     if not changed:
-        say(f"no run is active in {order.env} and no instance exists: nothing to kill")
+        say(f"no run is active in {request.env} and no instance exists: nothing to kill")
     elif check_mode:
         say(f"would end run {ended.run_id or 'none'} and terminate {', '.join(ended.instances) or 'no instance'}")
     return {"changed": changed, "run_id": ended.run_id, "instances": ended.instances, "status": ended.status}
 
 
-def _recorded_kill(order: killing.KillOrder, say: Callable[[str], None]) -> killing.Killed:
-    with audit.recorded(audit.Log(order.bucket, order.env, order.region, say), audit.KILL) as entry:
-        ended = killing.kill(order, say)
+def _recorded_kill(request: killing.KillRequest, say: Callable[[str], None]) -> killing.Killed:
+    with audit.recorded(audit.Log(request.bucket, request.env, request.region, say), audit.KILL) as entry:
+        ended = killing.kill(request, say)
         entry.run_id, entry.details = ended.run_id, {"instances": ended.instances, "status": ended.status}
         entry.nothing_done = ended.run_id is None and not ended.instances
     return ended

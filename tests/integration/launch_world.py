@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from chronos_training.control.launch.launch import LaunchOrder, launch
+from chronos_training.control.launch.launch import LaunchSpec, launch
 from chronos_training.control.provision import schedule_group
 from chronos_training.core import aws as core_aws
 from chronos_training.core import layout, termination_schedule
@@ -48,11 +48,11 @@ class LaunchWorld:
         self.store = open_store(BUCKET, ENV, region=REGION)
         self.lines: list[str] = []
 
-    def order(self, **changes: Any) -> LaunchOrder:
+    def order(self, **changes: Any) -> LaunchSpec:
         """Return an order of one type in three zones, with a deadline far away."""
         vpc = self.ec2.describe_vpcs()["Vpcs"][0]["VpcId"]
         groups = self.ec2.describe_security_groups(Filters=[{"Name": "vpc-id", "Values": [vpc]}])["SecurityGroups"]
-        order = LaunchOrder(
+        order = LaunchSpec(
             run_id=RUN,
             env=ENV,
             project=PROJECT,

@@ -36,7 +36,7 @@ PROFILE = "Value (x) for parameter iamInstanceProfile.name is invalid. Invalid I
 @pytest.fixture
 def world(aws: Any, monkeypatch: pytest.MonkeyPatch) -> LaunchWorld:
     # Pauses between repeated calls: their lengths are not what is tested here.
-    monkeypatch.setattr(run_instances.start_instances, "__kwdefaults__", {"sleep": lambda seconds: None})
+    monkeypatch.setattr(run_instances.run_instances, "__kwdefaults__", {"sleep": lambda seconds: None})
     return LaunchWorld(aws, monkeypatch)
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from chronos_training.control.launch import launch as launching
-from chronos_training.control.lifecycle.kill import KillOrder, kill
+from chronos_training.control.lifecycle.kill import KillRequest, kill
 from chronos_training.control.lifecycle.reconcile import close, reconcile
 from chronos_training.core import termination_schedule
 from chronos_training.core.clock import parse_iso, utc_now
@@ -95,14 +95,14 @@ def test_a_launch_arms_the_guard_and_a_kill_takes_it_away(world: LaunchWorld) ->
     assert world.lines[-1] == (
         f"termination schedule created: terminates {record.instance_id} at {schedules[0].fires_at:%Y-%m-%d %H:%M:%S} UTC"
     )
-    kill(KillOrder(ENV, PROJECT, REGION, BUCKET, grace_seconds=0, force=True), world.lines.append)
+    kill(KillRequest(ENV, PROJECT, REGION, BUCKET, grace_seconds=0, force=True), world.lines.append)
     assert world.guards() == [] and world.lock() is None
 
 
 def test_a_kill_takes_the_guard_away_whatever_the_scheduler_says(world: LaunchWorld) -> None:
     world.launch()
     world.aws.fault("DeleteSchedule", "AccessDeniedException", "no", status=403, times=None)
-    kill(KillOrder(ENV, PROJECT, REGION, BUCKET, grace_seconds=0, force=True), world.lines.append)
+    kill(KillRequest(ENV, PROJECT, REGION, BUCKET, grace_seconds=0, force=True), world.lines.append)
     assert world.lock() is None and len(world.guards()) == 1
     assert any(line.startswith(f"the termination schedule of run {RUN} stays") for line in world.lines)
 

@@ -188,7 +188,7 @@ def test_a_cap_becomes_the_deadline_that_the_instance_is_told(tmp_path):
     told = made.instance_run()
     worst = made.price.cost(told["poweroff_minutes"] * 60)
     assert worst is not None and 1.95 < worst <= 2.0
-    assert told["deadline_seconds"] == made.order()["deadline_seconds"] == made.deadline_seconds
+    assert told["deadline_seconds"] == made.launch_spec()["deadline_seconds"] == made.deadline_seconds
     assert made.run_spec["training"]["run"]["max_runtime_hours"] == pytest.approx(made.deadline_seconds / 3600)
     assert made.run_spec["limits"] == {"deadline_seconds": made.deadline_seconds, "max_cost_usd": 2.0, "capped": True}
     assert "set by run.max_cost" in " ".join(lines_of(made, "limit"))
@@ -229,7 +229,7 @@ def test_the_root_device_is_the_images_own(tmp_path):
         ][0]
         plan_account.name_image(named["ImageId"])
         made = make(tmp_path)
-        assert (made.order()["image_id"], made.order()["root_device"]) == (named["ImageId"], device)
+        assert (made.launch_spec()["image_id"], made.launch_spec()["root_device"]) == (named["ImageId"], device)
         assert made.run_spec["instance"]["image"] == {"id": named["ImageId"], "name": named["Name"]}
         assert named["ImageId"] in " ".join(lines_of(made, "image"))
 

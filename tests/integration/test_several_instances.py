@@ -9,7 +9,7 @@ import pytest
 from chronos_training.control.launch import launch as launching
 from chronos_training.control.launch import run_instances
 from chronos_training.control.lifecycle.break_stale_lock import break_stale_lock, find_stale_lock
-from chronos_training.control.lifecycle.kill import KillOrder, kill
+from chronos_training.control.lifecycle.kill import KillRequest, kill
 from chronos_training.control.lifecycle.reconcile import reconcile
 from chronos_training.control.orphans.snapshot import Scope
 from chronos_training.control.orphans.verify import verify
@@ -25,7 +25,7 @@ VCPU = "You have requested more vCPU capacity than your current vCPU limit of 8 
 
 @pytest.fixture
 def world(aws: Any, monkeypatch: pytest.MonkeyPatch) -> LaunchWorld:
-    monkeypatch.setattr(run_instances.start_instances, "__kwdefaults__", {"sleep": lambda seconds: None})
+    monkeypatch.setattr(run_instances.run_instances, "__kwdefaults__", {"sleep": lambda seconds: None})
     return LaunchWorld(aws, monkeypatch)
 
 
@@ -39,7 +39,7 @@ def end(world: LaunchWorld, instance_id: str) -> None:
 
 
 def force_kill(world: LaunchWorld) -> list[str]:
-    return kill(KillOrder(ENV, PROJECT, REGION, BUCKET, 0, True), world.lines.append).instances
+    return kill(KillRequest(ENV, PROJECT, REGION, BUCKET, 0, True), world.lines.append).instances
 
 
 def test_one_call_starts_all_and_the_state_names_them_with_the_leader_first(world: LaunchWorld) -> None:

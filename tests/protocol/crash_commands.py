@@ -32,13 +32,13 @@ def warm_up() -> None:
 
 
 def launch(say: Say, *, order: dict[str, Any], tags: dict[str, str], user_data: str, window: float) -> dict[str, Any]:
-    launch_order = launching.LaunchOrder.from_params(order, tags, user_data)
+    launch_order = launching.LaunchSpec.from_params(order, tags, user_data)
     record = launching.launch(launch_order, say, consistency_seconds=window)
     return {"run_id": record.run_id, "instance_id": record.instance_id}
 
 
 def kill(say: Say, *, order: dict[str, Any], window: float) -> dict[str, Any]:
-    ended = killing.kill(killing.KillOrder(**order), say, consistency_seconds=window)
+    ended = killing.kill(killing.KillRequest(**order), say, consistency_seconds=window)
     return {"run_id": ended.run_id, "status": ended.status, "instances": ended.instances}
 
 

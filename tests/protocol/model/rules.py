@@ -8,7 +8,7 @@ Locals are hashable and loops are `while` loops: the explorer tells control stat
 | write, delete    | core/cas.py ConditionalObject               |
 | acquire … remove | core/store.py StateStore                    |
 | proof_of_death   | control/lifecycle/reconcile.py                           |
-| launch, attempts | control/launch/launch.py, starting.py              |
+| launch, attempts | control/launch/launch.py, run_instances.py         |
 | abandon          | control/launch/roll_back.py                          |
 | kill             | control/lifecycle/kill.py                             |
 | release          | control/lifecycle/finalize.py                          |

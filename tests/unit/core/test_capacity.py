@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 
 from chronos_training.core.capacity import (
-    Meaning,
-    Place,
+    LaunchFailure,
+    LaunchOption,
     Refusal,
     after,
+    classify_failure,
     explain_quota,
-    meaning,
-    places,
+    launch_options,
     quota_of,
     vcpus,
     zones_offered,
@@ -45,25 +45,25 @@ SUBNETS = {"subnet-a": "us-east-1a", "subnet-b": "us-east-1b", "subnet-c": "us-e
 @pytest.mark.parametrize(
     ("code", "message", "status", "expected"),
     [
-        ("InsufficientInstanceCapacity", FULL, 500, Meaning.ZONE_FULL),
-        ("Unsupported", UNSUPPORTED, 400, Meaning.NOT_IN_ZONE),
-        ("InsufficientFreeAddressesInSubnet", "", 400, Meaning.SUBNET_FULL),
-        ("VcpuLimitExceeded", VCPU.format(0), 400, Meaning.QUOTA),
-        ("InstanceLimitExceeded", "", 400, Meaning.QUOTA),
-        ("MaxSpotInstanceCountExceeded", "Max spot instance count exceeded", 400, Meaning.QUOTA),
-        ("InvalidParameterCombination", FREE_PLAN, 400, Meaning.FREE_PLAN),
-        ("InvalidParameterCombination", "Network interfaces and subnet IDs", 400, Meaning.FATAL),
-        ("InvalidParameterValue", PROFILE, 400, Meaning.PROFILE_NOT_READY),
-        ("InvalidParameterValue", "Value (x) for parameter groupId is invalid.", 400, Meaning.FATAL),
-        ("RequestLimitExceeded", "", 503, Meaning.REPEAT),
-        ("InternalError", "", 500, Meaning.REPEAT),
-        ("SomethingNew", "", 502, Meaning.REPEAT),
-        ("IdempotentParameterMismatch", "", 400, Meaning.MISMATCH),
-        ("UnauthorizedOperation", "", 403, Meaning.FATAL),
+        ("InsufficientInstanceCapacity", FULL, 500, LaunchFailure.ZONE_FULL),
+        ("Unsupported", UNSUPPORTED, 400, LaunchFailure.NOT_IN_ZONE),
+        ("InsufficientFreeAddressesInSubnet", "", 400, LaunchFailure.SUBNET_FULL),
+        ("VcpuLimitExceeded", VCPU.format(0), 400, LaunchFailure.QUOTA),
+        ("InstanceLimitExceeded", "", 400, LaunchFailure.QUOTA),
+        ("MaxSpotInstanceCountExceeded", "Max spot instance count exceeded", 400, LaunchFailure.QUOTA),
+        ("InvalidParameterCombination", FREE_PLAN, 400, LaunchFailure.FREE_PLAN),
+        ("InvalidParameterCombination", "Network interfaces and subnet IDs", 400, LaunchFailure.FATAL),
+        ("InvalidParameterValue", PROFILE, 400, LaunchFailure.PROFILE_NOT_READY),
+        ("InvalidParameterValue", "Value (x) for parameter groupId is invalid.", 400, LaunchFailure.FATAL),
+        ("RequestLimitExceeded", "", 503, LaunchFailure.REPEAT),
+        ("InternalError", "", 500, LaunchFailure.REPEAT),
+        ("SomethingNew", "", 502, LaunchFailure.REPEAT),
+        ("IdempotentParameterMismatch", "", 400, LaunchFailure.MISMATCH),
+        ("UnauthorizedOperation", "", 403, LaunchFailure.FATAL),
     ],
 )
 def test_refusals_are_told_apart(code, message, status, expected):
-    assert meaning(code, message, status) is expected
+    assert classify_failure(code, message, status) is expected
 
 
 def test_the_zones_that_aws_names_are_read_and_the_refused_one_is_not():
@@ -73,44 +73,50 @@ def test_the_zones_that_aws_names_are_read_and_the_refused_one_is_not():
     assert zones_offered("There is no Spot capacity available that matches your request.") == []
 
 
-def refused(index: int, left: list[Place], what: Meaning, message: str = "") -> tuple[Refusal, list[Place]]:
-    place = left.pop(index)
-    return Refusal(place, what, what.name, message), left
+def refused(
+    index: int, left: list[LaunchOption], what: LaunchFailure, message: str = ""
+) -> tuple[Refusal, list[LaunchOption]]:
+    option = left.pop(index)
+    return Refusal(option, what, what.name, message), left
 
 
-def zones(left: list[Place]) -> list[str]:
-    return [f"{place.instance_type} {place.zone[-1]}" for place in left]
+def zones(left: list[LaunchOption]) -> list[str]:
+    return [f"{option.instance_type} {option.zone[-1]}" for option in left]
 
 
 def test_every_type_in_every_zone_in_the_order_given():
-    assert zones(places(["g5.xlarge", "p3.2xlarge"], SUBNETS)) == [
+    assert zones(launch_options(["g5.xlarge", "p3.2xlarge"], SUBNETS)) == [
         "g5.xlarge a", "g5.xlarge b", "g5.xlarge c", "p3.2xlarge a", "p3.2xlarge b", "p3.2xlarge c",
     ]  # fmt: skip
 
 
 def test_zones_that_aws_names_come_first_but_no_other_type_overtakes():
-    left = places(["g4dn.2xlarge", "g5.2xlarge"], SUBNETS)
-    left = after(*refused(0, left, Meaning.ZONE_FULL, FULL))
+    left = launch_options(["g4dn.2xlarge", "g5.2xlarge"], SUBNETS)
+    left = after(*refused(0, left, LaunchFailure.ZONE_FULL, FULL))
     assert zones(left) == ["g4dn.2xlarge c", "g4dn.2xlarge b", "g5.2xlarge a", "g5.2xlarge b", "g5.2xlarge c"]
-    left = after(*refused(0, left, Meaning.NOT_IN_ZONE))
+    left = after(*refused(0, left, LaunchFailure.NOT_IN_ZONE))
     assert zones(left)[0] == "g4dn.2xlarge b"
 
 
 def test_a_quota_rules_out_its_whole_family_and_nothing_else():
-    left = places(["g4dn.2xlarge", "g5.2xlarge", "vt1.3xlarge", "p3.2xlarge", "m5.large"], SUBNETS)
-    left = after(*refused(0, left, Meaning.QUOTA))
-    assert {place.instance_type for place in left} == {"p3.2xlarge", "m5.large"}
-    assert after(*refused(0, places(["g5.xlarge"], SUBNETS), Meaning.QUOTA)) == []
+    left = launch_options(["g4dn.2xlarge", "g5.2xlarge", "vt1.3xlarge", "p3.2xlarge", "m5.large"], SUBNETS)
+    left = after(*refused(0, left, LaunchFailure.QUOTA))
+    assert {option.instance_type for option in left} == {"p3.2xlarge", "m5.large"}
+    assert after(*refused(0, launch_options(["g5.xlarge"], SUBNETS), LaunchFailure.QUOTA)) == []
 
 
 def test_the_free_plan_rules_out_the_type_and_nothing_else():
-    left = places(["m5.large", "g4dn.xlarge"], SUBNETS)
-    assert zones(after(*refused(0, left, Meaning.FREE_PLAN))) == ["g4dn.xlarge a", "g4dn.xlarge b", "g4dn.xlarge c"]
+    left = launch_options(["m5.large", "g4dn.xlarge"], SUBNETS)
+    assert zones(after(*refused(0, left, LaunchFailure.FREE_PLAN))) == [
+        "g4dn.xlarge a",
+        "g4dn.xlarge b",
+        "g4dn.xlarge c",
+    ]
 
 
 def test_what_would_fail_everywhere_stops():
-    for what in (Meaning.MISMATCH, Meaning.FATAL):
-        assert after(*refused(0, places(["g5.xlarge"], SUBNETS), what)) == []
+    for what in (LaunchFailure.MISMATCH, LaunchFailure.FATAL):
+        assert after(*refused(0, launch_options(["g5.xlarge"], SUBNETS), what)) == []
 
 
 @pytest.mark.parametrize(
@@ -137,7 +143,9 @@ def test_vcpus_by_size():
 
 
 def test_a_quota_of_zero_is_said_as_such_with_what_to_ask_for():
-    sentence, hint = explain_quota(Place("g4dn.2xlarge", "s", "z"), "VcpuLimitExceeded", VCPU.format(0), "eu-west-1")
+    sentence, hint = explain_quota(
+        LaunchOption("g4dn.2xlarge", "s", "z"), "VcpuLimitExceeded", VCPU.format(0), "eu-west-1"
+    )
     assert sentence == (
         "The quota 'Running On-Demand G and VT instances' of this account in eu-west-1 is 0 vCPUs, as on every new "
         "account; a g4dn.2xlarge needs 8."
@@ -145,9 +153,9 @@ def test_a_quota_of_zero_is_said_as_such_with_what_to_ask_for():
     assert (
         "Ask AWS for 8 or more vCPUs: Service Quotas, Amazon EC2" in hint and "(L-DB2E81BA), region eu-west-1" in hint
     )
-    sentence, _ = explain_quota(Place("p3.2xlarge", "s", "z"), "VcpuLimitExceeded", VCPU.format(4), "eu-west-1")
+    sentence, _ = explain_quota(LaunchOption("p3.2xlarge", "s", "z"), "VcpuLimitExceeded", VCPU.format(4), "eu-west-1")
     assert "is 4 vCPUs, and not enough of it is free; a p3.2xlarge needs 8." in sentence
     sentence, hint = explain_quota(
-        Place("g5.metal", "s", "z"), "MaxSpotInstanceCountExceeded", "Max spot instance count exceeded", "r"
+        LaunchOption("g5.metal", "s", "z"), "MaxSpotInstanceCountExceeded", "Max spot instance count exceeded", "r"
     )
     assert "All G and VT Spot Instance Requests" in sentence and "more vCPUs" in hint

@@ -19,7 +19,7 @@ import pytest
 import yaml
 from botocore.awsrequest import AWSResponse
 
-from chronos_training.control.launch.order import LaunchOrder
+from chronos_training.control.launch.launch_spec import LaunchSpec
 from chronos_training.control.launch.run_instances import request_of
 from chronos_training.core.errors import TrainingError
 from local_aws.home import REPOSITORY_ROOT
@@ -56,10 +56,10 @@ def user_data() -> str:
     return whole_run.user_data(RUN)
 
 
-def order_with(user_data: str) -> LaunchOrder:
+def order_with(user_data: str) -> LaunchSpec:
     """Return a launch order with this user data."""
-    values = dict.fromkeys(LaunchOrder.__dataclass_fields__, "") | {"tags": {}, "instances": 1, "volume_gb": 100}
-    return LaunchOrder(**values | {"user_data": user_data})
+    values = dict.fromkeys(LaunchSpec.__dataclass_fields__, "") | {"tags": {}, "instances": 1, "volume_gb": 100}
+    return LaunchSpec(**values | {"user_data": user_data})
 
 
 @pytest.fixture(scope="module")

@@ -6,21 +6,21 @@ import boto3
 from botocore.stub import ANY, Stubber
 
 from chronos_training.control.doctor import request
-from chronos_training.control.launch.order import LaunchOrder
-from chronos_training.core.capacity import Place
+from chronos_training.control.launch.launch_spec import LaunchSpec
+from chronos_training.core.capacity import LaunchOption
 
 
 def test_what_an_ec2_without_dry_runs_started_is_ended_at_once():
     ec2 = boto3.Session("key", "secret", region_name="us-east-1").client("ec2")
-    values = dict.fromkeys(LaunchOrder.__dataclass_fields__, "x") | {"tags": {}, "instances": 1, "volume_gb": 100}
-    order = LaunchOrder(**values)
-    place = Place("m5.large", "subnet-1", "us-east-1a")
-    asked = request.request_of(order, place.instance_type, place.subnet_id, "token")
+    values = dict.fromkeys(LaunchSpec.__dataclass_fields__, "x") | {"tags": {}, "instances": 1, "volume_gb": 100}
+    order = LaunchSpec(**values)
+    option = LaunchOption("m5.large", "subnet-1", "us-east-1a")
+    asked = request.request_of(order, option.instance_type, option.subnet_id, "token")
     with Stubber(ec2) as stub:
         stub.add_response(
             "run_instances", {"Instances": [{"InstanceId": "i-1"}]}, {**dict.fromkeys(asked, ANY), "DryRun": True}
         )
         stub.add_response("terminate_instances", {}, {"InstanceIds": ["i-1"]})
-        said = request._try(ec2, order, place)
+        said = request._try(ec2, order, option)
         stub.assert_no_pending_responses()
     assert "started i-1, which was terminated at once" in said

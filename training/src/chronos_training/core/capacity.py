@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 
-class Meaning(Enum):
+class LaunchFailure(Enum):
     """What a refusal means; the text is what the attempt's line says."""
 
     ZONE_FULL = "no capacity in this zone"
@@ -38,49 +38,49 @@ class Meaning(Enum):
 
 
 # Another zone may have what this one has not.
-OF_THE_ZONE = {Meaning.ZONE_FULL, Meaning.NOT_IN_ZONE, Meaning.UNSUPPORTED, Meaning.SUBNET_FULL}
+OF_THE_ZONE = {LaunchFailure.ZONE_FULL, LaunchFailure.NOT_IN_ZONE, LaunchFailure.UNSUPPORTED, LaunchFailure.SUBNET_FULL}
 
 _BY_CODE = {
-    "InsufficientInstanceCapacity": Meaning.ZONE_FULL,
-    "InsufficientHostCapacity": Meaning.ZONE_FULL,
-    "InsufficientCapacity": Meaning.ZONE_FULL,
-    "InsufficientReservedInstanceCapacity": Meaning.ZONE_FULL,
-    "Unsupported": Meaning.NOT_IN_ZONE,
-    "InsufficientFreeAddressesInSubnet": Meaning.SUBNET_FULL,
-    "VcpuLimitExceeded": Meaning.QUOTA,
-    "InstanceLimitExceeded": Meaning.QUOTA,
-    "MaxSpotInstanceCountExceeded": Meaning.QUOTA,
-    "IdempotentParameterMismatch": Meaning.MISMATCH,
-    "RequestLimitExceeded": Meaning.REPEAT,
-    "Throttling": Meaning.REPEAT,
-    "ThrottlingException": Meaning.REPEAT,
-    "InternalError": Meaning.REPEAT,
-    "InternalFailure": Meaning.REPEAT,
-    "Unavailable": Meaning.REPEAT,
-    "ServiceUnavailable": Meaning.REPEAT,
+    "InsufficientInstanceCapacity": LaunchFailure.ZONE_FULL,
+    "InsufficientHostCapacity": LaunchFailure.ZONE_FULL,
+    "InsufficientCapacity": LaunchFailure.ZONE_FULL,
+    "InsufficientReservedInstanceCapacity": LaunchFailure.ZONE_FULL,
+    "Unsupported": LaunchFailure.NOT_IN_ZONE,
+    "InsufficientFreeAddressesInSubnet": LaunchFailure.SUBNET_FULL,
+    "VcpuLimitExceeded": LaunchFailure.QUOTA,
+    "InstanceLimitExceeded": LaunchFailure.QUOTA,
+    "MaxSpotInstanceCountExceeded": LaunchFailure.QUOTA,
+    "IdempotentParameterMismatch": LaunchFailure.MISMATCH,
+    "RequestLimitExceeded": LaunchFailure.REPEAT,
+    "Throttling": LaunchFailure.REPEAT,
+    "ThrottlingException": LaunchFailure.REPEAT,
+    "InternalError": LaunchFailure.REPEAT,
+    "InternalFailure": LaunchFailure.REPEAT,
+    "Unavailable": LaunchFailure.REPEAT,
+    "ServiceUnavailable": LaunchFailure.REPEAT,
 }
 _SPOT_CODES = {"MaxSpotInstanceCountExceeded"}
 _ZONE = re.compile(r"\b[a-z]{2}(?:-[a-z]+)+-\d+[a-z]\b")
 _LIMIT = re.compile(r"limit of (\d+)")
 
 
-def meaning(code: str, message: str, http_status: int) -> Meaning:
+def classify_failure(code: str, message: str, http_status: int) -> LaunchFailure:
     """Return what AWS's refusal means."""
     # AWS has no code of its own for this one; the sentence is "Value (…) for parameter iamInstanceProfile.name is
     # invalid. Invalid IAM Instance Profile name".
     if code == "InvalidParameterValue" and "Invalid IAM Instance Profile" in message:
-        return Meaning.PROFILE_NOT_READY
+        return LaunchFailure.PROFILE_NOT_READY
     # Nor for this one: "The specified instance type is not eligible for Free Tier. For a list of …"
     if code == "InvalidParameterCombination" and "not eligible for Free Tier" in message:
-        return Meaning.FREE_PLAN
+        return LaunchFailure.FREE_PLAN
     # The same code for two causes: "… (g4dn.2xlarge) is not supported in your requested Availability Zone (us-east-1a) …"
     # and "The requested configuration is currently not supported …".
     if code == "Unsupported" and "Availability Zone" not in message:
-        return Meaning.UNSUPPORTED
+        return LaunchFailure.UNSUPPORTED
     if code in _BY_CODE:
         return _BY_CODE[code]
     # A capacity refusal is a 500 too, but has a code of its own above: the rest are faults of the service.
-    return Meaning.REPEAT if http_status >= 500 else Meaning.FATAL
+    return LaunchFailure.REPEAT if http_status >= 500 else LaunchFailure.FATAL
 
 
 def zones_offered(message: str) -> list[str]:
@@ -162,9 +162,9 @@ def gpu_memory_gb(instance_type: str) -> float | None:
     return _GPU_MEMORY.get(instance_type.partition(".")[0])
 
 
-def explain_quota(place: Place, code: str, message: str, region: str) -> tuple[str, str]:
-    """Return what a quota refusal of `place` means and what to ask AWS for: a sentence and a hint."""
-    instance_type, count = place.instance_type, place.count
+def explain_quota(option: LaunchOption, code: str, message: str, region: str) -> tuple[str, str]:
+    """Return what a quota refusal of `option` means and what to ask AWS for: a sentence and a hint."""
+    instance_type, count = option.instance_type, option.count
     quota, spot = quota_of(instance_type), code in _SPOT_CODES
     name, quota_code = (quota.spot_name, quota.spot_code) if spot else (quota.name, quota.code)
     limit = _LIMIT.search(message)
@@ -198,7 +198,7 @@ def explain_free_plan(instance_type: str) -> tuple[str, str]:
 
 
 @dataclass(frozen=True)
-class Place:
+class LaunchOption:
     """One thing to try: `count` instances of a type in a subnet, all or none."""
 
     instance_type: str
@@ -207,32 +207,32 @@ class Place:
     count: int = 1
 
     def __str__(self) -> str:
-        """Return the place for people."""
+        """Return the option for people."""
         many = f"{self.count} x " if self.count > 1 else ""
         return f"{many}{self.instance_type} in {self.zone}"
 
 
 @dataclass(frozen=True)
 class Refusal:
-    """Why a place was not available, in AWS's code and words."""
+    """Why a option was not available, in AWS's code and words."""
 
-    place: Place
-    meaning: Meaning
+    option: LaunchOption
+    failure: LaunchFailure
     code: str
     message: str
 
     def __str__(self) -> str:
         """Return the attempt's line."""
-        return f"{self.place}: {self.meaning.value} ({self.code})"
+        return f"{self.option}: {self.failure.value} ({self.code})"
 
 
 def advice(refusals: Sequence[Refusal], region: str) -> str:
-    """Return what would help where every place was refused: what helps against the causes that AWS named, and no other."""
-    causes = {refusal.meaning for refusal in refusals}
-    types, zones = "other types in training_launch_instance_types", len({refusal.place.zone for refusal in refusals})
-    if Meaning.ZONE_FULL in causes:
+    """Return what would help where every option was refused: what helps against the causes that AWS named, and no other."""
+    causes = {refusal.failure for refusal in refusals}
+    types, zones = "other types in training_launch_instance_types", len({refusal.option.zone for refusal in refusals})
+    if LaunchFailure.ZONE_FULL in causes:
         return f"Try again later: capacity comes and goes. Or give {types}."
-    if causes <= {Meaning.NOT_IN_ZONE, Meaning.UNSUPPORTED}:
+    if causes <= {LaunchFailure.NOT_IN_ZONE, LaunchFailure.UNSUPPORTED}:
         where = (
             f"no zone of this environment ({zones} of {region})"
             if zones > 1
@@ -242,26 +242,26 @@ def advice(refusals: Sequence[Refusal], region: str) -> str:
     return f"The subnets of this environment have no free addresses: remove what uses them, or give {types}."
 
 
-def places(instance_types: Iterable[str], subnets: dict[str, str], count: int = 1) -> list[Place]:
+def launch_options(instance_types: Iterable[str], subnets: dict[str, str], count: int = 1) -> list[LaunchOption]:
     """Return what to try, in order: each type in each zone. `subnets` maps subnet ids to zones, in order."""
-    return [Place(kind, subnet, zone, count) for kind in instance_types for subnet, zone in subnets.items()]
+    return [LaunchOption(kind, subnet, zone, count) for kind in instance_types for subnet, zone in subnets.items()]
 
 
-def after(refusal: Refusal, left: list[Place]) -> list[Place]:
+def after(refusal: Refusal, left: list[LaunchOption]) -> list[LaunchOption]:
     """Return what is still worth trying of `left`, best first, now that `refusal` is known. Empty: stop."""
-    if refusal.meaning is Meaning.QUOTA:
+    if refusal.failure is LaunchFailure.QUOTA:
         # Every type of the family counts against the same quota, in every zone.
-        used_up = quota_of(refusal.place.instance_type)
-        return [place for place in left if quota_of(place.instance_type) != used_up]
-    if refusal.meaning is Meaning.FREE_PLAN:
-        return [place for place in left if place.instance_type != refusal.place.instance_type]
-    if refusal.meaning not in OF_THE_ZONE:
+        used_up = quota_of(refusal.option.instance_type)
+        return [option for option in left if quota_of(option.instance_type) != used_up]
+    if refusal.failure is LaunchFailure.FREE_PLAN:
+        return [option for option in left if option.instance_type != refusal.option.instance_type]
+    if refusal.failure not in OF_THE_ZONE:
         return []
     offered = zones_offered(refusal.message)
 
-    def rank(place: Place) -> int:
-        same_type = place.instance_type == refusal.place.instance_type
+    def rank(option: LaunchOption) -> int:
+        same_type = option.instance_type == refusal.option.instance_type
         # The advice is about this type; a less preferred type must not overtake it.
-        return offered.index(place.zone) - len(offered) if same_type and place.zone in offered else 0
+        return offered.index(option.zone) - len(offered) if same_type and option.zone in offered else 0
 
     return sorted(left, key=rank)  # stable: what AWS does not name keeps its order

@@ -10,11 +10,11 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from chronos_training.control.launch.image import Image
-from chronos_training.control.launch.order import LaunchOrder
+from chronos_training.control.launch.launch_spec import LaunchSpec
 from chronos_training.control.launch.run_instances import request_of, zones_of
 from chronos_training.control.options.settings import Settings
 from chronos_training.core import aws, capacity, layout
-from chronos_training.core.capacity import Place
+from chronos_training.core.capacity import LaunchOption
 from chronos_training.core.clock import utc_now
 from chronos_training.core.errors import TrainingError
 
@@ -27,9 +27,9 @@ MANY = 8
 
 def stand_in(
     settings: Settings, launch: Mapping[str, Any], tags: dict[str, str], image: Image, instances: int
-) -> LaunchOrder:
-    """Return the order of a launch for which nothing is published yet: all that EC2 sees of it is as it will be."""
-    return LaunchOrder.from_params(
+) -> LaunchSpec:
+    """Return the launch spec where nothing is published yet: all that EC2 sees of it is as it will be."""
+    return LaunchSpec.from_params(
         {
             "run_id": layout.new_run_id(utc_now()),
             "env": settings.env,
@@ -57,26 +57,26 @@ def stand_in(
     )
 
 
-def request(ec2: Any, order: LaunchOrder) -> list[Finding]:
-    """Ask EC2 for each type in each zone whether it would start the order. Returns a finding for each type."""
+def request(ec2: Any, spec: LaunchSpec) -> list[Finding]:
+    """Ask EC2 for each type in each zone whether it would start the instances. Returns a finding for each type."""
     try:
-        places = capacity.places(order.instance_types, zones_of(ec2, order.subnet_ids), order.instances)
+        launch_options = capacity.launch_options(spec.instance_types, zones_of(ec2, spec.subnet_ids), spec.instances)
     except TrainingError as error:
         return [refused("request", error)]
     # What EC2 answers is the result; nothing is asked a second time.
-    once = aws.client("ec2", region=order.region, config=aws.ONCE)
+    once = aws.client("ec2", region=spec.region, config=aws.ONCE)
     with ThreadPoolExecutor(MANY) as pool:
-        said = list(pool.map(lambda place: _try(once, order, place), places))
-    answers = dict(zip(places, said, strict=True))
+        said = list(pool.map(lambda option: _try(once, spec, option), launch_options))
+    answers = dict(zip(launch_options, said, strict=True))
     would = any(not sentence for sentence in said)
-    return [_of_a_type(kind, answers, would) for kind in dict.fromkeys(order.instance_types)]
+    return [_of_a_type(kind, answers, would) for kind in dict.fromkeys(spec.instance_types)]
 
 
-def _try(once: Any, order: LaunchOrder, place: Place) -> str:
-    """Return why EC2 would not start the order at `place`, or an empty string."""
-    asked = request_of(order, place.instance_type, place.subnet_id, uuid.uuid4().hex)
+def _try(once: Any, spec: LaunchSpec, option: LaunchOption) -> str:
+    """Return why EC2 would not start the instances with `option`, or an empty string."""
+    asked = request_of(spec, option.instance_type, option.subnet_id, uuid.uuid4().hex)
     try:
-        with aws.explained(f"try the request for a {place}"):
+        with aws.explained(f"try the request for a {option}"):
             try:
                 started = once.run_instances(**asked, DryRun=True)["Instances"]
                 # A dry run is always answered by an error. An EC2 that starts instances all the same has started some
@@ -87,32 +87,34 @@ def _try(once: Any, order: LaunchOrder, place: Place) -> str:
                 code, message = str(details.get("Code", "")), str(details.get("Message", ""))
                 if code == "DryRunOperation":
                     return ""
-                return _meaning(place, code, message, order.region) or str(aws.explain(error, f"start a {place}"))
+                return _explain_failure(option, code, message, spec.region) or str(
+                    aws.explain(error, f"start a {option}")
+                )
     except TrainingError as error:
         return str(error)
     names = ", ".join(one["InstanceId"] for one in started)
     return f"this EC2 does not support dry runs: it started {names}, which was terminated at once"
 
 
-def _meaning(place: Place, code: str, message: str, region: str) -> str:
+def _explain_failure(option: LaunchOption, code: str, message: str, region: str) -> str:
     """Return what a refusal means that depends on the account, or an empty string."""
-    if capacity.meaning(code, message, 400) is capacity.Meaning.FREE_PLAN:
-        return " ".join(capacity.explain_free_plan(place.instance_type))
-    if capacity.meaning(code, message, 400) is capacity.Meaning.NOT_IN_ZONE:
+    if capacity.classify_failure(code, message, 400) is capacity.LaunchFailure.FREE_PLAN:
+        return " ".join(capacity.explain_free_plan(option.instance_type))
+    if capacity.classify_failure(code, message, 400) is capacity.LaunchFailure.NOT_IN_ZONE:
         return "this zone does not offer the type"
-    if capacity.meaning(code, message, 400) is capacity.Meaning.QUOTA:
-        return " ".join(capacity.explain_quota(place, code, message, region))
+    if capacity.classify_failure(code, message, 400) is capacity.LaunchFailure.QUOTA:
+        return " ".join(capacity.explain_quota(option, code, message, region))
     return ""
 
 
-def _of_a_type(kind: str, answers: dict[Place, str], would: bool) -> Finding:
+def _of_a_type(kind: str, answers: dict[LaunchOption, str], would: bool) -> Finding:
     """Return the finding of one type; a refused one is only a note when another type would be started."""
-    mine = {place: why for place, why in answers.items() if place.instance_type == kind}
-    open_zones = sorted(place.zone for place, why in mine.items() if not why)
+    mine = {option: why for option, why in answers.items() if option.instance_type == kind}
+    open_zones = sorted(option.zone for option, why in mine.items() if not why)
     refused: dict[str, list[str]] = {}
-    for place, why in mine.items():
+    for option, why in mine.items():
         if why:
-            refused.setdefault(why.replace(place.zone, "…"), []).append(place.zone)
+            refused.setdefault(why.replace(option.zone, "…"), []).append(option.zone)
     reasons = "; ".join(f"not in {', '.join(zones)}: {why}" for why, zones in refused.items())
     if not reasons:
         return ok("request", f"EC2 would start {kind} in {', '.join(open_zones)}")

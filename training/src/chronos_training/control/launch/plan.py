@@ -110,7 +110,7 @@ class Plan:
             "watch_seconds": self.request.watch_seconds,
         }
 
-    def order(self) -> Json:
+    def launch_spec(self) -> Json:
         """Return what the launch needs besides tags and user data, as JSON; see `launch.LaunchOrder`."""
         return {
             "run_id": self.run_id,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from chronos_training.control.launch.order import LaunchOrder
+from chronos_training.control.launch.launch_spec import LaunchSpec
 from chronos_training.control.launch.run_instances import Unanswered
 from chronos_training.control.lifecycle.finalize import finalize
 from chronos_training.control.lifecycle.reconcile import CONSISTENCY_SECONDS
@@ -23,7 +23,7 @@ def roll_back(
     s3: Any,
     ec2: Any,
     store: StateStore,
-    order: LaunchOrder,
+    spec: LaunchSpec,
     error: BaseException,
     say: Say,
     *,
@@ -33,24 +33,24 @@ def roll_back(
 
     The lock stays when nobody knows what was started: released, it would leave an instance that nobody looks for.
     """
-    instances = find_instances(ec2, order.project, order.env, order.run_id, live=False)
+    instances = find_instances(ec2, spec.project, spec.env, spec.run_id, live=False)
     current = store.read()
-    ours = current if current is not None and current.record.run_id == order.run_id else None
-    if ours is not None and len(instances) < order.instances and _may_have_started(ours, error):
-        _leave_to_the_next_command(store, ours, order, say)
+    ours = current if current is not None and current.record.run_id == spec.run_id else None
+    if ours is not None and len(instances) < spec.instances and _may_have_started(ours, error):
+        _leave_to_the_next_command(store, ours, spec, say)
         return
     alive = [instance for instance in instances if instance.state != "terminated"]
     terminate(ec2, alive)
     # Its end is accepted; that it is over, the release of the lock waits for.
-    cancel_schedules(order.region, order.env, [(order.run_id, order.instances)], say)
+    cancel_schedules(spec.region, spec.env, [(spec.run_id, spec.instances)], say)
     killed = ours is not None and ours.record.kill_requested_at is not None
     finalize(
         s3,
-        order.bucket,
+        spec.bucket,
         store,
         ec2,
-        order.project,
-        {order.run_id},
+        spec.project,
+        {spec.run_id},
         KILLED if killed else FAILED,
         f"The launch failed: {str(error) or type(error).__name__}",
         say,
@@ -72,11 +72,11 @@ def _may_have_started(ours: Observed, error: BaseException) -> bool:
     return asked and unknown and ours.record.status not in FINAL
 
 
-def _leave_to_the_next_command(store: StateStore, ours: Observed, order: LaunchOrder, say: Say) -> None:
+def _leave_to_the_next_command(store: StateStore, ours: Observed, spec: LaunchSpec, say: Say) -> None:
     # An instance that does turn up finds this request at its claim, and ends the run itself.
-    store.request_kill(ours, order.owner)
-    what, none = ("an instance", "none") if order.instances == 1 else (f"{order.instances} instances", "not all")
+    store.request_kill(ours, spec.owner)
+    what, none = ("an instance", "none") if spec.instances == 1 else (f"{spec.instances} instances", "not all")
     say(
         f"interrupted while requesting {what}, and EC2 lists {none} yet, so the lock {store.url} is kept. "
-        f"To wait until it is certain and end whatever was started: {playbook(order.env, 'kill_training')}"
+        f"To wait until it is certain and end whatever was started: {playbook(spec.env, 'kill_training')}"
     )

@@ -14,10 +14,10 @@ from typing import Any
 from botocore import exceptions as botocore_errors
 from botocore.parsers import ResponseParserError
 
-from chronos_training.control.launch.order import LaunchOrder
+from chronos_training.control.launch.launch_spec import LaunchSpec
 from chronos_training.control.lifecycle.waiting import Waiting
 from chronos_training.core import aws, capacity
-from chronos_training.core.capacity import Meaning, Place, Refusal
+from chronos_training.core.capacity import LaunchFailure, LaunchOption, Refusal
 from chronos_training.core.clock import iso, utc_now
 from chronos_training.core.commands import playbook
 from chronos_training.core.errors import TrainingError
@@ -49,11 +49,11 @@ def zones_of(ec2: Any, subnet_ids: tuple[str, ...]) -> dict[str, str]:
     return {subnet_id: zones[subnet_id] for subnet_id in subnet_ids}
 
 
-def start_instances(
+def run_instances(
     ec2: Any,
     store: StateStore,
     observed: Observed,
-    order: LaunchOrder,
+    spec: LaunchSpec,
     zones: dict[str, str],
     say: Say,
     *,
@@ -63,16 +63,16 @@ def start_instances(
 
     Raises TrainingError with every attempt in it when none is available, and Unanswered when EC2 did not say.
     """
-    left = capacity.places(order.instance_types, zones, order.instances)
+    left = capacity.launch_options(spec.instance_types, zones, spec.instances)
     refused: list[Refusal] = []
     while left:
-        place = left.pop(0)
+        option = left.pop(0)
         number = len(refused) + 1
         token = uuid.uuid4().hex if refused else observed.record.client_token
-        observed = store.update(observed, _intent(number, place.instance_type, token))
-        _end_if_killed(observed, order)
+        observed = store.update(observed, _intent(number, option.instance_type, token))
+        _end_if_killed(observed, spec)
         outcome = _attempt(
-            ec2, request_of(order, place.instance_type, place.subnet_id, token), order.env, place, say, sleep
+            ec2, request_of(spec, option.instance_type, option.subnet_id, token), spec.env, option, say, sleep
         )
         if not isinstance(outcome, Refusal):
             leader = outcome[0]["InstanceId"]
@@ -82,31 +82,36 @@ def start_instances(
                 if len(ids) == 1
                 else f"instances {', '.join(ids)} started, {leader} is the head node"
             )
-            say(f"{what}: {place.instance_type} in {outcome[0]['Placement']['AvailabilityZone']}")
+            say(f"{what}: {option.instance_type} in {outcome[0]['Placement']['AvailabilityZone']}")
             return _attach(ec2, store, observed, ids)
         refused.append(outcome)
         say(f"attempt {number}: {outcome}")
-        if outcome.meaning is Meaning.QUOTA:
-            room, observed = _wait_for_room(store, observed, order, place, say, sleep)
+        if outcome.failure is LaunchFailure.QUOTA:
+            room, observed = _wait_for_room(store, observed, spec, option, say, sleep)
             # Once more also where its end came between the refusal and the look.
-            first = [one.place for one in refused].count(place) == 1
-            if room or (first and _of_the_quota(order, place, "terminated")):
-                left.insert(0, place)
+            first = [one.option for one in refused].count(option) == 1
+            if room or (first and _of_the_quota(spec, option, "terminated")):
+                left.insert(0, option)
                 continue
         left = capacity.after(outcome, left)
-    raise _given_up(refused, order)
+    raise _given_up(refused, spec)
 
 
 def _wait_for_room(
-    store: StateStore, observed: Observed, order: LaunchOrder, place: Place, say: Say, sleep: Callable[[float], None]
+    store: StateStore,
+    observed: Observed,
+    spec: LaunchSpec,
+    option: LaunchOption,
+    say: Say,
+    sleep: Callable[[float], None],
 ) -> tuple[bool, Observed]:
-    """Wait until EC2 has ended what only therefore still counts against the quota of `place`; False when nothing does.
+    """Wait until EC2 has ended what only therefore still counts against the quota of `option`; False when nothing does.
 
     A GPU instance counts for minutes after its run, and many a quota has room for one run only.
     """
     began, beat, show = time.monotonic(), time.monotonic(), Waiting(say)
     room = False
-    while ending := _of_the_quota(order, place, "shutting-down"):
+    while ending := _of_the_quota(spec, option, "shutting-down"):
         waited = time.monotonic() - began
         if waited > TERMINATION_SECONDS or all(i.stuck for i in ending):
             return False, observed
@@ -116,15 +121,15 @@ def _wait_for_room(
         show(f"waiting for EC2 to end {_names(ending)}", waited)
         if time.monotonic() - beat > HEARTBEAT_SECONDS:  # nobody shall take this launch for dead
             observed, beat = store.update(observed, _beat), time.monotonic()
-            _end_if_killed(observed, order)
+            _end_if_killed(observed, spec)
         sleep(POLL_SECONDS)
     return room, observed
 
 
-def _of_the_quota(order: LaunchOrder, place: Place, state: str) -> list[Instance]:
-    """Return the instances in `state` that count, or counted, against the quota of `place`. It is the account's: of any environment."""
-    found = find_instances(aws.client("ec2", region=order.region), order.project, None, live=False)
-    quota = capacity.quota_of(place.instance_type)
+def _of_the_quota(spec: LaunchSpec, option: LaunchOption, state: str) -> list[Instance]:
+    """Return the instances in `state` that count, or counted, against the quota of `option`. It is the account's: of any environment."""
+    found = find_instances(aws.client("ec2", region=spec.region), spec.project, None, live=False)
+    quota = capacity.quota_of(option.instance_type)
     return [i for i in found if i.state == state and capacity.quota_of(i.instance_type) == quota]
 
 
@@ -132,10 +137,10 @@ def _names(ending: list[Instance]) -> str:
     return ", ".join(f"{i.instance_id} ({i.instance_type}, {i.state}, run {i.run_id or 'none'})" for i in ending)
 
 
-def _end_if_killed(observed: Observed, order: LaunchOrder) -> None:
+def _end_if_killed(observed: Observed, spec: LaunchSpec) -> None:
     if observed.record.kill_requested_at is not None:
         raise TrainingError(
-            f"{observed.record.kill_requested_by} killed run {order.run_id} before it got an instance.",
+            f"{observed.record.kill_requested_by} killed run {spec.run_id} before it got an instance.",
             code="run_stopped",
         )
 
@@ -165,7 +170,7 @@ def _attached(ids: list[str]) -> Callable[[RunRecord], RunRecord]:
 
 
 def _attempt(
-    ec2: Any, request: dict[str, Any], env: str, place: Place, say: Say, sleep: Callable[[float], None]
+    ec2: Any, request: dict[str, Any], env: str, option: LaunchOption, say: Say, sleep: Callable[[float], None]
 ) -> list[dict[str, Any]] | Refusal:
     """Send one request until EC2 has answered it for good; return the instances, head node first, or why there are
     none.
@@ -179,60 +184,63 @@ def _attempt(
             details = error.response.get("Error", {})
             status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
             code, message = str(details.get("Code", "")), str(details.get("Message", ""))
-            refusal = Refusal(place, capacity.meaning(code, message, status), code, message)
+            refusal = Refusal(option, capacity.classify_failure(code, message, status), code, message)
             # Throttled means not done; after another fault of the service it is open whether it was done.
-            answered = answered and (status < 500 or refusal.meaning is not Meaning.REPEAT)
-            patience = {Meaning.PROFILE_NOT_READY: PROFILE_PATIENCE_SECONDS, Meaning.REPEAT: ANSWER_PATIENCE_SECONDS}
-            if time.monotonic() - began > patience.get(refusal.meaning, -1.0):
-                if refusal.meaning is Meaning.REPEAT and not answered:
-                    raise _unanswered(env, place, code) from error
-                if refusal.meaning in {Meaning.FATAL, Meaning.REPEAT, Meaning.PROFILE_NOT_READY}:
-                    raise aws.explain(error, f"start a {place}") from error
+            answered = answered and (status < 500 or refusal.failure is not LaunchFailure.REPEAT)
+            patience = {
+                LaunchFailure.PROFILE_NOT_READY: PROFILE_PATIENCE_SECONDS,
+                LaunchFailure.REPEAT: ANSWER_PATIENCE_SECONDS,
+            }
+            if time.monotonic() - began > patience.get(refusal.failure, -1.0):
+                if refusal.failure is LaunchFailure.REPEAT and not answered:
+                    raise _unanswered(env, option, code) from error
+                if refusal.failure in {LaunchFailure.FATAL, LaunchFailure.REPEAT, LaunchFailure.PROFILE_NOT_READY}:
+                    raise aws.explain(error, f"start a {option}") from error
                 return refusal
-            say(f"{place}: {refusal.meaning.value} ({code}); trying again")
+            say(f"{option}: {refusal.failure.value} ({code}); trying again")
         except (botocore_errors.HTTPClientError, botocore_errors.ConnectionError, ResponseParserError) as error:
             # Without a connection nothing was sent; in every other case the request may have arrived.
             answered = answered and isinstance(error, botocore_errors.ConnectionError)
             if time.monotonic() - began > ANSWER_PATIENCE_SECONDS:
                 raise (
-                    aws.explain(error, f"start a {place}") if answered else _unanswered(env, place, str(error))
+                    aws.explain(error, f"start a {option}") if answered else _unanswered(env, option, str(error))
                 ) from error
-            say(f"{place}: {Meaning.REPEAT.value} ({type(error).__name__}); asking again with the same token")
+            say(f"{option}: {LaunchFailure.REPEAT.value} ({type(error).__name__}); asking again with the same token")
         except botocore_errors.BotoCoreError as error:
-            raise aws.explain(error, f"start a {place}") from error
+            raise aws.explain(error, f"start a {option}") from error
         sleep(pause)
         pause = min(5.0, pause * 2)
 
 
-def _unanswered(env: str, place: Place, why: str) -> Unanswered:
+def _unanswered(env: str, option: LaunchOption, why: str) -> Unanswered:
     return Unanswered(
-        f"EC2 did not answer the request for a {place}: {why}. An instance may have been started.",
+        f"EC2 did not answer the request for a {option}: {why}. An instance may have been started.",
         hint=f"When AWS answers again, terminate whatever was started: {playbook(env, 'kill_training')}",
     )
 
 
-def _given_up(refused: list[Refusal], order: LaunchOrder) -> TrainingError:
+def _given_up(refused: list[Refusal], spec: LaunchSpec) -> TrainingError:
     """Return the one error that tells all attempts, and what would help."""
     attempts = "; ".join(f"{number}. {refusal}" for number, refusal in enumerate(refused, start=1))
     # AWS's own words, the last of each code: they name what our reading of the code may miss.
     said = " ".join(f"{words(*one)}." for one in {refusal.code: refusal.message for refusal in refused}.items())
     last = refused[-1]
-    if last.meaning is Meaning.MISMATCH:
+    if last.failure is LaunchFailure.MISMATCH:
         return TrainingError(
             f"AWS has already seen this launch's client token with another request (attempts: {attempts}). {said}",
             hint="This call started nothing. Launch again; a new launch has new tokens.",
         )
-    free = [refusal for refusal in refused if refusal.meaning is Meaning.FREE_PLAN]
+    free = [refusal for refusal in refused if refusal.failure is LaunchFailure.FREE_PLAN]
     if free:
-        sentence, hint = capacity.explain_free_plan(free[0].place.instance_type)
+        sentence, hint = capacity.explain_free_plan(free[0].option.instance_type)
         return TrainingError(
             f"No instance available. {sentence} Attempts: {attempts}. AWS: {said}", hint=hint, code="quota_exceeded"
         )
-    quotas = [refusal for refusal in refused if refusal.meaning is Meaning.QUOTA]
+    quotas = [refusal for refusal in refused if refusal.failure is LaunchFailure.QUOTA]
     if quotas:
         first = quotas[0]
-        sentence, hint = capacity.explain_quota(first.place, first.code, first.message, order.region)
-        ending = _of_the_quota(order, first.place, "shutting-down")
+        sentence, hint = capacity.explain_quota(first.option, first.code, first.message, spec.region)
+        ending = _of_the_quota(spec, first.option, "shutting-down")
         if ending:
             sentence += f" {_names(ending)} still counts against it until terminated."
             hint = f"Launch again when it is terminated, or: {hint[0].lower()}{hint[1:]}"
@@ -241,39 +249,39 @@ def _given_up(refused: list[Refusal], order: LaunchOrder) -> TrainingError:
         )
     return TrainingError(
         f"No instance available: every zone and type was refused. Attempts: {attempts}. AWS: {said}",
-        hint=capacity.advice(refused, order.region),
+        hint=capacity.advice(refused, spec.region),
         code="no_capacity",
     )
 
 
-def request_of(order: LaunchOrder, instance_type: str, subnet_id: str, token: str) -> dict[str, Any]:
+def request_of(spec: LaunchSpec, instance_type: str, subnet_id: str, token: str) -> dict[str, Any]:
     """Return the RunInstances request: tagged in the same call, self-terminating, IMDSv2 only, encrypted gp3, no key."""
-    tags = [{"Key": k, "Value": v} for k, v in {**order.tags, "RunId": order.run_id}.items()]
-    tags.append({"Key": "Name", "Value": f"chronos-training-{order.env}-{order.run_id}"})
+    tags = [{"Key": k, "Value": v} for k, v in {**spec.tags, "RunId": spec.run_id}.items()]
+    tags.append({"Key": "Name", "Value": f"chronos-training-{spec.env}-{spec.run_id}"})
     return {
-        "ImageId": order.image_id,
+        "ImageId": spec.image_id,
         "InstanceType": instance_type,
-        "MinCount": order.instances,
-        "MaxCount": order.instances,
+        "MinCount": spec.instances,
+        "MaxCount": spec.instances,
         "ClientToken": token,
-        "UserData": order.packed_user_data,
-        "IamInstanceProfile": {"Name": order.instance_profile},
+        "UserData": spec.packed_user_data,
+        "IamInstanceProfile": {"Name": spec.instance_profile},
         "InstanceInitiatedShutdownBehavior": "terminate",
         "MetadataOptions": {"HttpTokens": "required", "HttpPutResponseHopLimit": 1, "HttpEndpoint": "enabled"},
         "NetworkInterfaces": [
             {
                 "DeviceIndex": 0,
                 "SubnetId": subnet_id,
-                "Groups": [order.security_group_id],
+                "Groups": [spec.security_group_id],
                 "AssociatePublicIpAddress": True,
                 "DeleteOnTermination": True,
             }
         ],
         "BlockDeviceMappings": [
             {
-                "DeviceName": order.root_device,  # another name would be a second volume beside the root one
+                "DeviceName": spec.root_device,  # another name would be a second volume beside the root one
                 "Ebs": {
-                    "VolumeSize": order.volume_gb,
+                    "VolumeSize": spec.volume_gb,
                     "VolumeType": "gp3",
                     "DeleteOnTermination": True,
                     "Encrypted": True,

@@ -37,7 +37,7 @@ POLL_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
-class KillOrder:
+class KillRequest:
     """What to end. `grace_seconds` is how long the instance may take to store its partial results; `force` skips it.
 
     With `force` the instance is switched off without asking its operating system either.
@@ -60,50 +60,50 @@ class Killed:
     instances: list[str]
 
 
-def targets(order: KillOrder) -> Killed:
+def targets(request: KillRequest) -> Killed:
     """Return what `kill` would end, without touching it."""
-    observed = open_store(order.bucket, order.env, region=order.region).read()
-    found = _alive(aws.client("ec2", region=order.region), order)
+    observed = open_store(request.bucket, request.env, region=request.region).read()
+    found = _alive(aws.client("ec2", region=request.region), request)
     run_id, status = (observed.record.run_id, observed.record.status) if observed else (None, None)
     return Killed(run_id, status, [i.instance_id for i in found])
 
 
-def kill(order: KillOrder, say: Say, *, consistency_seconds: float = CONSISTENCY_SECONDS) -> Killed:
+def kill(request: KillRequest, say: Say, *, consistency_seconds: float = CONSISTENCY_SECONDS) -> Killed:
     """End the active run and every instance of the environment. Raises TrainingError when something still lives.
 
     `consistency_seconds` is how long EC2 may take to list an instance that it has started.
     """
-    s3, ec2 = aws.client("s3", region=order.region), aws.client("ec2", region=order.region)
-    store = open_store(order.bucket, order.env, region=order.region)
+    s3, ec2 = aws.client("s3", region=request.region), aws.client("ec2", region=request.region)
+    store = open_store(request.bucket, request.env, region=request.region)
     observed = store.read()
     run_id = observed.record.run_id if observed else None
     if observed is not None and observed.record.status not in FINAL:
         # Recorded also with `force`: the instance may get to end the run itself, and then says that it was killed.
         asked = _ask(store, observed)
-        if asked is not None and asked.record.claimed_at and not order.force:
-            _wait(store, asked.record.run_id, order.grace_seconds, say)
+        if asked is not None and asked.record.claimed_at and not request.force:
+            _wait(store, asked.record.run_id, request.grace_seconds, say)
         elif asked is not None and not asked.record.claimed_at:
             # The age before the request: that rewrote the state.
-            _wait_until_listed(ec2, order, store, asked, consistency_seconds - observed.age_seconds, say)
-    ended = _alive(ec2, order)
+            _wait_until_listed(ec2, request, store, asked, consistency_seconds - observed.age_seconds, say)
+    ended = _alive(ec2, request)
     if ended:
         say(f"terminating {', '.join(i.instance_id for i in ended)}")
-        terminate(ec2, ended, skip_os_shutdown=order.force)
+        terminate(ec2, ended, skip_os_shutdown=request.force)
     # All there are: a run may have released its lock and died before it came to its guard.
-    cancel_schedules_of_ended(ec2, order.region, order.env, order.project, say)
+    cancel_schedules_of_ended(ec2, request.region, request.env, request.project, say)
     if ended:
-        wait_until_terminated(ec2, ended, order.project, order.env, show=Waiting(say))
+        wait_until_terminated(ec2, ended, request.project, request.env, show=Waiting(say))
         say("terminated, confirmed by EC2")
     # Also a run that was launched while this looked: its instance was among those that were ended.
     run_ids = {i.run_id for i in ended if i.run_id} | ({run_id} if run_id else set())
-    status = _finalize(s3, ec2, order, store, run_ids, consistency_seconds, say)
-    _prove_nothing_left(ec2, order, say)
+    status = _finalize(s3, ec2, request, store, run_ids, consistency_seconds, say)
+    _prove_nothing_left(ec2, request, say)
     return Killed(run_id, status, [i.instance_id for i in ended])
 
 
-def _alive(ec2: Any, order: KillOrder) -> list[Instance]:
+def _alive(ec2: Any, request: KillRequest) -> list[Instance]:
     """Return what is to be ended. What EC2 is already terminating only needs time, unless it takes too long."""
-    return [i for i in find_instances(ec2, order.project, order.env) if i.state not in GOING or i.stuck]
+    return [i for i in find_instances(ec2, request.project, request.env) if i.state not in GOING or i.stuck]
 
 
 def _ask(store: StateStore, observed: Observed) -> Observed | None:
@@ -136,7 +136,7 @@ def _wait(store: StateStore, run_id: str, grace: float, say: Say) -> None:
 
 
 def _wait_until_listed(
-    ec2: Any, order: KillOrder, store: StateStore, asked: Observed, seconds: float, say: Say
+    ec2: Any, request: KillRequest, store: StateStore, asked: Observed, seconds: float, say: Say
 ) -> None:
     """Wait for what a launch may have asked for just now: until all of it is listed, or can no longer turn up.
 
@@ -145,7 +145,7 @@ def _wait_until_listed(
     run_id, wanted = asked.record.run_id, asked.record.instances_wanted
     deadline = time.monotonic() + seconds
     told = False
-    while len(find_instances(ec2, order.project, order.env, run_id, live=False)) < wanted:
+    while len(find_instances(ec2, request.project, request.env, run_id, live=False)) < wanted:
         if time.monotonic() > deadline:
             return
         if not told:
@@ -161,15 +161,15 @@ def _wait_until_listed(
 
 
 def _finalize(
-    s3: Any, ec2: Any, order: KillOrder, store: StateStore, run_ids: set[str], consistency_seconds: float, say: Say
+    s3: Any, ec2: Any, request: KillRequest, store: StateStore, run_ids: set[str], consistency_seconds: float, say: Say
 ) -> str | None:
     """Archive and delete the state of one of `run_ids`, if the instance did not do it itself."""
     record = finalize(
         s3,
-        order.bucket,
+        request.bucket,
         store,
         ec2,
-        order.project,
+        request.project,
         run_ids,
         KILLED,
         f"Killed by {owner()}.",
@@ -182,11 +182,11 @@ def _finalize(
     return record.status
 
 
-def _prove_nothing_left(ec2: Any, order: KillOrder, say: Say) -> None:
+def _prove_nothing_left(ec2: Any, request: KillRequest, say: Say) -> None:
     """Wait until EC2 lists no instance, volume or interface of the environment any more, but what it was ending before."""
     began, show = time.monotonic(), Waiting(say)
     while True:
-        found = inventory.list_resources(ec2, order.project, order.env, kinds=inventory.INSTANCE_KINDS)
+        found = inventory.list_resources(ec2, request.project, request.env, kinds=inventory.INSTANCE_KINDS)
         going = {r.resource_id: r for r in found if r.kind == "instance" and r.state in GOING}
         left = [r for r in found if r.resource_id not in going and (r.attached_to not in going or r.stays)]
         if not left:
@@ -198,7 +198,7 @@ def _prove_nothing_left(ec2: Any, order: KillOrder, say: Say) -> None:
         if waited > TERMINATION_SECONDS:
             raise TrainingError(
                 f"Still present after {duration(waited)}: {names}.",
-                hint=f"To see what it is and whether it may be removed: {playbook(order.env, 'verify_cleanup')}",
+                hint=f"To see what it is and whether it may be removed: {playbook(request.env, 'verify_cleanup')}",
                 code="not_terminated",
             )
         show(f"waiting for EC2 to remove {names}", waited)

@@ -13,7 +13,7 @@ LARGEST_USER_DATA = 16384  # bytes, before base64; EC2 takes no more
 
 
 @dataclass(frozen=True)
-class LaunchOrder:
+class LaunchSpec:
     """What RunInstances needs, as the plan module handed it over. TrainingError when EC2 would not take the user data."""
 
     run_id: str
@@ -52,15 +52,15 @@ class LaunchOrder:
         return gzip.compress(self.user_data.encode(), mtime=0)
 
     @classmethod
-    def from_params(cls, order: dict[str, Any], tags: dict[str, str], user_data: str) -> LaunchOrder:
-        """Return the order that `Plan.order` described. TrainingError when a part of it is missing."""
+    def from_params(cls, params: dict[str, Any], tags: dict[str, str], user_data: str) -> LaunchSpec:
+        """Return the spec that `Plan.launch_spec` described. TrainingError when a part of it is missing."""
         try:
-            values = {name: order[name] for name in cls.__dataclass_fields__ if name not in {"tags", "user_data"}}
+            values = {name: params[name] for name in cls.__dataclass_fields__ if name not in {"tags", "user_data"}}
         except KeyError as missing:
             raise TrainingError(
                 f"The run spec lacks {missing}.",
                 hint="Take it from module training_plan_info.",
                 code="configuration_invalid",
             ) from None
-        values |= {"instance_types": tuple(order["instance_types"]), "subnet_ids": tuple(order["subnet_ids"])}
+        values |= {"instance_types": tuple(params["instance_types"]), "subnet_ids": tuple(params["subnet_ids"])}
         return cls(**values, tags=tags, user_data=user_data)
