@@ -16,7 +16,7 @@ from chronos_training.core import aws
 from chronos_training.core.clock import iso, utc_now
 from chronos_training.core.states import STEPS
 from chronos_training.core.store import Fenced, open_store
-from chronos_training.instance import heartbeat, machine, member, pipeline, watcher
+from chronos_training.instance import heartbeat, machine, pipeline, watcher, worker
 from chronos_training.instance.ending import Outcome, end_run, load_run_spec, only_one
 from chronos_training.instance.log_shipper import LogShipper
 from chronos_training.instance.place import Place
@@ -65,7 +65,7 @@ def boot(say: Say) -> dict[str, Any]:
     instance_id = machine.wait_for_identity()
     if run.instances > 1 and machine.launch_index(place.state):
         observed = store.read()
-        ends = member.reason_to_end(observed, run.run_id, instance_id)
+        ends = worker.reason_to_end(observed, run.run_id, instance_id)
         if ends is None:
             assert observed is not None
             return {"member": "joins" if observed.record.members else "waits to be named"}

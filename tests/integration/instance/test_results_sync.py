@@ -9,7 +9,7 @@ import pytest
 
 from chronos_training.core import aws as clients
 from chronos_training.core.errors import TrainingError
-from chronos_training.instance import checkpoint_sync, patience
+from chronos_training.instance import checkpoint_sync, retry_policy
 from chronos_training.instance.checkpoint_sync import CheckpointSync
 from chronos_training.instance.results_sync import NotInTime, Results, _in_order
 from local_aws.testing import wait_for
@@ -150,7 +150,7 @@ def test_when_time_runs_out_the_newest_checkpoint_is_there_and_what_was_stored_i
 
 
 def test_throttling_is_waited_out(aws, s3, output, results, monkeypatch):
-    monkeypatch.setattr(patience.time, "sleep", lambda seconds: None)
+    monkeypatch.setattr(retry_policy.time, "sleep", lambda seconds: None)
     for number in range(5):
         (output / f"file-{number}").write_text("x")
     aws.fault("PutObject", "SlowDown", status=503, times=8)
@@ -181,9 +181,9 @@ def test_the_thread_never_troubles_the_training(aws, s3, output, results, monkey
 
 
 def test_the_client_of_the_instance_notices_dead_connections_soon():
-    assert patience.CONFIG.connect_timeout <= 5
-    assert patience.CONFIG.read_timeout <= 20
-    assert clients.STANDARD.read_timeout >= patience.CONFIG.read_timeout
+    assert retry_policy.CONFIG.connect_timeout <= 5
+    assert retry_policy.CONFIG.read_timeout <= 20
+    assert clients.STANDARD.read_timeout >= retry_policy.CONFIG.read_timeout
 
 
 def test_an_old_checkpoint_that_cannot_be_removed_fails_no_run(aws, s3, output, results):

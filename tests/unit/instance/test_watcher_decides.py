@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from chronos_training.instance.checkpoint_headroom import headroom_seconds
 from chronos_training.instance.ending import END_SECONDS
-from chronos_training.instance.margin import margin_seconds
 from chronos_training.instance.watcher import CLAIM_PATIENCE_SECONDS, MachineSnapshot, decide
 
 FINE = {
@@ -14,7 +14,7 @@ FINE = {
     "heartbeat_age": 5.0,
     "ending_age": None,
     "restarted": False,
-    "margin": 300.0,
+    "headroom": 300.0,
     "state_seen": True,
     "state_ours": True,
     "kill_age": None,
@@ -32,10 +32,10 @@ UNSEEN = {"state_seen": False, "state_ours": False}
         ({"elapsed": 3300.0}, "ask", "timed_out"),
         ({"elapsed": 3270.0}, "none", ""),
         # A member is stopped by its leader, in time; its own deadline is the last resort.
-        ({"elapsed": 3300.0, "member": True}, "none", ""),
-        ({"elapsed": 3600.0, "member": True}, "end", "timed_out"),
-        ({"pipeline_alive": False, "member": True}, "end", "failed"),
-        ({"elapsed": 3270.0, "margin": 400.0}, "ask", "timed_out"),
+        ({"elapsed": 3300.0, "worker": True}, "none", ""),
+        ({"elapsed": 3600.0, "worker": True}, "end", "timed_out"),
+        ({"pipeline_alive": False, "worker": True}, "end", "failed"),
+        ({"elapsed": 3270.0, "headroom": 400.0}, "ask", "timed_out"),
         ({"pipeline_alive": False}, "end", "failed"),
         ({"pipeline_alive": False, **UNSEEN}, "end", "failed"),
         # Its beats do not need S3: one that is missing is a process that stands still.
@@ -63,7 +63,7 @@ def test_decision(change, action, status):
 
 
 def test_a_short_run_is_asked_before_its_deadline(tmp_path):
-    fine = {**FINE, "margin": margin_seconds(tmp_path, 60.0)}
+    fine = {**FINE, "headroom": headroom_seconds(tmp_path, 60.0)}
     asked = [
         t for t in range(61) if decide(MachineSnapshot(**{**fine, "elapsed": float(t)}), 60.0, 20.0).action == "ask"
     ]

@@ -24,10 +24,10 @@ from chronos_training.core.wire import STATE_CONFIG, S3Wire
 
 from . import machine, requests
 from .masking import mask_text
-from .members import end_members
-from .patience import CONFIG, OUTAGE_SECONDS, Patience
 from .place import Place, Run
 from .results_sync import Results
+from .retry_policy import CONFIG, OUTAGE_SECONDS, RetryPolicy
+from .workers import end_workers
 
 log = logging.getLogger(__name__)
 Json = dict[str, Any]
@@ -97,7 +97,7 @@ class _Attempts:
     def __call__(self, what: str, action: Callable[[], Any], *, vital: bool = True) -> Any:
         seconds = max(0.0, min(OUTAGE_SECONDS if vital else OPTIONAL_SECONDS, self.left()))
         try:
-            return Patience(seconds)(action)
+            return RetryPolicy(seconds)(action)
         # Whatever it is (botocore has errors of no common family): the parts after this one must still be tried.
         except Exception as error:
             log.exception("could not %s", what)
@@ -150,7 +150,7 @@ def end_run(
         if archived:
             # Before the lock: whoever launches right after would find them alive, and be refused.
             going = run.instances == 1 or attempt(
-                "end the other instances", lambda: end_members(run, final), vital=False
+                "end the other instances", lambda: end_workers(run, final), vital=False
             )
             released = attempt("release the lock", lambda: store.remove(final)) is not None
             if released:
@@ -272,9 +272,9 @@ def _put_bytes(s3: Any, run: Run, name: str, body: bytes) -> bool:
     return True
 
 
-def _cancel_schedules(run: Run, members_are_going: bool) -> None:
+def _cancel_schedules(run: Run, workers_are_going: bool) -> None:
     scheduler = aws.client("scheduler", region=run.region)
-    for number in range(run.instances if members_are_going else 1):
+    for number in range(run.instances if workers_are_going else 1):
         termination_schedule.cancel(scheduler, run.env, run.run_id, number)
 
 

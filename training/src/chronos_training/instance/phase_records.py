@@ -24,7 +24,7 @@ from chronos_training.core.wire import STATE_CONFIG
 
 from .masking import mask_text
 from .place import Run
-from .trainer import Stopped
+from .trainer import StopRequested
 
 log = logging.getLogger(__name__)
 
@@ -46,7 +46,7 @@ class PhaseRecords:
         status, error = COMPLETED, None
         try:
             yield
-        except Stopped as stopped:
+        except StopRequested as stopped:
             status, error = stopped.status, str(stopped)
             raise
         except TrainingError as failure:

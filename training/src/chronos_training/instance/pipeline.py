@@ -20,20 +20,20 @@ from chronos_training.core.states import COMPLETED, FAILED, INTERRUPTED, KILLED,
 from chronos_training.core.store import Fenced, Observed, StateStore, open_store
 
 from . import heartbeat, machine, requests, wrong_clock
+from .checkpoint_headroom import CheckpointHeadroom
 from .checkpoint_sync import CheckpointSync
 from .ending import END_SECONDS, Outcome, cost_so_far, end_run, note_ending, only_one, training_record
 from .log_shipper import log_shipper
-from .margin import Margin
-from .member import Member
-from .members import Members, free_port, wait_until_named
-from .patience import CONFIG
 from .phase_records import PhaseRecords
 from .place import Place, Run
 from .preparation import Preparation
 from .reporter import Reporter
 from .results_sync import Results
+from .retry_policy import CONFIG
 from .stopping import read_stop_request
-from .trainer import Stopped
+from .trainer import StopRequested
+from .worker import Worker
+from .workers import Workers, free_port, wait_until_named
 
 log = logging.getLogger("pipeline")
 
@@ -57,10 +57,10 @@ class Pipeline:
         self.reporter = Reporter(store, observed, run.heartbeat_seconds, self._beat)
         self.results = Results(self.s3, run.bucket, run.prefix, place.output, place.sent)
         self.records = PhaseRecords(run, lambda: not self.reporter.fenced.is_set())
-        self.margin = Margin(place.state)
+        self.headroom = CheckpointHeadroom(place.state)
         self.preparation = Preparation(place, run, self.s3, self._asked_to_stop, self.reporter.progress)
         self.reporter.price(lambda: cost_so_far(place, self.preparation.spec, self.reporter.record.instance_type))
-        self.members: Members | None = None
+        self.workers: Workers | None = None
         self.artifacts: list[dict[str, Any]] | None = None
         self.terminated_at: float | None = None
 
@@ -91,13 +91,13 @@ class Pipeline:
             self._data_sync()
             self._training()
             self._results_sync()
-        except Stopped as stopped:
+        except StopRequested as stopped:
             log.warning("stopping: %s", stopped)
             return stopped.status, str(stopped), None
         except TrainingError as failure:
             log.error("%s", failure)
-            if self.members is not None:
-                self.members.look()  # the loss of one shows first as a connection that broke
+            if self.workers is not None:
+                self.workers.check()  # the loss of one shows first as a connection that broke
             stopped_by = self._asked_to_stop()  # a machine that goes down ends the programs of a step, too
             if stopped_by:
                 return stopped_by.status, str(stopped_by), None
@@ -114,7 +114,7 @@ class Pipeline:
     def _initialization(self) -> None:
         self.reporter.begin("initialization")
         if self.run.instances > 1:
-            self.members = Members(self.run, wait_until_named(self.store, self.run, self.preparation.stop_if_asked))
+            self.workers = Workers(self.run, wait_until_named(self.store, self.run, self.preparation.stop_if_asked))
         record = self.reporter.record
         with self.records.phase(PREFLIGHT, self.preparation.preflight):
             self.preparation.initialize(record.claimed_at or iso(utc_now()), record.instance_type)
@@ -132,10 +132,10 @@ class Pipeline:
 
         def on_progress(progress: dict[str, Any]) -> None:
             self.reporter.progress(**progress)
-            if self.members is not None:
+            if self.workers is not None:
                 # Needed again when torchrun has to start again after a failure in the head node's own part.
-                self.members.needed = progress.get("phase") not in ALONE
-            self.margin.note(progress.get("step"), checkpoints.seconds)
+                self.workers.needed = progress.get("phase") not in ALONE
+            self.headroom.note(progress.get("step"), checkpoints.seconds)
 
         checkpoints.start()
         try:
@@ -151,11 +151,11 @@ class Pipeline:
 
     def _meet(self) -> str:
         """Return the line that lets the training program go; of several instances the others are told where it waits."""
-        if self.members is None:
+        if self.workers is None:
             return "go"
         address = machine.private_address(self.preparation.stop_if_asked)
         endpoint = f"{address}:{free_port()}"
-        self.members.start()
+        self.workers.start()
         self.reporter.announce(endpoint)
         log.info("the other instances connect to this one at %s", endpoint)
         return Rendezvous(endpoint, address, leads=True).to_line()
@@ -204,16 +204,16 @@ class Pipeline:
         if stopped is not None and (stopped.until is not None or self.reporter.fenced.is_set()):
             raise stopped
 
-    def _asked_to_stop(self) -> Stopped | None:
+    def _asked_to_stop(self) -> StopRequested | None:
         if self.reporter.fenced.is_set():
-            return Stopped(KILLED, "The state no longer belongs to this run.")
+            return StopRequested(KILLED, "The state no longer belongs to this run.")
         if self.reporter.kill.is_set():
-            return Stopped(KILLED, f"Killed at the request of {self.reporter.record.kill_requested_by}.")
+            return StopRequested(KILLED, f"Killed at the request of {self.reporter.record.kill_requested_by}.")
         if self.terminated_at is not None:
             until = self.terminated_at + GOING_DOWN_SECONDS
-            return Stopped(INTERRUPTED, "The instance was shut down from outside.", until)
-        if self.members is not None and self.members.lost is not None:
-            return Stopped(FAILED, self.members.lost)
+            return StopRequested(INTERRUPTED, "The instance was shut down from outside.", until)
+        if self.workers is not None and self.workers.lost is not None:
+            return StopRequested(FAILED, self.workers.lost)
         return read_stop_request(self.place.state)
 
 
@@ -259,7 +259,7 @@ def main() -> int:
         store = open_store(run.bucket, run.env, region=run.region)
         number = machine.launch_index(place.state, machine.IDENTITY_SECONDS) if run.instances > 1 else 0
         if number:
-            return 0 if Member(place, run, store, instance_id, number).execute() else 1
+            return 0 if Worker(place, run, store, instance_id, number).execute() else 1
         observed = claim(store, run, instance_id)
         status = Pipeline(place, run, store, observed).execute()
         log.info("run %s is %s", run.run_id, status)

@@ -21,10 +21,10 @@ from .data_sync import read_manifest, sync_dataset, sync_files
 from .ending import load_run_spec
 from .environment import install_environment
 from .local_disk import use_local_disk
-from .patience import Patience
 from .place import Place, Run
 from .preflight import WORK_BYTES, check_environment, check_machine
-from .trainer import Stopped, Trainer, TrainingFailed
+from .retry_policy import RetryPolicy
+from .trainer import StopRequested, Trainer, TrainingFailed
 from .transfer import Progress
 
 log = logging.getLogger("pipeline")
@@ -49,13 +49,13 @@ class Preparation:
         place: Place,
         run: Run,
         s3: Any,
-        asked_to_stop: Callable[[], Stopped | None],
+        asked_to_stop: Callable[[], StopRequested | None],
         report: Callable[..., None] = lambda **progress: None,
     ) -> None:
         """`asked_to_stop` gives the reason to end, when there is one; `report` is told what is happening."""
         self._place, self._run, self._s3 = place, run, s3
         self._asked_to_stop, self._report = asked_to_stop, report
-        self._patience = Patience(check=self.stop_if_asked)
+        self._retry_policy = RetryPolicy(check=self.stop_if_asked)
         self.spec: dict[str, Any] = {}
         # What preflight.json and data_sync.json tell; a part that was not reached is None.
         self.preflight: dict[str, Any] = {"machine": None, "dataset": None, "environment": None}
@@ -68,7 +68,7 @@ class Preparation:
         `started_at` is the run's begin, `instance_type` the instance type that was available.
         """
         place, run = self._place, self._run
-        self.spec = self._patience(lambda: load_run_spec(self._s3, run, place.state / "run_spec.json"))
+        self.spec = self._retry_policy(lambda: load_run_spec(self._s3, run, place.state / "run_spec.json"))
         if self.spec.get("probe"):
             self._start_probe()
             return
@@ -82,7 +82,7 @@ class Preparation:
         self.preflight["machine"] = {"gpu": None, **found, "needed_bytes": needed, "seconds_left": round(left, 1)}
         log.info("machine: %s", found)
         # Before the environment: a dataset that is gone or has changed is found out in seconds, not in minutes.
-        self._manifest = self._patience(
+        self._manifest = self._retry_policy(
             lambda: read_manifest(self._s3, run.bucket, dataset["manifest_key"], dataset["digest"])
         )
         self.preflight["dataset"] = {
@@ -94,7 +94,7 @@ class Preparation:
         self.stop_if_asked()
         began = time.monotonic()
         fetching = self._fetching("fetching the environment")
-        python = self._patience(
+        python = self._retry_policy(
             lambda: install_environment(self._s3, run.bucket, runtime, place.environment, self._say, fetching)
         )
         installed = time.monotonic()
@@ -121,10 +121,10 @@ class Preparation:
 
         began = time.monotonic()
         progress = self._fetching("fetching data")
-        self._patience(
+        self._retry_policy(
             lambda: sync_dataset(self._s3, run.bucket, prefix, manifest, place.data, progress),
         )
-        (place.data / "manifest.json").write_bytes(self._patience(self._manifest_bytes))
+        (place.data / "manifest.json").write_bytes(self._retry_policy(self._manifest_bytes))
         log.info("dataset %s: %d files, %d bytes, verified", manifest.name, len(manifest.files), manifest.total_bytes)
         self.synced["dataset"] = {
             "name": manifest.name,
@@ -135,7 +135,7 @@ class Preparation:
         if base and not is_builtin(base["name"]):
             fetching = self._fetching(f"fetching model {base['name']}")
             began, what = time.monotonic(), f"model {base['name']}"
-            self._patience(lambda: sync_files(self._s3, run.bucket, base, place.base_model, what, fetching))
+            self._retry_policy(lambda: sync_files(self._s3, run.bucket, base, place.base_model, what, fetching))
             log.info("%s: %d files, verified", what, len(base["files"]))
             about = {"name": base["name"], "digest": base["digest"]}
             self.synced["base_model"] = about | _amount([file["size"] for file in base["files"]], began)
@@ -143,7 +143,7 @@ class Preparation:
         if resume:
             began, what = time.monotonic(), f"the checkpoints of run {resume['run_id']}"
             fetching, target = self._fetching(f"fetching {what}"), place.output / "checkpoints"
-            self._patience(lambda: sync_files(self._s3, run.bucket, resume, target, what, fetching))
+            self._retry_policy(lambda: sync_files(self._s3, run.bucket, resume, target, what, fetching))
             log.info("%s: %d files, verified; step %d", what, len(resume["files"]), resume["step"])
             about = {"run_id": resume["run_id"], "step": resume["step"]}
             self.synced["resume"] = about | _amount([file["size"] for file in resume["files"]], began)
@@ -172,7 +172,7 @@ class Preparation:
             try:
                 fetching = self._fetching("fetching the environment")
                 install_environment(self._s3, self._run.bucket, runtime, place.environment, self._say, fetching)
-            except Stopped:
+            except StopRequested:
                 raise
             except TrainingError as error:
                 log.error("no environment: %s", error)
@@ -231,7 +231,7 @@ class Preparation:
             self.stop_if_asked()
             if done > most:
                 most = done
-                self._patience.working()
+                self._retry_policy.working()
             self._report(message=message, done_bytes=done, total_bytes=total)
 
         return progress

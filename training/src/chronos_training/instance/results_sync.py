@@ -26,7 +26,7 @@ from chronos_training.core.errors import TrainingError
 from chronos_training.core.hashing import sha256_file, sha256_stream
 from chronos_training.core.objects import BROKEN_OFF, delete_objects
 
-from .patience import Patience
+from .retry_policy import RetryPolicy
 
 log = logging.getLogger(__name__)
 
@@ -147,12 +147,12 @@ class Results:
         return [name for name in names if not _is_private(name)]
 
     def _store(self, name: str, check: Callable[[], None]) -> Artifact:
-        patience = Patience(check=check)
+        retry_policy = RetryPolicy(check=check)
         for attempt in range(2):
             if not self._is_sent(name):
-                patience(lambda: self._send(name))
+                retry_policy(lambda: self._send(name))
             sent = self._sent[name]
-            back = patience(lambda: self._read_back(name))
+            back = retry_policy(lambda: self._read_back(name))
             if back == sent.sha256:
                 return Artifact(name, sent.size, back)
             self._forget(name)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from .trainer import Stopped
+from .trainer import StopRequested
 
 FILE_NAME = "stop.json"
 
@@ -24,10 +24,10 @@ def request_stop(state: Path, status: str, reason: str, until: float | None = No
     return True
 
 
-def read_stop_request(state: Path) -> Stopped | None:
+def read_stop_request(state: Path) -> StopRequested | None:
     """Return the request as the exception that ends the steps, or None."""
     try:
         asked = json.loads((state / FILE_NAME).read_text())
     except FileNotFoundError:
         return None
-    return Stopped(asked["status"], asked["reason"], asked["until"])
+    return StopRequested(asked["status"], asked["reason"], asked["until"])

@@ -28,7 +28,7 @@ class TrainingFailed(TrainingError):
     code = "training_failed"
 
 
-class Stopped(TrainingError):
+class StopRequested(TrainingError):
     """The training was ended because the run has to end. `status` is the run's final status."""
 
     code = "run_stopped"
@@ -58,11 +58,11 @@ class Trainer:
             )
         pid_file.write_text(str(self._process.pid))
 
-    def wait_ready(self, file: Path, seconds: float, should_stop: Callable[[], Stopped | None]) -> dict[str, Any]:
+    def wait_ready(self, file: Path, seconds: float, should_stop: Callable[[], StopRequested | None]) -> dict[str, Any]:
         """Return what the program wrote to `file` when its libraries were loaded.
 
         Raises TrainingFailed with its own last words when it ends before or is not ready after `seconds`, or the
-        Stopped that `should_stop` gave.
+        StopRequested that `should_stop` gave.
         """
         deadline = time.monotonic() + seconds
         while not file.exists():
@@ -81,13 +81,13 @@ class Trainer:
         self,
         progress_file: Path,
         on_progress: Callable[[dict[str, Any]], None],
-        should_stop: Callable[[], Stopped | None],
+        should_stop: Callable[[], StopRequested | None],
         stop_grace: float,
         go: str = "go",
     ) -> None:
         """Tell the program to go, with the line `go`, and wait until it ends.
 
-        Raises TrainingFailed with its own last `ERROR:` sentence, or the Stopped that `should_stop` gave, after the
+        Raises TrainingFailed with its own last `ERROR:` sentence, or the StopRequested that `should_stop` gave, after the
         program had `stop_grace` seconds to save a checkpoint.
         """
         assert self._process.stdin is not None
@@ -139,7 +139,7 @@ class Trainer:
         self._pid_file.unlink(missing_ok=True)
 
 
-def _grace(stopped: Stopped, most: float) -> float:
+def _grace(stopped: StopRequested, most: float) -> float:
     """Return how long the program may take to save a checkpoint: half of what is left, the other half stores it."""
     if stopped.until is None:
         return most

@@ -21,12 +21,12 @@ from chronos_training.core.states import FAILED, INTERRUPTED, KILLED, TIMED_OUT
 from chronos_training.core.store import Observed, open_store
 
 from . import heartbeat, local_disk, machine, wrong_clock
+from .checkpoint_headroom import headroom_seconds
 from .ending import END_SECONDS, Outcome, end_run, ending_age, load_run_spec, note_ending, only_one
 from .log_shipper import log_shipper
-from .margin import margin_seconds
-from .patience import CONFIG, Patience
 from .pipeline import LAST_RESORT_SECONDS, STOP_GRACE_SECONDS, set_up_logging
 from .place import Place, Run
+from .retry_policy import CONFIG, RetryPolicy
 from .stopping import request_stop
 from .trainer import end_group
 
@@ -57,12 +57,12 @@ class MachineSnapshot:
     heartbeat_age: float | None
     ending_age: float | None
     restarted: bool
-    margin: float
+    headroom: float
     state_seen: bool = False  # False: S3 was not asked, or did not answer, which says nothing
     state_ours: bool = False
     kill_age: float | None = None
     spot_notice: bool = False
-    member: bool = False  # of several instances, not the head node: it does not end the run, only itself
+    worker: bool = False  # of several instances, not the head node: it does not end the run, only itself
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ def decide(snapshot: MachineSnapshot, deadline: float, interval: float) -> Decis
     if snapshot.spot_notice:
         return Decision("ask", INTERRUPTED, "AWS is reclaiming this Spot instance.")
     # The head node stops all of them together, in time for its own last checkpoint.
-    if snapshot.elapsed + interval >= deadline - snapshot.margin and not snapshot.member:
+    if snapshot.elapsed + interval >= deadline - snapshot.headroom and not snapshot.worker:
         return Decision("ask", TIMED_OUT, limit)
     return Decision("none")
 
@@ -113,8 +113,8 @@ def collect_here(place: Place, run: Run) -> MachineSnapshot:
         heartbeat_age=heartbeat.age(place.state),
         ending_age=ending_age(place),
         restarted=restarted,
-        margin=margin_seconds(place.state, run.deadline_seconds),
-        member=_number(place, run) != 0,
+        headroom=headroom_seconds(place.state, run.deadline_seconds),
+        worker=_number(place, run) != 0,
     )
 
 
@@ -202,7 +202,7 @@ def _end(place: Place, run: Run, decision: Decision, *, only_logs: bool) -> None
     store = open_store(run.bucket, run.env, region=run.region)
     if not only_logs:
         try:
-            observed = Patience()(store.read)
+            observed = RetryPolicy()(store.read)
         except TrainingError as error:
             log.error("%s", error)
     if observed is None or observed.record.run_id != run.run_id:
@@ -210,7 +210,7 @@ def _end(place: Place, run: Run, decision: Decision, *, only_logs: bool) -> None
         return
     spec = {}
     try:
-        spec = Patience()(lambda: load_run_spec(s3, run, place.state / "run_spec.json"))
+        spec = RetryPolicy()(lambda: load_run_spec(s3, run, place.state / "run_spec.json"))
     except TrainingError as error:  # it only describes the run; the results do not need it
         log.error("%s", error)
     # What this process calls failed is a pipeline that crashed or stands still.

@@ -39,7 +39,7 @@ WITHOUT_EFFECT: Any = {
 
 
 @dataclass(frozen=True)
-class Expectation:
+class DurationEstimate:
     """Medians over `runs` completed runs: seconds of each phase from the launch on, and of the whole."""
 
     runs: int
@@ -47,7 +47,9 @@ class Expectation:
     total: float
 
 
-def expectation(s3: Any, bucket: str, env: str, config: TrainingConfig, instance_type: str) -> Expectation | None:
+def estimate_duration(
+    s3: Any, bucket: str, env: str, config: TrainingConfig, instance_type: str
+) -> DurationEstimate | None:
     """Return what earlier runs of the same name, type and size took; None when there is none. TrainingError when S3 refuses."""
     newest = run_ids(s3, bucket, env, limit=LOOK_AT)
     if not newest:
@@ -61,7 +63,7 @@ def expectation(s3: Any, bucket: str, env: str, config: TrainingConfig, instance
     if not measured:
         return None
     phases = {name: statistics.median(each[0][name] for each in measured) for name in (BOOT, *STEPS)}
-    return Expectation(len(measured), phases, statistics.median(each[1] for each in measured))
+    return DurationEstimate(len(measured), phases, statistics.median(each[1] for each in measured))
 
 
 def _like(s3: Any, bucket: str, env: str, run_id: str, config: TrainingConfig, instance_type: str) -> Json | None:

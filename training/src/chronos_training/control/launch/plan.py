@@ -26,7 +26,7 @@ from chronos_training.config import (
 from chronos_training.config.fingerprint import Fingerprint
 from chronos_training.config.remarks import remarks
 from chronos_training.config.size import GB, check_disk, check_memory, in_words, learning_bytes
-from chronos_training.control.launch.duration_estimate import Expectation, expectation
+from chronos_training.control.launch.duration_estimate import DurationEstimate, estimate_duration
 from chronos_training.control.launch.image import Image, check_volume, find_image
 from chronos_training.control.launch.limits import LEAST_CAPPED_SECONDS, deadline_of, poweroff_minutes, with_limit
 from chronos_training.control.launch.lineage import checkpoints_of_run, model_of_run, without_latest
@@ -64,7 +64,7 @@ class Plan:
     zones: dict[str, str]  # subnet id -> zone, in the order in which they are tried
     differences: list[Difference]  # from the built-in defaults
     origins: dict[str, str]  # dotted key -> the source that set it last, as run_spec["config_sources"] names it
-    expected: Expectation | None
+    expected: DurationEstimate | None
     run_spec: Json
     run_spec_body: str
     agent: Json
@@ -207,7 +207,9 @@ def make_plan(request: LaunchRequest) -> Plan:
     deadline = _deadline(config, prices)
     changed, capped = differences(config), deadline < config.run.max_runtime_hours * 3600
     # A run that resumes from a checkpoint has less to do than any run before it.
-    expected = None if resume else expectation(s3, settings.bucket, request.env, config, request.instance_types[0])
+    expected = (
+        None if resume else estimate_duration(s3, settings.bucket, request.env, config, request.instance_types[0])
+    )
     config = with_limit(config, deadline)
     image = find_image(request.image_parameter, settings.region)
     check_volume(image, request.volume_gb)

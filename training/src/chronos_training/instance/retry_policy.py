@@ -19,7 +19,7 @@ from chronos_training.core.errors import Unreachable
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 
-# Dead connections are noticed in seconds here; the long breath is `Patience`'s, which says what it waits for.
+# Dead connections are noticed in seconds here; the long breath is `RetryPolicy`'s, which says what it waits for.
 CONFIG = Config(
     retries={"mode": "standard", "total_max_attempts": 3}, connect_timeout=5, read_timeout=20, max_pool_connections=32
 )
@@ -27,7 +27,7 @@ OUTAGE_SECONDS = 240.0
 PAUSE_MAX_SECONDS = 10.0
 
 
-class Patience:
+class RetryPolicy:
     """Calls an action until it works, as long as its failures are passing ones and no outage exceeds `seconds`.
 
     `check` is called before each new attempt and may raise to end the waiting. Work that takes long calls

@@ -26,13 +26,13 @@ NAMED_POLL_SECONDS = 2.0
 GONE = {"shutting-down", "terminated", "stopping", "stopped"}
 
 
-class Members:
+class Workers:
     """Notes in `lost` that one of the others is gone. An EC2 that does not answer says nothing about them."""
 
     def __init__(self, run: Run, ids: list[str]) -> None:
         """`ids` are the workers that the state names."""
         self._run, self._ids = run, ids
-        self._thread = threading.Thread(target=self._loop, name="members", daemon=True)
+        self._thread = threading.Thread(target=self._loop, name="workers", daemon=True)
         self.needed = True  # False: they may go
         self.lost: str | None = None
 
@@ -40,7 +40,7 @@ class Members:
         """Begin to look."""
         self._thread.start()
 
-    def look(self) -> None:
+    def check(self) -> None:
         """Look once, unless they may go."""
         if not self.needed or self.lost is not None:
             return
@@ -65,7 +65,7 @@ class Members:
         while True:
             time.sleep(LOOK_SECONDS)
             try:
-                self.look()
+                self.check()
             except Exception:
                 log.exception("the other instances cannot be listed")
 
@@ -100,7 +100,7 @@ def free_port() -> int:
         return int(listener.getsockname()[1])
 
 
-def end_members(run: Run, observed: Observed) -> bool:
+def end_workers(run: Run, observed: Observed) -> bool:
     """Have every other instance of the run terminated, and return when EC2 has accepted that. TrainingError when not.
 
     It is not waited for: a GPU instance takes minutes, this one would be paid for, and nothing stops their end any more.

@@ -22,11 +22,11 @@ from chronos_training.core.store import STALE_SECONDS, Observed, StateStore
 
 from . import heartbeat, machine
 from .log_shipper import log_shipper
-from .patience import CONFIG
 from .place import Place, Run
 from .preparation import Preparation
+from .retry_policy import CONFIG
 from .stopping import read_stop_request
-from .trainer import Stopped
+from .trainer import StopRequested
 
 log = logging.getLogger("pipeline")
 
@@ -38,18 +38,18 @@ STOP_GRACE_SECONDS = 20.0
 POLL_SECONDS = 1.0
 
 
-def reason_to_end(observed: Observed | None, run_id: str, instance_id: str) -> Stopped | None:
+def reason_to_end(observed: Observed | None, run_id: str, instance_id: str) -> StopRequested | None:
     """Return why a worker has nothing more to do, according to the state. Pure."""
     record = observed.record if observed is not None and observed.record.run_id == run_id else None
     if observed is None or record is None:
-        return Stopped(KILLED, "The state no longer belongs to this run.")
+        return StopRequested(KILLED, "The state no longer belongs to this run.")
     if record.status in FINAL or record.current_step in {"results_sync", "cleanup"}:
-        return Stopped(COMPLETED, "The head node ends the run.")
+        return StopRequested(COMPLETED, "The head node ends the run.")
     if record.members and instance_id not in record.members:
-        return Stopped(KILLED, f"Run {run_id} does not name this instance.")
+        return StopRequested(KILLED, f"Run {run_id} does not name this instance.")
     if record.claimed_at is not None and observed.age_seconds > STALE_SECONDS:
         silent = duration(observed.age_seconds)
-        return Stopped(FAILED, f"The head node {record.instance_id} has sent no heartbeat for {silent}.")
+        return StopRequested(FAILED, f"The head node {record.instance_id} has sent no heartbeat for {silent}.")
     return None
 
 
@@ -60,7 +60,7 @@ class Follower:
         """`instance_id` is this machine's own."""
         self._place, self._run, self._store, self._instance_id = place, run, store, instance_id
         self.observed: Observed | None = None
-        self.stopped: Stopped | None = None
+        self.stopped: StopRequested | None = None
         self._thread = threading.Thread(target=self._loop, name="follower", daemon=True)
 
     def start(self) -> None:
@@ -78,7 +78,7 @@ class Follower:
             time.sleep(min(FOLLOW_SECONDS, self._run.heartbeat_seconds))
 
 
-class Member:
+class Worker:
     """What an instance does that is not the head node."""
 
     def __init__(self, place: Place, run: Run, store: StateStore, instance_id: str, number: int) -> None:
@@ -97,7 +97,7 @@ class Member:
         self.follower.start()
         try:
             self._work()
-        except Stopped as stopped:
+        except StopRequested as stopped:
             log.info("ending: %s", stopped)
             return stopped.status == COMPLETED
         except TrainingError as failure:
@@ -152,7 +152,7 @@ class Member:
     def _on_term(self, number: int, frame: Any) -> None:
         self.terminated = True
 
-    def _asked_to_stop(self) -> Stopped | None:
+    def _asked_to_stop(self) -> StopRequested | None:
         if self.terminated:
-            return Stopped(INTERRUPTED, "The instance was shut down from outside.")
+            return StopRequested(INTERRUPTED, "The instance was shut down from outside.")
         return self.follower.stopped or read_stop_request(self.place.state)

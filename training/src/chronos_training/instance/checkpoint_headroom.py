@@ -13,7 +13,7 @@ SHARE, MAX_SECONDS = 0.1, 300.0
 FACTOR, FIXED_SECONDS, LARGEST_SHARE = 2.0, 20.0, 0.25
 
 
-class Margin:
+class CheckpointHeadroom:
     """Measures steps and uploads in the pipeline, and leaves the sum for the watcher."""
 
     def __init__(self, state: Path) -> None:
@@ -41,7 +41,7 @@ class Margin:
                 pass
 
 
-def margin_seconds(state: Path, deadline: float) -> float:
+def headroom_seconds(state: Path, deadline: float) -> float:
     """Return the margin of a run that may last `deadline` seconds."""
     try:
         return min(float((state / FILE_NAME).read_text()), LARGEST_SHARE * deadline)

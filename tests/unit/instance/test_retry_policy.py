@@ -7,7 +7,7 @@ from botocore.exceptions import NoCredentialsError
 
 from chronos_training.core import aws
 from chronos_training.core.errors import DataError, PermissionDenied, TrainingError, Unreachable
-from chronos_training.instance.patience import OUTAGE_SECONDS, Patience, is_passing
+from chronos_training.instance.retry_policy import OUTAGE_SECONDS, RetryPolicy, is_passing
 
 
 class Time:
@@ -38,12 +38,12 @@ def fails_until(time, end):
 
 def test_an_outage_of_two_minutes_is_bridged(time):
     assert OUTAGE_SECONDS >= 2 * 60
-    assert Patience(sleep=time.sleep, clock=time.clock)(fails_until(time, 130)) == "done"
+    assert RetryPolicy(sleep=time.sleep, clock=time.clock)(fails_until(time, 130)) == "done"
 
 
 def test_an_outage_without_end_is_given_up(time):
     with pytest.raises(Unreachable):
-        Patience(60, sleep=time.sleep, clock=time.clock)(fails_until(time, 1e9))
+        RetryPolicy(60, sleep=time.sleep, clock=time.clock)(fails_until(time, 1e9))
     assert 40 < time.now < 80
 
 
@@ -55,26 +55,26 @@ def test_what_does_not_pass_is_not_repeated(time):
         raise PermissionDenied("no")
 
     with pytest.raises(PermissionDenied):
-        Patience(sleep=time.sleep, clock=time.clock)(action)
+        RetryPolicy(sleep=time.sleep, clock=time.clock)(action)
     assert calls == [1]
 
 
 def test_two_outages_with_progress_between_them_are_two(time):
-    patience = Patience(60, sleep=time.sleep, clock=time.clock)
+    retry_policy = RetryPolicy(60, sleep=time.sleep, clock=time.clock)
 
     def action():
         time.now += 1
         if time.now < 50:
             raise Unreachable("first outage")
         if time.now < 900:
-            patience.working()
+            retry_policy.working()
             time.now = 1000
             raise Unreachable("second outage, much later")
         if time.now < 1040:
             raise Unreachable("second outage")
         return "done"
 
-    assert patience(action) == "done"
+    assert retry_policy(action) == "done"
 
 
 def test_a_request_to_stop_ends_the_waiting(time):
@@ -85,7 +85,7 @@ def test_a_request_to_stop_ends_the_waiting(time):
         raise Stop("asked to stop")
 
     with pytest.raises(Stop):
-        Patience(check=check, sleep=time.sleep, clock=time.clock)(fails_until(time, 1e9))
+        RetryPolicy(check=check, sleep=time.sleep, clock=time.clock)(fails_until(time, 1e9))
 
 
 def test_missing_credentials_pass_and_bad_data_does_not():

@@ -1,4 +1,4 @@
-"""What a member reads in the state; it is pure."""
+"""What a worker reads in the state; it is pure."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from chronos_training.core.record import RunRecord
 from chronos_training.core.states import COMPLETED, FAILED, KILLED
 from chronos_training.core.store import STALE_SECONDS, Observed
-from chronos_training.instance.member import reason_to_end
+from chronos_training.instance.worker import reason_to_end
 
 RECORD = RunRecord(
     env="dev",
