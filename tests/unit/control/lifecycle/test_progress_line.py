@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from chronos_training.control.lifecycle.progress import Doubt, ended_steps, look
+from chronos_training.control.lifecycle.progress import Doubt, ended_steps, progress_snapshot
 from chronos_training.core.record import RunRecord
 from chronos_training.core.states import COMPLETED, RUNNING, STARTING, STOPPING
 from chronos_training.core.store import Observed
@@ -40,7 +40,7 @@ def seen(progress: dict[str, Any] | None = None, *, age: float = 3.0, **fields: 
     ],
 )  # fmt: skip
 def test_the_line_of_a_training(progress: dict[str, Any], says: str) -> None:
-    line = look(seen({"phase": "training", **progress}), 6.0).line
+    line = progress_snapshot(seen({"phase": "training", **progress}), 6.0).line
     assert line == (
         f"20260102-030000  3/5 training for 9 min 37 s  {says}  $1.00 so far  deadline in 12 h 04 min  heartbeat 3 s ago"
     )
@@ -56,20 +56,26 @@ def test_the_line_of_a_training(progress: dict[str, Any], says: str) -> None:
     ],
 )
 def test_other_moments_of_a_run(observed: Observed, says: str) -> None:
-    assert says in look(observed, 6.0).line
+    assert says in progress_snapshot(observed, 6.0).line
 
 
 def test_a_price_that_nobody_knows_is_no_zero() -> None:
-    assert "cost unknown" in look(seen(), None).line
-    assert "$0.00 so far" in look(seen(), 0.0).line
+    assert "cost unknown" in progress_snapshot(seen(), None).line
+    assert "$0.00 so far" in progress_snapshot(seen(), 0.0).line
 
 
 def test_what_time_alone_changes_is_no_change() -> None:
     progress = {"phase": "training", "step": 5, "total_steps": 20, "loss": 0.5}
-    assert look(seen(progress, age=3.0), 6.0).mark == look(seen(progress, age=40.0), 6.0).mark
-    assert look(seen(progress), 6.0).mark != look(seen({**progress, "step": 6}), 6.0).mark
-    silent = look(seen(progress, age=400.0), 6.0, Doubt("STALE", "instance i-1 is running", "running"))
-    assert silent.mark != look(seen(progress), 6.0).mark
+    assert (
+        progress_snapshot(seen(progress, age=3.0), 6.0).change_key
+        == progress_snapshot(seen(progress, age=40.0), 6.0).change_key
+    )
+    assert (
+        progress_snapshot(seen(progress), 6.0).change_key
+        != progress_snapshot(seen({**progress, "step": 6}), 6.0).change_key
+    )
+    silent = progress_snapshot(seen(progress, age=400.0), 6.0, Doubt("STALE", "instance i-1 is running", "running"))
+    assert silent.change_key != progress_snapshot(seen(progress), 6.0).change_key
     assert silent.line.endswith("STALE: no heartbeat for 6 min 40 s, instance i-1 is running")
 
 

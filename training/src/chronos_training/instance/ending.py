@@ -213,7 +213,7 @@ def _store(
         return outcome
     if attempt.problems:
         return _failed(outcome, "The results were not stored completely", attempt.problems[0])
-    attempt("write _SUCCESS", lambda: _mark_success(run))
+    attempt("write _SUCCESS", lambda: _write_success(run))
     if attempt.problems:
         return _failed(outcome, "_SUCCESS could not be stored", attempt.problems[0])
     return outcome
@@ -287,7 +287,7 @@ def _has_succeeded(run: Run) -> bool:
     return _success_marker(run).read() is not None
 
 
-def _mark_success(run: Run) -> None:
+def _write_success(run: Run) -> None:
     # Created once and never overwritten: a second claim of success for the same run would be a protocol error.
     marker = _success_marker(run)
     body = json.dumps({"run_id": run.run_id, "completed_at": iso(utc_now())}).encode() + b"\n"

@@ -1,8 +1,8 @@
 """Brings the results to S3 and reads every one back: success is claimed only for bytes that S3 gave back (R26).
 
-Order and memory make it safe to be cut short anywhere. A checkpoint's seal goes last, so that a torn one is never taken
-for a whole one; the newest checkpoint goes first. What was sent is noted on the disk, so that neither the end of the run
-nor the watcher, when it has to take over, sends it again.
+Order and memory make it safe to be cut short anywhere. A checkpoint's completion marker goes last, so that an incomplete one is
+never taken for a complete one; the newest checkpoint goes first. What was sent is noted on the disk, so that neither the end of
+the run nor the watcher, when it has to end the run, sends it again.
 """
 
 from __future__ import annotations
@@ -190,12 +190,12 @@ class Results:
         raise AssertionError("unreachable")
 
     def _drop_old(self, present: set[str]) -> None:
-        """Delete checkpoints that we sent and that are not on the disk any more: their seals first."""
+        """Delete checkpoints that we sent and that are not on the disk any more: their completion markers first."""
         gone = [name for name in self._sent if _step(name) >= 0 and name not in present]
         if not gone:
             return
-        seals = [name for name in gone if name.endswith("/" + layout.CHECKPOINT_SEAL)]
-        for part in (seals, [name for name in gone if name not in seals]):
+        markers = [name for name in gone if name.endswith("/" + layout.CHECKPOINT_SEAL)]
+        for part in (markers, [name for name in gone if name not in markers]):
             delete_objects(self._s3, self._bucket, [{"Key": self._prefix + name} for name in part])
         self._forget(*gone)
 
@@ -227,13 +227,13 @@ class Results:
 
 
 def _in_order(names: list[str]) -> list[list[str]]:
-    """Return `names` in parts that follow each other: newest checkpoint, its seal, the rest, its seals."""
+    """Return `names` in parts that follow each other: newest checkpoint, its completion marker, the rest, its markers."""
     newest = max((_step(name) for name in names if name.endswith("/" + layout.CHECKPOINT_SEAL)), default=-1)
     parts: list[list[str]] = [[], [], [], []]
     for name in names:
         first = newest >= 0 and _step(name) == newest
-        seal = _step(name) >= 0 and name.endswith("/" + layout.CHECKPOINT_SEAL)
-        parts[(0 if first else 2) + seal].append(name)
+        marker = _step(name) >= 0 and name.endswith("/" + layout.CHECKPOINT_SEAL)
+        parts[(0 if first else 2) + marker].append(name)
     return [part for part in parts if part]
 
 

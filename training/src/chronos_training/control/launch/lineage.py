@@ -96,17 +96,17 @@ def checkpoints_of_run(s3: Any, bucket: str, env: str, run_id: str, fingerprint:
     files: list[Json] = []
     steps = []
     for folder in _folders(s3, bucket, prefix):
-        found = _sealed(s3, bucket, prefix + folder)
+        found = _complete_checkpoint(s3, bucket, prefix + folder)
         if found is None:
             continue
-        mark, sealed = found
-        if mark != fingerprint.mark:
+        stored_fingerprint, parts = found
+        if stored_fingerprint != fingerprint.mark:
             differing = ", ".join(fingerprint.differences(spec)[:5]) or "version of this program"
             raise ConfigurationError(
                 f"Run {run_id} cannot be resumed: its {differing} differed at launch.",
                 hint="Launch with its configuration, or start from its model (model.base_run).",
             )
-        files += [one | {"path": folder + one["path"]} for one in sealed]
+        files += [one | {"path": folder + one["path"]} for one in parts]
         steps.append(int(folder.strip("/").rsplit("-", 1)[1]))
     if not steps:
         raise ConfigurationError(
@@ -122,14 +122,14 @@ def _folders(s3: Any, bucket: str, prefix: str) -> list[str]:
     return [folder for folder in found if folder.startswith("checkpoint-")]
 
 
-def _sealed(s3: Any, bucket: str, prefix: str) -> tuple[str, list[Json]] | None:
-    """Return fingerprint and files of a whole checkpoint, its seal with them; None for a torn one."""
+def _complete_checkpoint(s3: Any, bucket: str, prefix: str) -> tuple[str, list[Json]] | None:
+    """Return fingerprint and files of a complete checkpoint, its completion marker with them; None for an incomplete one."""
     key = prefix + layout.CHECKPOINT_SEAL
     body = read_bytes(s3, bucket, key)
     try:
-        seal = json.loads(body or b"")
-        files = [{"path": name, "size": one["size"], "sha256": one["sha256"]} for name, one in seal["files"].items()]
-        mark = str(seal["fingerprint"])
+        marker = json.loads(body or b"")
+        files = [{"path": name, "size": one["size"], "sha256": one["sha256"]} for name, one in marker["files"].items()]
+        stored_fingerprint = str(marker["fingerprint"])
     except (ValueError, KeyError, TypeError, AttributeError):
         return None
     with aws.explained(f"list s3://{bucket}/{prefix}"):
@@ -138,4 +138,4 @@ def _sealed(s3: Any, bucket: str, prefix: str) -> tuple[str, list[Json]] | None:
     if body is None or any(there.get(one["path"]) != one["size"] for one in files):
         return None
     own = {"path": layout.CHECKPOINT_SEAL, "size": len(body), "sha256": hashlib.sha256(body).hexdigest()}
-    return mark, [*files, own]
+    return stored_fingerprint, [*files, own]

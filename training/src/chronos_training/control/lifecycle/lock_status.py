@@ -30,7 +30,7 @@ def describe(observed: Observed) -> str:
 def refusal(observed: Observed, url: str, ec2: Any, project: str) -> str:
     """Return the refusal of whatever needs a free environment: who holds it, what EC2 says, the one safe next command."""
     record = observed.record
-    said, state = look_at_instance(observed, ec2, project)
+    said, state = instance_status(observed, ec2, project)
     verb = f"has ended as {record.status} but still holds the lock of" if record.status in FINAL else "is active in"
     return (
         f"Run {record.run_id} {verb} {record.env}: {describe(observed)}. Owner {record.owner}; {said}. State: {url}. "
@@ -80,7 +80,7 @@ def next_step(observed: Observed, state: str | None) -> str:
     return f"Watch it: {monitor} (to end it instead: {kill})"
 
 
-def look_at_instance(observed: Observed, ec2: Any, project: str) -> tuple[str, str | None]:
+def instance_status(observed: Observed, ec2: Any, project: str) -> tuple[str, str | None]:
     """Return what EC2 says about the run's instance: as words, and as a state that `next_step` knows."""
     record = observed.record
     try:
@@ -107,4 +107,4 @@ def look_at_instance(observed: Observed, ec2: Any, project: str) -> tuple[str, s
 
 def instance_state(observed: Observed, ec2: Any, project: str) -> str:
     """Return what EC2 says about the run's instance, as words."""
-    return look_at_instance(observed, ec2, project)[0]
+    return instance_status(observed, ec2, project)[0]

@@ -8,9 +8,9 @@ from typing import Any
 
 from chronos_training.ansible.progress_reporter import Speaker
 from chronos_training.control.lifecycle.break_stale_lock import death_of
-from chronos_training.control.lifecycle.lock_status import look_at_instance, next_step
+from chronos_training.control.lifecycle.lock_status import instance_status, next_step
 from chronos_training.control.lifecycle.outcome import CannotSee
-from chronos_training.control.lifecycle.progress import Doubt, ended_steps, look, took
+from chronos_training.control.lifecycle.progress import Doubt, ended_steps, progress_snapshot, took
 from chronos_training.control.lifecycle.tail import Tail
 from chronos_training.control.registry.runs import archived_state, checked_run_id, run_ids
 from chronos_training.core import aws, layout
@@ -43,7 +43,7 @@ class Monitor:
         self._screen = say if isinstance(say, Speaker) and say.live else None
         self._store = open_store(bucket, env, region=region)
         self._s3, self._ec2 = aws.client("s3", region=region), aws.client("ec2", region=region)
-        self._shown: Any = None  # the mark of what was said last
+        self._shown: Any = None  # the change key of what was shown last
         self._parts: tuple[str, ...] = ()  # the status on the screen
         self._told: set[str] = set()  # what is said once: the end of each step, what to do about a stale run
         self._ordered: dict[str, dict[str, Any]] = {}  # by run: `instance` of its run spec
@@ -62,7 +62,7 @@ class Monitor:
                 if observed is None or watched not in (None, observed.record.run_id):
                     return self._past(watched, logs)
                 watched = observed.record.run_id
-                ended = self._look(observed, once)
+                ended = self._show_run(observed, once)
             except Unreachable as error:
                 if once:
                     raise CannotSee(error) from error
@@ -83,11 +83,11 @@ class Monitor:
         except TrainingError as error:
             raise CannotSee(error) from error
 
-    def _look(self, observed: Observed, once: bool) -> dict[str, Any] | None:
+    def _show_run(self, observed: Observed, once: bool) -> dict[str, Any] | None:
         """Show what was seen; return the state when there is nothing to wait for."""
         record = observed.record
         doubt = self._doubt(observed)
-        seen = look(observed, self._price_of(record), doubt)
+        seen = progress_snapshot(observed, self._price_of(record), doubt)
         for name, line in ended_steps(record).items():
             if name not in self._told:
                 self._say(line)
@@ -95,22 +95,22 @@ class Monitor:
         if doubt is not None and doubt.word == STALE and STALE not in self._told:
             self._say(next_step(observed, doubt.state))
             self._told.add(STALE)
-        self._show(seen.parts, seen.mark)
+        self._show(seen.parts, seen.change_key)
         if once or (record.status in FINAL and observed.age_seconds > ENDING_SECONDS):
-            return {**_state(observed), **self._sight(observed), "final": record.status in FINAL}
+            return {**_state(observed), **self._instance_state(observed), "final": record.status in FINAL}
         reason = self._death(observed)
         if reason is None:
             return None
         lost = f"The run was lost: {reason}. Its lock is still held; {next_step(observed, 'terminated')}"
         return {**_state(observed), "status": LOST, "error_message": lost, "final": True}
 
-    def _show(self, parts: tuple[str, ...], mark: Any) -> None:
+    def _show(self, parts: tuple[str, ...], change_key: Any) -> None:
         self._parts = parts
         if self._screen is not None:
             self._screen.show(parts)
-        elif mark != self._shown:
+        elif change_key != self._shown:
             self._say("  ".join(parts))
-        self._shown = mark
+        self._shown = change_key
 
     def _blind(self, error: TrainingError) -> None:
         words = "cannot read the run's state just now, which says nothing about the run; trying again"
@@ -151,9 +151,9 @@ class Monitor:
         price: float | None = hourly(self._ordered[run_id], record.instance_type)["total"]
         return price
 
-    def _sight(self, observed: Observed) -> dict[str, Any]:
+    def _instance_state(self, observed: Observed) -> dict[str, Any]:
         """Return what the state cannot know of itself: where it lies, what EC2 says, what may safely be done next."""
-        _, instance = look_at_instance(observed, self._ec2, self._project)
+        _, instance = instance_status(observed, self._ec2, self._project)
         return {
             "url": self._store.url,
             "owner": observed.record.owner,
@@ -166,7 +166,7 @@ class Monitor:
         """Return what EC2 says of the instance when the heartbeat is late."""
         if observed.age_seconds <= ASK_EC2_SECONDS or observed.record.status in FINAL:
             return None
-        said, state = look_at_instance(observed, self._ec2, self._project)
+        said, state = instance_status(observed, self._ec2, self._project)
         return Doubt(STALE if observed.age_seconds > STALE_SECONDS else "late", said, state)
 
     def _death(self, observed: Observed) -> str | None:

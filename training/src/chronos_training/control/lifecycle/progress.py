@@ -1,4 +1,4 @@
-"""One look at a run, in words: step of five, bar, what the step reports, cost, time to the deadline, heartbeat."""
+"""The progress of a run, in words: step of five, bar, what the step reports, cost, time to the deadline, heartbeat."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ BAR_WIDTH = 20
 
 
 @dataclass(frozen=True)
-class Look:
-    """What one look showed: `parts` of a line, and a `mark` that stays the same as long as only time has passed."""
+class ProgressSnapshot:
+    """A run at one moment: `parts` of a line, and a `change_key` that stays the same as long as only time has passed."""
 
     parts: tuple[str, ...]
-    mark: tuple[Any, ...]
+    change_key: tuple[Any, ...]
 
     @property
     def line(self) -> str:
@@ -37,7 +37,7 @@ class Doubt:
     state: str | None
 
 
-def look(observed: Observed, price_per_hour: float | None, doubt: Doubt | None = None) -> Look:
+def progress_snapshot(observed: Observed, price_per_hour: float | None, doubt: Doubt | None = None) -> ProgressSnapshot:
     """Return the run's state in words. `price_per_hour` is in US dollars, all instances included; None if unknown."""
     record, now = observed.record, _now(observed)
     progress = () if record.current_step is None else tuple(_details(record))
@@ -52,7 +52,9 @@ def look(observed: Observed, price_per_hour: float | None, doubt: Doubt | None =
         parts += (f"heartbeat {age} ago",)
     else:
         parts += (f"{doubt.word}: no heartbeat for {age}, {doubt.said}",)
-    return Look(parts, (record.run_id, record.status, record.current_step, record.kill_requested_at, progress, doubt))
+    return ProgressSnapshot(
+        parts, (record.run_id, record.status, record.current_step, record.kill_requested_at, progress, doubt)
+    )
 
 
 def ended_steps(record: RunRecord) -> dict[str, str]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from chronos_training.control.lifecycle.break_stale_lock import death_of
-from chronos_training.control.lifecycle.lock_status import UNSEEN, describe, look_at_instance, next_step
+from chronos_training.control.lifecycle.lock_status import UNSEEN, describe, instance_status, next_step
 from chronos_training.core.clock import duration, parse_iso, utc_now
 from chronos_training.core.commands import playbook
 from chronos_training.core.store import STALE_SECONDS, Observed
@@ -44,7 +44,7 @@ class LockStatus:
 def lock_status(observed: Observed, ec2: Any, project: str) -> LockStatus:
     """Return the status of the lock seen in `observed`. An EC2 that does not answer leaves the run's death unproven."""
     record = observed.record
-    said, state = look_at_instance(observed, ec2, project)
+    said, state = instance_status(observed, ec2, project)
     reason = None if state == UNSEEN else death_of(observed, ec2, project)
     release = f"Release it: {playbook(record.env, 'show_lock', training_lock_break=True)}"
     return LockStatus(
