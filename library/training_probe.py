@@ -26,7 +26,7 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
-facts: {type: dict, returned: success, description: What was found; see the role training_probe.}
+facts: {type: dict, returned: success, description: What was found; see C(probe) of the role training_run.}
 missing: {type: dict, returned: success, description: Why a fact is missing.}
 seconds_to_terminated: {type: float, returned: success, description: "Seconds from the run's end to C(terminated), as seen from here."}
 error_code: {type: str, returned: failure, description: "The cause, as a word for programs; docs/errors.md lists them."}

@@ -13,7 +13,7 @@ import yaml
 from ansible.plugins.loader import fragment_loader
 from ansible.utils.plugin_docs import get_docstring
 
-from chronos_training.control.options.inputs import Role, kind, plain, read_roles
+from chronos_training.control.options.inputs import Role, entry_name, kind, plain, read_roles
 from chronos_training.core.output import run
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -22,16 +22,20 @@ HEAD = "<!-- Written by `make reference` from the files' own documentation; a te
 
 
 def playbook_roles(path: Path) -> list[str]:
-    """Return the names of the roles that a playbook runs, in order."""
+    """Return the names of the roles' entry points that a playbook runs, in order."""
     (play,) = yaml.safe_load(path.read_text(encoding="utf-8"))
-    return [entry["role"] for entry in play["roles"]]
+    return [entry["role"] for entry in play["roles"]] + _imported(play.get("tasks", []))
 
 
-def taken_from(role: str) -> list[str]:
-    """Return the names of the roles whose inputs `role` takes without running them."""
-    tasks = yaml.safe_load((ROOT / "roles" / role / "tasks/main.yml").read_text(encoding="utf-8")) or []
+def taken_from(role: Role) -> list[str]:
+    """Return the names of the entry points whose inputs `role` takes without running them."""
+    path = ROOT / "roles" / role.folder / "tasks" / f"{role.entry}.yml"
+    return _imported(yaml.safe_load(path.read_text(encoding="utf-8")) or [])
+
+
+def _imported(tasks: list[dict[str, Any]]) -> list[str]:
     imported = [task["ansible.builtin.import_role"] for task in tasks if "ansible.builtin.import_role" in task]
-    return [one["name"] for one in imported if one.get("tasks_from") == "nothing"]
+    return [entry_name(one["name"], one.get("tasks_from", "main")) for one in imported]
 
 
 def module_documentation(path: Path) -> tuple[dict[str, Any], str, dict[str, Any]]:
@@ -48,7 +52,7 @@ def pages() -> dict[str, str]:
         "playbooks.md": "\n".join(_playbooks(roles)),
         "roles.md": "\n".join(_roles(roles)),
         "modules.md": "\n".join(_modules()),
-        "structure.md": "\n".join(_structure()),
+        "structure.md": "\n".join(_structure(roles)),
     }
 
 
@@ -63,17 +67,18 @@ def _playbooks(roles: dict[str, Role]) -> Iterator[str]:
         yield " ".join(line for line in comment if not line.startswith(("ansible-playbook", "[-e", "-e"))) + "\n"
         names = playbook_roles(path)
         yield "Roles: " + ", ".join(f"[{name}](roles.md#{name})" for name in names) + "\n"
-        names += [taken for name in names for taken in taken_from(name)]
+        names += [taken for name in names for taken in taken_from(roles[name])]
         given = [(name, roles[role].options[name]) for role in names for name in roles[role].given()]
         yield from _options(given)
 
 
 def _roles(roles: dict[str, Role]) -> Iterator[str]:
     yield f"# Roles\n\n{HEAD}"
-    yield "Every option of every role. How a role works is in its README.\n"
+    yield "Every option of every role, by what the options begin with. How a role works is in its README.\n"
     for role in roles.values():
         yield f"## {role.name}\n"
-        yield f"{role.short}. ([README](../../roles/{role.name}/README.md))\n"
+        where = f"role {role.folder}, tasks_from: {role.entry}; " if role.entry != "main" else ""
+        yield f"{role.short}. ({where}[README](../../roles/{role.folder}/README.md))\n"
         yield from (f"{text}\n" for text in role.description)
         yield from _options(list(role.options.items()))
 
@@ -96,7 +101,7 @@ def _modules() -> Iterator[str]:
         yield ""
 
 
-def _structure() -> Iterator[str]:
+def _structure(every: dict[str, Role]) -> Iterator[str]:
     yield f"# Structure\n\n{HEAD}"
     yield "Which roles a playbook runs, and which modules of ours a role calls; `training_inputs`, the first of every playbook, is"
     yield "left out.\n"
@@ -106,14 +111,16 @@ def _structure() -> Iterator[str]:
         yield f"## {path.name}\n\n```mermaid\nflowchart LR\n  playbook([{path.stem}])"
         for name in roles:
             yield f"  playbook --> {name}"
-            called = [module for module in _called(name) if module in modules]
+            called = [module for module in _called(every[name]) if module in modules]
             yield from (f"  {name} --> module_{module}[[{module}]]" for module in dict.fromkeys(called))
         yield "```\n"
 
 
-def _called(role: str) -> list[str]:
+def _called(role: Role) -> list[str]:
     """Return the keys of a role's tasks, among them the modules that it calls, in order."""
-    files = sorted((ROOT / "roles" / role / "tasks").glob("*.yml"))
+    files = sorted(
+        (ROOT / "roles" / role.folder / "tasks").glob("*.yml" if role.entry == "main" else f"{role.entry}.yml")
+    )
     return [key for path in files for task in yaml.safe_load(path.read_text(encoding="utf-8")) or [] for key in task]
 
 

@@ -18,6 +18,7 @@ from ansible.utils.display import Display
 from ansible.utils.vars import load_extra_vars
 from ansible.vars.plugins import get_vars_from_path
 
+from chronos_training.ansible.play_roles import entry_points
 from chronos_training.control.options import inputs
 from chronos_training.control.options import values as values_module
 from chronos_training.core import commands
@@ -40,7 +41,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         result: dict[str, Any] = super().run(tmp, task_vars)
         _, params = self.validate_argument_spec(argument_spec={"help": {"type": "bool", "required": True}})
         every = inputs.read_roles(Path(task_vars["role_path"]).parent)
-        play = [every[name] for name in task_vars["ansible_play_role_names"] if name in every]
+        play = [every[name] for name in dict.fromkeys(entry_points(self._task._parent._play)) if name in every]
         given = load_extra_vars(self._loader)
         inventory = self._inventory(task_vars)
         if params["help"]:

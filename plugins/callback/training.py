@@ -14,6 +14,7 @@ from ansible.plugins.loader import action_loader
 from ansible.utils.color import stringc
 
 from chronos_training.ansible import terminal
+from chronos_training.ansible.play_roles import entry_points
 from chronos_training.core.output import UNWRITABLE, Output, tell
 
 DOCUMENTATION = r"""
@@ -177,7 +178,7 @@ class CallbackModule(Default):  # type: ignore[misc]
 
     def _ends_machines(self) -> bool:
         """Return whether the play is there to end machines."""
-        roles = {role.get_name() for role in self._play.get_roles()} if self._play else set()
+        roles = entry_points(self._play) if self._play else []
         if "training_cleanup_check" in roles:
             variables = self._play.get_variable_manager().get_vars(play=self._play)
             return bool(boolean(variables.get("training_cleanup_check_fix", False), strict=False))

@@ -43,7 +43,9 @@ CHECK_ALONE = """
     - {role: training_identity, when: false}
     - {role: training_guard, when: false}
     - {role: training_access, when: false}
-    - {role: training_infrastructure_check, training_infrastructure_check_patience_seconds: 0}
+  tasks:
+    - import_role: {name: training_checks, tasks_from: infrastructure_check}
+      vars: {training_infrastructure_check_patience_seconds: 0}
 """
 
 

@@ -12,7 +12,7 @@ from tests.protocol import whole_run
 from tests.protocol.crash_world import BUCKET, ENV, World
 from tests.protocol.summary import say
 
-HEARTBEAT = 30.0  # the default of role training_launch
+HEARTBEAT = 30.0  # the default of training_launch_heartbeat_seconds
 SECONDS = 90.0
 LIMIT = 5.0  # requests a minute
 

@@ -28,7 +28,7 @@ from local_aws.testing import EmbeddedAws, wait_for
 from tests.e2e.operator import BIN, Operator
 
 ENV, DATASET = "local", "birthdays"
-LAUNCH_DEFAULTS = REPOSITORY_ROOT / "roles/training_launch/defaults/main.yml"
+LAUNCH_DEFAULTS = REPOSITORY_ROOT / "roles/training_run/defaults/main.yml"
 DIGEST = "0" * 64
 Counts = Counter[str]
 

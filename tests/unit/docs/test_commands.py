@@ -41,9 +41,8 @@ def targets() -> dict[str, str]:
 
 @cache
 def roles_of(playbook: str) -> tuple[str, ...]:
-    (play,) = yaml.safe_load((ROOT / playbook).read_text(encoding="utf-8"))
-    names = [entry["role"] for entry in play["roles"]]
-    return (*names, *(taken for name in names for taken in reference.taken_from(name)))
+    names = reference.playbook_roles(ROOT / playbook)
+    return (*names, *(taken for name in names for taken in reference.taken_from(ROLES[name])))
 
 
 def check_ansible(playbooks: list[str], words: list[str]) -> None:

@@ -1,4 +1,4 @@
-"""What a launch is asked to do: the inputs of role `training_launch`, typed."""
+"""What a launch is asked to do: the inputs `training_launch_*` of role `training_run`, typed."""
 
 from __future__ import annotations
 

@@ -22,12 +22,16 @@ _WIDTH = 78
 
 @dataclass(frozen=True)
 class Role:
-    """A role's documentation. `options` are those of its meta/argument_specs.yml; every one has a default in it or none.
+    """The documentation of a role, or of one entry point of a role that has several.
 
-    `refers` are the project's variables that its defaults name: the inventory sets them, or an earlier role does.
+    `name` is what its options begin with (`entry_name`); `folder` and `entry` say where it is. `options` are those of
+    meta/argument_specs.yml; every one has a default in it or none. `refers` are the project's variables that the defaults
+    of its options name: the inventory sets them, or an earlier role does.
     """
 
     name: str
+    folder: str
+    entry: str
     short: str
     description: tuple[str, ...]
     options: Mapping[str, Mapping[str, Any]]
@@ -38,26 +42,47 @@ class Role:
         return [name for name, option in self.options.items() if not _is_taken(option.get("default"))]
 
 
-def read_role(folder: Path) -> Role:
-    """Return the documentation of the role in `folder`; defaults/main.yml has the defaults that the specs do not repeat."""
+def entry_name(folder: str, tasks_from: str = "main") -> str:
+    """Return what the inputs of a role's entry point begin with: training_monitor for training_run's monitor.
+
+    `tasks_from` is the name of a file in tasks/. One that ends with `inputs` takes an entry point's inputs, and does nothing.
+    """
+    entry = tasks_from.removesuffix("inputs").removesuffix("_") or "main"
+    return folder if entry == "main" else f"{PREFIX}{entry}"
+
+
+def read_role(folder: Path) -> list[Role]:
+    """Return the documentation of each entry point of the role in `folder`.
+
+    defaults/main.yml has the defaults that the specs do not repeat.
+    """
     defaults = _load(folder / "defaults/main.yml")
-    spec = _load(folder / "meta/argument_specs.yml").get("argument_specs", {}).get("main", {})
+    specs = _load(folder / "meta/argument_specs.yml").get("argument_specs", {})
+    return [_read_entry(folder.name, entry, spec, defaults) for entry, spec in specs.items()]
+
+
+def _read_entry(folder: str, entry: str, spec: Mapping[str, Any], defaults: Mapping[str, Any]) -> Role:
     options = {
         name: option | ({"default": defaults[name]} if name in defaults else {})
         for name, option in (spec.get("options") or {}).items()
     }
     return Role(
-        folder.name,
+        entry_name(folder, entry),
+        folder,
+        entry,
         spec.get("short_description", ""),
         tuple(_paragraphs(spec.get("description"))),
         options,
-        frozenset(WORD.findall(str(defaults))),
+        frozenset(WORD.findall(str([defaults.get(name) for name in options]))),
     )
 
 
 def read_roles(folder: Path) -> dict[str, Role]:
-    """Return the documentation of every role in `folder` by name."""
-    return {path.parent.parent.name: read_role(path.parent.parent) for path in sorted(folder.glob("*/tasks/main.yml"))}
+    """Return the documentation of every entry point of every role in `folder`, by the name that its options begin with."""
+    found = [
+        role for path in sorted(folder.glob("*/meta/argument_specs.yml")) for role in read_role(path.parent.parent)
+    ]
+    return {role.name: role for role in found}
 
 
 def known_names(roles: Iterable[Role], inventory: Mapping[str, Any]) -> frozenset[str]:
