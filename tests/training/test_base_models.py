@@ -9,8 +9,9 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from safetensors.numpy import load_file
 
-from chronos_training.base_models import names
+from chronos_training.base_models import folder_of, names
 from chronos_training.cli.main import main
 
 SEASON, HORIZON, SERIES = 12, 12, 8
@@ -84,3 +85,22 @@ def test_a_training_on_little_data_starts_from_the_base_model_and_is_compared_wi
     assert about["lineage"]["base_model"]["name"] == name_for(config)
     assert "zero_shot" in about["validation"]["verdicts"]
     assert name_for(config) in (out / "report.html").read_text()
+
+
+@pytest.mark.parametrize("refit", [False, True])
+def test_a_fine_tuning_that_makes_it_worse_keeps_the_base_model(
+    panel: Path, config: Path, tmp_path: Path, refit: bool, capfd: pytest.CaptureFixture[str]
+) -> None:
+    spoilt, out = tmp_path / "spoilt.yaml", tmp_path / "out"
+    how = {"learning_rate": 0.5, "validation_windows": 1, "refit": refit}
+    spoilt.write_text(yaml.safe_dump({"training": how}))
+    assert main(["train", str(config), str(spoilt), "--data", str(panel), "--output", str(out)]) == 0
+    assert "no step of the training is better" in capfd.readouterr().out
+    kept, base = (
+        load_file(out / "models/mine/model.safetensors"),
+        load_file(folder_of(name_for(config)) / "model.safetensors"),
+    )
+    assert all(np.array_equal(kept[key], base[key]) for key in base)
+    about = json.loads((out / "model_metadata.json").read_text())
+    assert about["model"]["chosen_step"] == 0 and about["validation"]["verdicts"]["zero_shot"]["relative_wql"] == 1.0
+    assert "step 0" in (out / "report.html").read_text()

@@ -263,20 +263,13 @@ class _Choices:
             said = "two seasons"
         if long and room >= 3 * long:
             wanted, said = long + cycle, f"the longer cycle of {long} observations plus one season"
-        pretrained = self.config.model.initialization == "pretrained"
-        if pretrained:
-            wanted, said = (
-                self.facts.usual - self.config.held_out_length,
-                "the whole history, which a pretrained model can read",
-            )
         if (limit := MOST_TOKENS * patch) < wanted:
             wanted, said = limit, f"{MOST_TOKENS} patches, so that steps stay fast"
-        if not pretrained and (limit := room * 4 // 5) < wanted:
+        if (limit := room * 4 // 5) < wanted:
             wanted, said = limit, f"four fifths of the {room:,} observations that a series has for training"
         if self.longest_context < wanted:
             wanted, said = self.longest_context, "the longest context of the pretrained weights"
-        most = self.longest_context if pretrained else min(room, self.longest_context)
-        context = max(min(-(-wanted // patch), most // patch), 1) * patch
+        context = max(min(-(-wanted // patch), min(room, self.longest_context) // patch), 1) * patch
         self._set("model.context_length", context, said)
         context = self._get("model.context_length")
         least = self.facts.shortest - unseen - self.horizon

@@ -13,8 +13,9 @@ from chronos_training.config.schema import TrainingConfig
 from chronos_training.core.errors import ConfigurationError
 
 KEY = "model.initialization"
-# With fewer distinct windows than this, a base model gives better forecasts than random weights (docs/panels.md).
-FEW_WINDOWS = 10_000
+# With fewer distinct windows than this, a base model gives better forecasts than random weights: of 1,140 windows 1.07 of seasonal
+# naive instead of 1.42, of 928 0.78 instead of 0.79. With 5,740 and 6,290 it was worse (docs/panels.md).
+FEW_WINDOWS = 2_000
 
 
 def with_initialization(config: TrainingConfig, manifest: dict[str, Any]) -> TrainingConfig:
