@@ -91,7 +91,7 @@ NOT_OF_INTEREST: dict[str, Any] = {
 }
 
 
-def run(params: dict[str, Any], *, check_mode: bool, say: Callable[[str], None]) -> dict[str, Any]:
+def run(params: dict[str, Any], *, check_mode: bool, emit: Callable[[str], None]) -> dict[str, Any]:
     """Say what every check found; see RETURN. TrainingError when a launch would be stopped."""
     asked = Asked(
         params["env"],
@@ -106,7 +106,7 @@ def run(params: dict[str, Any], *, check_mode: bool, say: Callable[[str], None])
     )
     findings = examine(asked)
     for line in lines(findings):
-        say(line)
+        emit(line)
     facts = {"findings": [{"name": one.name, "kind": one.kind.value, "text": one.text} for one in findings]}
     stops = stopping(findings)
     if stops:
@@ -119,7 +119,7 @@ def run(params: dict[str, Any], *, check_mode: bool, say: Callable[[str], None])
         error.facts = {**facts, "changed": False, "done": []}
         raise error
     unseen = sum(one.kind is Kind.UNSEEN for one in findings)
-    say(f"nothing that was seen would stop a launch{f'; {unseen} not seen' if unseen else ''}")
+    emit(f"nothing that was seen would stop a launch{f'; {unseen} not seen' if unseen else ''}")
     return {"changed": False, **facts}
 
 

@@ -62,7 +62,7 @@ ARGUMENT_SPEC: dict[str, Any] = {
 }
 
 
-def run(params: dict[str, Any], *, check_mode: bool, say: Callable[[str], None]) -> dict[str, Any]:
+def run(params: dict[str, Any], *, check_mode: bool, emit: Callable[[str], None]) -> dict[str, Any]:
     """Return the account, the caller and the bucket's name. Reads only, so check mode is no different."""
     sts = aws.client("sts", region=params["region"])
     with aws.explained(f"find the AWS account of environment {params['env']}"):

@@ -49,7 +49,7 @@ ARGUMENT_SPEC: dict[str, Any] = {
 }
 
 
-def run(params: dict[str, Any], *, check_mode: bool, say: Callable[[str], None]) -> dict[str, Any]:
+def run(params: dict[str, Any], *, check_mode: bool, emit: Callable[[str], None]) -> dict[str, Any]:
     """Show the events; see RETURN."""
     if params["limit"] < 1:
         raise ConfigurationError(f"training_audit_limit is {params['limit']}, but must be 1 or more.")
@@ -57,7 +57,7 @@ def run(params: dict[str, Any], *, check_mode: bool, say: Callable[[str], None])
     s3 = aws.client("s3", region=settings.region)
     found = audit.events(s3, settings.bucket, params["env"], params["limit"])
     for line in audit.table(found) if found else [f"the audit log of {params['env']} is empty"]:
-        say(line)
+        emit(line)
     return {"changed": False, "events": found}
 
 

@@ -107,7 +107,7 @@ ARGUMENT_SPEC = {
 }
 
 
-def run(params: dict[str, Any], *, check_mode: bool, say: Callable[[str], None]) -> dict[str, Any]:
+def run(params: dict[str, Any], *, check_mode: bool, emit: Callable[[str], None]) -> dict[str, Any]:
     """Make the bucket present or absent. Returns changed with the aspects, or the number of objects."""
     s3 = aws.client("s3", region=params["region"])
     if params["state"] == "absent":

@@ -94,14 +94,14 @@ ARGUMENT_SPEC: dict[str, Any] = {
 }
 
 
-def run(params: dict[str, Any], *, check_mode: bool, say: Callable[[str], None]) -> dict[str, Any]:
+def run(params: dict[str, Any], *, check_mode: bool, emit: Callable[[str], None]) -> dict[str, Any]:
     """Look for what is left over, and end it when asked to; see RETURN."""
     settings = resolve_settings(params["env"], region=params["region"])
     regions = tuple(dict.fromkeys(params["regions"] or [settings.region]))
     scope = Scope(params["env"], params["project"], settings.region, regions, settings.bucket)
-    first = verify(scope, params["wait_seconds"], say)
+    first = verify(scope, params["wait_seconds"], emit)
     for line in table(first):
-        say(line)
+        emit(line)
     result: dict[str, Any] = {
         "changed": False,
         "orphans": [as_dict(f.resource) for f in first.orphans],
@@ -111,7 +111,7 @@ def run(params: dict[str, Any], *, check_mode: bool, say: Callable[[str], None])
     if first.active is not None:
         result["active_run"] = first.active.record.run_id
     if params["state"] == "fixed":
-        fixed = _preview(first, say) if check_mode else _fix(first, params["wait_seconds"], say)
+        fixed = _preview(first, emit) if check_mode else _fix(first, params["wait_seconds"], emit)
         last, result["ended"], reasons = fixed
         result["changed"] = bool(result["ended"])
         result["diff"] = _diff(first, [f for f in last.orphans if not (check_mode and short(f) in result["ended"])])
@@ -119,30 +119,30 @@ def run(params: dict[str, Any], *, check_mode: bool, say: Callable[[str], None])
         last, reasons = first, {short(f): f.blocked or _passing(f) for f in first.orphans}
     if not check_mode:
         with changes.not_counted():
-            result["cleanup_status"] = complete(aws.client("s3", region=settings.region), first, last, say)
+            result["cleanup_status"] = complete(aws.client("s3", region=settings.region), first, last, emit)
     if reasons:
         raise _left_over(params, last, reasons)
     return {**result, "clean": True}
 
 
-def _preview(first: Verdict, say: Callable[[str], None]) -> tuple[Verdict, list[str], dict[str, str]]:
+def _preview(first: Verdict, emit: Callable[[str], None]) -> tuple[Verdict, list[str], dict[str, str]]:
     names = [short(f) for f in endable(first)]
     for name in names:
-        say(f"would end {name}")
+        emit(f"would end {name}")
     return first, names, {short(f): f.blocked for f in first.orphans if f.blocked}
 
 
-def _fix(first: Verdict, wait: float, say: Callable[[str], None]) -> tuple[Verdict, list[str], dict[str, str]]:
+def _fix(first: Verdict, wait: float, emit: Callable[[str], None]) -> tuple[Verdict, list[str], dict[str, str]]:
     if first.clean:
         return first, [], {}
     scope = first.scope
-    with audit.recorded(audit.Log(scope.bucket, scope.env, scope.region, say), audit.FIX) as entry:
-        last, ended, reasons = fix(first, wait, say)
+    with audit.recorded(audit.Log(scope.bucket, scope.env, scope.region, emit), audit.FIX) as entry:
+        last, ended, reasons = fix(first, wait, emit)
         entry.details = {"ended": ended, "left": reasons}
         entry.message = f"ended {', '.join(ended) or 'nothing'}"
         entry.nothing_done = not ended
     for line in table(last):
-        say(line)
+        emit(line)
     return last, ended, reasons
 
 

@@ -170,7 +170,7 @@ ARGUMENT_SPEC: dict[str, Any] = {
 }
 
 
-def run(params: dict[str, Any], *, check_mode: bool, say: Callable[[str], None]) -> dict[str, Any]:
+def run(params: dict[str, Any], *, check_mode: bool, emit: Callable[[str], None]) -> dict[str, Any]:
     """Publish the dataset; see RETURN."""
     result = prepare_and_publish(
         env=params["env"],
@@ -182,13 +182,13 @@ def run(params: dict[str, Any], *, check_mode: bool, say: Callable[[str], None])
         rules=params["rules"],
         form={**params["format"], **({"columns": params["columns"]} if params["columns"] else {})},
         check_mode=check_mode,
-        say=say,
+        emit=emit,
     )
     if result["changed"] and not check_mode:
         bucket = result["url"].split("/")[2]
         about = {"object": f"dataset {params['name']}", "digest": result["digest"], "source": params["source"]}
         audit.record(
-            audit.Log(bucket, params["env"], params["region"], say),
+            audit.Log(bucket, params["env"], params["region"], emit),
             audit.PUBLISH,
             audit.Entry(details=about, caller=params["caller"]),
         )

@@ -79,7 +79,7 @@ ARGUMENT_SPEC = {
 }
 
 
-def run(params: dict[str, Any], *, check_mode: bool, say: Callable[[str], None]) -> dict[str, Any]:
+def run(params: dict[str, Any], *, check_mode: bool, emit: Callable[[str], None]) -> dict[str, Any]:
     """Make both present or absent. Returns changed and diff."""
     clients = schedule_group.Clients.of(params["region"])
     group, queue = params["group"], params["queue"]

@@ -60,7 +60,7 @@ ARGUMENT_SPEC: dict[str, Any] = {
 }
 
 
-def run(params: dict[str, Any], *, check_mode: bool, say: Callable[[str], None]) -> dict[str, Any]:
+def run(params: dict[str, Any], *, check_mode: bool, emit: Callable[[str], None]) -> dict[str, Any]:
     """Return the route table and the zones. Reads only, so check mode is no different."""
     names = Names(params["env"], params["region"], params["bucket"], params["tags"])
     wish = in_place.Wish(names, params["cidr"], tuple(params["subnet_cidrs"]), tuple(params["zones"]))

@@ -143,7 +143,7 @@ ARGUMENT_SPEC: dict[str, Any] = {
 }
 
 
-def run(params: dict[str, Any], *, check_mode: bool, say: Callable[[str], None]) -> dict[str, Any]:
+def run(params: dict[str, Any], *, check_mode: bool, emit: Callable[[str], None]) -> dict[str, Any]:
     """Survey the environment and judge it. Reads only, so check mode is no different."""
     names = Names(params["env"], params["region"], params["bucket"], params["tags"])
 
@@ -157,7 +157,7 @@ def run(params: dict[str, Any], *, check_mode: bool, say: Callable[[str], None])
         return seen, findings(seen, names, bucket, params["policy"], params["guard_policy"], people)
 
     # In check mode what is missing will not come.
-    seen, found = read_back(look, 0 if check_mode else params["patience_seconds"], say)
+    seen, found = read_back(look, 0 if check_mode else params["patience_seconds"], emit)
     table = rows(seen, names, params["subnets"])
     return {
         "changed": False,

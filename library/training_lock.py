@@ -86,23 +86,23 @@ ARGUMENT_SPEC: dict[str, Any] = {
 }
 
 
-def run(params: dict[str, Any], *, check_mode: bool, say: Callable[[str], None]) -> dict[str, Any]:
+def run(params: dict[str, Any], *, check_mode: bool, emit: Callable[[str], None]) -> dict[str, Any]:
     """Show the lock, or release it if its run is dead; see RETURN."""
     settings = resolve_settings(params["env"], region=params["region"])
     ec2 = aws.client("ec2", region=settings.region)
     store = open_store(settings.bucket, params["env"], region=settings.region)
     if params["state"] == "shown":
-        return _show(store, ec2, params["project"], say)
-    return _release(params, settings, store, ec2, check_mode=check_mode, say=say)
+        return _show(store, ec2, params["project"], emit)
+    return _release(params, settings, store, ec2, check_mode=check_mode, emit=emit)
 
 
-def _show(store: StateStore, ec2: Any, project: str, say: Callable[[str], None]) -> dict[str, Any]:
+def _show(store: StateStore, ec2: Any, project: str, emit: Callable[[str], None]) -> dict[str, Any]:
     observed = store.read()
     if observed is None:
-        return _free(store, say)
+        return _free(store, emit)
     status = lock_status(observed, ec2, project)
     for line in status.lines(store.url):
-        say(line)
+        emit(line)
     return {"changed": False, "url": store.url, "held": True, **asdict(status), "reason": status.reason or ""}
 
 
@@ -113,16 +113,16 @@ def _release(
     ec2: Any,
     *,
     check_mode: bool,
-    say: Callable[[str], None],
+    emit: Callable[[str], None],
 ) -> dict[str, Any]:
     dead = find_stale_lock(store, ec2, params["project"], params["run_id"])
     if dead is None:
-        return _free(store, say)
+        return _free(store, emit)
     observed, reason = dead
     for line in lock_status(observed, ec2, params["project"]).lines(store.url)[
         :-1
     ]:  # the next step is what is done here
-        say(line)
+        emit(line)
     record = observed.record
     left = [i.instance_id for i in find_instances(ec2, params["project"], params["env"], record.run_id)]
     before = {"run_id": record.run_id, "status": record.status, "owner": record.owner, "instances": left}
@@ -136,20 +136,20 @@ def _release(
         "diff": {"before": {**before, "lock": "held"}, "after": {**before, "lock": "released", "instances": []}},
     }
     if check_mode:
-        say(f"would release {store.url}: run {record.run_id} is dead ({reason})")
+        emit(f"would release {store.url}: run {record.run_id} is dead ({reason})")
         return result
     s3 = aws.client("s3", region=settings.region)
-    log = audit.Log(settings.bucket, params["env"], settings.region, say)
+    log = audit.Log(settings.bucket, params["env"], settings.region, emit)
     with audit.recorded(log, audit.TAKEOVER, record.run_id) as entry:
         entry.details = {"instances": left}
-        final = break_stale_lock(s3, settings.bucket, store, ec2, params["project"], observed, reason, say)
+        final = break_stale_lock(s3, settings.bucket, store, ec2, params["project"], observed, reason, emit)
         entry.message = f"Run {record.run_id} was dead ({reason})."
     result["diff"]["after"]["status"] = final.status  # type: ignore[index]
     return {**result, "status": final.status}
 
 
-def _free(store: StateStore, say: Callable[[str], None]) -> dict[str, Any]:
-    say(f"{store.url} is free: no run holds it")
+def _free(store: StateStore, emit: Callable[[str], None]) -> dict[str, Any]:
+    emit(f"{store.url} is free: no run holds it")
     return {"changed": False, "url": store.url, "held": False}
 
 

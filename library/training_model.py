@@ -94,7 +94,7 @@ ARGUMENT_SPEC: dict[str, Any] = {
 }
 
 
-def run(params: dict[str, Any], *, check_mode: bool, say: Callable[[str], None]) -> dict[str, Any]:
+def run(params: dict[str, Any], *, check_mode: bool, emit: Callable[[str], None]) -> dict[str, Any]:
     """Publish what the bucket does not have; see RETURN."""
     region = params["region"] or None
     bucket = params["bucket"] or resolve_settings(params["env"], region=region).bucket
@@ -105,13 +105,13 @@ def run(params: dict[str, Any], *, check_mode: bool, say: Callable[[str], None])
         params["source"],
         revision=params["revision"],
         check_mode=check_mode,
-        say=say,
+        emit=emit,
     )
     if result["changed"] and not check_mode:
         model = result["model"]
         about = {"object": f"model {params['name']}", "digest": model["digest"], "source": params["source"]}
         audit.record(
-            audit.Log(bucket, params["env"], params["region"], say),
+            audit.Log(bucket, params["env"], params["region"], emit),
             audit.PUBLISH,
             audit.Entry(details=about, caller=params["caller"]),
         )

@@ -67,7 +67,7 @@ ARGUMENT_SPEC: dict[str, Any] = {
 }
 
 
-def run(params: dict[str, Any], *, check_mode: bool, say: Callable[[str], None]) -> dict[str, Any]:
+def run(params: dict[str, Any], *, check_mode: bool, emit: Callable[[str], None]) -> dict[str, Any]:
     """Write or delete the parameters. Returns changed, diff and the path."""
     path = parameter_path(params["env"])
     ssm = aws.client("ssm", region=params["region"])

@@ -76,11 +76,11 @@ ARGUMENT_SPEC: dict[str, Any] = {
 }
 
 
-def run(params: dict[str, Any], *, check_mode: bool, say: Callable[[str], None]) -> dict[str, Any]:
+def run(params: dict[str, Any], *, check_mode: bool, emit: Callable[[str], None]) -> dict[str, Any]:
     """Return the plan; see RETURN."""
     plan = (make_probe_plan if params["probe"] else make_plan)(LaunchRequest.from_params(params))
     for line in plan.lines():
-        say(line)
+        emit(line)
     return {
         "changed": False,
         "run_id": plan.run_id,

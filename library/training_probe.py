@@ -52,12 +52,12 @@ ARGUMENT_SPEC: dict[str, Any] = {
 }
 
 
-def run(params: dict[str, Any], *, check_mode: bool, say: Callable[[str], None]) -> dict[str, Any]:
+def run(params: dict[str, Any], *, check_mode: bool, emit: Callable[[str], None]) -> dict[str, Any]:
     """Say what the probe found; see RETURN."""
     settings = resolve_settings(params["env"], region=params["region"])
     s3, ec2 = aws.client("s3", region=settings.region), aws.client("ec2", region=settings.region)
     where = (settings.bucket, params["project"], params["env"], params["run_id"])
-    return {"changed": True, **show(s3, ec2, *where, params["wait_seconds"], say)}
+    return {"changed": True, **show(s3, ec2, *where, params["wait_seconds"], emit)}
 
 
 if __name__ == "__main__":

@@ -53,7 +53,7 @@ ARGUMENT_SPEC: dict[str, Any] = {
 }
 
 
-def run(params: dict[str, Any], *, check_mode: bool, say: Callable[[str], None]) -> dict[str, Any]:
+def run(params: dict[str, Any], *, check_mode: bool, emit: Callable[[str], None]) -> dict[str, Any]:
     """Fetch the run; see RETURN."""
     env = params["env"]
     settings = resolve_settings(env, region=params["region"])
@@ -70,11 +70,11 @@ def run(params: dict[str, Any], *, check_mode: bool, say: Callable[[str], None])
         )
     target = Path(params["folder"]) / env / run_id
     if check_mode:
-        say(f"would fetch run {run_id} into {target}")
+        emit(f"would fetch run {run_id} into {target}")
         return {"changed": not target.exists(), "run_id": run_id, "path": str(target)}
-    new = fetch_run(s3, settings.bucket, env, run_id, target, logs=params["logs"], say=say)
+    new = fetch_run(s3, settings.bucket, env, run_id, target, logs=params["logs"], emit=emit)
     for line in summary_lines(target):
-        say(line)
+        emit(line)
     report = target / "report.html"
     return {
         "changed": bool(new),

@@ -78,49 +78,49 @@ ARGUMENT_SPEC: dict[str, Any] = {
 REQUIRED = {"launched": ("order", "tags", "user_data"), "killed": ("env", "project")}
 
 
-def run(params: dict[str, Any], *, check_mode: bool, say: Callable[[str], None]) -> dict[str, Any]:
+def run(params: dict[str, Any], *, check_mode: bool, emit: Callable[[str], None]) -> dict[str, Any]:
     """Launch or kill; see RETURN."""
     missing = [name for name in REQUIRED[params["state"]] if not params[name]]
     if missing:
         raise TrainingError(f"state={params['state']} needs {', '.join(missing)}.", code="configuration_invalid")
     if params["state"] == "launched":
-        return _launch(params, check_mode, say)
-    return _kill(params, check_mode, say)
+        return _launch(params, check_mode, emit)
+    return _kill(params, check_mode, emit)
 
 
-def _launch(params: dict[str, Any], check_mode: bool, say: Callable[[str], None]) -> dict[str, Any]:
+def _launch(params: dict[str, Any], check_mode: bool, emit: Callable[[str], None]) -> dict[str, Any]:
     spec = launching.LaunchSpec.from_params(params["order"], params["tags"], params["user_data"])
     if check_mode:
         launching.preview(spec)
-        say("would launch this run; nothing was changed")
+        emit("would launch this run; nothing was changed")
         return {"changed": True, "run_id": spec.run_id, "status": "planned"}
-    with audit.recorded(audit.Log(spec.bucket, spec.env, spec.region, say), audit.LAUNCH, spec.run_id) as entry:
-        record = launching.launch(spec, say)
+    with audit.recorded(audit.Log(spec.bucket, spec.env, spec.region, emit), audit.LAUNCH, spec.run_id) as entry:
+        record = launching.launch(spec, emit)
         entry.details = {"instances": list(record.instances), "instance_type": record.instance_type}
-    say("next:")
+    emit("next:")
     for line in after_launch(spec.env):
-        say(f"  {line}")
+        emit(f"  {line}")
     started = {"instance_id": record.instance_id, "members": list(record.members)}
     return {"changed": True, "run_id": record.run_id, **started, "status": record.status}
 
 
-def _kill(params: dict[str, Any], check_mode: bool, say: Callable[[str], None]) -> dict[str, Any]:
+def _kill(params: dict[str, Any], check_mode: bool, emit: Callable[[str], None]) -> dict[str, Any]:
     settings = resolve_settings(params["env"], region=params["region"])
     request = killing.KillRequest(
         params["env"], params["project"], settings.region, settings.bucket, params["grace_seconds"], params["force"]
     )
-    ended = killing.targets(request) if check_mode else _recorded_kill(request, say)
+    ended = killing.targets(request) if check_mode else _recorded_kill(request, emit)
     changed = ended.run_id is not None or bool(ended.instances)
     if not changed:
-        say(f"no run is active in {request.env} and no instance exists: nothing to kill")
+        emit(f"no run is active in {request.env} and no instance exists: nothing to kill")
     elif check_mode:
-        say(f"would end run {ended.run_id or 'none'} and terminate {', '.join(ended.instances) or 'no instance'}")
+        emit(f"would end run {ended.run_id or 'none'} and terminate {', '.join(ended.instances) or 'no instance'}")
     return {"changed": changed, "run_id": ended.run_id, "instances": ended.instances, "status": ended.status}
 
 
-def _recorded_kill(request: killing.KillRequest, say: Callable[[str], None]) -> killing.Killed:
-    with audit.recorded(audit.Log(request.bucket, request.env, request.region, say), audit.KILL) as entry:
-        ended = killing.kill(request, say)
+def _recorded_kill(request: killing.KillRequest, emit: Callable[[str], None]) -> killing.Killed:
+    with audit.recorded(audit.Log(request.bucket, request.env, request.region, emit), audit.KILL) as entry:
+        ended = killing.kill(request, emit)
         entry.run_id, entry.details = ended.run_id, {"instances": ended.instances, "status": ended.status}
         entry.nothing_done = ended.run_id is None and not ended.instances
     return ended

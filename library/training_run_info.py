@@ -71,11 +71,11 @@ ARGUMENT_SPEC: dict[str, Any] = {
 }
 
 
-def run(params: dict[str, Any], *, check_mode: bool, say: Callable[[str], None]) -> dict[str, Any]:
+def run(params: dict[str, Any], *, check_mode: bool, emit: Callable[[str], None]) -> dict[str, Any]:
     """Show or follow the run; see RETURN."""
     env = params["env"]
     settings = resolve_settings(env, region=params["region"])
-    state = Monitor(env, params["project"], settings.region, settings.bucket, say).follow(
+    state = Monitor(env, params["project"], settings.region, settings.bucket, emit).follow(
         run_id=params["run_id"] or None,
         interval=params["interval"],
         once=params["follow"] == "none",
@@ -84,7 +84,7 @@ def run(params: dict[str, Any], *, check_mode: bool, say: Callable[[str], None])
     result = {"changed": False, "run": state, "run_id": state["run_id"]}
     if state["final"]:
         for line in closing_lines(state, settings.bucket, env):
-            say(line)
+            emit(line)
         if state["status"] != COMPLETED:
             raise RunEnded(state)
         result["exit_code"] = EXIT_CODES[COMPLETED]

@@ -56,7 +56,7 @@ ARGUMENT_SPEC: dict[str, Any] = {
 }
 
 
-def run(params: dict[str, Any], *, check_mode: bool, say: Callable[[str], None]) -> dict[str, Any]:
+def run(params: dict[str, Any], *, check_mode: bool, emit: Callable[[str], None]) -> dict[str, Any]:
     """List or compare the runs; see RETURN."""
     env = params["env"]
     settings = resolve_settings(env, region=params["region"])
@@ -66,12 +66,12 @@ def run(params: dict[str, Any], *, check_mode: bool, say: Callable[[str], None])
     if params["compare"]:
         comparison = compare(s3, settings.bucket, env, params["compare"], active)
         for line in comparison.lines():
-            say(line)
+            emit(line)
         shown = {"configuration": comparison.configuration, "metrics": comparison.metrics}
         return {"changed": False, "runs": [dataclasses.asdict(run) for run in comparison.runs], **shown}
     runs = list_runs(s3, settings.bucket, env, params["limit"], active)
     for line in table(runs) if runs else [f"there are no runs in {env}"]:
-        say(line)
+        emit(line)
     total = sum(run.cost_usd for run in runs if run.cost_usd is not None)
     return {"changed": False, "runs": [dataclasses.asdict(run) for run in runs], "total_cost_usd": total}
 

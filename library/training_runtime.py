@@ -136,7 +136,7 @@ ARGUMENT_SPEC: dict[str, Any] = {
 }
 
 
-def run(params: dict[str, Any], *, check_mode: bool, say: Callable[[str], None]) -> dict[str, Any]:
+def run(params: dict[str, Any], *, check_mode: bool, emit: Callable[[str], None]) -> dict[str, Any]:
     """Publish what the bucket does not have; see RETURN."""
     request = Request(
         bucket=params["bucket"] or resolve_settings(params["env"], region=params["region"]).bucket,
@@ -148,14 +148,14 @@ def run(params: dict[str, Any], *, check_mode: bool, say: Callable[[str], None])
         kind=params["kind"],
         archive=params["archive"],
     )
-    result = publish_runtime(request, check_mode=check_mode, say=say)
+    result = publish_runtime(request, check_mode=check_mode, emit=emit)
     if result["changed"] and not check_mode:
         about = {
             "object": f"runtime {request.kind}",
             "digest": result["environment"]["sha256"],
             "package": result["package"]["sha256"],
         }
-        log = audit.Log(request.bucket, params["env"], request.region, say)
+        log = audit.Log(request.bucket, params["env"], request.region, emit)
         audit.record(log, audit.PUBLISH, audit.Entry(details=about, caller=params["caller"]))
     return result
 

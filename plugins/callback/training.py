@@ -89,7 +89,7 @@ class CallbackModule(Default):  # type: ignore[misc]
         self._task = task
         if not self._calm:
             return super().v2_playbook_on_task_start(task, is_conditional)
-        if _speaks(task):
+        if _reports_progress(task):
             self._display.display(f"  {_name(task)}")
         return None
 
@@ -103,7 +103,7 @@ class CallbackModule(Default):  # type: ignore[misc]
                 self._display.display(f"    {line}".rstrip())
         elif data.get("changed"):
             self._counts["changed"] += 1
-            if not _speaks(task):
+            if not _reports_progress(task):
                 verb = "would change" if task.check_mode else "changed"
                 self._display.display(stringc(f"  {verb}: {_name(task)}", C.COLOR_CHANGED))
         return None
@@ -125,7 +125,7 @@ class CallbackModule(Default):  # type: ignore[misc]
 
     def v2_runner_on_failed(self, result: Any, ignore_errors: bool = False) -> None:
         """Show the task and its message, nothing else: the message is written for people."""
-        if not ignore_errors and _speaks(result.task):
+        if not ignore_errors and _reports_progress(result.task):
             self._exit_code = result.result.get("exit_code")
         if not ignore_errors and _changed(result.result):
             self._half_made.append(result.host.get_name())
@@ -191,11 +191,11 @@ class CallbackModule(Default):  # type: ignore[misc]
             self._display.display(stringc(line, C.COLOR_ERROR if numbers["failures"] else C.COLOR_OK))
 
 
-def _speaks(task: Any) -> bool:
+def _reports_progress(task: Any) -> bool:
     """Return whether the task shows progress lines while it works, so that its heading has to come first."""
     if not str(task.action).startswith(OWN_PREFIX):
         return False
-    return bool(getattr(action_loader.get(task.action, class_only=True), "SPEAKS", False))
+    return bool(getattr(action_loader.get(task.action, class_only=True), "REPORTS_PROGRESS", False))
 
 
 def _must_finish(task: Any) -> bool:

@@ -68,12 +68,12 @@ class InventoryModule(BaseInventoryPlugin):
 
         where = home.current_home()
         try:
-            server, new = control.start(where, self.get_option("level"), self._say)
+            server, new = control.start(where, self.get_option("level"), self._emit)
         except home.LocalAwsError as error:
             raise AnsibleParserError(str(error)) from error
         if new:
             self.display.v(f"embedded AWS started at {server.endpoint}, instances of level {server.level}")
         home.point_at(server.endpoint, os.environ, self.get_option("region"))
 
-    def _say(self, text: str) -> None:
+    def _emit(self, text: str) -> None:
         self.display.warning(f"embedded AWS: {text}")

@@ -79,7 +79,7 @@ class World:
 
     def _run(self, name: str, params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
         self.lines = []
-        result: dict[str, Any] = load_module(name).run(params, check_mode=check_mode, say=self.lines.append)
+        result: dict[str, Any] = load_module(name).run(params, check_mode=check_mode, emit=self.lines.append)
         return result
 
     # What people and runs make.

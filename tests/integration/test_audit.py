@@ -36,7 +36,9 @@ def module(world: Any, which: str, /, *, check_mode: bool = False, **params: Any
     loaded = load_module(which)
     defaults = {key: spec.get("default") for key, spec in loaded.ARGUMENT_SPEC.items()}
     common = {key: value for key, value in (("env", ENV), ("region", REGION), ("project", PROJECT)) if key in defaults}
-    result: dict[str, Any] = loaded.run({**defaults, **common, **params}, check_mode=check_mode, say=world.lines.append)
+    result: dict[str, Any] = loaded.run(
+        {**defaults, **common, **params}, check_mode=check_mode, emit=world.lines.append
+    )
     return result
 
 

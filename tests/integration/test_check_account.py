@@ -207,7 +207,7 @@ def test_the_command_fails_with_what_would_stop_a_launch_and_has_changed_nothing
     launch = {name: getattr(asked.launch, name) for name in LAUNCH}
     params = {**launch, "env": ENV, "region": REGION, "project": PROJECT, "account_id": ACCOUNT, "caller": asked.caller,
               "tags": TAGS, "policies": asked.policies, "needed_policies": list(asked.needed_policies)}  # fmt: skip
-    result = call(load(ROOT / "library/training_account_check.py").run, params, check_mode=False, say=said.append)
+    result = call(load(ROOT / "library/training_account_check.py").run, params, check_mode=False, emit=said.append)
     assert (result["failed"], result["changed"], result["done"]) == (True, False, [])
     assert result["msg"].startswith(f"A launch in {ENV} would be stopped by: account plan, request.")
     assert any(line.split()[:3] == ["STOP", "account", "plan"] for line in said)
@@ -222,7 +222,7 @@ def test_credentials_that_have_expired_are_said_before_anything_else(doctor):
     doctor.aws.fault("GetCallerIdentity", "ExpiredToken", status=403)
     module = load(ROOT / "library/training_account_info.py")
     with pytest.raises(TrainingError, match="your AWS credentials have expired"):
-        module.run({"env": ENV, "region": REGION, "bucket": ""}, check_mode=False, say=print)
+        module.run({"env": ENV, "region": REGION, "bucket": ""}, check_mode=False, emit=print)
 
 
 def test_a_type_that_does_not_exist(doctor):

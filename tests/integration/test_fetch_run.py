@@ -31,7 +31,7 @@ def run(s3: Any) -> Any:
 
 def fetch(s3: Any, target: Path, run_id: str = RUN) -> tuple[list[str], str]:
     lines: list[str] = []
-    new = fetch_run(s3, BUCKET, "dev", run_id, target, logs=True, say=lines.append)
+    new = fetch_run(s3, BUCKET, "dev", run_id, target, logs=True, emit=lines.append)
     return sorted(Path(path).relative_to(target).as_posix() for path in new), lines[0]
 
 

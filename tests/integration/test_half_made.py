@@ -29,7 +29,7 @@ def world(aws: Any, monkeypatch: pytest.MonkeyPatch) -> World:
 def run(module_name: str, /, **params: Any) -> dict[str, Any]:
     module = load_module(module_name)
     spec = {option: about.get("default") for option, about in module.ARGUMENT_SPEC.items()}
-    return call(module.run, spec | params, check_mode=False, say=lambda line: None)
+    return call(module.run, spec | params, check_mode=False, emit=lambda line: None)
 
 
 # Module, its parameters, the operation that is refused, what was done before it.

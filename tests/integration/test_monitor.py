@@ -42,7 +42,7 @@ def module(world: World, **params: Any) -> dict[str, Any]:
     defaults = {"env": ENV, "project": PROJECT, "region": REGION, "run_id": None, "interval": 0.1, "follow": "state"}
     world.lines.clear()
     result: dict[str, Any] = load_module("training_run_info").run(
-        defaults | params, check_mode=False, say=world.lines.append
+        defaults | params, check_mode=False, emit=world.lines.append
     )
     return result
 
@@ -148,7 +148,7 @@ def test_whoever_only_watches_can_monitor_and_list_and_compare(world: World, mon
     seen = module(world, follow="none")["run"]
     assert (seen["instance_state"], seen["final"]) == ("running", False)
     runs = {"env": ENV, "region": REGION, "limit": 20}
-    listed = load_module("training_runs_info").run({**runs, "compare": []}, check_mode=False, say=world.lines.append)
+    listed = load_module("training_runs_info").run({**runs, "compare": []}, check_mode=False, emit=world.lines.append)
     assert [run["status"] for run in listed["runs"]] == [RUNNING]
 
 

@@ -26,8 +26,8 @@ def model(tmp_path: Path) -> Path:
     return make_model(tmp_path / "a model")
 
 
-def publish(s3, source, name="tiny", *, check_mode=False, revision="", say=lambda line: None):
-    return publish_model(s3, BUCKET, name, str(source), revision=revision, check_mode=check_mode, say=say)
+def publish(s3, source, name="tiny", *, check_mode=False, revision="", emit=lambda line: None):
+    return publish_model(s3, BUCKET, name, str(source), revision=revision, check_mode=check_mode, emit=emit)
 
 
 def keys(s3) -> set[str]:

@@ -67,11 +67,11 @@ def uploads(monkeypatch):
     return Recorder(monkeypatch)
 
 
-def publish(project, *, check_mode=False, say=lambda line: None, archive=True):
+def publish(project, *, check_mode=False, emit=lambda line: None, archive=True):
     request = runtime.Request(
         bucket=BUCKET, project=project, interpreter="current", target="this_machine", archive=archive
     )
-    return runtime.publish_runtime(request, check_mode=check_mode, say=say)
+    return runtime.publish_runtime(request, check_mode=check_mode, emit=emit)
 
 
 def pointer(s3, key):
@@ -125,7 +125,7 @@ def test_unchanged_nothing_is_built_or_uploaded(s3, project, uploads, monkeypatc
     uploads.keys.clear()
     monkeypatch.setattr(environment, "build", lambda *_, **__: pytest.fail("built again"))
     said = []
-    result = publish(project, say=said.append)
+    result = publish(project, emit=said.append)
     assert not result["changed"]
     assert uploads.keys == []
     assert result["diff"]["before"] == result["diff"]["after"]
@@ -151,7 +151,7 @@ def test_the_pointer_is_written_last_and_an_interrupted_upload_goes_on(s3, proje
 @pytest.mark.skipif(not squashfs.can_pack(), reason="needs mksquashfs")
 def test_only_the_image_is_built_and_uploaded_and_the_archive_on_request(s3, fresh_project, uploads):
     said = []
-    first = publish(fresh_project, archive=False, say=said.append)["environment"]
+    first = publish(fresh_project, archive=False, emit=said.append)["environment"]
     assert first["archive"] is None and first["image"]["key"] == first["key"]
     assert not any(key.endswith("env.tar.zst") for key in uploads.keys)
     assert not any("archive" in line for line in said)
@@ -168,7 +168,7 @@ def test_without_mksquashfs_the_archive_is_what_is_published_and_the_image_comes
     with monkeypatch.context() as patch:
         patch.setattr(squashfs, "can_pack", lambda: False)
         said = []
-        first = publish(fresh_project, archive=False, say=said.append)["environment"]
+        first = publish(fresh_project, archive=False, emit=said.append)["environment"]
     assert first["image"] is None and first["key"] == first["archive"]["key"]
     assert any("no image to mount, mksquashfs is not installed" in line for line in said)
     if squashfs.can_pack():
@@ -208,9 +208,9 @@ def test_a_missing_bucket(server, s3, project):
         TrainingError,
         match=r"the bucket no-such-bucket does not exist \(NoSuchBucket\)\. Run this first: make provision",
     ):
-        runtime.publish_runtime(request, check_mode=False, say=print)
+        runtime.publish_runtime(request, check_mode=False, emit=print)
     # Before the first provisioning a check says what would come.
-    assert runtime.publish_runtime(request, check_mode=True, say=print)["changed"]
+    assert runtime.publish_runtime(request, check_mode=True, emit=print)["changed"]
 
 
 def target_of(project):

@@ -31,7 +31,7 @@ def project(built_project, monkeypatch):
 
 def publish(project, kind):
     request = runtime.Request(bucket=BUCKET, project=project, interpreter="current", target="this_machine", kind=kind)
-    return runtime.publish_runtime(request, check_mode=False, say=lambda line: None)
+    return runtime.publish_runtime(request, check_mode=False, emit=lambda line: None)
 
 
 def test_each_kind_has_its_own_pointer_and_build(s3, project):

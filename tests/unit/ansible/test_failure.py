@@ -9,10 +9,10 @@ from chronos_training.core.errors import ConfigurationError, TrainingError
 
 
 def failing_with(error: TrainingError) -> dict[str, Any]:
-    def run(params: dict[str, Any], *, check_mode: bool, say: Any) -> dict[str, Any]:
+    def run(params: dict[str, Any], *, check_mode: bool, emit: Any) -> dict[str, Any]:
         raise error
 
-    return call(run, {}, check_mode=False, say=[].append)
+    return call(run, {}, check_mode=False, emit=[].append)
 
 
 def test_the_code_stands_beside_the_sentence() -> None:

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from chronos_training.ansible.progress_reporter import Speaker, fill
+from chronos_training.ansible.progress_reporter import ProgressReporter, fill
 
 PARTS = (
     "20261122-010022  3/5 training for 2 min 10 s", "[######..............] 369/1200", "loss 3.7013",
@@ -15,7 +15,7 @@ PARTS = (
 
 
 class Terminal:
-    """As much of a terminal as the speaker uses: lines, cursor up, clear to the end."""
+    """As much of a terminal as the reporter uses: lines, cursor up, clear to the end."""
 
     def __init__(self, columns: int | None) -> None:
         self.columns = columns
@@ -41,17 +41,17 @@ class Terminal:
         return self.lines[:-1]
 
 
-def speaker(terminal: Terminal) -> Speaker:
-    return Speaker(terminal.write, lambda: terminal.columns)
+def reporter(terminal: Terminal) -> ProgressReporter:
+    return ProgressReporter(terminal.write, lambda: terminal.columns)
 
 
 @pytest.mark.parametrize("columns", [60, 80, 120, 200])
 def test_a_status_is_redrawn_and_never_wraps(columns: int) -> None:
     terminal = Terminal(columns)
-    say = speaker(terminal)
-    say("lock taken")
+    emit = reporter(terminal)
+    emit("lock taken")
     for _ in range(3):
-        say.show(PARTS)
+        emit.show(PARTS)
     assert terminal.shown[0] == "  lock taken"
     assert all(len(line) < columns for line in terminal.shown)
     assert "  ".join(line.strip() for line in terminal.shown[1:]) == "  ".join(PARTS)
@@ -60,33 +60,33 @@ def test_a_status_is_redrawn_and_never_wraps(columns: int) -> None:
 
 def test_a_line_that_stays_takes_the_place_of_the_status() -> None:
     terminal = Terminal(80)
-    say = speaker(terminal)
-    say.show(PARTS)
-    say("1/5 initialization took 6 s")
-    say.show(PARTS[:1])
+    emit = reporter(terminal)
+    emit.show(PARTS)
+    emit("1/5 initialization took 6 s")
+    emit.show(PARTS[:1])
     assert terminal.shown == ["  1/5 initialization took 6 s", f"  {PARTS[0]}"]
-    assert say.messages == ["1/5 initialization took 6 s"]
+    assert emit.messages == ["1/5 initialization took 6 s"]
     assert terminal.log == ["  1/5 initialization took 6 s"]
 
 
 def test_after_a_change_of_the_width_nothing_is_cleared_that_is_not_ours() -> None:
     terminal = Terminal(120)
-    say = speaker(terminal)
-    say("before")
-    say.show(PARTS)
+    emit = reporter(terminal)
+    emit("before")
+    emit.show(PARTS)
     drawn = len(terminal.shown)
     terminal.columns = 80
-    say.show(PARTS)
+    emit.show(PARTS)
     assert terminal.shown[0] == "  before"
     assert len(terminal.shown) == drawn + 3
 
 
 def test_without_a_terminal_only_lines_are_written() -> None:
     terminal = Terminal(None)
-    say = speaker(terminal)
-    assert not say.live
-    say.show(PARTS)
-    say("line")
+    emit = reporter(terminal)
+    assert not emit.live
+    emit.show(PARTS)
+    emit("line")
     assert terminal.shown == ["  line"]
 
 

@@ -164,7 +164,7 @@ def test_the_playbooks_command_is_offered_where_a_playbook_asked(tmp_path: Path)
     with pytest.raises(DataError) as caught:
         prepare_and_publish(
             env="dev", region="", bucket="b", name="sales", source=str(tmp_path / "shop.csv"), check_mode=True,
-            say=lambda _: None, rules={"gaps": "refuse"},
+            emit=lambda _: None, rules={"gaps": "refuse"},
         )  # fmt: skip
     assert "Here: make dataset ENV=dev ARGS=" in caught.value.hint
     assert (

@@ -185,7 +185,7 @@ def test_what_the_module_does_and_says(s3: Any, tmp_path: Path, panel: pd.DataFr
     said: list[str] = []
     arguments: dict[str, Any] = {
         "env": "local", "region": "us-east-1", "bucket": BUCKET, "name": "small", "source": str(tmp_path / "panel.csv"),
-        "say": said.append,
+        "emit": said.append,
     }  # fmt: skip
     assert prepare_and_publish(**arguments, check_mode=True)["changed"] is True
     assert prepare_and_publish(**arguments, check_mode=False)["changed"] is True
@@ -204,7 +204,7 @@ def test_targets_and_rules_reach_the_manifest_and_findings_alone_publish_nothing
     pd.concat([renamed, renamed.iloc[[3]]]).to_csv(tmp_path / "panel.csv", index=False)
     arguments: dict[str, Any] = {
         "env": "local", "region": "us-east-1", "bucket": BUCKET, "name": "small", "source": str(tmp_path / "panel.csv"),
-        "say": lambda text: None, "check_mode": False, "targets": ["sold"],
+        "emit": lambda text: None, "check_mode": False, "targets": ["sold"],
     }  # fmt: skip
     with pytest.raises(DataError, match="2 rows share item and timestamp"):
         prepare_and_publish(**arguments)

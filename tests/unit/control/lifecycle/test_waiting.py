@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from chronos_training.ansible.progress_reporter import Speaker
+from chronos_training.ansible.progress_reporter import ProgressReporter
 from chronos_training.control.lifecycle.waiting import Waiting
 
 
@@ -25,12 +25,12 @@ def test_on_a_terminal_one_line_that_is_redrawn() -> None:
     def write(text: str, *, stays: bool = True, newline: bool = True) -> None:
         written.append((text, stays))
 
-    speaker: Any = Speaker(write, lambda: 200)
-    show = Waiting(speaker, note="")
+    reporter: Any = ProgressReporter(write, lambda: 200)
+    show = Waiting(reporter, note="")
     for seconds in (1.0, 6.0, 8.0):
         show("waiting for i-1", seconds)
     assert [text.removeprefix("\x1b[1A\r\x1b[J").strip() for text, _ in written] == [
         "waiting for i-1, for 6 s so far",
         "waiting for i-1, for 8 s so far",
     ]
-    assert not any(stays for _, stays in written) and speaker.messages == []
+    assert not any(stays for _, stays in written) and reporter.messages == []

@@ -18,7 +18,7 @@ from ansible.utils.display import Display
 
 from chronos_training.ansible import terminal
 from chronos_training.ansible.module import call
-from chronos_training.ansible.progress_reporter import Speaker
+from chronos_training.ansible.progress_reporter import ProgressReporter
 
 # Ansible reads this file before it forks for a task: boto3 is then loaded once, for every task after it.
 from chronos_training.core import aws, commands
@@ -43,11 +43,11 @@ gc.freeze()
 
 
 class InProcessAction(ActionBase):  # type: ignore[misc]
-    """Calls `run(params, check_mode=…, say=…)` of the module of the task's name."""
+    """Calls `run(params, check_mode=…, emit=…)` of the module of the task's name."""
 
     TRANSFERS_FILES = False
-    # Whether it says progress lines while it works, so that its heading has to come first; for plugins/callback.
-    SPEAKS = True
+    # Whether it reports progress while it works, so that its heading has to come first; for plugins/callback.
+    REPORTS_PROGRESS = True
     _supports_check_mode = True
     _requires_connection = False
 
@@ -56,9 +56,9 @@ class InProcessAction(ActionBase):  # type: ignore[misc]
         result: dict[str, Any] = super().run(tmp, task_vars)
         module = _load(self._task.action)
         _, params = self.validate_argument_spec(argument_spec=module.ARGUMENT_SPEC)
-        say = Speaker(_write, terminal.width)
-        result |= call(module.run, params, check_mode=self._task.check_mode, say=say)
-        return {**result, "messages": say.messages}
+        emit = ProgressReporter(_write, terminal.width)
+        result |= call(module.run, params, check_mode=self._task.check_mode, emit=emit)
+        return {**result, "messages": emit.messages}
 
 
 def _write(text: str, *, stays: bool = True, newline: bool = True) -> None:
@@ -67,9 +67,9 @@ def _write(text: str, *, stays: bool = True, newline: bool = True) -> None:
 
 
 class QuietAction(InProcessAction):
-    """The same for a module that says nothing while it works."""
+    """The same for a module that reports nothing while it works."""
 
-    SPEAKS = False
+    REPORTS_PROGRESS = False
 
 
 def _load(name: str) -> ModuleType:

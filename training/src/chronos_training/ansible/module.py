@@ -11,15 +11,15 @@ from chronos_training.core.errors import TrainingError
 Run = Callable[..., dict[str, Any]]
 
 
-def call(run: Run, params: dict[str, Any], *, check_mode: bool, say: Callable[[str], None]) -> dict[str, Any]:
-    """Return the result of `run(params, check_mode=…, say=…)` as Ansible takes it.
+def call(run: Run, params: dict[str, Any], *, check_mode: bool, emit: Callable[[str], None]) -> dict[str, Any]:
+    """Return the result of `run(params, check_mode=…, emit=…)` as Ansible takes it.
 
     A TrainingError becomes `failed` with its sentence, its `error_code`, and what was changed before it: `changed`, and `done` as
     a list.
     """
     with changes.recorded() as done:
         try:
-            return {"changed": False, **run(plain(params), check_mode=check_mode, say=say)}
+            return {"changed": False, **run(plain(params), check_mode=check_mode, emit=emit)}
         except TrainingError as error:
             failure = {"failed": True, "msg": str(error), "error_code": error.code, "changed": bool(done), "done": done}
             return {**failure, **error.facts}
@@ -51,14 +51,14 @@ def _plain(value: Any) -> Any:
 
 
 def main(module_class: Any, argument_spec: dict[str, Any], run: Run) -> None:
-    """Run `run(params, check_mode=…, say=…)` as an Ansible module. A TrainingError becomes fail_json without traceback.
+    """Run `run(params, check_mode=…, emit=…)` as an Ansible module. A TrainingError becomes fail_json without traceback.
 
     `module_class` is AnsibleModule. The module has to import it itself: Ansible looks for that import in its source to
     know how to hand over the parameters.
     """
     module = module_class(argument_spec=argument_spec, supports_check_mode=True)
     messages: list[str] = []
-    result = {**call(run, module.params, check_mode=module.check_mode, say=messages.append), "messages": messages}
+    result = {**call(run, module.params, check_mode=module.check_mode, emit=messages.append), "messages": messages}
     if result.pop("failed", False):
         module.fail_json(**result)
     module.exit_json(**result)

@@ -1,4 +1,4 @@
-"""What a task says while it works: lines that stay, and on a terminal a status that is redrawn where it stands."""
+"""What a task reports while it works: lines that stay, and on a terminal a status that is redrawn where it stands."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ class Write(Protocol):
         """Write `text`; `stays` is False for what will be drawn over."""
 
 
-class Speaker:
-    """Called with a line, it says it for good. `messages` are the lines that were said so."""
+class ProgressReporter:
+    """Called with a line, it emits it for good. `messages` are the lines that were emitted so."""
 
     def __init__(self, write: Write, width: Callable[[], int | None]) -> None:
         """`write` puts text on the screen; `width()` returns the columns of the terminal, None without one."""
@@ -27,7 +27,7 @@ class Speaker:
         self._drawn: tuple[int, int] | None = None  # lines of the status just above the cursor, drawn at which width
 
     def __call__(self, line: str) -> None:
-        """Say a line that stays; a status makes room for it."""
+        """Emit a line that stays; a status makes room for it."""
         self.messages.append(line)
         above = self._above(self._width() or 0)
         self._drawn = None

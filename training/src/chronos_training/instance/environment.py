@@ -30,7 +30,7 @@ def install_environment(
     bucket: str,
     published: dict[str, Any],
     target: Path,
-    say: Callable[[str], None],
+    emit: Callable[[str], None],
     progress: Progress = lambda done, total: None,
 ) -> Path:
     """Bring the environment to `target` (the fixed path it runs from) and return its Python.
@@ -43,10 +43,10 @@ def install_environment(
         target.parent.mkdir(parents=True, exist_ok=True)
         # Before there were two forms to choose from, what was named first was the archive.
         image, archive = published.get("image"), published.get("archive", published)
-        reason = _reason_not_mounted(s3, bucket, image, target, say, progress)
+        reason = _reason_not_mounted(s3, bucket, image, target, emit, progress)
         if reason:
             log.info("environment: no image is mounted (%s)", reason)
-            _unpacked(s3, bucket, image, archive, target, say, progress, reason)
+            _unpacked(s3, bucket, image, archive, target, emit, progress, reason)
     python = target / "bin/python3"
     if not os.access(python, os.X_OK):
         raise TrainingError(
@@ -57,7 +57,7 @@ def install_environment(
 
 
 def _reason_not_mounted(
-    s3: Any, bucket: str, image: dict[str, Any] | None, target: Path, say: Callable[[str], None], progress: Progress
+    s3: Any, bucket: str, image: dict[str, Any] | None, target: Path, emit: Callable[[str], None], progress: Progress
 ) -> str:
     """Fetch and mount the image; return why that cannot be done here, empty when it is mounted."""
     if not image:
@@ -65,9 +65,9 @@ def _reason_not_mounted(
     reason = mounting.reason_not_to_mount()
     if not reason:
         path = target.with_name("environment.sqfs")
-        say("downloading the environment's image")
+        emit("downloading the environment's image")
         _fetch(s3, bucket, image, path, progress)
-        say("mounting the environment")
+        emit("mounting the environment")
         reason = mounting.mount(path, target)
         if not reason:
             log.info("environment: image mounted read-only at %s", target)
@@ -84,7 +84,7 @@ def _unpacked(
     image: dict[str, Any] | None,
     archive: dict[str, Any] | None,
     target: Path,
-    say: Callable[[str], None],
+    emit: Callable[[str], None],
     progress: Progress,
     reason: str,
 ) -> None:
@@ -99,9 +99,9 @@ def _unpacked(
     wanted = archive or image
     assert wanted is not None
     path, partial = target.with_name("environment.packed"), target.with_name("environment.partial")
-    say("fetching the environment")
+    emit("fetching the environment")
     _fetch(s3, bucket, wanted, path, progress)
-    say("unpacking the environment")
+    emit("unpacking the environment")
     shutil.rmtree(partial, ignore_errors=True)
     if archive:
         _unpack_archive(path, partial)

@@ -95,11 +95,11 @@ class Preparation:
         began = time.monotonic()
         fetching = self._fetching("fetching the environment")
         python = self._retry_policy(
-            lambda: install_environment(self._s3, run.bucket, runtime, place.environment, self._say, fetching)
+            lambda: install_environment(self._s3, run.bucket, runtime, place.environment, self._emit, fetching)
         )
         installed = time.monotonic()
         self.stop_if_asked()
-        self._say("starting the environment")
+        self._emit("starting the environment")
         versions = self._start_trainer(python, started_at, instance_type or "")
         self.preflight["environment"] = {
             "sha256": runtime["sha256"],
@@ -171,7 +171,7 @@ class Preparation:
         if runtime is not None:
             try:
                 fetching = self._fetching("fetching the environment")
-                install_environment(self._s3, self._run.bucket, runtime, place.environment, self._say, fetching)
+                install_environment(self._s3, self._run.bucket, runtime, place.environment, self._emit, fetching)
             except StopRequested:
                 raise
             except TrainingError as error:
@@ -236,7 +236,7 @@ class Preparation:
 
         return progress
 
-    def _say(self, message: str) -> None:
+    def _emit(self, message: str) -> None:
         log.info("%s", message)
         self._report(message=message)
 

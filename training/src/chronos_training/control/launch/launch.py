@@ -37,7 +37,7 @@ from chronos_training.core.wire import STATE_CONFIG
 
 __all__ = ["LaunchSpec", "launch", "preview"]
 
-Say = Callable[[str], None]
+Emit = Callable[[str], None]
 POLL_SECONDS = 2.0
 
 
@@ -56,23 +56,23 @@ def preview(spec: LaunchSpec) -> None:
     _refuse_strays(ec2, spec, None if observed is None else observed.record.run_id)
 
 
-def launch(spec: LaunchSpec, say: Say, *, consistency_seconds: float = CONSISTENCY_SECONDS) -> RunRecord:
+def launch(spec: LaunchSpec, emit: Emit, *, consistency_seconds: float = CONSISTENCY_SECONDS) -> RunRecord:
     """Start the run and return its record with its instances in it. Raises TrainingError; then nothing is left running.
 
     `consistency_seconds` is how long EC2 may take to list an instance that it has started.
     """
     s3, ec2 = aws.client("s3", region=spec.region), aws.client("ec2", region=spec.region)
     store = open_store(spec.bucket, spec.env, region=spec.region)
-    reconciled = _free_the_lock(s3, ec2, store, spec, say, consistency_seconds)
+    reconciled = _free_the_lock(s3, ec2, store, spec, emit, consistency_seconds)
     if reconciled is not None:
-        say(reconciled.sentence)
+        emit(reconciled.sentence)
         audit.record(
-            audit.Log(spec.bucket, spec.env, spec.region, say),
+            audit.Log(spec.bucket, spec.env, spec.region, emit),
             audit.TAKEOVER,
             audit.Entry(reconciled.run_id, reconciled.sentence),
         )
     for instance in _refuse_strays(ec2, spec):
-        say(f"terminating: {_words(instance)}; this run starts alongside it")
+        emit(f"terminating: {_words(instance)}; this run starts alongside it")
     with changes.not_counted():
         check_conditions(aws.client("s3", region=spec.region, config=STATE_CONFIG), spec.bucket, spec.env)
     zones = zones_of(ec2, spec.subnet_ids)
@@ -80,7 +80,7 @@ def launch(spec: LaunchSpec, say: Say, *, consistency_seconds: float = CONSISTEN
         observed = _acquire(store, spec)
     except RunActive as active:  # somebody was faster
         raise TrainingError(refusal(active.observed, store.url, ec2, spec.project), code="lock_held") from active
-    say(f"lock taken: {store.url}")
+    emit(f"lock taken: {store.url}")
     try:
         with aws.explained(f"store the run spec in {spec.bucket}"):
             s3.put_object(
@@ -91,24 +91,24 @@ def launch(spec: LaunchSpec, say: Say, *, consistency_seconds: float = CONSISTEN
             )
         # RunInstances is repeated by us, with the same token; botocore would also repeat "no capacity" in a full zone.
         once = aws.client("ec2", region=spec.region, config=aws.ONCE)
-        observed = run_instances(once, store, observed, spec, zones, say)
-        _create_schedules(observed.record, spec, say)
+        observed = run_instances(once, store, observed, spec, zones, emit)
+        _create_schedules(observed.record, spec, emit)
     except BaseException as error:
         # Also on Ctrl-C. If this is cut short too, the intent is in the state and the next command reconciles it.
-        roll_back(s3, ec2, store, spec, error, say, consistency_seconds=consistency_seconds)
+        roll_back(s3, ec2, store, spec, error, emit, consistency_seconds=consistency_seconds)
         raise
     return observed.record
 
 
 def _free_the_lock(
-    s3: Any, ec2: Any, store: StateStore, spec: LaunchSpec, say: Say, consistency_seconds: float
+    s3: Any, ec2: Any, store: StateStore, spec: LaunchSpec, emit: Emit, consistency_seconds: float
 ) -> Reconciled | None:
     """Return what was reconciled, None when the lock was free. TrainingError when a run holds it and may be at work.
 
     A run whose instances EC2 is ending may still write, and may still release its lock on its own. The launch waits for
     it.
     """
-    began, show = time.monotonic(), Waiting(say)
+    began, show = time.monotonic(), Waiting(emit)
     while True:
         holder, reconciled = reconcile(
             s3, spec.bucket, store, ec2, spec.project, consistency_seconds=consistency_seconds
@@ -161,7 +161,7 @@ def _acquire(store: StateStore, spec: LaunchSpec) -> Observed:
     return store.acquire(record)
 
 
-def _create_schedules(record: RunRecord, spec: LaunchSpec, say: Say) -> None:
+def _create_schedules(record: RunRecord, spec: LaunchSpec, emit: Emit) -> None:
     """Have AWS itself end the instances at the deadline, whatever becomes of them and of this machine."""
     assert record.instance_id is not None
     fires_at = parse_iso(record.deadline_at)
@@ -177,4 +177,4 @@ def _create_schedules(record: RunRecord, spec: LaunchSpec, say: Say) -> None:
             queue_arn=spec.guard_queue_arn,
             number=number,
         )
-    say(f"termination schedule created: terminates {', '.join(record.instances)} at {fires_at:%Y-%m-%d %H:%M:%S} UTC")
+    emit(f"termination schedule created: terminates {', '.join(record.instances)} at {fires_at:%Y-%m-%d %H:%M:%S} UTC")

@@ -16,7 +16,7 @@ from chronos_training.core.instances import find_instances, terminate
 from chronos_training.core.states import FAILED, FINAL, KILLED
 from chronos_training.core.store import Observed, StateStore
 
-Say = Callable[[str], None]
+Emit = Callable[[str], None]
 
 
 def roll_back(
@@ -25,7 +25,7 @@ def roll_back(
     store: StateStore,
     spec: LaunchSpec,
     error: BaseException,
-    say: Say,
+    emit: Emit,
     *,
     consistency_seconds: float = CONSISTENCY_SECONDS,
 ) -> None:
@@ -37,12 +37,12 @@ def roll_back(
     current = store.read()
     ours = current if current is not None and current.record.run_id == spec.run_id else None
     if ours is not None and len(instances) < spec.instances and _may_have_started(ours, error):
-        _leave_to_the_next_command(store, ours, spec, say)
+        _leave_to_the_next_command(store, ours, spec, emit)
         return
     alive = [instance for instance in instances if instance.state != "terminated"]
     terminate(ec2, alive)
     # Its end is accepted; that it is over, the release of the lock waits for.
-    cancel_schedules(spec.region, spec.env, [(spec.run_id, spec.instances)], say)
+    cancel_schedules(spec.region, spec.env, [(spec.run_id, spec.instances)], emit)
     killed = ours is not None and ours.record.kill_requested_at is not None
     finalize(
         s3,
@@ -53,7 +53,7 @@ def roll_back(
         {spec.run_id},
         KILLED if killed else FAILED,
         f"The launch failed: {str(error) or type(error).__name__}",
-        say,
+        emit,
         consistency_seconds=consistency_seconds,
         error_code=_code_of(error),
     )
@@ -72,11 +72,11 @@ def _may_have_started(ours: Observed, error: BaseException) -> bool:
     return asked and unknown and ours.record.status not in FINAL
 
 
-def _leave_to_the_next_command(store: StateStore, ours: Observed, spec: LaunchSpec, say: Say) -> None:
+def _leave_to_the_next_command(store: StateStore, ours: Observed, spec: LaunchSpec, emit: Emit) -> None:
     # An instance that does turn up finds this request at its claim, and ends the run itself.
     store.request_kill(ours, spec.owner)
     what, none = ("an instance", "none") if spec.instances == 1 else (f"{spec.instances} instances", "not all")
-    say(
+    emit(
         f"interrupted while requesting {what}, and EC2 lists {none} yet, so the lock {store.url} is kept. "
         f"To wait until it is certain and end whatever was started: {playbook(spec.env, 'kill_training')}"
     )

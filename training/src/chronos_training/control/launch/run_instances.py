@@ -26,7 +26,7 @@ from chronos_training.core.instances import TERMINATION_SECONDS, Instance, find_
 from chronos_training.core.record import RunRecord
 from chronos_training.core.store import Observed, StateStore
 
-Say = Callable[[str], None]
+Emit = Callable[[str], None]
 # IAM tells EC2 of a new instance profile within seconds; AWS's own tools wait about as long.
 PROFILE_PATIENCE_SECONDS = 30.0
 POLL_SECONDS = 5.0
@@ -55,7 +55,7 @@ def run_instances(
     observed: Observed,
     spec: LaunchSpec,
     zones: dict[str, str],
-    say: Say,
+    emit: Emit,
     *,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Observed:
@@ -72,7 +72,7 @@ def run_instances(
         observed = store.update(observed, _intent(number, option.instance_type, token))
         _end_if_killed(observed, spec)
         outcome = _attempt(
-            ec2, request_of(spec, option.instance_type, option.subnet_id, token), spec.env, option, say, sleep
+            ec2, request_of(spec, option.instance_type, option.subnet_id, token), spec.env, option, emit, sleep
         )
         if not isinstance(outcome, Refusal):
             leader = outcome[0]["InstanceId"]
@@ -82,12 +82,12 @@ def run_instances(
                 if len(ids) == 1
                 else f"instances {', '.join(ids)} started, {leader} is the head node"
             )
-            say(f"{what}: {option.instance_type} in {outcome[0]['Placement']['AvailabilityZone']}")
+            emit(f"{what}: {option.instance_type} in {outcome[0]['Placement']['AvailabilityZone']}")
             return _attach(ec2, store, observed, ids)
         refused.append(outcome)
-        say(f"attempt {number}: {outcome}")
+        emit(f"attempt {number}: {outcome}")
         if outcome.failure is LaunchFailure.QUOTA:
-            room, observed = _wait_for_room(store, observed, spec, option, say, sleep)
+            room, observed = _wait_for_room(store, observed, spec, option, emit, sleep)
             # Once more also where its end came between the refusal and the look.
             first = [one.option for one in refused].count(option) == 1
             if room or (first and _of_the_quota(spec, option, "terminated")):
@@ -102,21 +102,21 @@ def _wait_for_room(
     observed: Observed,
     spec: LaunchSpec,
     option: LaunchOption,
-    say: Say,
+    emit: Emit,
     sleep: Callable[[float], None],
 ) -> tuple[bool, Observed]:
     """Wait until EC2 has ended what only therefore still counts against the quota of `option`; False when nothing does.
 
     A GPU instance counts for minutes after its run, and many a quota has room for one run only.
     """
-    began, beat, show = time.monotonic(), time.monotonic(), Waiting(say)
+    began, beat, show = time.monotonic(), time.monotonic(), Waiting(emit)
     room = False
     while ending := _of_the_quota(spec, option, "shutting-down"):
         waited = time.monotonic() - began
         if waited > TERMINATION_SECONDS or all(i.stuck for i in ending):
             return False, observed
         if not room:
-            say(f"{_names(ending)} still counts against this quota until terminated; waiting for that")
+            emit(f"{_names(ending)} still counts against this quota until terminated; waiting for that")
         room = True
         show(f"waiting for EC2 to end {_names(ending)}", waited)
         if time.monotonic() - beat > HEARTBEAT_SECONDS:  # nobody shall take this launch for dead
@@ -170,7 +170,7 @@ def _attached(ids: list[str]) -> Callable[[RunRecord], RunRecord]:
 
 
 def _attempt(
-    ec2: Any, request: dict[str, Any], env: str, option: LaunchOption, say: Say, sleep: Callable[[float], None]
+    ec2: Any, request: dict[str, Any], env: str, option: LaunchOption, emit: Emit, sleep: Callable[[float], None]
 ) -> list[dict[str, Any]] | Refusal:
     """Send one request until EC2 has answered it for good; return the instances, head node first, or why there are
     none.
@@ -197,7 +197,7 @@ def _attempt(
                 if refusal.failure in {LaunchFailure.FATAL, LaunchFailure.REPEAT, LaunchFailure.PROFILE_NOT_READY}:
                     raise aws.explain(error, f"start a {option}") from error
                 return refusal
-            say(f"{option}: {refusal.failure.value} ({code}); trying again")
+            emit(f"{option}: {refusal.failure.value} ({code}); trying again")
         except (botocore_errors.HTTPClientError, botocore_errors.ConnectionError, ResponseParserError) as error:
             # Without a connection nothing was sent; in every other case the request may have arrived.
             answered = answered and isinstance(error, botocore_errors.ConnectionError)
@@ -205,7 +205,7 @@ def _attempt(
                 raise (
                     aws.explain(error, f"start a {option}") if answered else _unanswered(env, option, str(error))
                 ) from error
-            say(f"{option}: {LaunchFailure.REPEAT.value} ({type(error).__name__}); asking again with the same token")
+            emit(f"{option}: {LaunchFailure.REPEAT.value} ({type(error).__name__}); asking again with the same token")
         except botocore_errors.BotoCoreError as error:
             raise aws.explain(error, f"start a {option}") from error
         sleep(pause)

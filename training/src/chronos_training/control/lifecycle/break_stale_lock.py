@@ -16,7 +16,7 @@ from chronos_training.core.record import RunRecord
 from chronos_training.core.states import FINAL, LOST
 from chronos_training.core.store import Observed, RunActive, StateStore
 
-Say = Callable[[str], None]
+Emit = Callable[[str], None]
 
 
 def death_of(observed: Observed, ec2: Any, project: str) -> str | None:
@@ -68,7 +68,7 @@ def find_stale_lock(
 
 
 def break_stale_lock(
-    s3: Any, bucket: str, store: StateStore, ec2: Any, project: str, observed: Observed, reason: str, say: Say
+    s3: Any, bucket: str, store: StateStore, ec2: Any, project: str, observed: Observed, reason: str, emit: Emit
 ) -> RunRecord:
     """End the dead run seen in `observed` and release its lock; return its record.
 
@@ -77,15 +77,15 @@ def break_stale_lock(
     record = observed.record
     left = find_instances(ec2, project, record.env, record.run_id)
     if left:
-        say(f"terminating {', '.join(i.instance_id for i in left)}")
+        emit(f"terminating {', '.join(i.instance_id for i in left)}")
         terminate(ec2, left)
-        cancel_schedules_of_ended(ec2, s3.meta.region_name, record.env, project, say)
-        wait_until_terminated(ec2, left, project, record.env, show=Waiting(say))
+        cancel_schedules_of_ended(ec2, s3.meta.region_name, record.env, project, emit)
+        wait_until_terminated(ec2, left, project, record.env, show=Waiting(emit))
     try:
         # The proof is about the version seen: an instance that claimed the run since is no part of it.
         final = close(s3, bucket, store, observed, LOST, f"The run was lost: {reason}.")
     except RunActive as active:
         raise TrainingError(refusal(active.observed, store.url, ec2, project), code="lock_held") from active
     ended = f"archived as {final.status}" if final.status in FINAL else "archived by another command"
-    say(f"run {record.run_id} {ended}; lock {store.url} released")
+    emit(f"run {record.run_id} {ended}; lock {store.url} released")
     return final

@@ -24,7 +24,7 @@ def finalize(
     run_ids: Collection[str],
     status: str,
     reason: str,
-    say: Callable[[str], None],
+    emit: Callable[[str], None],
     *,
     consistency_seconds: float,
     error_code: str | None = None,
@@ -39,7 +39,7 @@ def finalize(
         current = store.read()
         if current is None or current.record.run_id not in run_ids:
             return None
-        if _end_what_it_names(ec2, project, current, say, consistency_seconds):
+        if _end_what_it_names(ec2, project, current, emit, consistency_seconds):
             continue
         try:
             return close(s3, bucket, store, current, status, reason, error_code)
@@ -48,7 +48,7 @@ def finalize(
 
 
 def _end_what_it_names(
-    ec2: Any, project: str, current: Observed, say: Callable[[str], None], consistency_seconds: float
+    ec2: Any, project: str, current: Observed, emit: Callable[[str], None], consistency_seconds: float
 ) -> bool:
     """End the instances of the run that still live. True when something was found or may turn up: look again."""
     record = current.record
@@ -56,7 +56,7 @@ def _end_what_it_names(
     alive = [instance for instance in listed if instance.state != "terminated"]
     if alive:
         terminate(ec2, alive)
-        wait_until_terminated(ec2, alive, project, record.env, show=Waiting(say))
+        wait_until_terminated(ec2, alive, project, record.env, show=Waiting(emit))
         return True
     unlisted = not set(record.instances) <= {i.instance_id for i in listed}
     if unlisted and current.age_seconds < consistency_seconds:

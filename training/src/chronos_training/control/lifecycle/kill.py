@@ -32,7 +32,7 @@ from chronos_training.core.instances import (
 from chronos_training.core.states import FINAL, KILLED
 from chronos_training.core.store import Fenced, Observed, StateStore, open_store
 
-Say = Callable[[str], None]
+Emit = Callable[[str], None]
 POLL_SECONDS = 1.0
 
 
@@ -68,7 +68,7 @@ def targets(request: KillRequest) -> Killed:
     return Killed(run_id, status, [i.instance_id for i in found])
 
 
-def kill(request: KillRequest, say: Say, *, consistency_seconds: float = CONSISTENCY_SECONDS) -> Killed:
+def kill(request: KillRequest, emit: Emit, *, consistency_seconds: float = CONSISTENCY_SECONDS) -> Killed:
     """End the active run and every instance of the environment. Raises TrainingError when something still lives.
 
     `consistency_seconds` is how long EC2 may take to list an instance that it has started.
@@ -81,23 +81,23 @@ def kill(request: KillRequest, say: Say, *, consistency_seconds: float = CONSIST
         # Recorded also with `force`: the instance may get to end the run itself, and then says that it was killed.
         asked = _ask(store, observed)
         if asked is not None and asked.record.claimed_at and not request.force:
-            _wait(store, asked.record.run_id, request.grace_seconds, say)
+            _wait(store, asked.record.run_id, request.grace_seconds, emit)
         elif asked is not None and not asked.record.claimed_at:
             # The age before the request: that rewrote the state.
-            _wait_until_listed(ec2, request, store, asked, consistency_seconds - observed.age_seconds, say)
+            _wait_until_listed(ec2, request, store, asked, consistency_seconds - observed.age_seconds, emit)
     ended = _alive(ec2, request)
     if ended:
-        say(f"terminating {', '.join(i.instance_id for i in ended)}")
+        emit(f"terminating {', '.join(i.instance_id for i in ended)}")
         terminate(ec2, ended, skip_os_shutdown=request.force)
     # All there are: a run may have released its lock and died before it came to its guard.
-    cancel_schedules_of_ended(ec2, request.region, request.env, request.project, say)
+    cancel_schedules_of_ended(ec2, request.region, request.env, request.project, emit)
     if ended:
-        wait_until_terminated(ec2, ended, request.project, request.env, show=Waiting(say))
-        say("terminated, confirmed by EC2")
+        wait_until_terminated(ec2, ended, request.project, request.env, show=Waiting(emit))
+        emit("terminated, confirmed by EC2")
     # Also a run that was launched while this looked: its instance was among those that were ended.
     run_ids = {i.run_id for i in ended if i.run_id} | ({run_id} if run_id else set())
-    status = _finalize(s3, ec2, request, store, run_ids, consistency_seconds, say)
-    _prove_nothing_left(ec2, request, say)
+    status = _finalize(s3, ec2, request, store, run_ids, consistency_seconds, emit)
+    _prove_nothing_left(ec2, request, emit)
     return Killed(run_id, status, [i.instance_id for i in ended])
 
 
@@ -114,29 +114,29 @@ def _ask(store: StateStore, observed: Observed) -> Observed | None:
         return None
 
 
-def _wait(store: StateStore, run_id: str, grace: float, say: Say) -> None:
+def _wait(store: StateStore, run_id: str, grace: float, emit: Emit) -> None:
     """Wait until the run has released its state or the grace time is over."""
-    say(f"asked run {run_id} to stop; it has {duration(grace)} to store its partial results")
+    emit(f"asked run {run_id} to stop; it has {duration(grace)} to store its partial results")
     deadline = time.monotonic() + grace
     step = None
     while time.monotonic() < deadline:
         try:
             current = store.read()
         except TrainingError as error:
-            say(f"state not readable: {error.message}")
+            emit(f"state not readable: {error.message}")
         else:
             if current is None or current.record.run_id != run_id:
-                say("the run stored its partial results and ended")
+                emit("the run stored its partial results and ended")
                 return
             if current.record.current_step != step:
                 step = current.record.current_step
-                say(f"run {run_id} is in {step}")
+                emit(f"run {run_id} is in {step}")
         time.sleep(POLL_SECONDS)
-    say(f"the run did not end within {duration(grace)}")
+    emit(f"the run did not end within {duration(grace)}")
 
 
 def _wait_until_listed(
-    ec2: Any, request: KillRequest, store: StateStore, asked: Observed, seconds: float, say: Say
+    ec2: Any, request: KillRequest, store: StateStore, asked: Observed, seconds: float, emit: Emit
 ) -> None:
     """Wait for what a launch may have asked for just now: until all of it is listed, or can no longer turn up.
 
@@ -149,19 +149,25 @@ def _wait_until_listed(
         if time.monotonic() > deadline:
             return
         if not told:
-            say(
+            emit(
                 f"run {run_id} is being launched: waiting up to {duration(seconds)} for EC2 to list its instance, if any"
             )
             told = True
         time.sleep(POLL_SECONDS)
         current = store.read()
         if current is None or current.record.run_id != run_id:
-            say("the launch saw the request and cancelled itself")
+            emit("the launch saw the request and cancelled itself")
             return
 
 
 def _finalize(
-    s3: Any, ec2: Any, request: KillRequest, store: StateStore, run_ids: set[str], consistency_seconds: float, say: Say
+    s3: Any,
+    ec2: Any,
+    request: KillRequest,
+    store: StateStore,
+    run_ids: set[str],
+    consistency_seconds: float,
+    emit: Emit,
 ) -> str | None:
     """Archive and delete the state of one of `run_ids`, if the instance did not do it itself."""
     record = finalize(
@@ -173,25 +179,25 @@ def _finalize(
         run_ids,
         KILLED,
         f"Killed by {owner()}.",
-        say,
+        emit,
         consistency_seconds=consistency_seconds,
     )
     if record is None or record.status not in FINAL:
         return None  # the run, or another command, did it in the same instant
-    say(f"state of run {record.run_id} archived as {record.status}, lock released")
+    emit(f"state of run {record.run_id} archived as {record.status}, lock released")
     return record.status
 
 
-def _prove_nothing_left(ec2: Any, request: KillRequest, say: Say) -> None:
+def _prove_nothing_left(ec2: Any, request: KillRequest, emit: Emit) -> None:
     """Wait until EC2 lists no instance, volume or interface of the environment any more, but what it was ending before."""
-    began, show = time.monotonic(), Waiting(say)
+    began, show = time.monotonic(), Waiting(emit)
     while True:
         found = inventory.list_resources(ec2, request.project, request.env, kinds=inventory.INSTANCE_KINDS)
         going = {r.resource_id: r for r in found if r.kind == "instance" and r.state in GOING}
         left = [r for r in found if r.resource_id not in going and (r.attached_to not in going or r.stays)]
         if not left:
             for identity, one in sorted(going.items()):
-                say(f"terminating: instance {identity} ({one.state}, run {one.run_id or 'none'}): {ACCEPTED}")
+                emit(f"terminating: instance {identity} ({one.state}, run {one.run_id or 'none'}): {ACCEPTED}")
             return
         waited = time.monotonic() - began
         names = ", ".join(f"{r.kind} {r.resource_id} ({r.state})" for r in left)

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from chronos_training.ansible.progress_reporter import Speaker
+from chronos_training.ansible.progress_reporter import ProgressReporter
 from chronos_training.control.lifecycle.break_stale_lock import death_of
 from chronos_training.control.lifecycle.lock_status import instance_status, next_step
 from chronos_training.control.lifecycle.outcome import CannotSee
@@ -22,7 +22,7 @@ from chronos_training.core.run_cost import hourly
 from chronos_training.core.states import FINAL, LOST
 from chronos_training.core.store import STALE_SECONDS, Observed, open_store
 
-Say = Callable[[str], None]
+Emit = Callable[[str], None]
 # Heartbeats come every 30 s. After three that are missing it is worth asking EC2.
 ASK_EC2_SECONDS = 90.0
 STALE = "STALE"
@@ -37,10 +37,10 @@ FOLLOWED_LOGS = ("bootstrap", "pipeline", "training")
 class Monitor:
     """Eyes on the runs of one environment. On a terminal a status is redrawn; elsewhere a line is said at each change."""
 
-    def __init__(self, env: str, project: str, region: str, bucket: str, say: Say) -> None:
-        """`say` is a Speaker, or whatever takes lines."""
-        self._env, self._project, self._bucket, self._say = env, project, bucket, say
-        self._screen = say if isinstance(say, Speaker) and say.live else None
+    def __init__(self, env: str, project: str, region: str, bucket: str, emit: Emit) -> None:
+        """`emit` is a ProgressReporter, or whatever takes lines."""
+        self._env, self._project, self._bucket, self._emit = env, project, bucket, emit
+        self._screen = emit if isinstance(emit, ProgressReporter) and emit.live else None
         self._store = open_store(bucket, env, region=region)
         self._s3, self._ec2 = aws.client("s3", region=region), aws.client("ec2", region=region)
         self._shown: Any = None  # the change key of what was shown last
@@ -90,10 +90,10 @@ class Monitor:
         seen = progress_snapshot(observed, self._price_of(record), doubt)
         for name, line in ended_steps(record).items():
             if name not in self._told:
-                self._say(line)
+                self._emit(line)
                 self._told.add(name)
         if doubt is not None and doubt.word == STALE and STALE not in self._told:
-            self._say(next_step(observed, doubt.state))
+            self._emit(next_step(observed, doubt.state))
             self._told.add(STALE)
         self._show(seen.parts, seen.change_key)
         if once or (record.status in FINAL and observed.age_seconds > ENDING_SECONDS):
@@ -109,7 +109,7 @@ class Monitor:
         if self._screen is not None:
             self._screen.show(parts)
         elif change_key != self._shown:
-            self._say("  ".join(parts))
+            self._emit("  ".join(parts))
         self._shown = change_key
 
     def _blind(self, error: TrainingError) -> None:
@@ -128,7 +128,7 @@ class Monitor:
             without = f"Its state can be followed without its logs: training_monitor_follow=state. {error.hint}".strip()
             raise CannotSee(TrainingError(error.message, hint=without)) from error
         for line in lines:
-            self._say(line)
+            self._emit(line)
         if lines and self._screen is not None and not last:
             self._screen.show(self._parts)
 

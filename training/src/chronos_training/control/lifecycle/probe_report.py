@@ -15,7 +15,7 @@ from chronos_training.core.instances import find_instances
 from chronos_training.core.objects import read_json
 
 Json = dict[str, Any]
-Say = Callable[[str], None]
+Emit = Callable[[str], None]
 FACTS, TERMINATION = "probe.json", "termination.json"
 POLL_SECONDS = 2.0
 TOLD_SECONDS = 60.0
@@ -23,7 +23,7 @@ LABEL, WIDTH = 14, 96
 GB = 1e9
 
 
-def show(s3: Any, ec2: Any, bucket: str, project: str, env: str, run_id: str, wait_seconds: float, say: Say) -> Json:
+def show(s3: Any, ec2: Any, bucket: str, project: str, env: str, run_id: str, wait_seconds: float, emit: Emit) -> Json:
     """Wait for the probe's instance to be terminated, store how long that took, and say what the probe found.
 
     Returns facts, missing and seconds_to_terminated. TrainingError when the run left no facts, or when its instance still
@@ -37,14 +37,14 @@ def show(s3: Any, ec2: Any, bucket: str, project: str, env: str, run_id: str, wa
             hint=f"To see what happened to it: {playbook(env, 'monitor_training', training_monitor_run_id=run_id)}",
         )
     for line in lines(found):
-        say(line)
-    seconds = wait_until_terminated(ec2, project, env, run_id, wait_seconds, say)
+        emit(line)
+    seconds = wait_until_terminated(ec2, project, env, run_id, wait_seconds, emit)
     ended = {"schema_version": 1, "run_id": run_id, "seconds_to_terminated": seconds}
     with aws.explained(f"store s3://{bucket}/{prefix}{TERMINATION}"):
         body = (json.dumps(ended, indent=2) + "\n").encode()
         s3.put_object(Bucket=bucket, Key=prefix + TERMINATION, Body=body, ContentType="application/json")
-    say(f"{'terminated':<{LABEL}}{seconds:.0f} s after the run's end, measured from this machine")
-    say(f"{'stored':<{LABEL}}s3://{bucket}/{prefix}{FACTS}")
+    emit(f"{'terminated':<{LABEL}}{seconds:.0f} s after the run's end, measured from this machine")
+    emit(f"{'stored':<{LABEL}}s3://{bucket}/{prefix}{FACTS}")
     return {"facts": found["facts"], "missing": found["missing"], "seconds_to_terminated": seconds}
 
 
@@ -54,7 +54,7 @@ def wait_until_terminated(
     env: str,
     run_id: str,
     wait_seconds: float,
-    say: Say,
+    emit: Emit,
     *,
     sleep: Callable[[float], None] = time.sleep,
 ) -> float:
@@ -73,7 +73,7 @@ def wait_until_terminated(
                 code="not_terminated",
             )
         if waited - told >= TOLD_SECONDS or not told:
-            say(f"waiting up to {wait_seconds / 60:.0f} min for EC2 to end {', '.join(going)}: {waited:.0f} s so far")
+            emit(f"waiting up to {wait_seconds / 60:.0f} min for EC2 to end {', '.join(going)}: {waited:.0f} s so far")
             told = max(waited, 0.1)
         sleep(POLL_SECONDS)
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from chronos_training.ansible.progress_reporter import Speaker
+from chronos_training.ansible.progress_reporter import ProgressReporter
 from chronos_training.core.clock import duration
 
-Say = Callable[[str], None]
+Emit = Callable[[str], None]
 ACCEPTED = "EC2 has accepted its termination, and AWS no longer bills it"
 NOTE = "a GPU instance takes 5 to 8 minutes, which AWS does not bill"
 # What is over sooner need not be told of.
@@ -18,10 +18,10 @@ AGAIN_SECONDS = 60.0
 class Waiting:
     """Called at each look with what is waited for and the seconds so far (`instances.Show`)."""
 
-    def __init__(self, say: Say, note: str = f"; {NOTE}") -> None:
-        """`say` is a Speaker, or whatever takes lines; `note` ends each line."""
-        self._say, self._note = say, note
-        self._screen = say if isinstance(say, Speaker) and say.live else None
+    def __init__(self, emit: Emit, note: str = f"; {NOTE}") -> None:
+        """`emit` is a ProgressReporter, or whatever takes lines; `note` ends each line."""
+        self._emit, self._note = emit, note
+        self._screen = emit if isinstance(emit, ProgressReporter) and emit.live else None
         self._due = FIRST_SECONDS
 
     def __call__(self, what: str, waited: float) -> None:
@@ -31,5 +31,5 @@ class Waiting:
             if waited >= FIRST_SECONDS:
                 self._screen.show([line])
         elif waited >= self._due:
-            self._say(line)
+            self._emit(line)
             self._due = waited + AGAIN_SECONDS

@@ -7,7 +7,7 @@ from typing import Any
 
 from chronos_training.control.orphans.classify import OrphanReport
 from chronos_training.control.orphans.snapshot import LOCK
-from chronos_training.control.orphans.verify import Say, Verdict
+from chronos_training.control.orphans.verify import Emit, Verdict
 from chronos_training.control.registry.runs import run_ids
 from chronos_training.core import aws, inventory, layout
 from chronos_training.core.errors import PermissionDenied
@@ -18,7 +18,7 @@ from chronos_training.core.objects import read_json
 LOOK_BACK = 10
 
 
-def complete(s3: Any, first: Verdict, last: Verdict, say: Say) -> list[str]:
+def complete(s3: Any, first: Verdict, last: Verdict, emit: Emit) -> list[str]:
     """Write the inventory after the end for the newest runs that lack it; return the keys written.
 
     `first` is what was seen at first: what existed before, for a run that could not write that itself. Whoever may only
@@ -38,7 +38,7 @@ def complete(s3: Any, first: Verdict, last: Verdict, say: Say) -> list[str]:
         try:
             _write(s3, scope.bucket, key, _completed(status, run_id, first, last))
         except PermissionDenied as error:
-            say(f"could not store the record of the verification: {error.message}")
+            emit(f"could not store the record of the verification: {error.message}")
             break
         written.append(key)
     return written

@@ -12,7 +12,7 @@ from chronos_training.control.lifecycle.termination_schedules import cancel_sche
 from chronos_training.control.lifecycle.waiting import Waiting
 from chronos_training.control.orphans.classify import OrphanReport
 from chronos_training.control.orphans.snapshot import LOCK, Scope
-from chronos_training.control.orphans.verify import Say, Verdict, short, verify
+from chronos_training.control.orphans.verify import Emit, Verdict, short, verify
 from chronos_training.core import aws, termination_schedule
 from chronos_training.core.errors import TrainingError
 from chronos_training.core.instances import find_instances, terminate, wait_until_terminated
@@ -32,7 +32,7 @@ def endable(verdict: Verdict) -> list[OrphanReport]:
     return sorted(free, key=lambda f: _ORDER.index(f.resource.kind))
 
 
-def fix(verdict: Verdict, wait_seconds: float, say: Say) -> tuple[Verdict, list[str], dict[str, str]]:
+def fix(verdict: Verdict, wait_seconds: float, emit: Emit) -> tuple[Verdict, list[str], dict[str, str]]:
     """End what `verdict` shows as endable. Returns (the verdict afterwards, what was ended, why not by name)."""
     ended: list[str] = []
     failed: dict[str, str] = {}
@@ -44,25 +44,25 @@ def fix(verdict: Verdict, wait_seconds: float, say: Say) -> tuple[Verdict, list[
             break
         for report in due:
             try:
-                gone = _end(verdict.scope, report.resource, say)
+                gone = _end(verdict.scope, report.resource, emit)
             except TrainingError as error:
                 failed[short(report)] = str(error)
-                say(f"could not end {short(report)}: {error}")
+                emit(f"could not end {short(report)}: {error}")
             else:
                 ended.append(short(report))
-                say(f"ended {short(report)}" if gone else f"{short(report)} was already gone")
-        verdict = verify(verdict.scope, wait_seconds, say)
+                emit(f"ended {short(report)}" if gone else f"{short(report)} was already gone")
+        verdict = verify(verdict.scope, wait_seconds, emit)
     left = {short(f): f for f in verdict.orphans}
     reasons = {name: failed.get(name) or report.blocked or "it still exists" for name, report in left.items()}
     return verdict, [name for name in ended if name not in left], reasons
 
 
-def _end(scope: Scope, resource: Resource, say: Say) -> bool:
+def _end(scope: Scope, resource: Resource, emit: Emit) -> bool:
     """End one thing. False when it was gone already. TrainingError when AWS does not do it."""
     if resource.kind == LOCK:
-        return _break_stale_lock(scope, say)
+        return _break_stale_lock(scope, emit)
     if resource.kind == "instance":
-        _end_instance(scope, resource, say)
+        _end_instance(scope, resource, emit)
         return True
     with aws.explained(f"end {resource.kind} {resource.resource_id}"):
         try:
@@ -81,24 +81,24 @@ def _says_gone(code: str) -> bool:
     return code.endswith((".NotFound", "NotFoundException")) or code == "NoSuchUpload"
 
 
-def _break_stale_lock(scope: Scope, say: Say) -> bool:
+def _break_stale_lock(scope: Scope, emit: Emit) -> bool:
     s3, ec2 = aws.client("s3", region=scope.region), aws.client("ec2", region=scope.region)
     store = open_store(scope.bucket, scope.env, region=scope.region)
     # Checked again: since the verdict another command may have released it, and another run may hold it.
     found = find_stale_lock(store, ec2, scope.project)
     if found is None:
         return False
-    break_stale_lock(s3, scope.bucket, store, ec2, scope.project, *found, say)
+    break_stale_lock(s3, scope.bucket, store, ec2, scope.project, *found, emit)
     return True
 
 
-def _end_instance(scope: Scope, resource: Resource, say: Say) -> None:
+def _end_instance(scope: Scope, resource: Resource, emit: Emit) -> None:
     ec2 = aws.client("ec2", region=resource.region)
     # By tag once more, not by the remembered id: what lost its tags meanwhile is not ours to end.
     ours = [i for i in find_instances(ec2, scope.project, scope.env) if i.instance_id == resource.resource_id]
     terminate(ec2, ours)
-    cancel_schedules_of_ended(ec2, resource.region, scope.env, scope.project, say)
-    wait_until_terminated(ec2, ours, scope.project, scope.env, show=Waiting(say))
+    cancel_schedules_of_ended(ec2, resource.region, scope.env, scope.project, emit)
+    wait_until_terminated(ec2, ours, scope.project, scope.env, show=Waiting(emit))
 
 
 def _schedule(scope: Scope, resource: Resource) -> None:

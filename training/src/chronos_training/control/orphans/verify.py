@@ -14,7 +14,7 @@ from chronos_training.control.registry.runs import newest_ended_age
 from chronos_training.core import aws
 from chronos_training.core.store import Observed
 
-Say = Callable[[str], None]
+Emit = Callable[[str], None]
 POLL_SECONDS = 2.0
 # EC2 lists new things late: one look proves nothing when something has just changed.
 RELOOK_SECONDS = 3.0
@@ -48,14 +48,14 @@ class Verdict:
         return not self.orphans
 
 
-def verify(scope: Scope, wait_seconds: float, say: Say) -> Verdict:
+def verify(scope: Scope, wait_seconds: float, emit: Emit) -> Verdict:
     """Return what exists under our tags. Waits up to `wait_seconds` for what is about to disappear.
 
     What EC2 is ending is not waited for: a GPU instance takes minutes, and cannot come back.
 
     Looks at least twice, some seconds apart, when a run has ended or something has changed a moment ago.
     """
-    began, show, looks = time.monotonic(), Waiting(say, note=""), 0
+    began, show, looks = time.monotonic(), Waiting(emit, note=""), 0
     while True:
         snapshot, looks = collect(scope), looks + 1
         verdict = _verdict(scope, snapshot)

@@ -19,7 +19,7 @@ HTTPS = ("tcp", 443, 443, ("0.0.0.0/0",))
 def read_back(
     look: Callable[[], tuple[Survey, list[str]]],
     patience_seconds: float,
-    say: Callable[[str], None],
+    emit: Callable[[str], None],
     sleep: Callable[[float], None] = time.sleep,
 ) -> tuple[Survey, list[str]]:
     """Return what `look` returns once it finds nothing wrong, or after `patience_seconds`.
@@ -32,7 +32,7 @@ def read_back(
         if not wrong or time.monotonic() >= deadline:
             return seen, wrong
         more = f" (and {len(wrong) - 1} more)" if len(wrong) > 1 else ""
-        say(f"not as configured yet: {wrong[0]}{more} AWS may need a few seconds; reading again")
+        emit(f"not as configured yet: {wrong[0]}{more} AWS may need a few seconds; reading again")
         sleep(PAUSE_SECONDS)
 
 

@@ -25,7 +25,7 @@ def prepare_and_publish(
     name: str,
     source: str,
     check_mode: bool,
-    say: Callable[[str], None],
+    emit: Callable[[str], None],
     targets: Sequence[str] = ("target",),
     rules: Mapping[str, Any] | None = None,
     form: Mapping[str, Any] | None = None,
@@ -50,19 +50,19 @@ def prepare_and_publish(
             manifest = prepare(source, name, Path(folder), targets=targets, rules=chosen, form=written)
         except DataError as error:
             raise _as_variables(error, env, source, name, rules or {}, form or {}) from None
-        say(f"{name}: {manifest['items']} series, {manifest['rows']:,} rows, frequency {manifest['freq']}")
+        emit(f"{name}: {manifest['items']} series, {manifest['rows']:,} rows, frequency {manifest['freq']}")
         for note in manifest["notes"]:
-            say(f"{name}: {note}")
+            emit(f"{name}: {note}")
         target = bucket or resolve_settings(env, region=region or None).bucket
         s3 = aws.client("s3", region=region or None)
         if check_mode:
-            tell_missing_bucket(s3, target, say)
+            tell_missing_bucket(s3, target, emit)
         result = publish_dataset(s3, target, Path(folder), check_mode=check_mode)
     if result["changed"]:
         done = "would be uploaded" if check_mode else "uploaded"
-        say(f"{name}: {result['uploaded']} of {result['files']} files {done} to {result['url']}")
+        emit(f"{name}: {result['uploaded']} of {result['files']} files {done} to {result['url']}")
     else:
-        say(f"{name}: already published, digest {result['digest'][:12]}")
+        emit(f"{name}: already published, digest {result['digest'][:12]}")
     return result
 
 

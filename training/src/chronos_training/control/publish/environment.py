@@ -61,7 +61,7 @@ _PLATFORMS = (
     "manylinux2010_x86_64",
     "manylinux1_x86_64",
 )
-Say = Callable[[str], None]
+Emit = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -148,25 +148,25 @@ def find(target: Target, cache: Path) -> Built | None:
     return Built(folder / "root", packed["image"], packed["archive"], metadata, about) if whole else None
 
 
-def build(target: Target, cache: Path, say: Say, *, archive: bool = False) -> Built:
+def build(target: Target, cache: Path, emit: Emit, *, archive: bool = False) -> Built:
     """Return the build of `target`, made now unless it is there. TrainingError when a package is not available.
 
     It is packed as an image, and as an archive where no image can be made here, or with `archive`.
     """
     store = cache / "runtime"
     store.mkdir(parents=True, exist_ok=True)
-    with _alone(store, say):
+    with _alone(store, emit):
         found = find(target, cache)
         if found:
             os.utime(found.root.parent)  # the most recently used builds are the ones that are kept
-            about = _packed(found.root.parent, found.about, archive, say)
+            about = _packed(found.root.parent, found.about, archive, emit)
             if about != found.about:
                 _write_metadata(found.root.parent, about)
             return find(target, cache) or found
         _remove_leftovers(store)
         partial = store / f".building-{target.build_id}"
         try:
-            _build(target, partial, cache, say, archive)
+            _build(target, partial, cache, emit, archive)
         except OSError as error:
             raise TrainingError(
                 f"The environment could not be built: {error.strerror or error} ({error.filename}).",
@@ -185,13 +185,13 @@ def build(target: Target, cache: Path, say: Say, *, archive: bool = False) -> Bu
 
 
 @contextmanager
-def _alone(store: Path, say: Say) -> Iterator[None]:
+def _alone(store: Path, emit: Emit) -> Iterator[None]:
     """Hold the store for one builder at a time; another one waits and then finds the work done."""
     with (store / "lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            say("waiting for another process that is building the environment")
+            emit("waiting for another process that is building the environment")
             fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
@@ -207,14 +207,14 @@ def _forget_old(store: Path) -> None:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _build(target: Target, folder: Path, cache: Path, say: Say, archive: bool) -> None:
+def _build(target: Target, folder: Path, cache: Path, emit: Emit, archive: bool) -> None:
     root = folder / "root"
     markers = this_machine() if target.for_this_machine else linux_x86_64(target.interpreter.version)
     locked = pins(target.training / "poetry.lock", extras=target.extras, environment=markers)
-    with _timed(f"Python {target.interpreter.version} for {target.interpreter.platform}", say):
+    with _timed(f"Python {target.interpreter.version} for {target.interpreter.platform}", emit):
         interpreters.lay_out(target.interpreter, root)
     packages = interpreters.site_packages(target.interpreter, root)
-    with _timed("packages installed by pip", say) as note:
+    with _timed("packages installed by pip", emit) as note:
         if target.cpu_torch:
             locked = without_gpu(locked)
         _install(target, locked, folder, packages, cache)
@@ -222,7 +222,7 @@ def _build(target: Target, folder: Path, cache: Path, say: Say, archive: bool) -
         _trim(packages)
         installed = _verified(packages, locked)
         note(f"{len(installed)} of the locked versions")
-    with _timed("compiled modules", say):
+    with _timed("compiled modules", emit):
         _compile(target.interpreter, root)
     if target.for_this_machine:
         _check_starts(root)
@@ -239,7 +239,7 @@ def _build(target: Target, folder: Path, cache: Path, say: Say, archive: bool) -
         "created_at": datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
         "packages": installed,
     }
-    _write_metadata(folder, _packed(folder, about, archive, say))  # last: without it the folder is not a build
+    _write_metadata(folder, _packed(folder, about, archive, emit))  # last: without it the folder is not a build
 
 
 def _write_metadata(folder: Path, about: dict[str, Any]) -> None:
@@ -248,39 +248,39 @@ def _write_metadata(folder: Path, about: dict[str, Any]) -> None:
     partial.rename(folder / "venv-metadata.json")
 
 
-def _packed(folder: Path, about: dict[str, Any], archive: bool, say: Say) -> dict[str, Any]:
+def _packed(folder: Path, about: dict[str, Any], archive: bool, emit: Emit) -> dict[str, Any]:
     """Pack `folder`/root in the forms that are missing; return `about` with sha256 and size of each, None where there is none."""
     root, forms = folder / "root", {form: about.get(form) for form in _FORMS}
     # Side by side: each of them leaves cores idle part of the time.
     with ThreadPoolExecutor(1) as pool:
-        image = None if forms["image"] else pool.submit(_pack_image, root, folder / _FORMS["image"], say)
+        image = None if forms["image"] else pool.submit(_pack_image, root, folder / _FORMS["image"], emit)
         if archive and not forms["archive"]:
-            forms["archive"] = _pack_archive(root, folder / _FORMS["archive"], say)
+            forms["archive"] = _pack_archive(root, folder / _FORMS["archive"], emit)
         if image:
             forms["image"] = image.result()
     if not any(forms.values()):
-        forms["archive"] = _pack_archive(root, folder / _FORMS["archive"], say)
+        forms["archive"] = _pack_archive(root, folder / _FORMS["archive"], emit)
     return {**about, **forms}
 
 
-def _pack_archive(root: Path, archive: Path, say: Say) -> dict[str, Any]:
-    with _timed("archive", say) as note:
+def _pack_archive(root: Path, archive: Path, emit: Emit) -> dict[str, Any]:
+    with _timed("archive", emit) as note:
         packed = pack_folder(root, archive)
         note(f"{packed.files:,} files, {packed.unpacked_size / 1e6:,.0f} MB packed to {packed.size / 1e6:,.0f} MB")
     return {"sha256": packed.sha256, "size": packed.size}
 
 
-def _pack_image(root: Path, image: Path, say: Say) -> dict[str, Any] | None:
+def _pack_image(root: Path, image: Path, emit: Emit) -> dict[str, Any] | None:
     """Return the image's sha256 and size, or None, with one line that says why there is none."""
     if not squashfs.can_pack():
-        say(f"environment: no image to mount, {squashfs.MISSING}; instances unpack an archive")
+        emit(f"environment: no image to mount, {squashfs.MISSING}; instances unpack an archive")
         return None
     try:
-        with _timed("image", say) as note:
+        with _timed("image", emit) as note:
             about = squashfs.pack_image(root, image)
             note(f"{about['size'] / 1e6:,.0f} MB")
     except OSError as error:
-        say(f"environment: no image to mount ({error}); instances unpack an archive")
+        emit(f"environment: no image to mount ({error}); instances unpack an archive")
         return None
     return about
 
@@ -306,13 +306,13 @@ def torch_build(packages: Path) -> str:
 
 
 @contextmanager
-def _timed(what: str, say: Say) -> Iterator[Callable[[str], None]]:
+def _timed(what: str, emit: Emit) -> Iterator[Callable[[str], None]]:
     """Say `what` and the seconds it took, with whatever the block noted."""
     notes: list[str] = []
     begun = time.monotonic()
     yield notes.append
     detail = f" ({'; '.join(notes)})" if notes else ""
-    say(f"environment: {what}{detail}: {time.monotonic() - begun:.0f} s")
+    emit(f"environment: {what}{detail}: {time.monotonic() - begun:.0f} s")
 
 
 def _install(target: Target, locked: list[Pin], folder: Path, packages: Path, cache: Path) -> None:

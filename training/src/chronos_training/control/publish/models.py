@@ -19,11 +19,11 @@ from chronos_training.core.objects import NotOurs, read_json
 NAME = re.compile(r"^[a-z0-9][a-z0-9._-]{0,62}$")  # as in the configuration's model.base
 HUB = "hub:"
 THREADS = 4
-Say = Callable[[str], None]
+Emit = Callable[[str], None]
 
 
 def publish_model(
-    s3: Any, bucket: str, name: str, source: str, *, revision: str = "", check_mode: bool, say: Say
+    s3: Any, bucket: str, name: str, source: str, *, revision: str = "", check_mode: bool, emit: Emit
 ) -> dict[str, Any]:
     """Publish the model in `source` (a folder, or `hub:owner/name`) as `name`, unless the bucket has it.
 
@@ -37,8 +37,8 @@ def publish_model(
             "beginning with a letter or digit."
         )
     if check_mode:
-        publishing.tell_missing_bucket(s3, bucket, say)
-    folder, commit = _fetch(source, revision, say)
+        publishing.tell_missing_bucket(s3, bucket, emit)
+    folder, commit = _fetch(source, revision, emit)
     model = read_pretrained(folder)
     before = _current(s3, bucket, name, check_mode)
     after = _pointer(name, source, commit, model)
@@ -46,15 +46,15 @@ def publish_model(
     changed = bool(missing) or before is None or _essence(before) != _essence(after)
     total = sum(file["size"] for file in after["files"])
     if not changed:
-        say(f"{name}: already published ({model.family}, {total / 1e6:,.1f} MB, digest {after['digest'][:12]})")
+        emit(f"{name}: already published ({model.family}, {total / 1e6:,.1f} MB, digest {after['digest'][:12]})")
         after = before or after
     elif check_mode:
-        say(f"{name}: {len(missing)} of {len(after['files'])} files would be uploaded")
+        emit(f"{name}: {len(missing)} of {len(after['files'])} files would be uploaded")
     else:
         _upload(s3, bucket, folder, after, missing)
         publishing.put_json(s3, bucket, layout.model_current_key(name), after)
         url = f"s3://{bucket}/{after['prefix']}"
-        say(
+        emit(
             f"{name}: {model.family}, {len(missing)} of {len(after['files'])} files ({total / 1e6:,.1f} MB) uploaded to {url}"
         )
     return {
@@ -65,7 +65,7 @@ def publish_model(
     }
 
 
-def _fetch(source: str, revision: str, say: Say) -> tuple[Path, str | None]:
+def _fetch(source: str, revision: str, emit: Emit) -> tuple[Path, str | None]:
     """Return the folder of the source, and the commit of a hub's model. What the hub's cache has is not fetched again."""
     if not source.startswith(HUB):
         if revision:
@@ -75,7 +75,7 @@ def _fetch(source: str, revision: str, say: Say) -> tuple[Path, str | None]:
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, RepositoryNotFoundError, RevisionNotFoundError
 
     repository = source.removeprefix(HUB)
-    say(f"downloading {repository} from the hub unless it is cached")
+    emit(f"downloading {repository} from the hub unless it is cached")
     patterns = ["*.json", "*.safetensors", "*.md", "*.txt"]
     try:
         folder = Path(snapshot_download(repository, revision=revision or None, allow_patterns=patterns))

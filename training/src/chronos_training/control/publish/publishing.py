@@ -56,10 +56,10 @@ def put_json(s3: Any, bucket: str, key: str, value: dict[str, Any]) -> None:
         s3.put_object(Bucket=bucket, Key=key, Body=body, ContentType="application/json")
 
 
-def tell_missing_bucket(s3: Any, bucket: str, say: Callable[[str], None]) -> None:
+def tell_missing_bucket(s3: Any, bucket: str, emit: Callable[[str], None]) -> None:
     """Say when there is no bucket yet. A preview foretells what is published all the same: it may follow one of provisioning."""
     try:
         s3.list_objects_v2(Bucket=bucket, Prefix=layout.RUNTIME_ENV_PREFIX, MaxKeys=1)
     except ClientError as error:
         if aws.error_code(error) == "NoSuchBucket":
-            say(f"the bucket {bucket} does not exist yet; to create it: {playbook(None, 'provision_infrastructure')}")
+            emit(f"the bucket {bucket} does not exist yet; to create it: {playbook(None, 'provision_infrastructure')}")

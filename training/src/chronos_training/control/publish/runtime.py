@@ -19,7 +19,7 @@ from chronos_training.core.objects import NotOurs, read_json
 
 TARGETS = ("this_machine", "linux-x86_64")
 TORCH_BUILDS = ("cuda", "cpu")
-Say = Callable[[str], None]
+Emit = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ def build_target(
     )
 
 
-def publish_runtime(request: Request, *, check_mode: bool, say: Say) -> dict[str, Any]:
+def publish_runtime(request: Request, *, check_mode: bool, emit: Emit) -> dict[str, Any]:
     """Publish environment and agent package unless the bucket has them.
 
     Returns `changed`, `diff`, and `environment` and `package` as their current.json say (predicted in check mode, where
@@ -96,11 +96,11 @@ def publish_runtime(request: Request, *, check_mode: bool, say: Say) -> dict[str
     )
     s3 = aws.client("s3", region=request.region)
     if check_mode:
-        publishing.tell_missing_bucket(s3, request.bucket, say)
+        publishing.tell_missing_bucket(s3, request.bucket, emit)
     pointers = (layout.env_current_key(request.kind), layout.RUNTIME_PACKAGE_CURRENT)
     before_env, before_package = (_current(s3, request.bucket, key, check_mode) for key in pointers)
-    env = _publish_environment(s3, request, target, before_env, check_mode, say)
-    package = _publish_package(s3, request, before_package, check_mode, say)
+    env = _publish_environment(s3, request, target, before_env, check_mode, emit)
+    package = _publish_package(s3, request, before_package, check_mode, emit)
     before = {"environment": _summary(before_env), "package": _summary(before_package)}
     after = {"environment": _summary(env), "package": _summary(package)}
     return {
@@ -137,21 +137,21 @@ def _summary(pointer: dict[str, Any] | None) -> dict[str, Any]:
 
 
 def _publish_environment(
-    s3: Any, request: Request, target: environment.Target, current: dict[str, Any] | None, check_mode: bool, say: Say
+    s3: Any, request: Request, target: environment.Target, current: dict[str, Any] | None, check_mode: bool, emit: Emit
 ) -> dict[str, Any]:
     same = current if current and current.get("build_id") == target.build_id and "archive" in current else None
     # A publication from a machine without mksquashfs is completed by one that has it.
     if same and (same["image"] or not squashfs.can_pack()) and (same["archive"] or not request.archive):
         current = same
-        say(f"environment: already published ({_size(current)}, Python {current['python']}, torch {current['torch']})")
+        emit(f"environment: already published ({_size(current)}, Python {current['python']}, torch {current['torch']})")
         return current
     cache = request.project / ".cache"
     if check_mode:
         built = environment.find(target, cache)
     else:
-        built = environment.build(target, cache, say, archive=request.archive)
+        built = environment.build(target, cache, emit, archive=request.archive)
     if built is None:
-        say("environment: would be built and published")
+        emit("environment: would be built and published")
         return {"build_id": target.build_id}
     about = built.about
     wanted = {"image": built.image, "archive": built.archive if request.archive or not built.image else None}
@@ -166,12 +166,12 @@ def _publish_environment(
     # Of the target: a build that was made before there were two kinds does not say.
     pointer |= {"kind": target.kind, **{name: about[name] for name in names}}
     if check_mode:
-        say(f"environment: would be uploaded ({_size(pointer)})")
+        emit(f"environment: would be uploaded ({_size(pointer)})")
         return pointer
     for form, path in wanted.items():
         to = forms[form]
         if path and to:
-            _upload(s3, request.bucket, to["key"], path, to["sha256"], say)
+            _upload(s3, request.bucket, to["key"], path, to["sha256"], emit)
     for path in (target.training / "pyproject.toml", target.training / "poetry.lock", built.metadata):
         content = path.read_bytes()
         publishing.put(s3, request.bucket, prefix + path.name, content, hashlib.sha256(content).hexdigest())
@@ -186,12 +186,12 @@ def _form_pointer(about: dict[str, Any], path: Path) -> dict[str, Any]:
 
 
 def _publish_package(
-    s3: Any, request: Request, current: dict[str, Any] | None, check_mode: bool, say: Say
+    s3: Any, request: Request, current: dict[str, Any] | None, check_mode: bool, emit: Emit
 ) -> dict[str, Any]:
-    archive = agent.agent_archive(_s5cmd(request, say))
+    archive = agent.agent_archive(_s5cmd(request, emit))
     digest = hashlib.sha256(archive).hexdigest()
     if current and current["sha256"] == digest:
-        say(f"agent package: already published ({_size(current)})")
+        emit(f"agent package: already published ({_size(current)})")
         return current
     key = layout.package_prefix(digest) + agent.ARCHIVE_NAME
     pointer: dict[str, Any] = {
@@ -204,30 +204,30 @@ def _publish_package(
         "created_at": datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
     }
     if check_mode:
-        say(f"agent package: would be uploaded ({_size(pointer)})")
+        emit(f"agent package: would be uploaded ({_size(pointer)})")
         return pointer
-    _upload(s3, request.bucket, key, archive, digest, say)
+    _upload(s3, request.bucket, key, archive, digest, emit)
     publishing.put_json(s3, request.bucket, layout.RUNTIME_PACKAGE_CURRENT, pointer)
     return pointer
 
 
-def _s5cmd(request: Request, say: Say) -> bytes | None:
+def _s5cmd(request: Request, emit: Emit) -> bytes | None:
     if request.target != "this_machine":
         return s5cmd_program.for_instances(default_project(), request.project / ".cache")
     program = s5cmd_program.for_this_machine()
     if program is None:
-        say("agent package: without s5cmd, which is not available for this machine; instances use boto3")
+        emit("agent package: without s5cmd, which is not available for this machine; instances use boto3")
     return program
 
 
-def _upload(s3: Any, bucket: str, key: str, content: Path | bytes, sha256: str, say: Say) -> None:
+def _upload(s3: Any, bucket: str, key: str, content: Path | bytes, sha256: str, emit: Emit) -> None:
     """Upload unless an earlier, interrupted publication already did."""
     size = content.stat().st_size if isinstance(content, Path) else len(content)
     if publishing.is_there(s3, bucket, key, size, sha256):
         return
     begun = time.monotonic()
     publishing.put(s3, bucket, key, content, sha256)
-    say(f"uploaded s3://{bucket}/{key} ({size / 1e6:,.1f} MB): {time.monotonic() - begun:.0f} s")
+    emit(f"uploaded s3://{bucket}/{key} ({size / 1e6:,.1f} MB): {time.monotonic() - begun:.0f} s")
 
 
 def _size(pointer: dict[str, Any]) -> str:

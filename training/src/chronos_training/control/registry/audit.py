@@ -30,7 +30,7 @@ from chronos_training.core.errors import TrainingError
 from chronos_training.core.objects import read_json
 from chronos_training.core.wire import STATE_CONFIG
 
-Say = Callable[[str], None]
+Emit = Callable[[str], None]
 SCHEMA_VERSION = 1
 LAUNCH, KILL, TAKEOVER, FIX, PUBLISH = ("launch", "kill", "takeover", "fix", "publish")
 SUCCEEDED, FAILED, INTERRUPTED = "succeeded", "failed", "interrupted"
@@ -39,12 +39,12 @@ CHECKOUT = Path(chronos_training.__file__).parents[3]
 
 @dataclass(frozen=True)
 class Log:
-    """Where the events of an environment go; `say` hears of one that could not be stored."""
+    """Where the events of an environment go; `emit` hears of one that could not be stored."""
 
     bucket: str
     env: str
     region: str | None
-    say: Say
+    emit: Emit
 
 
 @dataclass
@@ -91,7 +91,7 @@ def record(log: Log, event: str, entry: Entry, result: str = SUCCEEDED) -> None:
                 IfNoneMatch="*",  # the user policy allows no other write here: nobody rewrites an event
             )
     except Exception as error:  # whatever it is, what the command did stands
-        log.say(f"warning: this {event} is missing from the audit log, which does not affect its result: {error}")
+        log.emit(f"warning: this {event} is missing from the audit log, which does not affect its result: {error}")
 
 
 @contextlib.contextmanager

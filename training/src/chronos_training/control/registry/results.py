@@ -19,7 +19,7 @@ from chronos_training.core.objects import read_json
 
 
 def fetch_run(
-    s3: Any, bucket: str, env: str, run_id: str, target: Path, *, logs: bool, say: Callable[[str], None]
+    s3: Any, bucket: str, env: str, run_id: str, target: Path, *, logs: bool, emit: Callable[[str], None]
 ) -> list[str]:
     """Download the run's artifacts, records and logs into `target`; return the paths that were new or changed.
 
@@ -50,7 +50,7 @@ def fetch_run(
     new = [str(path) for path in fetched if path is not None]
     others = f"{len(jobs) - len(hashes)} records and logs"  # they are written until the very end, and have no hash
     kinds = f"{len(hashes)} results verified by sha256, {others}" if hashes else others
-    say(f"{len(jobs)} files in {target}, {len(new)} of them new: {kinds}")
+    emit(f"{len(jobs)} files in {target}, {len(new)} of them new: {kinds}")
     return new
 
 
