@@ -40,9 +40,15 @@ It comes with Chronos Training as `builtin:{name}`.
 - **Training**: {first:,} steps of {batch} windows of the first series at a constant learning rate of {rate:g}, seed {first_seed}, then
   {second:,} steps with the second ones, in which it falls to zero, seed {second_seed}; on one core. `pretraining.json` has both configurations, with which docs/base-models.md
   makes the model again.
-- **Quality**: docs/panels.md, on real panels.
+- **Quality**: {quality}
 - **Licence**: Apache-2.0, as the code. Architecture and loader: chronos-forecasting (Apache-2.0).
 """
+QUALITY = {
+    "chronos2": "docs/panels.md has the zero-shot results and those after a training, on 18 real panels.",
+    "chronos_bolt": "it knows levels and spread; seasons it learnt hardly at all in so few steps. Zero-shot, chronos-2-small is\n"
+    "  the better choice. As a start it beats random weights where windows are few: 1.07 instead of 1.44 of seasonal naive's\n"
+    "  WQL on 20 quarterly series of visitor nights, 0.81 instead of 1.08 on 32 of prisoners (seed 0).",
+}
 TITLES = {"chronos2": "Chronos-2", "chronos_bolt": "Chronos-Bolt"}
 
 
@@ -72,6 +78,7 @@ def main(arguments: list[str]) -> int:
         context=model["context_length"],
         patch=model["patch_size"],
         levels=", ".join(f"{level:g}" for level in task["levels"]),
+        quality=QUALITY[model["family"]],
         long=LONG,
         short=SHORT,
         first=learn[0]["steps"],

@@ -126,7 +126,11 @@ def test_what_is_no_longer_in_the_bucket_is_named(account: Any, first: Plan, tmp
 
 def test_weights_of_the_package_are_the_same_or_it_is_another_run(account: Any, tmp_path: Path) -> None:
     own = tmp_path / "mine.yaml"
-    from_package = {"initialization": "pretrained", "base": "builtin:chronos-2-small", "context_length": 32}
+    from_package = {"initialization": "pretrained", "base": "builtin:chronos-2-small"}
+    from_package |= {
+        "patch_size": 8,
+        "context_length": 32,
+    }  # else those of the configuration that this one is laid over
     own.write_text(yaml.safe_dump({**SECTIONS, "model": from_package}))
     made = plan(own)
     assert any("builtin:chronos-2-small, which comes with this package" in line for line in made.lines())

@@ -118,10 +118,12 @@ def test_a_model_to_start_from_gives_its_sizes_and_its_longest_history(tmp_path:
     assert made.training.learning_rate < TrainingConfig().training.learning_rate / 5
 
 
-@pytest.mark.parametrize(("season", "horizon"), [(7, 28), (12, 12), (4, 4), (24, 24), (48, 48), (5, 10), (52, 8)])
+@pytest.mark.parametrize(
+    ("season", "horizon"), [(7, 28), (12, 12), (4, 4), (24, 24), (48, 48), (5, 10), (52, 8), (13, 13), (23, 8)]
+)
 def test_a_patch_fits_its_season(season: int, horizon: int) -> None:
     patch = patch_of(season, horizon)
-    assert season % patch == 0 or patch % season == 0
+    assert season % patch == 0 or patch % season == 0  # of a prime number of observations, the whole season
 
 
 @settings(max_examples=60, deadline=None)

@@ -351,6 +351,6 @@ def patch_of(cycle: int, horizon: int) -> int:
     if cycle <= 7:
         return cycle * 2 if horizon >= 2 * cycle and cycle > 5 else cycle
     if cycle <= 24:
-        return cycle if cycle <= 12 else max(size for size in range(2, 13) if cycle % size == 0)
+        return cycle if cycle <= 12 else max((size for size in range(2, 13) if cycle % size == 0), default=cycle)
     fits = [size for size in range(4, 25) if cycle % size == 0]
     return (max(fits) if horizon >= 24 else min(fits)) if fits else 8

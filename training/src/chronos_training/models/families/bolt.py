@@ -33,8 +33,8 @@ from chronos_training.models.windows import Window
 # no answer that transformers 5 finds by itself.
 ChronosBoltModelForForecasting.get_input_embeddings = lambda self: self.shared
 
-# The model sees a window in standard deviations of its context. Demand after a context of zeros is 100,000 of them away,
-# or more: one such window would decide the whole step. It has no lesson for the others, so it is not learnt from.
+# The model sees a window in standard deviations of its context. Demand after a context of zeros is 100,000 of them away, or
+# more: the validation loss, which chooses the number of steps, would be that of one such window. It is not learnt from.
 FARTHEST = 100.0
 _LEAST_SCALE = 1e-5  # upstream's, of a constant context
 
