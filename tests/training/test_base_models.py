@@ -106,4 +106,5 @@ def test_a_fine_tuning_that_makes_it_worse_keeps_the_base_model(
     assert all(np.array_equal(kept[key], base[key]) for key in base)
     about = json.loads((out / "model_metadata.json").read_text())
     assert about["model"]["chosen_step"] == 0 and about["validation"]["verdicts"]["zero_shot"]["relative_wql"] == 1.0
-    assert "step 0" in (out / "report.html").read_text()
+    assert f"was better on the validation windows than {name_for(config)}" in (out / "report.html").read_text()
+    assert "as it is, because no step" in (out / "models/mine/README.md").read_text()

@@ -75,6 +75,11 @@ def _what(about: dict[str, Any]) -> str:
         best = next(row["model"] for row in rows if row["chosen"])
         return f"{best}, the best of {len(rows)} AutoGluon models{f', with Chronos from {base}' if base else ''}."
     origin = f"fine-tuned from {base}" if base else "from random weights"
+    if model["chosen_step"] == 0:
+        return (
+            f"A {model['family']} model with {model['parameters']:,} parameters: {base} as it is, because no step of the "
+            "fine-tuning was better on the validation windows."
+        )
     steps = f"{model['chosen_step']:,} of {model['last_step']:,} steps"
     if model["refit"]:
         steps = f"{model['refit']['steps']:,} steps on everything before the held-out part, the number that validation found"
