@@ -11,6 +11,7 @@ import jsonschema
 import pytest
 import yaml
 
+from chronos_training.base_models import described
 from chronos_training.core.run_records import RECORDS, file_name, schema
 
 from .operator import Operator, eventually
@@ -209,6 +210,24 @@ def test_a_run_starts_from_what_another_has_trained(finished, account, tmp_path)
     # 20 careful steps from there are as good as the 1200 that led there; from random weights they are worthless.
     before = account.artifact(run_id, "model_metadata.json")["metrics"]
     assert about["metrics"]["wql"] < 1.1 * before["wql"] < about["metrics"]["seasonal_naive"]["wql"]
+
+
+@pytest.mark.usefixtures("finished")
+def test_a_run_starts_from_a_model_that_comes_with_the_package(account, config):
+    name = "builtin:chronos-2-small"
+    path = config(
+        model={"initialization": "pretrained", "base": name, "patch_size": 8, "context_length": 256},
+        training={"steps": 20, "warmup_steps": 5, "learning_rate": 1e-4, "log_every_steps": 5},
+        evaluation={"windows": 2, "baselines": ["zero_shot"]},
+    )
+    launched = account.play("launch_training", training_launch_config_file=path).succeeded().output
+    assert f"starts from  {name}, which comes with this" in launched
+    state = account.state()
+    assert "completed" in account.play("monitor_training", training_monitor_interval=1).succeeded().output
+    eventually(lambda: account.live_instances() == [], "the end of the instance")
+    about = account.artifact(state["run_id"], "model_metadata.json")
+    assert about["lineage"]["base_model"]["digest"] == described(name)["digest"]
+    assert about["metrics"]["zero_shot"]["wql"] < about["metrics"]["seasonal_naive"]["wql"]  # untrained, on births
 
 
 def latest_run(account):

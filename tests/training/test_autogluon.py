@@ -375,7 +375,7 @@ def test_progress_is_whole_while_two_threads_tell_of_it(
 
 
 def test_no_time_for_any_model_is_one_sentence(tmp_path: Path) -> None:
-    config = small(autogluon={"models": ["DeepAR"], "time_limit_minutes": 0.0001})
+    config = small(autogluon={"models": ["DeepAR"], "time_limit_minutes": 1e-9})
     done = start(write_spec(tmp_path / "s.json", config), panel(tmp_path / "data", ("target",)), tmp_path / "out")
     assert done.returncode == 2, done.stdout + done.stderr
     assert "ERROR: AutoGluon fitted no model within 0.0 minutes" in done.stderr
