@@ -75,8 +75,8 @@ def main() -> None:
     for name in SOURCES:
         target = FOLDER / "source" / name
         target.parent.mkdir(parents=True, exist_ok=True)
-        if (ROOT / name).is_dir():
-            shutil.copytree(ROOT / name, target, ignore=shutil.ignore_patterns("__pycache__"))
+        if (ROOT / name).is_dir():  # the bench trains from random weights: the base models stay here
+            shutil.copytree(ROOT / name, target, ignore=shutil.ignore_patterns("__pycache__", "*.safetensors"))
         else:
             shutil.copyfile(ROOT / name, target)
     (FOLDER / "run.sh").write_text(RUN, encoding="utf-8")
