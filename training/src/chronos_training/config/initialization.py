@@ -76,4 +76,4 @@ def _choice(config: TrainingConfig, facts: Facts) -> tuple[str | None, str]:
     windows = facts.items * max(facts.usual - config.held_out_length - 2 * horizon + 1, 1)
     if windows >= FEW_WINDOWS and config.training.method == "full":
         return None, f"{windows:,} windows are enough to learn from random weights"
-    return str(base["name"]), f"{windows:,} windows are few to learn from random weights"
+    return str(base["name"]), f"{base['name']}, because {windows:,} windows are few to learn from random weights"
