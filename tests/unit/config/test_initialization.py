@@ -70,6 +70,7 @@ def test_a_file_with_its_own_idea_of_the_model_is_left_alone(tmp_path: Path, mod
 def test_low_rank_additions_start_from_a_base_model_whatever_the_size(tmp_path: Path) -> None:
     config = chosen(tmp_path, manifest("QS-DEC", items=500, length=400), training={"method": "lora"})
     assert config.model.initialization == "pretrained"
+    assert "low-rank additions need" in config.automatic["model.initialization"]
     with pytest.raises(ConfigurationError, match=r"there are none to start from: .* forecasts at most"):
         chosen(tmp_path, training={"method": "lora"}, forecast={"prediction_length": 60})
 

@@ -73,7 +73,9 @@ def _choice(config: TrainingConfig, facts: Facts) -> tuple[str | None, str]:
         model.context_length % settings["patch_size"] or model.context_length > settings["context_length"]
     ):
         return None, f"context_length {model.context_length} does not fit the patches or the context of {base['name']}"
+    if config.training.method == "lora":
+        return str(base["name"]), f"{base['name']}, because low-rank additions need weights to be added to"
     windows = facts.items * max(facts.usual - config.held_out_length - 2 * horizon + 1, 1)
-    if windows >= FEW_WINDOWS and config.training.method == "full":
+    if windows >= FEW_WINDOWS:
         return None, f"{windows:,} windows are enough to learn from random weights"
     return str(base["name"]), f"{base['name']}, because {windows:,} windows are few to learn from random weights"
