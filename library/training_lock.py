@@ -119,9 +119,8 @@ def _release(
     if dead is None:
         return _free(store, emit)
     observed, reason = dead
-    for line in lock_status(observed, ec2, params["project"]).lines(store.url)[
-        :-1
-    ]:  # the next step is what is done here
+    lines = lock_status(observed, ec2, params["project"]).lines(store.url)
+    for line in lines[:-1]:  # the last is the next step, which is done here
         emit(line)
     record = observed.record
     left = [i.instance_id for i in find_instances(ec2, params["project"], params["env"], record.run_id)]

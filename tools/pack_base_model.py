@@ -38,8 +38,8 @@ It comes with Chronos Training as `builtin:{name}`.
   from the priors in docs/base-models.md (trends, seasons, SARIMA, Gaussian processes, counts, intermittent demand, prices). No real
   series was used, so no real panel can have been seen.
 - **Training**: {first:,} steps of {batch} windows of the first series at a constant learning rate of {rate:g}, seed {first_seed}, then
-  {second:,} steps with the second ones, in which it falls to zero, seed {second_seed}; on one core. `pretraining.json` has both configurations, with which docs/base-models.md
-  makes the model again.
+  {second:,} steps with the second ones, in which it falls to zero, seed {second_seed}; on one core. `pretraining.json` has both configurations,
+  docs/base-models.md the commands.
 - **Quality**: {quality}
 - **Licence**: Apache-2.0, as the code. Architecture and loader: chronos-forecasting (Apache-2.0).
 """
