@@ -216,6 +216,7 @@ def test_a_run_starts_from_what_another_has_trained(finished, account, tmp_path)
 def test_a_run_starts_from_a_model_that_comes_with_the_package(account, config):
     name = "builtin:chronos-2-small"
     path = config(
+        name="births-from-base",  # not the latest model of the default's name, from which the next test starts
         model={"initialization": "pretrained", "base": name, "patch_size": 8, "context_length": 256},
         training={"steps": 20, "warmup_steps": 5, "learning_rate": 1e-4, "log_every_steps": 5},
         evaluation={"windows": 2, "baselines": ["zero_shot"]},
