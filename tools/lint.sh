@@ -25,13 +25,13 @@ shell_files() {
 }
 
 core() {
-    mypy --python-version 3.10 training/src/chronos_training/core training/src/chronos_training/instance
+    mypy --python-version 3.10 training/src/chronos_training/core training/src/chronos_training/agent
 }
 
 check 'ruff check' ruff check --quiet .
 check 'ruff format' ruff format --quiet --check .
 check 'mypy' mypy training/src
-check 'mypy, core and instance as Python 3.10' core
+check 'mypy, core and agent as Python 3.10' core
 check 'yamllint' yamllint --strict .
 check 'ansible-lint' ansible-lint --offline --nocolor -q
 check 'shellcheck' shell_files

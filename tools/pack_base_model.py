@@ -16,7 +16,7 @@ from pathlib import Path
 from safetensors import safe_open
 
 ROOT = Path(__file__).resolve().parents[1]
-MAKER = "python -m chronos_training.models.synthetic_panel"
+MAKER = "python -m chronos_training.data.synthetic.panel"
 LONG = f"{MAKER} --series 24000 --seed 20261128 --output synthetic.parquet"
 SHORT = f"{MAKER} --series 48000 --seed 20261129 --shortest 112 --full 352 --output short.parquet"
 CARD = """---

@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 def windows_per_second(series: list[list[float]], model: Any, config: Any, folder: Path) -> float:
     """Return the speed of a fine-tuning of all weights from `model`: data, batch and one thread as in `config`."""
-    from chronos_training.models.families import family
+    from chronos_training.families import family
 
     family("chronos2").save(model, folder / "base")
     how = config.training

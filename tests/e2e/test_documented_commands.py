@@ -39,7 +39,7 @@ ELSEWHERE = {
     "make model ENV=dev": "needs the hub; tests/integration/test_publish_model.py has a folder",
     ".venv/bin/python -m chronos_training.cli.refresh_prices": "tests/integration/test_refresh_prices.py, on a copy of the table",
     "make launch ENV=dev ARGS='--check -e training_launch_config=chronos2_finetune_g4dn'": "needs the hub's weights",
-    "python -m chronos_training.models.synthetic_panel": "tests/unit/models/test_synthetic_series.py, with fewer series",
+    "python -m chronos_training.data.synthetic.panel": "tests/unit/data/test_synthetic_series.py, with fewer series",
     "chronos-training validate-data synthetic.parquet": "the file of the line before",
     "chronos-training train base_chronos2_small": "takes an hour; tests/training/test_configs.py, with three steps",
     "chronos-training forecast builtin:chronos-2-small": "tests/training/test_base_models.py, on another panel",

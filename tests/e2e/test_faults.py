@@ -42,7 +42,7 @@ def agent_with_a_bug(operator):
             if member.isfile():
                 entries[member.name] = tar.extractfile(member).read()
     bug = b"\ndef seasonal_scale(*a, **k):\n    raise ZeroDivisionError('a bug')\n"
-    entries["app/chronos_training/models/evaluation/metrics.py"] += bug
+    entries["app/chronos_training/evaluation/metrics.py"] += bug
     bad = pack_bytes(entries)
     digest = hashlib.sha256(bad).hexdigest()
     key = f"{layout.package_prefix(digest)}chronos-training-agent.tar.gz"

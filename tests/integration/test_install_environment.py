@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 
+from chronos_training.agent import mounting
+from chronos_training.agent.environment import check_packages, install_environment
 from chronos_training.control.publish import squashfs
 from chronos_training.control.publish.packing import pack_folder
 from chronos_training.core.errors import TrainingError
-from chronos_training.instance import mounting
-from chronos_training.instance.environment import check_packages, install_environment
 
 BUCKET = "environments"
 PACKAGES = {"greeting": "1.2", "ruamel-yaml": "0.18+cpu"}
@@ -24,7 +24,7 @@ PACKAGES = {"greeting": "1.2", "ruamel-yaml": "0.18+cpu"}
 
 @pytest.fixture(autouse=True)
 def quick_retries(monkeypatch):
-    monkeypatch.setattr("chronos_training.instance.transfer.BACKOFF_SECONDS", 0.01)
+    monkeypatch.setattr("chronos_training.agent.transfer.BACKOFF_SECONDS", 0.01)
 
 
 @pytest.fixture

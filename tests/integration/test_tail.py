@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
+from chronos_training.agent import log_shipper
+from chronos_training.agent.log_shipper import LogShipper
 from chronos_training.control.lifecycle import tail
 from chronos_training.control.lifecycle.tail import Tail
-from chronos_training.instance import log_shipper
-from chronos_training.instance.log_shipper import LogShipper
 
 BUCKET, PREFIX = "tailed-logs", "dev/logs/20260101-000000/"
 

@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
+from chronos_training.agent import s5cmd, transfer
+from chronos_training.agent.data_sync import sync_dataset
+from chronos_training.agent.transfer import Wanted, fetch
 from chronos_training.core import aws
 from chronos_training.core.errors import DataError, TrainingError
 from chronos_training.core.manifest import DataFile, Manifest
-from chronos_training.instance import s5cmd, transfer
-from chronos_training.instance.data_sync import sync_dataset
-from chronos_training.instance.transfer import Wanted, fetch
 
 BUCKET, PREFIX = "transfers", "cached-datasets/panel/"
 S5CMD = Path(str(distribution("s5cmd").locate_file("s5cmd/bin/s5cmd")))
@@ -25,7 +25,7 @@ ABSENT = Path("/no/such/s5cmd")
 
 @pytest.fixture(autouse=True)
 def quick_retries(monkeypatch):
-    monkeypatch.setattr("chronos_training.instance.transfer.BACKOFF_SECONDS", 0.01)
+    monkeypatch.setattr("chronos_training.agent.transfer.BACKOFF_SECONDS", 0.01)
 
 
 @pytest.fixture

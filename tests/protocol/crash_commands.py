@@ -7,6 +7,11 @@ import os
 from collections.abc import Callable
 from typing import Any
 
+from chronos_training.agent import heartbeat, machine, pipeline, watcher, worker
+from chronos_training.agent.ending import Outcome, end_run, load_run_spec, only_one
+from chronos_training.agent.log_shipper import LogShipper
+from chronos_training.agent.place import Place
+from chronos_training.agent.reporter import Reporter
 from chronos_training.control.launch import launch as launching
 from chronos_training.control.lifecycle import kill as killing
 from chronos_training.control.orphans import verify as verifying
@@ -16,11 +21,6 @@ from chronos_training.core import aws
 from chronos_training.core.clock import iso, utc_now
 from chronos_training.core.states import STEPS
 from chronos_training.core.store import Fenced, open_store
-from chronos_training.instance import heartbeat, machine, pipeline, watcher, worker
-from chronos_training.instance.ending import Outcome, end_run, load_run_spec, only_one
-from chronos_training.instance.log_shipper import LogShipper
-from chronos_training.instance.place import Place
-from chronos_training.instance.reporter import Reporter
 
 Say = Callable[[str], None]
 

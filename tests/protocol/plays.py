@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from chronos_training.agent.reporter import Reporter
 from chronos_training.core.record import RunRecord
 from chronos_training.core.states import COMPLETED, FAILED, FINAL, LOST, STARTING, STEPS
 from chronos_training.core.store import Fenced, Observed, RunActive, StateStore
-from chronos_training.instance.reporter import Reporter
 
 from .stage import Actor
 

@@ -75,7 +75,7 @@ def command(spec: Path, data: Path, output: Path) -> list[str]:
     return [
         sys.executable,
         "-m",
-        "chronos_training.models.train",
+        "chronos_training.training.train",
         "--spec",
         str(spec),
         "--data",

@@ -22,13 +22,13 @@ from chronos_training.base_models.pretrained import read_pretrained
 from chronos_training.config import TrainingConfig
 from chronos_training.core.errors import TrainingError
 from chronos_training.data.prepare import prepare
-from chronos_training.models.autogluon import watch
-from chronos_training.models.autogluon.fit import seconds_for_fit
-from chronos_training.models.families import family
-from chronos_training.models.metadata import metadata_schema
-from chronos_training.models.progress import Progress
-from chronos_training.models.stopping import StopRequest
-from chronos_training.models.task import read_task
+from chronos_training.families import family
+from chronos_training.families.task import read_task
+from chronos_training.training.autogluon import watch
+from chronos_training.training.autogluon.fit import seconds_for_fit
+from chronos_training.training.metadata import metadata_schema
+from chronos_training.training.progress import Progress
+from chronos_training.training.stopping import StopRequest
 from tests.training.conftest import command, environment, start, tiny, write_spec
 
 BASE = {"name": "little", "family": "chronos2", "digest": "b" * 64, "revision": None}
@@ -113,7 +113,7 @@ def about(finished: Path) -> dict[str, Any]:
 
 
 def test_the_metadata_fits_its_schema_and_has_the_leaderboard(about: dict[str, Any]) -> None:
-    # The full validation is in tests/unit/models; here the real run's file is held against the schema's names.
+    # The full validation is in tests/unit/training; here the real run's file is held against the schema's names.
     model = metadata_schema()["properties"]["model"]
     assert set(about["model"]) == set(model["required"])
     assert set(about["model"]["autogluon"]) == set(model["properties"]["autogluon"]["required"])
@@ -264,7 +264,7 @@ def test_nothing_of_the_future_is_seen(tmp_path: Path) -> None:
 
 
 def test_presets_without_weights_say_what_they_leave_out() -> None:
-    from chronos_training.models.autogluon.choice import hyperparameters
+    from chronos_training.training.autogluon.choice import hyperparameters
 
     models, notes = hyperparameters(small(autogluon={"models": None, "presets": "best_quality"}), None, "cpu")
     assert "DeepAR" in models and not {"Chronos2", "Toto2"} & set(models)
@@ -383,9 +383,7 @@ def test_no_time_for_any_model_is_one_sentence(tmp_path: Path) -> None:
 
 
 def test_an_environment_without_it_is_one_sentence(tmp_path: Path) -> None:
-    code = (
-        "import sys; sys.modules['autogluon'] = None\nfrom chronos_training.models.train import main; sys.exit(main())"
-    )
+    code = "import sys; sys.modules['autogluon'] = None\nfrom chronos_training.training.train import main; sys.exit(main())"
     words = command(write_spec(tmp_path / "s.json", small()), panel(tmp_path / "data", ("target",)), tmp_path / "out")
     words = [sys.executable, "-c", code, *words[words.index("--spec") :]]
     done = subprocess.run(words, capture_output=True, text=True, env=environment(), timeout=240)

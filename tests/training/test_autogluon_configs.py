@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from chronos_training.config import TrainingConfig, load_config, repository_config
-from chronos_training.models.families import family
+from chronos_training.families import family
 from tests.training.conftest import start, tiny, write_spec
 from tests.training.test_configs import ALL, dataset
 

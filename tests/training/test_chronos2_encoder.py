@@ -11,10 +11,10 @@ import torch
 from chronos.chronos2.model import Chronos2Encoder
 
 from chronos_training.config import TrainingConfig
-from chronos_training.models.families import family
-from chronos_training.models.families.chronos2_encoder import over_itself
-from chronos_training.models.weights import make_model
-from chronos_training.models.windows import Window
+from chronos_training.data.windows import Window
+from chronos_training.families import family
+from chronos_training.families.chronos2_encoder import over_itself
+from chronos_training.families.weights import make_model
 
 SIZES = {"context_length": 24, "patch_size": 4, "d_model": 16, "d_kv": 4, "d_ff": 32, "num_layers": 3, "num_heads": 2}
 ALONE: dict[str, Any] = {}

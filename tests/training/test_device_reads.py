@@ -13,8 +13,8 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from chronos_training.config import TrainingConfig
-from chronos_training.models.families import family as family_of
-from chronos_training.models.weights import make_model
+from chronos_training.families import family as family_of
+from chronos_training.families.weights import make_model
 from tests.training.conftest import FAMILIES, tiny
 
 ASKS = {"aten._local_scalar_dense.default", "aten.nonzero.default", "aten.masked_select.default", "aten.equal.default"}

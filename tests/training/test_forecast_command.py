@@ -19,14 +19,14 @@ from chronos_training.config import TrainingConfig
 from chronos_training.data.ahead import Columns, with_room
 from chronos_training.data.panel import Panel
 from chronos_training.data.summary import examine
-from chronos_training.models.evaluation.combine import Combination
-from chronos_training.models.evaluation.forecasts import chunk_of
-from chronos_training.models.evaluation.held_out import old_histories
-from chronos_training.models.evaluation.model_forecasts import forecast_model
-from chronos_training.models.evaluation.recalibration import Recalibration
-from chronos_training.models.families import family as family_of
-from chronos_training.models.task import FILE, Task
-from chronos_training.models.weights import make_model
+from chronos_training.evaluation.combine import Combination
+from chronos_training.evaluation.forecasts import chunk_of
+from chronos_training.evaluation.held_out import old_histories
+from chronos_training.evaluation.model_forecasts import forecast_model
+from chronos_training.evaluation.recalibration import Recalibration
+from chronos_training.families import family as family_of
+from chronos_training.families.task import FILE, Task
+from chronos_training.families.weights import make_model
 from tests.training.conftest import FAMILIES, TINY, tiny
 
 LENGTH, HORIZON = 90, 7
@@ -413,7 +413,7 @@ def forecast_of(values: np.ndarray, folder: Path) -> np.ndarray:
         "one", "D", ("x",), np.array(["2020-01-01"], dtype="M8[us]"), np.array([0]), np.array([len(values)]),
         {"target": values}, ("target",), (), (), {},
     )  # fmt: skip
-    from chronos_training.models.evaluation.model_forecasts import forecast_at
+    from chronos_training.evaluation.model_forecasts import forecast_at
 
     family = family_of("chronos2")
     found = forecast_at(family, family.load(folder, config), panel, [(0, len(values))], config, lambda: None)

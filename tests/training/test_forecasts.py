@@ -11,10 +11,10 @@ from chronos import Chronos2Pipeline, ChronosBoltPipeline, ChronosPipeline
 from chronos.chronos import ChronosConfig, ChronosModel
 
 from chronos_training.config import TrainingConfig
-from chronos_training.models.families import History
-from chronos_training.models.families import family as family_of
-from chronos_training.models.families.chronos2 import _task
-from chronos_training.models.weights import make_model
+from chronos_training.families import family as family_of
+from chronos_training.families.base import History
+from chronos_training.families.chronos2 import _task
+from chronos_training.families.weights import make_model
 from tests.training.conftest import tiny
 
 # A horizon that fills no whole patch.

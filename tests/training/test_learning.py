@@ -10,15 +10,15 @@ import torch
 from chronos_training.config import load_config, repository_config
 from chronos_training.config.schema import TrainingConfig
 from chronos_training.data.load import load_panel
-from chronos_training.models import loop
-from chronos_training.models.evaluation.forecasts import MODEL, Chunk
-from chronos_training.models.evaluation.held_out import evaluate
-from chronos_training.models.evaluation.model_forecasts import forecast_model
-from chronos_training.models.families import family as family_of
-from chronos_training.models.progress import Progress
-from chronos_training.models.stopping import StopRequest
-from chronos_training.models.weights import make_model
-from chronos_training.models.windows import TrainingWindows
+from chronos_training.data.windows import TrainingWindows
+from chronos_training.evaluation.forecasts import MODEL, Chunk
+from chronos_training.evaluation.held_out import evaluate
+from chronos_training.evaluation.model_forecasts import forecast_model
+from chronos_training.families import family as family_of
+from chronos_training.families.weights import make_model
+from chronos_training.training import loop
+from chronos_training.training.progress import Progress
+from chronos_training.training.stopping import StopRequest
 
 
 def test_a_third_of_the_default_run_beats_every_form_of_seasonal_naive(birthdays: Path, tmp_path: Path) -> None:

@@ -16,14 +16,14 @@ from chronos_training.base_models.pretrained import read_pretrained
 from chronos_training.config import TrainingConfig
 from chronos_training.core.errors import TrainingError
 from chronos_training.data.load import load_panel
-from chronos_training.models import checkpoints, loop
-from chronos_training.models.families import History
-from chronos_training.models.families import family as family_of
-from chronos_training.models.losscurve import LossCurve
-from chronos_training.models.progress import Progress
-from chronos_training.models.stopping import Stopped, StopRequest
-from chronos_training.models.weights import make_model, merged, parameter_counts
-from chronos_training.models.windows import TrainingWindows, ValidationWindows
+from chronos_training.data.windows import TrainingWindows, ValidationWindows
+from chronos_training.families import family as family_of
+from chronos_training.families.base import History
+from chronos_training.families.weights import make_model, merged, parameter_counts
+from chronos_training.training import checkpoints, loop
+from chronos_training.training.losscurve import LossCurve
+from chronos_training.training.progress import Progress
+from chronos_training.training.stopping import Stopped, StopRequest
 from tests.training.conftest import FAMILIES, tiny
 
 

@@ -16,12 +16,12 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
-from chronos_training.models import checkpoints, train
-from chronos_training.models.metadata import metadata_schema
-from chronos_training.models.progress import Progress
-from chronos_training.models.seeds import FOLDER
-from chronos_training.models.spec import RunSpec
-from chronos_training.models.stopping import Stopped, StopRequest
+from chronos_training.training import checkpoints, train
+from chronos_training.training.metadata import metadata_schema
+from chronos_training.training.progress import Progress
+from chronos_training.training.seeds import FOLDER
+from chronos_training.training.spec import RunSpec
+from chronos_training.training.stopping import Stopped, StopRequest
 from tests.training.conftest import command, environment, start, tiny, write_spec
 
 
@@ -48,7 +48,7 @@ def test_every_artifact_is_there(finished: Path) -> None:
 
 
 def test_metadata_has_the_keys_of_its_schema(finished: Path) -> None:
-    """The full validation is in tests/unit/models; here the real run's file is held against the schema's names."""
+    """The full validation is in tests/unit/training; here the real run's file is held against the schema's names."""
     metadata, schema = json.loads((finished / "model_metadata.json").read_text()), metadata_schema()
     assert set(metadata) == set(schema["required"])
     for key in ("dataset", "model", "lineage", "metrics", "validation", "cost", "runtime"):
@@ -241,7 +241,8 @@ def test_faults_that_a_person_can_mend(data: Path, tmp_path: Path, capsys: pytes
 
 def test_a_run_that_is_stopped_once_its_model_is_stored_leaves_a_whole_model(data: Path, tmp_path: Path) -> None:
     """Before its evaluation, and before further seeds, which may take hours: what it forecasts is beside the weights."""
-    from chronos_training.models import session, task
+    from chronos_training.families import task
+    from chronos_training.training import session
 
     stop = StopRequest()
 
@@ -261,7 +262,7 @@ def test_a_run_that_is_stopped_once_its_model_is_stored_leaves_a_whole_model(dat
 def test_the_unexpected_gives_a_traceback_and_one_sentence(
     data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from chronos_training.models import weights
+    from chronos_training.families import weights
 
     def broken(*arguments: Any) -> None:
         raise RuntimeError("no more\nmemory")

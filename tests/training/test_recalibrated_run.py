@@ -12,9 +12,9 @@ import pytest
 
 from chronos_training.data.load import load_panel
 from chronos_training.data.prepare import prepare
-from chronos_training.models.evaluation.recalibration import FILE
-from chronos_training.models.evaluation.validation_windows import validated
-from chronos_training.models.task import Task
+from chronos_training.evaluation.recalibration import FILE
+from chronos_training.evaluation.validation_windows import validated
+from chronos_training.families.task import Task
 from tests.training.conftest import start, tiny, write_spec
 
 

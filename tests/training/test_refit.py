@@ -11,12 +11,12 @@ import torch
 
 from chronos_training.config import TrainingConfig
 from chronos_training.data.load import load_panel
-from chronos_training.models import checkpoints, refit
-from chronos_training.models.families import family as family_of
-from chronos_training.models.losscurve import LossCurve
-from chronos_training.models.stopping import Stopped, StopRequest
-from chronos_training.models.weights import make_model
-from chronos_training.models.windows import TrainingWindows
+from chronos_training.data.windows import TrainingWindows
+from chronos_training.families import family as family_of
+from chronos_training.families.weights import make_model
+from chronos_training.training import checkpoints, refit
+from chronos_training.training.losscurve import LossCurve
+from chronos_training.training.stopping import Stopped, StopRequest
 from tests.training.conftest import tiny
 from tests.training.test_loop import StopAt, same
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from chronos_training.models.checkpoints import steps_in
-from chronos_training.models.seeds import FOLDER
+from chronos_training.training.checkpoints import steps_in
+from chronos_training.training.seeds import FOLDER
 from tests.training.conftest import start, tiny, write_spec
 
 

@@ -7,7 +7,7 @@ import torch
 
 from chronos_training.config import TrainingConfig
 from chronos_training.config.size import parameters
-from chronos_training.models.families import family as family_of
+from chronos_training.families import family as family_of
 from tests.training.conftest import FAMILIES
 
 SMALL = {"d_model": 64, "d_kv": 16, "d_ff": 128, "num_layers": 2, "num_heads": 4}

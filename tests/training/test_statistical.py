@@ -12,7 +12,7 @@ import pytest
 from statsforecast import models
 
 from chronos_training.core.errors import TrainingError
-from chronos_training.models.evaluation.statistical import Pool, fitted_length, intervals, shortened
+from chronos_training.evaluation.statistical import Pool, fitted_length, intervals, shortened
 from tests.training.conftest import environment
 
 
@@ -100,7 +100,7 @@ def test_a_killed_process_is_one_sentence() -> None:
 def test_no_process_outlives_the_one_that_evaluates(tmp_path: Path) -> None:
     script = tmp_path / "evaluate.py"
     script.write_text(
-        "import time\nimport numpy as np\nfrom chronos_training.models.evaluation.statistical import Pool\n"
+        "import time\nimport numpy as np\nfrom chronos_training.evaluation.statistical import Pool\n"
         "if __name__ == '__main__':\n"
         "    with Pool() as pool:\n"
         "        pool.forecast('auto_ets', [[np.arange(60.0) % 7]] * 16, 3, [0.5], 7, lambda: None)\n"

@@ -10,7 +10,7 @@ import torch
 from chronos import ChronosPipeline
 
 from chronos_training.core.errors import ConfigurationError
-from chronos_training.models.families.t5 import T5
+from chronos_training.families.t5 import T5
 
 from .conftest import tiny
 

@@ -9,7 +9,7 @@ import pytest
 from chronos_training.base_models import described, folder_of, names
 from chronos_training.base_models.pretrained import read_pretrained
 from chronos_training.config import TrainingConfig
-from chronos_training.models.task import read_task
+from chronos_training.families.task import read_task
 
 
 def test_one_of_each_patched_family() -> None:

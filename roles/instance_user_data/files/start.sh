@@ -9,4 +9,4 @@ fi
 export PYTHONPATH="$base/agent/app:$base/agent/lib"
 # The SDK asks the metadata service once, for a second, and then has no credentials: that is little on a busy machine.
 export AWS_METADATA_SERVICE_TIMEOUT=3 AWS_METADATA_SERVICE_NUM_ATTEMPTS=4
-exec python3 -m chronos_training.instance.pipeline
+exec python3 -m chronos_training.agent.pipeline

@@ -4,7 +4,7 @@ set -eu
 base="${INSTANCE_ROOT:-}/opt/chronos-training"
 if [ -d "$base/agent" ]; then
   export AWS_METADATA_SERVICE_TIMEOUT=3 AWS_METADATA_SERVICE_NUM_ATTEMPTS=2
-  if PYTHONPATH="$base/agent/app:$base/agent/lib" python3 -m chronos_training.instance.watcher; then
+  if PYTHONPATH="$base/agent/app:$base/agent/lib" python3 -m chronos_training.agent.watcher; then
     rm -f "${INSTANCE_ROOT:-}/run/chronos-training/failed_looks"
     exit 0
   fi

@@ -32,7 +32,7 @@ def measure(device: str, scale: cases.Scale, seconds: float, rows: cases.Cases =
     """Measure everything that fits into the time; what does not, and what fails, is said in its place."""
     import torch
 
-    from chronos_training.models.train import prepare_process
+    from chronos_training.training.train import prepare_process
 
     prepare_process()
     from . import checks, speed

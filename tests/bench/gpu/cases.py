@@ -155,7 +155,7 @@ def real_panel(scale: Scale) -> tuple[Any, str]:
 
 def model_of(config: Any, device: str) -> Any:
     """Return the model of a configuration, from its seed."""
-    from chronos_training.models.families import family
-    from chronos_training.models.weights import make_model
+    from chronos_training.families import family
+    from chronos_training.families.weights import make_model
 
     return make_model(family(config.model.family), config, None).to(device)

@@ -18,14 +18,14 @@ from typing import Any
 import numpy as np
 import torch
 
+from chronos_training.agent import preflight
 from chronos_training.core.errors import TrainingError
-from chronos_training.instance import preflight
-from chronos_training.models import loop
-from chronos_training.models.evaluation.forecasts import chunk_of
-from chronos_training.models.evaluation.model_forecasts import forecast_model
-from chronos_training.models.families import family
-from chronos_training.models.stopping import Stopped, StopRequest
-from chronos_training.models.windows import TrainingWindows
+from chronos_training.data.windows import TrainingWindows
+from chronos_training.evaluation.forecasts import chunk_of
+from chronos_training.evaluation.model_forecasts import forecast_model
+from chronos_training.families import family
+from chronos_training.training import loop
+from chronos_training.training.stopping import Stopped, StopRequest
 
 from . import ways
 from .cases import Case, Scale, config_of, model_of, panel_of, real_panel

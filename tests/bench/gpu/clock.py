@@ -8,7 +8,7 @@ from typing import Any
 
 from transformers import TrainerCallback
 
-from chronos_training.models.progress import Progress
+from chronos_training.training.progress import Progress
 
 
 class TimeIsUp(Exception):

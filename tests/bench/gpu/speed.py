@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from chronos_training.models.families import family
+from chronos_training.families import family
 
 from . import ways
 from .cases import Case, Scale, config_of, model_of, panel_of
@@ -84,7 +84,7 @@ def flops_of(case: Case, scale: Scale) -> float:
     own = family(case.family)
     with torch.device("meta"):
         model = own.build(config).train()
-    from chronos_training.models.windows import TrainingWindows
+    from chronos_training.data.windows import TrainingWindows
 
     batch = own.collate(config, [TrainingWindows(panel_of(scale, 2), config)[0]])
     batch = {key: one.to("meta") if torch.is_tensor(one) else one for key, one in batch.items()}

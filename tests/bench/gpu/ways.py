@@ -13,11 +13,11 @@ import torch
 from transformers import Trainer, TrainingArguments
 from transformers.trainer_callback import PrinterCallback
 
-from chronos_training.models import loop
-from chronos_training.models.evaluation.model_forecasts import forecast_model
-from chronos_training.models.families import family
-from chronos_training.models.stopping import StopRequest
-from chronos_training.models.windows import TrainingWindows
+from chronos_training.data.windows import TrainingWindows
+from chronos_training.evaluation.model_forecasts import forecast_model
+from chronos_training.families import family
+from chronos_training.training import loop
+from chronos_training.training.stopping import StopRequest
 
 from .cases import Case, Scale
 from .clock import CallbackWith, Enough, ProgressWith, Steps
@@ -120,7 +120,7 @@ class _Collate:
 
 def forecast_ours(model: Any, panel: Any, config: Any) -> Any:
     """Forecast the last window of every series with our code; quantiles (series, levels, horizon)."""
-    from chronos_training.models.evaluation.forecasts import Chunk
+    from chronos_training.evaluation.forecasts import Chunk
 
     items = range(len(panel))
     chunk = Chunk(items, items, np.empty(0), np.empty(0), [])

@@ -12,7 +12,7 @@ Locals are hashable and loops are `while` loops: the explorer tells control stat
 | abandon          | control/launch/roll_back.py                          |
 | kill             | control/lifecycle/kill.py                             |
 | release          | control/lifecycle/finalize.py                          |
-| instance         | instance/pipeline.py, reporter.py, ending.py|
+| instance         | agent/pipeline.py, reporter.py, ending.py|
 
 The transition table is not copied: it is the real one.
 """

@@ -16,7 +16,7 @@ from chronos_training.data.load import load_panel
 from chronos_training.data.prepare import prepare
 from chronos_training.data.summary import summarize
 from chronos_training.data.usable import usable
-from tests.unit.models.conftest import panel_of
+from tests.unit.small_panel import panel_of
 
 Series = st.tuples(st.integers(30, 50), st.integers(0, 50), st.integers(0, 50), st.sampled_from([(), (7,), (3, 40)]))
 RULES = st.fixed_dictionaries(

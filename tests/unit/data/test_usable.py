@@ -11,7 +11,7 @@ from chronos_training.config import TrainingConfig
 from chronos_training.core.errors import DataError
 from chronos_training.data.panel import Panel
 from chronos_training.data.usable import usable
-from tests.unit.models.conftest import panel_of
+from tests.unit.small_panel import panel_of
 
 
 def config(**dataset: str) -> TrainingConfig:

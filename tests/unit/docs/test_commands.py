@@ -17,7 +17,7 @@ from botocore import xform_name
 from chronos_training.cli import refresh_prices
 from chronos_training.cli.main import parser
 from chronos_training.control.options import inputs
-from chronos_training.models import synthetic_panel
+from chronos_training.data.synthetic import panel as synthetic_panel
 from local_aws.__main__ import _parser as local_aws_parser
 
 from .pages import PAGES, ROOT, commands
@@ -108,7 +108,7 @@ def check(line: str) -> None:
         local_aws_parser().parse_args(words[2:])
     elif name == "python" and words[:2] == ["-m", "chronos_training.cli.refresh_prices"]:
         refresh_prices.parser().parse_args(words[2:])
-    elif name == "python" and words[:2] == ["-m", "chronos_training.models.synthetic_panel"]:
+    elif name == "python" and words[:2] == ["-m", "chronos_training.data.synthetic.panel"]:
         synthetic_panel.parser().parse_args(words[2:])
     else:
         assert name in FOREIGN, f"nobody checks commands of {program}"

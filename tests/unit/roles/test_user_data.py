@@ -179,8 +179,8 @@ def test_systemd_would_find_a_mistake(files, tmp_path, unit, wrong):
 
 
 def test_an_ending_fits_between_the_limit_and_the_guard_that_asks_nobody(files):
+    from chronos_training.agent import ending, pipeline, watcher
     from chronos_training.control.launch.limits import GUARD_MINUTES
-    from chronos_training.instance import ending, pipeline, watcher
 
     def seconds(unit: str, name: str) -> float:
         return float(re.search(rf"(?m)^{name}=(\d+)$", files[f"/etc/systemd/system/{unit}"])[1])

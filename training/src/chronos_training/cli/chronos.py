@@ -15,17 +15,17 @@ from chronos_training.config.base_model import SIZES
 from chronos_training.config.schema import UPSTREAM_LEVELS
 from chronos_training.core.errors import ConfigurationError
 from chronos_training.data.panel import Panel
-from chronos_training.models.spec import RunSpec
-from chronos_training.models.task import Task
+from chronos_training.families.task import Task
+from chronos_training.training.spec import RunSpec
 
 if TYPE_CHECKING:
-    from chronos_training.models.evaluation.held_out import Forecaster
+    from chronos_training.evaluation.held_out import Forecaster
 
 
 def forecaster_of(folder: Path, panel: Panel, spec: RunSpec) -> Forecaster:
     """Return the model in a folder as a forecaster of held-out windows."""
-    from chronos_training.models.evaluation.model_forecasts import forecast_model
-    from chronos_training.models.families import family as family_of
+    from chronos_training.evaluation.model_forecasts import forecast_model
+    from chronos_training.families import family as family_of
 
     family = family_of(spec.config.model.family)
     model = family.load(folder, spec.config).to(spec.device)
@@ -55,7 +55,7 @@ class ChronosModel:
 
     def load(self, device: str, horizon: int, levels: Sequence[float]) -> None:
         """Read the weights. ConfigurationError when they are torn."""
-        from chronos_training.models.families import family as family_of
+        from chronos_training.families import family as family_of
 
         self._config = config_of(self.task, self._found, levels)
         self._horizon = horizon
@@ -64,7 +64,7 @@ class ChronosModel:
 
     def forecast(self, panel: Panel, at: Sequence[tuple[int, int]]) -> np.ndarray:
         """Return quantiles (places, targets, levels, horizon) after each (item, origin)."""
-        from chronos_training.models.evaluation.model_forecasts import forecast_at
+        from chronos_training.evaluation.model_forecasts import forecast_at
 
         # A shorter horizon than the learnt one is the begin of it: the same numbers.
         longest = max(self._horizon, self.task.prediction_length)

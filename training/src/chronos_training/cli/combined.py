@@ -10,10 +10,10 @@ import numpy as np
 
 from chronos_training.core.errors import ConfigurationError
 from chronos_training.data.panel import Panel
-from chronos_training.models.evaluation.baselines import seasonal_naive
-from chronos_training.models.evaluation.combine import Combination, combined
-from chronos_training.models.evaluation.forecasts import MODEL, SEASONAL_NAIVE, Array
-from chronos_training.models.evaluation.statistical import Pool
+from chronos_training.evaluation.baselines import seasonal_naive
+from chronos_training.evaluation.combine import Combination, combined
+from chronos_training.evaluation.forecasts import MODEL, SEASONAL_NAIVE, Array
+from chronos_training.evaluation.statistical import Pool
 
 
 @dataclass(frozen=True)

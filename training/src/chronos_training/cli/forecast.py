@@ -20,16 +20,16 @@ from chronos_training.config.season import season_of
 from chronos_training.core.errors import ConfigurationError, DataError, TrainingError
 from chronos_training.data.ahead import Columns, read_known, with_room
 from chronos_training.data.checks import CheckedPanel
+from chronos_training.data.contexts import Cut
 from chronos_training.data.panel import Panel
 from chronos_training.data.report import SHOWN
 from chronos_training.data.summary import examine
-from chronos_training.models import train as process
-from chronos_training.models.contexts import Cut
-from chronos_training.models.evaluation.forecasts import finished
-from chronos_training.models.evaluation.metrics import seasonal_scale
-from chronos_training.models.evaluation.recalibration import Recalibration
-from chronos_training.models.evaluation.statistical import Pool
-from chronos_training.models.task import FILE, Task, read_task
+from chronos_training.evaluation.forecasts import finished
+from chronos_training.evaluation.metrics import seasonal_scale
+from chronos_training.evaluation.recalibration import Recalibration
+from chronos_training.evaluation.statistical import Pool
+from chronos_training.families.task import FILE, Task, read_task
+from chronos_training.training import train as process
 
 AT_ONCE = 256  # series in one call of the model
 Model = ChronosModel | predictor.Predictor

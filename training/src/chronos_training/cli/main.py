@@ -11,8 +11,8 @@ from chronos_training import __version__
 from chronos_training.core.errors import TrainingError
 from chronos_training.core.output import run
 from chronos_training.data.prepare import add_options, again
-from chronos_training.models.program import run_program
-from chronos_training.models.stopping import Stopped
+from chronos_training.training.program import run_program
+from chronos_training.training.stopping import Stopped
 
 CONFIG_HELP = "name of a configuration of this package, or a YAML or JSON file; each one overrides those before it"
 MODEL_HELP = "folder of a model, or builtin:NAME of a base model that comes with the package"

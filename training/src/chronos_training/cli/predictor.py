@@ -11,11 +11,11 @@ import numpy as np
 from chronos_training.config import TrainingConfig
 from chronos_training.core.errors import ConfigurationError
 from chronos_training.data.panel import Panel
-from chronos_training.models.spec import RunSpec
-from chronos_training.models.task import Task
+from chronos_training.families.task import Task
+from chronos_training.training.spec import RunSpec
 
 if TYPE_CHECKING:
-    from chronos_training.models.evaluation.held_out import Forecaster
+    from chronos_training.evaluation.held_out import Forecaster
 
 
 def is_one(folder: Path) -> bool:
@@ -25,8 +25,8 @@ def is_one(folder: Path) -> bool:
 
 def forecaster_of(folder: Path, panel: Panel, spec: RunSpec) -> Forecaster:
     """Return the predictor in a folder as a forecaster of held-out windows."""
-    from chronos_training.models.autogluon.forecasts import forecaster
-    from chronos_training.models.autogluon.training import load_predictor
+    from chronos_training.training.autogluon.forecasts import forecaster
+    from chronos_training.training.autogluon.training import load_predictor
 
     predictor = load_predictor(folder, spec.config)
     predictor.persist()
@@ -38,7 +38,7 @@ class Predictor:
 
     def __init__(self, folder: Path, task: Task | None) -> None:
         """ConfigurationError when the predictor cannot be loaded."""
-        from chronos_training.models.autogluon.training import open_predictor
+        from chronos_training.training.autogluon.training import open_predictor
 
         self._folder, self._predictor = folder, open_predictor(folder)
         self.task, self.is_assumed = task or _task_of(self._predictor), False
@@ -76,7 +76,7 @@ class Predictor:
 
     def forecast(self, panel: Panel, at: Sequence[tuple[int, int]]) -> np.ndarray:
         """Return quantiles (places, 1, levels, horizon) after each (item, origin)."""
-        from chronos_training.models.autogluon.forecasts import forecast_at
+        from chronos_training.training.autogluon.forecasts import forecast_at
 
         items, origins = [item for item, _ in at], np.array([origin for _, origin in at])
         found = forecast_at(self._predictor, panel, items, origins, self._config)

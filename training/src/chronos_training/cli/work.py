@@ -18,7 +18,7 @@ from chronos_training.cli.weights import OF_A_FOLDER, Weights, model_folder, wit
 from chronos_training.config import automatic_line, resolve, starting_from, with_context, with_initialization
 from chronos_training.config.size import check_memory
 from chronos_training.data.manifest import read_manifest
-from chronos_training.models import train as process
+from chronos_training.training import train as process
 
 
 def train(options: argparse.Namespace) -> int:
@@ -33,8 +33,8 @@ def train(options: argparse.Namespace) -> int:
     if options.device == "cpu":
         check_memory(config, machine_memory_gb(), "this machine", shared=True)
     process.prepare_process()
-    from chronos_training.models.session import check
-    from chronos_training.models.spec import RunSpec
+    from chronos_training.training.session import check
+    from chronos_training.training.spec import RunSpec
 
     with staged(options.output) as stage:
         data = dataset_of(options, config, stage)
@@ -69,15 +69,15 @@ def train(options: argparse.Namespace) -> int:
 def evaluate(options: argparse.Namespace) -> int:
     """Compare a finished model with the baselines, and write the scores."""
     process.prepare_process()
-    from chronos_training.models import artifacts
-    from chronos_training.models.evaluation.forecasts import MODEL
-    from chronos_training.models.evaluation.held_out import evaluate as compare
-    from chronos_training.models.evaluation.names import TITLES, names_of
-    from chronos_training.models.evaluation.recalibration import stored
-    from chronos_training.models.evaluation.seen import must_be_of, must_be_unseen
-    from chronos_training.models.session import read_panel, use_device
-    from chronos_training.models.spec import RunSpec
-    from chronos_training.models.task import FILE, read_task
+    from chronos_training.evaluation.forecasts import MODEL
+    from chronos_training.evaluation.held_out import evaluate as compare
+    from chronos_training.evaluation.names import TITLES, names_of
+    from chronos_training.evaluation.recalibration import stored
+    from chronos_training.evaluation.seen import must_be_of, must_be_unseen
+    from chronos_training.families.task import FILE, read_task
+    from chronos_training.training import artifacts
+    from chronos_training.training.session import read_panel, use_device
+    from chronos_training.training.spec import RunSpec
 
     must_be_a_folder(options.output, "an evaluation")
     must_take_options(options)

@@ -1,4 +1,4 @@
-"""The plan of a probe: a run that trains nothing and records what its machine and image are (`instance/probe.py`).
+"""The plan of a probe: a run that trains nothing and records what its machine and image are (`agent/probe.py`).
 
 It is launched, watched, guarded and ended as every run is.
 """

@@ -1,4 +1,4 @@
-"""Streams a run's logs from S3 as they grow (see instance/log_shipper.py for how they lie there)."""
+"""Streams a run's logs from S3 as they grow (see agent/log_shipper.py for how they lie there)."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ from chronos_training.core.errors import TrainingError
 ARCHIVE_NAME = "chronos-training-agent.tar.gz"
 LIBRARIES = ("boto3", "botocore", "s3transfer", "jmespath", "python-dateutil", "six", "urllib3")
 # The packages that an instance runs. The commands of a person's machine stay there: a change to them is no new agent package.
-SHIPPED = ("core", "instance", "models", "base_models", "config", "data")
+SHIPPED = ("core", "agent", "training", "evaluation", "families", "base_models", "config", "data")
 # What the instance talks to. botocore brings the descriptions of 400 services, 25 MB, and needs these.
 SERVICES = ("ec2", "s3", "scheduler", "sts")
 

@@ -1,0 +1,246 @@
+"""Initialization and data sync, the same on every instance of a run: environment, data, a training program that waits."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from chronos_training.base_models import folder_of, is_builtin
+from chronos_training.core import aws, layout
+from chronos_training.core.commands import playbook
+from chronos_training.core.errors import TrainingError
+from chronos_training.core.objects import get_bytes
+
+from . import machine
+from .data_sync import read_manifest, sync_dataset, sync_files
+from .ending import load_run_spec
+from .environment import install_environment
+from .local_disk import use_local_disk
+from .place import Place, Run
+from .preflight import WORK_BYTES, check_environment, check_machine
+from .retry_policy import RetryPolicy
+from .trainer import StopRequested, Trainer, TrainingFailed
+from .transfer import Progress
+
+log = logging.getLogger("pipeline")
+
+# What every training process gets: no hub, and threads that sleep while they wait (else a busy machine crawls).
+TRAINING_VARIABLES = {
+    "HF_HUB_OFFLINE": "1",
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+    "OMP_WAIT_POLICY": "PASSIVE",
+    "PYTHONUNBUFFERED": "1",
+    "PYTHONDONTWRITEBYTECODE": "1",
+    "TOKENIZERS_PARALLELISM": "false",
+}
+READY_SECONDS = 300.0
+
+
+class Preparation:
+    """Brings one instance to where the training can begin. `spec` is empty until the run spec was read."""
+
+    def __init__(
+        self,
+        place: Place,
+        run: Run,
+        s3: Any,
+        asked_to_stop: Callable[[], StopRequested | None],
+        report: Callable[..., None] = lambda **progress: None,
+    ) -> None:
+        """`asked_to_stop` gives the reason to end, when there is one; `report` is told what is happening."""
+        self._place, self._run, self._s3 = place, run, s3
+        self._asked_to_stop, self._report = asked_to_stop, report
+        self._retry_policy = RetryPolicy(check=self.stop_if_asked)
+        self.spec: dict[str, Any] = {}
+        # What preflight.json and data_sync.json tell; a part that was not reached is None.
+        self.preflight: dict[str, Any] = {"machine": None, "dataset": None, "environment": None}
+        self.synced: dict[str, Any] = {"dataset": None, "base_model": None, "resume": None}
+        self.trainer: Trainer | None = None
+
+    def initialize(self, started_at: str, instance_type: str | None) -> None:
+        """Check the machine, install the environment, start the training program.
+
+        `started_at` is the run's begin, `instance_type` the instance type that was available.
+        """
+        place, run = self._place, self._run
+        self.spec = self._retry_policy(lambda: load_run_spec(self._s3, run, place.state / "run_spec.json"))
+        if self.spec.get("probe"):
+            self._start_probe()
+            return
+        runtime, dataset = self.spec["runtime"]["python_env"], self.spec["dataset"]
+        base = self.spec.get("base_model")
+        needed = runtime["size"] + runtime["unpacked_size"] + dataset["bytes"]
+        needed += sum(file["size"] for part in (base, self.spec.get("resume")) if part for file in part["files"])
+        use_local_disk(place.work, needed + WORK_BYTES)
+        left = run.deadline_seconds - (time.monotonic() - machine.booted_at(place.state))
+        found = check_machine(self.spec["device"], runtime["torch"], needed, place.work, left)
+        self.preflight["machine"] = {"gpu": None, **found, "needed_bytes": needed, "seconds_left": round(left, 1)}
+        log.info("machine: %s", found)
+        # Before the environment: a dataset that is gone or has changed is found out in seconds, not in minutes.
+        self._manifest = self._retry_policy(
+            lambda: read_manifest(self._s3, run.bucket, dataset["manifest_key"], dataset["digest"])
+        )
+        self.preflight["dataset"] = {
+            "name": self._manifest.name,
+            "digest": self._manifest.digest,
+            "files": len(self._manifest.files),
+            "bytes": self._manifest.total_bytes,
+        }
+        self.stop_if_asked()
+        began = time.monotonic()
+        fetching = self._fetching("fetching the environment")
+        python = self._retry_policy(
+            lambda: install_environment(self._s3, run.bucket, runtime, place.environment, self._emit, fetching)
+        )
+        installed = time.monotonic()
+        self.stop_if_asked()
+        self._emit("starting the environment")
+        versions = self._start_trainer(python, started_at, instance_type or "")
+        self.preflight["environment"] = {
+            "sha256": runtime["sha256"],
+            "mounted": os.path.ismount(place.environment),
+            "install_seconds": round(installed - began, 3),
+            "start_seconds": round(time.monotonic() - installed, 3),
+            **versions,
+        }
+        check_environment(versions, self.spec["device"], runtime["torch"])
+        log.info("environment: %s", versions)
+
+    def sync_data(self) -> None:
+        """Fetch dataset, base model and earlier checkpoints, each file verified. A probe has none of them."""
+        if self.spec.get("probe"):
+            return
+        place, run, dataset, manifest = self._place, self._run, self.spec["dataset"], self._manifest
+        prefix = layout.dataset_prefix(dataset["name"])
+        place.data.mkdir(parents=True, exist_ok=True)
+
+        began = time.monotonic()
+        progress = self._fetching("fetching data")
+        self._retry_policy(
+            lambda: sync_dataset(self._s3, run.bucket, prefix, manifest, place.data, progress),
+        )
+        (place.data / "manifest.json").write_bytes(self._retry_policy(self._manifest_bytes))
+        log.info("dataset %s: %d files, %d bytes, verified", manifest.name, len(manifest.files), manifest.total_bytes)
+        self.synced["dataset"] = {
+            "name": manifest.name,
+            "digest": manifest.digest,
+            **_amount([file.size for file in manifest.files], began),
+        }
+        base = self.spec.get("base_model")
+        if base and not is_builtin(base["name"]):
+            fetching = self._fetching(f"fetching model {base['name']}")
+            began, what = time.monotonic(), f"model {base['name']}"
+            self._retry_policy(lambda: sync_files(self._s3, run.bucket, base, place.base_model, what, fetching))
+            log.info("%s: %d files, verified", what, len(base["files"]))
+            about = {"name": base["name"], "digest": base["digest"]}
+            self.synced["base_model"] = about | _amount([file["size"] for file in base["files"]], began)
+        resume = self.spec.get("resume")
+        if resume:
+            began, what = time.monotonic(), f"the checkpoints of run {resume['run_id']}"
+            fetching, target = self._fetching(f"fetching {what}"), place.output / "checkpoints"
+            self._retry_policy(lambda: sync_files(self._s3, run.bucket, resume, target, what, fetching))
+            log.info("%s: %d files, verified; step %d", what, len(resume["files"]), resume["step"])
+            about = {"run_id": resume["run_id"], "step": resume["step"]}
+            self.synced["resume"] = about | _amount([file["size"] for file in resume["files"]], began)
+
+    def stop_if_asked(self) -> None:
+        """Raise the reason to end, when there is one."""
+        stopped = self._asked_to_stop()
+        if stopped is not None:
+            raise stopped
+
+    def end(self) -> None:
+        """End whatever is left of the training program."""
+        if self.trainer is not None:
+            self.trainer.end()
+
+    def _start_probe(self) -> None:
+        """Have the machine's own Python wait to gather facts: nothing of a training is checked, for each lack is a fact.
+
+        The environment is brought when one was published; that it cannot be is the probe's to tell.
+        """
+        place = self._place
+        runtime = self.spec["runtime"]["python_env"]
+        use_local_disk(place.work, WORK_BYTES + (runtime["size"] + runtime["unpacked_size"] if runtime else 0))
+        place.output.mkdir(parents=True, exist_ok=True)
+        if runtime is not None:
+            try:
+                fetching = self._fetching("fetching the environment")
+                install_environment(self._s3, self._run.bucket, runtime, place.environment, self._emit, fetching)
+            except StopRequested:
+                raise
+            except TrainingError as error:
+                log.error("no environment: %s", error)
+        command = [sys.executable, "-m", "chronos_training.agent.probe"]
+        command += ["--output", str(place.output), "--environment", str(place.environment)]
+        variables = {**TRAINING_VARIABLES, "PYTHONPATH": str(place.base / "agent/app")}
+        self.trainer = Trainer(command, variables, place.logs / "training.log", place.state / "trainer.pid")
+
+    def _base_folder(self) -> Path:
+        """Return the folder of the weights to start from: they came with the agent package, or are synced from the bucket."""
+        name = self.spec["base_model"]["name"]
+        return folder_of(name) if is_builtin(name) else self._place.base_model
+
+    def _start_trainer(self, python: Path, started_at: str, instance_type: str) -> dict[str, Any]:
+        """Start the training program, which loads its libraries and waits for its data; return what it found."""
+        place = self._place
+        place.output.mkdir(parents=True, exist_ok=True)
+        ready = place.state / "trainer.ready"
+        arguments = {
+            "--spec": place.state / "run_spec.json",
+            "--data": place.data,
+            "--output": place.output,
+            "--ready": ready,
+        }
+        if self.spec.get("base_model"):
+            arguments["--base-model"] = self._base_folder()
+        command = [str(python), "-m", "chronos_training.training.train"]
+        for name, path in arguments.items():
+            command += [name, str(path)]
+        variables = {
+            **TRAINING_VARIABLES,
+            "PYTHONPATH": str(place.base / "agent/app"),
+            "CHRONOS_RUN_STARTED_AT": started_at,
+            "CHRONOS_INSTANCE_TYPE": instance_type,
+        }
+        try:
+            log_file, pid_file = place.logs / "training.log", place.state / "trainer.pid"
+            self.trainer = Trainer(command, variables, log_file, pid_file)
+            return self.trainer.wait_ready(ready, READY_SECONDS, self._asked_to_stop)
+        except (OSError, TrainingFailed) as error:
+            raise TrainingError(
+                f"Preflight: the environment does not work on this machine: {error}",
+                hint=f"If it was built for another system, publish it for this one: {playbook(self._run.env, 'publish_runtime')}",
+                code="preflight_failed",
+            ) from error
+
+    def _manifest_bytes(self) -> bytes:
+        with aws.explained("read the manifest"):
+            return get_bytes(self._s3, self._run.bucket, self.spec["dataset"]["manifest_key"])
+
+    def _fetching(self, message: str) -> Progress:
+        most = 0
+
+        def progress(done: int, total: int) -> None:
+            nonlocal most
+            self.stop_if_asked()
+            if done > most:
+                most = done
+                self._retry_policy.working()
+            self._report(message=message, done_bytes=done, total_bytes=total)
+
+        return progress
+
+    def _emit(self, message: str) -> None:
+        log.info("%s", message)
+        self._report(message=message)
+
+
+def _amount(sizes: list[int], began: float) -> dict[str, Any]:
+    """Return what was brought and verified since `began` (monotonic)."""
+    return {"files": len(sizes), "bytes": sum(sizes), "seconds": round(time.monotonic() - began, 3)}

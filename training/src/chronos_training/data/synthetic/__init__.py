@@ -1,0 +1,1 @@
+"""Synthetic series: mixtures of real ones while training, and whole panels to pretrain on."""
