@@ -9,6 +9,7 @@ from pathlib import Path
 
 import botocore.session
 import pytest
+import real_series
 import reference
 import yaml
 from ansible.cli.playbook import PlaybookCLI
@@ -25,7 +26,7 @@ from .pages import PAGES, ROOT, commands
 ROLES = inputs.read_roles(ROOT / "roles")
 INVENTORIES = {path.name for path in (ROOT / "inventories").iterdir()}
 # Programs of others, whose words are theirs.
-FOREIGN = {"export", "uv", "pip", "cd", "git"}
+FOREIGN = {"export", "uv", "pip", "cd", "git", "mkdir", "npm", "apt-get"}
 TARGET = re.compile(r"^([a-z-]+):.*?(?:\n(?:\t.*\n)+|\n)", re.MULTILINE)
 GLOBAL_OPTIONS = {"--region", "--profile", "--output", "--query"}
 HIGH_LEVEL = {("s3", "ls"), ("sso", "login")}
@@ -110,6 +111,8 @@ def check(line: str) -> None:
         refresh_prices.parser().parse_args(words[2:])
     elif name == "python" and words[:2] == ["-m", "chronos_training.data.synthetic.panel"]:
         synthetic_panel.parser().parse_args(words[2:])
+    elif name == "python" and words[:1] == ["tools/real_series.py"]:
+        real_series.parser().parse_args(words[1:])
     else:
         assert name in FOREIGN, f"nobody checks commands of {program}"
     return None
