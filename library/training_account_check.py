@@ -63,10 +63,10 @@ from ansible.module_utils.basic import AnsibleModule
 
 from chronos_training.ansible.arguments import IN_REGION, LAUNCH, PROJECT
 from chronos_training.ansible.module import main
+from chronos_training.control.doctor.check_result import Kind, lines
 
 # By this import Ansible recognises a Python module, and ships its own module library with it.
 from chronos_training.control.doctor.examine import Asked, examine, stopping
-from chronos_training.control.doctor.finding import Kind, lines
 from chronos_training.control.launch.request import LaunchRequest
 from chronos_training.core.errors import TrainingError
 

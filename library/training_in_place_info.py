@@ -64,7 +64,7 @@ def run(params: dict[str, Any], *, check_mode: bool, emit: Callable[[str], None]
     """Return the route table and the zones. Reads only, so check mode is no different."""
     names = Names(params["env"], params["region"], params["bucket"], params["tags"])
     wish = in_place.Wish(names, params["cidr"], tuple(params["subnet_cidrs"]), tuple(params["zones"]))
-    found = in_place.look(wish)
+    found = in_place.collect(wish)
     in_place.check(found, wish)
     return {"changed": False, "route_table_id": in_place.route_table(found), "zones": in_place.zones(found, wish)}
 

@@ -15,7 +15,7 @@ Json = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Place:
+class Deployment:
     """The environment that policies are rendered for."""
 
     bucket: str
@@ -29,9 +29,9 @@ class Place:
         return f"arn:aws:iam::{self.account_id}:role/chronos-training-{self.env}-{kind}"
 
 
-def variables(role: str, place: Place) -> Json:
+def variables(role: str, deployment: Deployment) -> Json:
     """Return a role's inputs and everything in its vars/, with every template rendered."""
-    known: Json = {f"{role}_{name}": value for name, value in vars(place).items()}
+    known: Json = {f"{role}_{name}": value for name, value in vars(deployment).items()}
     for path in sorted((ROLES / role / "vars/main").glob("*.yml")):
         known |= yaml.safe_load(path.read_text())
     while "{{" in json.dumps(known):  # a variable may be made of others
@@ -39,10 +39,10 @@ def variables(role: str, place: Place) -> Json:
     return known
 
 
-def trust(role: str, place: Place) -> Json:
+def trust(role: str, deployment: Deployment) -> Json:
     """Return a role's trust policy."""
     text = (ROLES / role / "templates/trust_policy.json.j2").read_text()
-    rendered: Json = json.loads(_render(text, variables(role, place)))
+    rendered: Json = json.loads(_render(text, variables(role, deployment)))
     return rendered
 
 
@@ -58,33 +58,33 @@ def _render(text: str, known: Json) -> str:
     return str(jinja2.Template(text, undefined=jinja2.StrictUndefined).render(known))
 
 
-def instance_policy(place: Place) -> Json:
+def instance_policy(deployment: Deployment) -> Json:
     """Return what an instance may."""
-    found: Json = variables("training_identity", place)["training_identity_policy"]
+    found: Json = variables("training_identity", deployment)["training_identity_policy"]
     return found
 
 
-def guard_policy(place: Place) -> Json:
+def guard_policy(deployment: Deployment) -> Json:
     """Return what the termination schedule may."""
-    found: Json = variables("training_guard", place)["training_guard_policy"]
+    found: Json = variables("training_guard", deployment)["training_guard_policy"]
     return found
 
 
-def people_policy(kind: str, place: Place) -> Json:
+def people_policy(kind: str, deployment: Deployment) -> Json:
     """Return what a person may: one of control.provision.names.TASKS."""
-    found: Json = variables("training_access", place)[f"training_access_{kind}_policy"]
+    found: Json = variables("training_access", deployment)[f"training_access_{kind}_policy"]
     return found
 
 
-def make_roles(iam: Any, place: Place) -> None:
+def make_roles(iam: Any, deployment: Deployment) -> None:
     """Make the instance's role with its profile, and the scheduler's role."""
     for kind, role, policy in (
-        ("instance", "training_identity", instance_policy(place)),
-        ("scheduler", "training_guard", guard_policy(place)),
+        ("instance", "training_identity", instance_policy(deployment)),
+        ("scheduler", "training_guard", guard_policy(deployment)),
     ):
-        name = f"chronos-training-{place.env}-{kind}"
-        iam.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(trust(role, place)))
+        name = f"chronos-training-{deployment.env}-{kind}"
+        iam.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(trust(role, deployment)))
         iam.put_role_policy(RoleName=name, PolicyName=f"training-{kind}", PolicyDocument=json.dumps(policy))
-    profile = f"chronos-training-{place.env}-instance"
+    profile = f"chronos-training-{deployment.env}-instance"
     iam.create_instance_profile(InstanceProfileName=profile)
     iam.add_role_to_instance_profile(InstanceProfileName=profile, RoleName=profile)

@@ -76,7 +76,7 @@ def user(account: str, name: str) -> Principal:
     backend = iam_backends[account]["aws"]
     found = backend.users[name]
     groups = [group for group in backend.groups.values() if found in group.users]
-    statements = [s for holder in (found, *groups) for s in _statements(holder)]
+    statements = [s for entity in (found, *groups) for s in _statements(entity)]
     context = _whose(found.arn, account, "User", backend.tagger.get_tag_dict_for_resource(found.arn))
     return Principal("user", account, found.arn, (found.arn,), context | {"aws:username": name, "aws:userid": found.id},
                      tuple(statements))  # fmt: skip
@@ -137,11 +137,11 @@ def _about_itself(trust: Iterable[Statement]) -> Iterator[Statement]:
         yield statement
 
 
-def _statements(holder: Any) -> Iterator[Statement]:
+def _statements(entity: Any) -> Iterator[Statement]:
     """The inline and the attached policies of a user, a group or a role."""
-    for name, document in holder.policies.items():
+    for name, document in entity.policies.items():
         yield from parse(_text(document), name)
-    for policy in holder.managed_policies.values():
+    for policy in entity.managed_policies.values():
         yield from parse(_document(policy), policy.name)
 
 

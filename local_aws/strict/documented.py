@@ -197,11 +197,11 @@ def _size_of_policy(document: Any) -> int:
 
 def _inline_policies(kind: str, name: str) -> dict[str, Any]:
     for backends in list(iam_backends.values()):
-        holder: Any = getattr(backends["aws"], f"{kind.lower()}s").get(name)
+        entity: Any = getattr(backends["aws"], f"{kind.lower()}s").get(name)
         if kind == "Role":
-            holder = next((role for role in backends["aws"].roles.values() if role.name == name), None)
-        if holder is not None:
-            return dict(holder.policies)
+            entity = next((role for role in backends["aws"].roles.values() if role.name == name), None)
+        if entity is not None:
+            return dict(entity.policies)
     return {}
 
 

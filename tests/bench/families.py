@@ -211,7 +211,10 @@ def main() -> None:
     for one in options.cells:
         if one not in known:
             parser.error(f"{one}: one of {', '.join(known)}")
-    cells = [train(*one.split("/"), options.seed) for one in options.cells or known]
+    cells = []
+    for one in options.cells or known:
+        panel, family = one.split("/")
+        cells.append(train(panel, family, options.seed))
     text = page(cells)
     print("\n" + text)
     if options.write and not options.cells:

@@ -74,7 +74,7 @@ def ours(panel: Any, config: Any, folder: Path) -> float:
     own = family(config.model.family)
     model, windows = make_model(own, config, None), TrainingWindows(panel, config)
     curve = loop.train(
-        model, own, windows, config, device="cpu", folder=folder / "c", mark="m", progress=Progress(None), stop=StopRequest()
+        model, own, windows, config, device="cpu", folder=folder / "c", fingerprint="m", progress=Progress(None), stop=StopRequest()
     )  # fmt: skip
     return float(curve.samples_per_second)
 

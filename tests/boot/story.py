@@ -30,7 +30,7 @@ class Story:
     run_id: str = ""
     instance_id: str = ""
     noted: dict[str, str] = field(default_factory=dict)
-    holders: list[subprocess.Popen[str]] = field(default_factory=list)
+    stoppers: list[subprocess.Popen[str]] = field(default_factory=list)
 
     def launch(self, config: dict[str, Any], **variables: Any) -> None:
         """Launch as a person would, with a watcher that looks every 2 s."""
@@ -120,16 +120,16 @@ class Story:
         for file in files:
             outer = inside.outer_pid(int(self.pid_inside(file)))
             words = [sys.executable, "-m", "tests.boot.hang", str(outer)]
-            holder = subprocess.Popen(words, cwd=ROOT, stdout=subprocess.PIPE, text=True)
-            assert holder.stdout is not None
-            assert holder.stdout.readline() == "held\n"
-            self.holders.append(holder)
+            stopper = subprocess.Popen(words, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+            assert stopper.stdout is not None
+            assert stopper.stdout.readline() == "held\n"
+            self.stoppers.append(stopper)
 
     def let_go(self) -> None:
         """End what holds processes."""
-        for holder in self.holders:
-            holder.kill()
-            holder.wait()
+        for stopper in self.stoppers:
+            stopper.kill()
+            stopper.wait()
 
     def spot_notice(self) -> None:
         """Let AWS announce that it takes the machine back in two minutes."""

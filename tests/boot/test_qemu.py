@@ -16,7 +16,7 @@ from local_aws.home import REPOSITORY_ROOT
 from local_aws.levels.qemu import Qemu
 from local_aws.testing import EmbeddedAws, wait_for
 from tests.integration.local_aws.test_levels import cloud_config, nothing_of
-from tests.policies import Place, make_roles
+from tests.policies import Deployment, make_roles
 
 from .conftest import need
 
@@ -90,14 +90,14 @@ def test_ec2_presses_the_power_button_and_a_killed_server_takes_the_machine_alon
 
 
 def test_a_wrong_clock_is_set_right_and_the_armed_power_off_stays_as_far_away(aws: EmbeddedAws) -> None:
-    place = Place("bucket-of-a-late-machine")
-    make_roles(aws.client("iam"), place)
+    deployment = Deployment("bucket-of-a-late-machine")
+    make_roles(aws.client("iam"), deployment)
     agent = b"not an archive, which comes later than the clock"
     s3 = aws.client("s3")
-    s3.create_bucket(Bucket=place.bucket)
-    s3.put_object(Bucket=place.bucket, Key="runtime/agent.tar.gz", Body=agent)
+    s3.create_bucket(Bucket=deployment.bucket)
+    s3.put_object(Bucket=deployment.bucket, Key="runtime/agent.tar.gz", Body=agent)
     run = {
-        "run_id": "20260101-000000", "env": place.env, "bucket": place.bucket, "region": place.region, "log_seconds": 1,
+        "run_id": "20260101-000000", "env": deployment.env, "bucket": deployment.bucket, "region": deployment.region, "log_seconds": 1,
         "agent_key": "runtime/agent.tar.gz", "agent_sha256": hashlib.sha256(agent).hexdigest(), "poweroff_minutes": 60,
         "instances": 1,
     }  # fmt: skip
@@ -119,7 +119,7 @@ def test_a_wrong_clock_is_set_right_and_the_armed_power_off_stays_as_far_away(aw
                 "poweroff",
             ],
         ),
-        IamInstanceProfile={"Name": f"chronos-training-{place.env}-instance"},
+        IamInstanceProfile={"Name": f"chronos-training-{deployment.env}-instance"},
         InstanceInitiatedShutdownBehavior="terminate",
         MetadataOptions={"HttpTokens": "required"},
     )

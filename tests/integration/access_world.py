@@ -9,11 +9,11 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from local_aws.testing import EmbeddedAws
-from tests.policies import Json, Place, make_roles
+from tests.policies import Deployment, Json, make_roles
 
 ACCOUNT = "123456789012"
 BUCKET = f"chronos-training-local-{ACCOUNT}-us-east-1"
-PLACE = Place(BUCKET)
+DEPLOYMENT = Deployment(BUCKET)
 PROJECT, ENV = "Chronos-Training", "local"
 GROUP = "chronos-training-local"
 PROFILE = f"{GROUP}-instance"
@@ -44,7 +44,7 @@ class Account:
         self.aws = aws
         ec2, s3, iam, scheduler = (aws.client(name) for name in ("ec2", "s3", "iam", "scheduler"))
         s3.create_bucket(Bucket=BUCKET)
-        make_roles(iam, PLACE)
+        make_roles(iam, DEPLOYMENT)
         iam.create_role(RoleName="admin", AssumeRolePolicyDocument="{}")
         iam.create_instance_profile(InstanceProfileName="admin")
         iam.add_role_to_instance_profile(InstanceProfileName="admin", RoleName="admin")

@@ -15,7 +15,7 @@ from chronos_training.core import layout, termination_schedule
 from chronos_training.core.record import RunRecord
 from chronos_training.core.store import Observed, open_store
 from local_aws.moto_gaps.public_parameters import UBUNTU
-from tests.policies import Place, make_roles
+from tests.policies import Deployment, make_roles
 
 ENV, PROJECT, REGION, ACCOUNT = "local", "Chronos-Training", "us-east-1", "123456789012"
 BUCKET = layout.bucket_name(ENV, ACCOUNT, REGION)
@@ -39,7 +39,7 @@ class LaunchWorld:
         monkeypatch.setattr(core_aws, "_session", None)
         self.s3, self.ec2, self.scheduler, self.sqs = (aws.client(n) for n in ("s3", "ec2", "scheduler", "sqs"))
         self.s3.create_bucket(Bucket=BUCKET)
-        make_roles(aws.client("iam"), Place(BUCKET, ENV, PROJECT, REGION, ACCOUNT))
+        make_roles(aws.client("iam"), Deployment(BUCKET, ENV, PROJECT, REGION, ACCOUNT))
         clients = schedule_group.Clients(self.scheduler, self.sqs)
         want = schedule_group.wanted(QUEUE_ARN, TAGS)
         schedule_group.ensure_present(clients, termination_schedule.group_name(ENV), QUEUE, want, check_mode=False)

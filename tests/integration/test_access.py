@@ -18,10 +18,10 @@ from local_aws.testing import EmbeddedAws
 from tests.integration.access_world import (
     ACCOUNT,
     BUCKET,
+    DEPLOYMENT,
     ENDING,
     ENV,
     GROUP,
-    PLACE,
     PROFILE,
     RUN,
     Account,
@@ -36,7 +36,7 @@ from tests.integration.access_world import (
     tags,
     taken_away_unnoticed,
 )
-from tests.policies import Place, guard_policy, instance_policy, people_policy
+from tests.policies import Deployment, guard_policy, instance_policy, people_policy
 
 # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html: characters without white space
 LARGEST_POLICY, LARGEST_INLINE = 6144, 10240
@@ -116,7 +116,7 @@ def allowed(kind: str, account: Account) -> list[Call]:
 
 @pytest.mark.parametrize("kind", ["operator", "publisher", "monitor"])
 def test_nothing_can_be_taken_from_a_policy(account: Account, kind: str) -> None:
-    assert taken_away_unnoticed(account, people_policy(kind, PLACE), allowed(kind, account)) == []
+    assert taken_away_unnoticed(account, people_policy(kind, DEPLOYMENT), allowed(kind, account)) == []
 
 
 def beyond(account: Account) -> dict[str, Call]:
@@ -172,13 +172,13 @@ def beyond(account: Account) -> dict[str, Call]:
 
 
 def test_a_call_just_outside_is_refused(account: Account) -> None:
-    keys = account.user(people_policy("operator", PLACE))
+    keys = account.user(people_policy("operator", DEPLOYMENT))
     permitted = [what for what, call in beyond(account).items() if not account.refuses(keys, call)]
     assert not permitted
 
 
 def test_a_call_just_outside_publishing_is_refused(account: Account) -> None:
-    keys = account.user(people_policy("publisher", PLACE))
+    keys = account.user(people_policy("publisher", DEPLOYMENT))
     others = {
         "read the state": on("local/system-state.json", "get"),
         "write the lock": on("local/system-state.json", "put"),
@@ -195,7 +195,7 @@ def test_a_call_just_outside_publishing_is_refused(account: Account) -> None:
 
 
 def test_a_call_just_outside_administering_is_refused(account: Account) -> None:
-    keys = account.user(people_policy("administrator", PLACE))
+    keys = account.user(people_policy("administrator", DEPLOYMENT))
     ec2, tagged = account.aws.client("ec2"), {"TagSpecifications": spec("vpc", tags(env="prod"))}
     vpc = ec2.create_vpc(CidrBlock="10.9.0.0/16", **tagged)["Vpc"]["VpcId"]
     document = {"PolicyDocument": "{}"}
@@ -244,7 +244,7 @@ def test_a_call_just_outside_administering_is_refused(account: Account) -> None:
 
 
 def test_whoever_watches_changes_nothing_and_reads_no_model_data_or_log(account: Account) -> None:
-    keys = account.user(people_policy("monitor", PLACE))
+    keys = account.user(people_policy("monitor", DEPLOYMENT))
     watching = {json.dumps(call) for call in WATCHING}
     everything = [*allowed("operator", account), *PUBLISHING]
     others = [call for call in everything if json.dumps(call) not in watching]
@@ -257,12 +257,14 @@ def test_whoever_watches_changes_nothing_and_reads_no_model_data_or_log(account:
 @pytest.mark.parametrize("kind", TASKS)
 def test_it_fits_into_a_managed_policy(kind: str) -> None:
     env, region = "production", "ap-southeast-1"
-    policy = people_policy(kind, Place(f"chronos-training-{env}-{ACCOUNT}-{region}", env, region=region))
+    policy = people_policy(kind, Deployment(f"chronos-training-{env}-{ACCOUNT}-{region}", env, region=region))
     assert len("".join(json.dumps(policy).split())) <= LARGEST_POLICY - ROOM
 
 
 def test_the_roles_policies_leave_room_too() -> None:
-    place = Place(f"chronos-training-production-{ACCOUNT}-ap-southeast-1", "production", region="ap-southeast-1")
-    for policy in (instance_policy(place), guard_policy(place)):
+    deployment = Deployment(
+        f"chronos-training-production-{ACCOUNT}-ap-southeast-1", "production", region="ap-southeast-1"
+    )
+    for policy in (instance_policy(deployment), guard_policy(deployment)):
         assert len("".join(json.dumps(policy).split())) <= LARGEST_INLINE / 2
-    assert len(json.dumps(tls_only(place.bucket))) <= LARGEST_BUCKET_POLICY / 2
+    assert len(json.dumps(tls_only(deployment.bucket))) <= LARGEST_BUCKET_POLICY / 2

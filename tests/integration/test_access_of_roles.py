@@ -15,7 +15,7 @@ from local_aws.iam.needs import IN_THE_CLEAR_HEADER
 from local_aws.testing import EmbeddedAws
 from tests.integration.access_world import (
     BUCKET,
-    PLACE,
+    DEPLOYMENT,
     RUN,
     Account,
     Call,
@@ -65,11 +65,11 @@ def of_the_guard(account: Account) -> list[Call]:
 
 
 def test_nothing_can_be_taken_from_the_instance(account: Account) -> None:
-    assert taken_away_unnoticed(account, instance_policy(PLACE), of_an_instance(account)) == []
+    assert taken_away_unnoticed(account, instance_policy(DEPLOYMENT), of_an_instance(account)) == []
 
 
 def test_nothing_can_be_taken_from_the_guard(account: Account) -> None:
-    assert taken_away_unnoticed(account, guard_policy(PLACE), of_the_guard(account)) == []
+    assert taken_away_unnoticed(account, guard_policy(DEPLOYMENT), of_the_guard(account)) == []
 
 
 def beyond_the_instance(account: Account) -> dict[str, Call]:
@@ -120,7 +120,7 @@ def beyond_the_guard(account: Account) -> dict[str, Call]:
     ("policy", "beyond"), [(instance_policy, beyond_the_instance), (guard_policy, beyond_the_guard)]
 )
 def test_a_call_just_outside_is_refused(account: Account, policy, beyond) -> None:
-    keys = account.user(policy(PLACE))
+    keys = account.user(policy(DEPLOYMENT))
     assert [what for what, call in beyond(account).items() if not account.refuses(keys, call)] == []
 
 
@@ -130,7 +130,7 @@ def test_without_tls_nobody_reads_or_writes_the_bucket(account: Account) -> None
     root.put_object(Bucket=BUCKET, Key=LOG, Body=b"a line")
     root.put_bucket_policy(Bucket=BUCKET, Policy=json.dumps(tls_only(BUCKET)))
     clear = boto3.session.Session(ACCESS_KEY, SECRET_KEY).client(
-        "s3", region_name=PLACE.region, endpoint_url=account.aws.endpoint
+        "s3", region_name=DEPLOYMENT.region, endpoint_url=account.aws.endpoint
     )
     clear.meta.events.register(
         "before-send.s3", lambda request, **_: request.headers.__setitem__(IN_THE_CLEAR_HEADER, "true")

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.policies import Place, people_policy
+from tests.policies import Deployment, people_policy
 
 from .test_environments import ACCOUNT, bucket, play
 from .test_provision import GUARD_ROLE_NAME, INSTANCE_NAME, QUEUE_NAME, changes, edit_policies_for_people, network
@@ -43,7 +43,7 @@ ONE_OF_THREE = {"iam:DetachGroupPolicy", "iam:DetachRolePolicy", "iam:CreatePoli
 
 
 def test_it_is_enough_for_the_life_of_an_environment_and_holds_nothing_idle(aws: Any) -> None:
-    policy = people_policy("administrator", Place(bucket("local")))
+    policy = people_policy("administrator", Deployment(bucket("local")))
     keys = aws.new_user("eve", administrator=policy)
     aws.forget_decisions()
     status, output = play(aws, "provision_infrastructure", "-e", json.dumps({"training_tags": TEAM}), keys=keys)

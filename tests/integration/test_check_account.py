@@ -12,8 +12,8 @@ import pytest
 
 from chronos_training.ansible.module import call
 from chronos_training.control.doctor import account, image, own, rights, room
+from chronos_training.control.doctor.check_result import CheckResult, Kind, lines
 from chronos_training.control.doctor.examine import Asked, examine, stopping
-from chronos_training.control.doctor.finding import Finding, Kind, lines
 from chronos_training.control.launch.request import LaunchRequest
 from chronos_training.control.options.settings import parameter_path, resolve_settings
 from chronos_training.control.orphans.snapshot import Scope
@@ -37,7 +37,7 @@ from tests.integration.launch_world import (
     TAGS,
     LaunchWorld,
 )
-from tests.policies import Place, variables
+from tests.policies import Deployment, variables
 from tests.protocol.test_probe import small_s3  # noqa: F401
 from tests.unit.docs.pages import ROOT
 from tests.unit.library.test_documentation import load
@@ -71,7 +71,7 @@ class Doctor:
             "guard_queue_arn": QUEUE_ARN,
         }
         parameters.ensure_present(aws.client("ssm"), parameter_path(ENV), self.settings, TAGS, check_mode=False)
-        rendered = variables("training_access", Place(BUCKET))["training_access_policies"]
+        rendered = variables("training_access", Deployment(BUCKET))["training_access_policies"]
         self.policies = [{**one, "policy": ast.literal_eval(one["policy"])} for one in rendered]
         self.everything: dict[str, Any] = {
             "Version": "2012-10-17",
@@ -97,7 +97,7 @@ class Doctor:
         needed = tuple(one["name"] for one in self.policies if one["name"] == f"chronos-training-{ENV}-operator")
         return Asked(ENV, REGION, ACCOUNT, caller, TAGS, replace(request, **launch), self.policies, needed)
 
-    def look(self, *types: str, **launch: Any) -> list[Finding]:
+    def look(self, *types: str, **launch: Any) -> list[CheckResult]:
         return examine(self.asked(*types, **launch))
 
 
@@ -119,7 +119,7 @@ def doctor(everyone: Doctor) -> Iterator[Doctor]:
     assert everyone.world.instances() == []
 
 
-def told(findings: list[Finding], name: str) -> tuple[Kind, str]:
+def told(findings: list[CheckResult], name: str) -> tuple[Kind, str]:
     """Return the most serious kind and all the text of the findings of a name."""
     mine = [one for one in findings if one.name == name]
     worst = next(

@@ -36,13 +36,13 @@ def run(s3: Any) -> Any:
         body = f"weights {step}".encode()
         entry = {"size": len(body), "sha256": hashlib.sha256(body).hexdigest()}
         put(s3, f"checkpoints/checkpoint-{step}/model.safetensors", body if step < 60 else body[:3])
-        seal = {"step": step, "fingerprint": fingerprint().mark, "files": {"model.safetensors": entry}}
-        put(s3, f"checkpoints/checkpoint-{step}/complete.json", seal)
+        marker = {"step": step, "fingerprint": fingerprint().digest, "files": {"model.safetensors": entry}}
+        put(s3, f"checkpoints/checkpoint-{step}/complete.json", marker)
     return s3
 
 
-def resume(s3: Any, mark: Fingerprint, run_id: str = RUN) -> Any:
-    return checkpoints_of_run(s3, BUCKET, "dev", run_id, mark)
+def resume(s3: Any, ours: Fingerprint, run_id: str = RUN) -> Any:
+    return checkpoints_of_run(s3, BUCKET, "dev", run_id, ours)
 
 
 def test_every_whole_checkpoint_is_taken_and_a_torn_one_is_not(run: Any) -> None:

@@ -158,5 +158,5 @@ def test_an_instance_that_never_does_anything_is_ended_by_the_guard_alone(
     world.aws.wait_for_state(record.instance_id, "terminated")
     assert world.guards() == [] and world.dead_letters() == []
     # The lock of the dead run is settled by whatever comes next.
-    holder, said = reconcile(world.s3, BUCKET, world.store, world.ec2, PROJECT)
-    assert holder is None and f"its instance {record.instance_id} is terminated" in str(said)
+    lock, said = reconcile(world.s3, BUCKET, world.store, world.ec2, PROJECT)
+    assert lock is None and f"its instance {record.instance_id} is terminated" in str(said)

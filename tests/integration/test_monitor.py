@@ -16,7 +16,7 @@ from chronos_training.core.errors import TrainingError
 from chronos_training.core.record import RunRecord
 from chronos_training.core.states import COMPLETED, FAILED, INTERRUPTED, KILLED, LOST, RUNNING, TIMED_OUT
 from local_aws.testing import wait_for
-from tests.policies import Place, people_policy
+from tests.policies import Deployment, people_policy
 
 from .lock_world import BUCKET, ENV, PROJECT, REGION, RUN, World, load_module
 
@@ -53,7 +53,7 @@ def watching(world: World) -> Monitor:
 
 def become(world: World, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
     """From now on the monitor has the keys of somebody with the policy `kind`; the world's own clients stay root."""
-    keys = world.aws.new_user(kind, policy=people_policy(kind, Place(BUCKET, ENV, region=REGION)))
+    keys = world.aws.new_user(kind, policy=people_policy(kind, Deployment(BUCKET, ENV, region=REGION)))
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", keys["AccessKeyId"])
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", keys["SecretAccessKey"])
     monkeypatch.setattr(core_aws, "_session", None)

@@ -20,7 +20,7 @@ import pytest
 
 from chronos_training.core.clock import iso, utc_now
 from chronos_training.core.states import COMPLETED, FAILED, RUNNING
-from tests.policies import Place, people_policy
+from tests.policies import Deployment, people_policy
 
 from .lock_world import BUCKET, ENV, REGION, ROOT, RUN, World
 
@@ -45,7 +45,7 @@ class Command:
 
     def __init__(self, world: World, columns: int | None, **environment: str) -> None:
         keys = world.aws.new_user(
-            f"watcher{time.monotonic_ns()}", policy=people_policy("monitor", Place(BUCKET, ENV, region=REGION))
+            f"watcher{time.monotonic_ns()}", policy=people_policy("monitor", Deployment(BUCKET, ENV, region=REGION))
         )
         env = {**os.environ, **world.aws.env, "LC_ALL": "C.UTF-8", "TERM": "xterm-256color", **environment}
         for prefix in ("AWS_", "LOCAL_AWS_"):

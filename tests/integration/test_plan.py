@@ -78,7 +78,7 @@ def test_a_dataset_and_an_environment_have_name_size_and_hash(tmp_path):
 
 def test_a_first_run_has_no_invented_time(tmp_path):
     made = make(tmp_path, **TABLE)
-    assert made.expected is None
+    assert made.duration_estimate is None
     assert " ".join(lines_of(made, "time")).startswith("not known: no run of birthdays-tiny-cpu with these settings")
     assert lines_of(made, "cost")[0] == "expected: not known"
 
@@ -109,11 +109,11 @@ def test_times_are_the_medians_of_earlier_runs_like_it(tmp_path, account):
     for number, seconds in enumerate((100, 500, 120)):
         past_run(account, f"2026010{number + 1}-010000", first, seconds)
     made = make(tmp_path, {"training": {"seed": 3}, "run": {"max_cost": 5.0}}, price_per_hour=3.6)
-    assert made.expected is not None and made.expected.runs == 3
-    assert made.expected.phases == {
+    assert made.duration_estimate is not None and made.duration_estimate.runs == 3
+    assert made.duration_estimate.phases == {
         "boot": 30, "initialization": 10, "data_sync": 10, "training": 120, "results_sync": 10, "cleanup": 10,
     }  # fmt: skip
-    assert made.expected.total == 190
+    assert made.duration_estimate.total == 190
     assert lines_of(made, "time")[0] == "about 3 min 10 s, the median of the last 3 similar runs"
     assert lines_of(made, "cost")[0] == "expected: $0.19"
 
@@ -129,17 +129,17 @@ def test_runs_that_were_other_work_are_left_out(tmp_path, account):
     past_run(account, "20260104-010000", first, 100, resume={"run_id": "20260101-010000"})
     past_run(account, "20260105-010000", first, 100, created_at="2026-01-06T00:00:00Z")  # a clock that was wrong
     put(account, layout.run_prefix("local", "20260106-010000") + "system-state.json", b"no JSON")
-    assert make(tmp_path).expected is None
+    assert make(tmp_path).duration_estimate is None
 
 
 def test_every_seed_is_a_training_more_in_time_and_cost(tmp_path, account):
     first = make(tmp_path)
     past_run(account, "20260101-010000", first, 100)
     three = {"evaluation": {"seeds": 3}}
-    assert make(tmp_path, three).expected is None, "how long one training took is not told"
+    assert make(tmp_path, three).duration_estimate is None, "how long one training took is not told"
     put(account, layout.run_prefix("local", "20260101-010000") + "model_metadata.json", {"seconds": {"training": 70.0}})
     made = make(tmp_path, three, price_per_hour=3.6)
-    assert made.expected is not None and made.expected.phases["training"] == 100 + 2 * 70
+    assert made.duration_estimate is not None and made.duration_estimate.phases["training"] == 100 + 2 * 70
     told = lines_of(made, "time")
     assert told[0] == "about 5 min 10 s, the last similar run"
     assert told[1] == "with 3 trainings, one for each seed (evaluation.seeds)"
@@ -152,7 +152,7 @@ def test_a_run_of_several_seeds_tells_how_long_one_takes(tmp_path, account):
     past_run(account, "20260101-010000", make(tmp_path, {"evaluation": {"seeds": 3}}), 240)
     put(account, layout.run_prefix("local", "20260101-010000") + "model_metadata.json", {"seconds": {"training": 70.0}})
     made = make(tmp_path)
-    assert made.expected is not None and made.expected.phases["training"] == 100
+    assert made.duration_estimate is not None and made.duration_estimate.phases["training"] == 100
     assert not any("seed" in text for text in lines_of(made, "time"))
 
 

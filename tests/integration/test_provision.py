@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from chronos_training.control.provision.names import TASKS
-from tests.policies import Place, people_policy
+from tests.policies import Deployment, people_policy
 
 ROOT = Path(__file__).parents[2]
 TAGS = {"Project": "Chronos-Training", "Environment": "local", "CostCenter": "research", "ManagedBy": "Ansible"}
@@ -297,7 +297,7 @@ def right_access(aws: Any, bucket: str) -> None:
     assert set(policies) == set(PEOPLE)
     for name, kind in PEOPLE.items():
         arn = policies[name]["Arn"]
-        assert policy_documents(aws)[name] == people_policy(kind, Place(bucket))
+        assert policy_documents(aws)[name] == people_policy(kind, Deployment(bucket))
         assert len(iam.list_policy_versions(PolicyArn=arn)["Versions"]) == 1
         assert {t["Key"]: t["Value"] for t in iam.list_policy_tags(PolicyArn=arn)["Tags"]} == TAGS
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from chronos_training.core.states import RUNNING
-from tests.policies import Place, people_policy
+from tests.policies import Deployment, people_policy
 
 from .lock_world import BUCKET, ENV, OLD_RUN, REGION, ROOT, RUN, World
 
@@ -39,7 +39,7 @@ def world(aws: Any, monkeypatch: pytest.MonkeyPatch) -> World:
     state = {"status": "completed", "created_at": "2026-01-01T01:00:00Z", "heartbeat_at": "2026-01-01T01:10:00Z"}
     world.put_json(OLD_RUN, "system-state.json", json.dumps({**state, "run_id": OLD_RUN}).encode())
     world.put_json(OLD_RUN, "models/mine/config.json", b"{}")
-    policy = people_policy("monitor", Place(BUCKET, ENV, region=REGION))
+    policy = people_policy("monitor", Deployment(BUCKET, ENV, region=REGION))
     world.keys = aws.new_user("watcher", monitor=policy)  # type: ignore[attr-defined]
     return world
 

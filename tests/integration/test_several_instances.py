@@ -90,11 +90,11 @@ def test_a_quota_counts_all_instances(world: LaunchWorld) -> None:
 def test_a_run_is_dead_when_all_its_instances_are(world: LaunchWorld, first: int) -> None:
     record = world.launch(**TWO)
     end(world, record.instances[first])
-    holder, _ = reconcile(world.s3, BUCKET, world.store, world.ec2, PROJECT)
-    assert holder is not None
+    lock, _ = reconcile(world.s3, BUCKET, world.store, world.ec2, PROJECT)
+    assert lock is not None
     end(world, record.instances[1 - first])
-    holder, said = reconcile(world.s3, BUCKET, world.store, world.ec2, PROJECT)
-    assert holder is None and f"its instances {', '.join(record.instances)} are terminated" in str(said)
+    lock, said = reconcile(world.s3, BUCKET, world.store, world.ec2, PROJECT)
+    assert lock is None and f"its instances {', '.join(record.instances)} are terminated" in str(said)
     assert world.guards() == []
 
 

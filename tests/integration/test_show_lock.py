@@ -13,7 +13,7 @@ import pytest
 
 from chronos_training.control.lifecycle.show_lock import lock_status
 from chronos_training.core.states import RUNNING
-from tests.policies import Place, people_policy
+from tests.policies import Deployment, people_policy
 
 from .lock_world import BUCKET, ENV, OLD_RUN, PROJECT, REGION, ROOT, RUN, World
 
@@ -29,7 +29,7 @@ def world(aws: Any, monkeypatch: pytest.MonkeyPatch) -> World:
 
 def play(world: World, kind: str, *flags: str, **variables: Any) -> tuple[int, str]:
     """Run the playbook as somebody who has the policy `kind` alone; return its exit code and what it printed."""
-    policy = people_policy(kind, Place(BUCKET, ENV, region=REGION))
+    policy = people_policy(kind, Deployment(BUCKET, ENV, region=REGION))
     world.users = getattr(world, "users", 0) + 1  # type: ignore[attr-defined]
     keys = world.aws.new_user(f"{kind}{world.users}", policy=policy)  # type: ignore[attr-defined]
     env = {**os.environ, **world.aws.env, "LC_ALL": "C.UTF-8", "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg")}

@@ -10,7 +10,7 @@ from typing import Any
 from chronos_training.agent import heartbeat, machine, pipeline, watcher, worker
 from chronos_training.agent.ending import Outcome, end_run, load_run_spec, only_one
 from chronos_training.agent.log_shipper import LogShipper
-from chronos_training.agent.place import Place
+from chronos_training.agent.paths import Paths
 from chronos_training.agent.reporter import Reporter
 from chronos_training.control.launch import launch as launching
 from chronos_training.control.lifecycle import kill as killing
@@ -57,13 +57,13 @@ def boot(say: Say) -> dict[str, Any]:
 
     A member takes its first look at the state instead; one that is not named yet would wait now.
     """
-    place = Place.here()
-    run = place.run()
+    paths = Paths.here()
+    run = paths.run()
     store = open_store(run.bucket, run.env, region=run.region)
-    machine.booted_at(place.state)
-    (place.state / "pipeline.pid").write_text(str(os.getpid()))
+    machine.booted_at(paths.state)
+    (paths.state / "pipeline.pid").write_text(str(os.getpid()))
     instance_id = machine.wait_for_identity()
-    if run.instances > 1 and machine.launch_index(place.state):
+    if run.instances > 1 and machine.launch_index(paths.state):
         observed = store.read()
         ends = worker.reason_to_end(observed, run.run_id, instance_id)
         if ends is None:
@@ -78,29 +78,29 @@ def boot(say: Say) -> dict[str, Any]:
         say(str(error))
         machine.power_off()
         return {"claimed": False}
-    reporter = Reporter(store, observed, 30.0, lambda: heartbeat.beat(place.state))
+    reporter = Reporter(store, observed, 30.0, lambda: heartbeat.beat(paths.state))
     reporter.begin("initialization")
     return {"claimed": True}
 
 
 def end(say: Say, *, status: str) -> None:
     """The last part of the pipeline, from the stored results to the end of the machine."""
-    place = Place.here()
-    pipeline.set_up_logging(place.logs / "pipeline.log")
-    (place.state / "pipeline.pid").write_text(str(os.getpid()))
-    run = place.run()
+    paths = Paths.here()
+    pipeline.set_up_logging(paths.logs / "pipeline.log")
+    (paths.state / "pipeline.pid").write_text(str(os.getpid()))
+    run = paths.run()
     store = open_store(run.bucket, run.env, region=run.region)
     observed = store.read()
     assert observed is not None
     s3 = aws.client("s3", region=run.region)
-    shipper = LogShipper(s3, run.bucket, run.logs_prefix, place.logs, run.log_seconds)
-    spec = load_run_spec(s3, run, place.state / "run_spec.json")
+    shipper = LogShipper(s3, run.bucket, run.logs_prefix, paths.logs, run.log_seconds)
+    spec = load_run_spec(s3, run, paths.state / "run_spec.json")
     now = iso(utc_now())
     outcome = Outcome(status, None, {step: {"started_at": now, "ended_at": now} for step in STEPS}, None, spec)
-    with only_one(place) as allowed:
+    with only_one(paths) as allowed:
         assert allowed
-        end_run(place, run, store, observed, outcome, shipper.ship)
-    (place.state / "ended").touch()
+        end_run(paths, run, store, observed, outcome, shipper.ship)
+    (paths.state / "ended").touch()
     machine.power_off()
 
 

@@ -19,7 +19,7 @@ from chronos_training.core.states import FINAL
 from local_aws.home import REPOSITORY_ROOT
 from local_aws.moto_gaps.public_parameters import UBUNTU
 from local_aws.testing import EmbeddedAws, wait_for
-from tests.policies import Place, make_roles
+from tests.policies import Deployment, make_roles
 from tests.protocol.crash_process import Order, as_line
 
 ENV, PROJECT, REGION = "local", "Chronos-Training", "us-east-1"
@@ -321,9 +321,9 @@ class World:
         """Make what provisioning makes, as far as a launch needs it."""
         iam, sqs = self.aws.client("iam"), self.aws.client("sqs")
         self.s3.create_bucket(Bucket=BUCKET)
-        place = Place(BUCKET, ENV, PROJECT, REGION)
-        make_roles(iam, place)
-        self._guard_role = place.role_arn("scheduler")
+        deployment = Deployment(BUCKET, ENV, PROJECT, REGION)
+        make_roles(iam, deployment)
+        self._guard_role = deployment.role_arn("scheduler")
         queue = sqs.create_queue(QueueName=f"chronos-training-{ENV}-guard-dlq")["QueueUrl"]
         answer = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])
         self._queue = answer["Attributes"]["QueueArn"]

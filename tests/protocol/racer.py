@@ -80,7 +80,7 @@ def _turn(s3: Any, bucket: str, number: int, turn: int, barrier: Barrier) -> Tur
     record = RunRecord("local", run_id, owner, STARTING, NOW, NOW, NOW, client_token=f"token-{number}-{turn}")
     barrier.wait(PATIENCE_SECONDS)
     try:
-        holder, message = store.acquire(record).record, ""
+        winner, message = store.acquire(record).record, ""
     except RunActive as active:
-        holder, message = active.observed.record, str(active)
-    return Turn(run_id, owner, holder.run_id, holder.owner, message)
+        winner, message = active.observed.record, str(active)
+    return Turn(run_id, owner, winner.run_id, winner.owner, message)

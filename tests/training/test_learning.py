@@ -45,7 +45,15 @@ def test_a_third_of_the_default_run_beats_every_form_of_seasonal_naive(birthdays
 
     before = scores()
     loop.train(
-        model, family, windows, config, device="cpu", folder=tmp_path / "c", mark="m", progress=progress, stop=stop
+        model,
+        family,
+        windows,
+        config,
+        device="cpu",
+        folder=tmp_path / "c",
+        fingerprint="m",
+        progress=progress,
+        stop=stop,
     )
     after = scores()
     wql = {name: values["wql"] for name, values in after["aggregate"].items()}

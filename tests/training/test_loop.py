@@ -59,7 +59,7 @@ def train(
         validate=ValidationWindows(panel, config) if config.training.validation_windows else None,
         device="cpu",
         folder=output / "checkpoints",
-        mark="m",
+        fingerprint="m",
         progress=StopAt(output / "progress.json", stop, stop_at),
         stop=stop,
     )

@@ -169,8 +169,8 @@ def test_sigterm_saves_the_step_and_exits_143_and_the_next_start_goes_on(data: P
     assert process.returncode == 143, output
     assert "Traceback" not in output and "ERROR" not in output
     (step,) = checkpoints.steps_in(tmp_path / "out/checkpoints")
-    seal = json.loads((tmp_path / f"out/checkpoints/checkpoint-{step}/complete.json").read_text())
-    found, skipped = checkpoints.complete(tmp_path / "out/checkpoints", seal["fingerprint"])
+    marker = json.loads((tmp_path / f"out/checkpoints/checkpoint-{step}/complete.json").read_text())
+    found, skipped = checkpoints.complete(tmp_path / "out/checkpoints", marker["fingerprint"])
     assert found == [step] and step >= 5 and skipped == []
     assert not (tmp_path / "out/checkpoints" / checkpoints.PARTIAL).exists()
 

@@ -21,7 +21,13 @@ from tests.training.conftest import tiny
 from tests.training.test_loop import StopAt, same
 
 # A growing learning rate that ruins the model: the first validation stays the best.
-HOW = {"validation_windows": 2, "refit": True, "checkpoint_every_steps": 2, "keep_checkpoints": 2, "learning_rate": 1.0}
+HOW: dict[str, Any] = {
+    "validation_windows": 2,
+    "refit": True,
+    "checkpoint_every_steps": 2,
+    "keep_checkpoints": 2,
+    "learning_rate": 1.0,
+}
 HOW |= {"lr_scheduler": "constant_with_warmup", "warmup_steps": 7, "max_grad_norm": 1000.0}
 
 
@@ -44,7 +50,7 @@ def train(
         config,
         device="cpu",
         folder=output / "checkpoints",
-        mark="m",
+        fingerprint="m",
         progress=StopAt(output / "progress.json", stop, stop_at),
         stop=stop,
         tell=tell,

@@ -44,7 +44,7 @@ def _learn(config: Any, panel: Any, device: str, folder: Path, stop_at: int = 0)
 
     model, own = model_of(config, device), family(config.model.family)
     curve = loop.train(
-        model, own, TrainingWindows(panel, config), config, device=device, folder=folder, mark="m",
+        model, own, TrainingWindows(panel, config), config, device=device, folder=folder, fingerprint="m",
         progress=ProgressWith(tell), stop=stop,
     )  # fmt: skip
     return model, curve

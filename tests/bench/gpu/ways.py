@@ -50,7 +50,7 @@ def train_ours(model: Any, panel: Any, config: Any, case: Case, steps: Steps, de
     own = family(config.model.family)
     with tempfile.TemporaryDirectory() as folder, products(case.precision), timed(model):
         loop.train(
-            model, own, TrainingWindows(panel, config), config, device=device, folder=Path(folder), mark="m",
+            model, own, TrainingWindows(panel, config), config, device=device, folder=Path(folder), fingerprint="m",
             progress=ProgressWith(steps.at), stop=StopRequest(),
         )  # fmt: skip
 

@@ -19,7 +19,7 @@ import pytest
 from local_aws.guest.shims import base_python
 from local_aws.home import REPOSITORY_ROOT
 from local_aws.testing import wait_for
-from tests.policies import Place, instance_policy
+from tests.policies import Deployment, instance_policy
 
 PROGRAM = REPOSITORY_ROOT / "roles/instance_user_data/files/bootstrap.py"
 BUCKET, LOGS = "bootstrap-of-a-run", "local/logs/20260101-000000/"
@@ -76,10 +76,10 @@ class Machine:
 
     def role_credentials(self) -> dict[str, str]:
         """What the metadata service gives an instance: a session with the rights of the instance's role and no other."""
-        place, name = Place(BUCKET), "an-instance"
-        account = {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"AWS": place.account_id}}
+        deployment, name = Deployment(BUCKET), "an-instance"
+        account = {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"AWS": deployment.account_id}}
         trust = json.dumps({"Version": "2012-10-17", "Statement": [account]})
-        iam, policy = self.aws.client("iam"), json.dumps(instance_policy(place))
+        iam, policy = self.aws.client("iam"), json.dumps(instance_policy(deployment))
         role = iam.create_role(RoleName=name, AssumeRolePolicyDocument=trust)["Role"]
         iam.put_role_policy(RoleName=name, PolicyName=name, PolicyDocument=policy)
         keys = self.aws.client("sts").assume_role(RoleArn=role["Arn"], RoleSessionName=name)["Credentials"]

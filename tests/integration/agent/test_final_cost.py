@@ -10,7 +10,7 @@ import pytest
 
 from chronos_training.agent import machine
 from chronos_training.agent.ending import Outcome, end_run
-from chronos_training.agent.place import Place, Run
+from chronos_training.agent.paths import Paths, Run
 from chronos_training.core import aws as core_aws
 from chronos_training.core import layout
 from chronos_training.core.record import RunRecord
@@ -35,8 +35,8 @@ def ended(aws: Any, s3: Any, tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> 
     for name, value in aws.env.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setattr(core_aws, "_session", None)
-    place = Place(tmp_path, tmp_path / "work", tmp_path / "logs", tmp_path / "state")
-    place.output.mkdir(parents=True)
+    paths = Paths(tmp_path, tmp_path / "work", tmp_path / "logs", tmp_path / "state")
+    paths.output.mkdir(parents=True)
     prefix = layout.run_prefix("local", RUN_ID)
     run = Run(
         RUN_ID, "local", "Chronos-Training", BUCKET, "us-east-1", prefix + "run_spec.json", "", 3600, 30, 10, 20, 1
@@ -45,14 +45,14 @@ def ended(aws: Any, s3: Any, tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> 
     def end(
         seconds: float, spec: dict[str, Any], *, said: float | None = None
     ) -> tuple[dict[str, Any], dict[str, Any]]:
-        machine.booted_at(place.state)
-        (place.state / "booted_at").write_text(str(time.monotonic() - seconds))
+        machine.booted_at(paths.state)
+        (paths.state / "booted_at").write_text(str(time.monotonic() - seconds))
         store: StateStore = open_store(BUCKET, "local", region="us-east-1")
         record = RunRecord("local", RUN_ID, "ann", "starting", NOW, NOW, NOW, "token", instance_type="g4dn.xlarge")
         seen = store.update(store.acquire(record), lambda r: r.evolve(instance_id="i-1"))
         seen = store.update(store.claim(RUN_ID, "i-1"), lambda r: r.evolve(cost_usd=said))
         steps = {step: {"started_at": NOW, "ended_at": NOW} for step in STEPS}
-        end_run(place, run, store, seen, Outcome("completed", None, steps, [], spec), lambda: None)
+        end_run(paths, run, store, seen, Outcome("completed", None, steps, [], spec), lambda: None)
         return tuple(
             json.loads(s3.get_object(Bucket=BUCKET, Key=prefix + name)["Body"].read())
             for name in ("system-state.json", "training.json")

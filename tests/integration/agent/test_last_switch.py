@@ -10,18 +10,18 @@ import pytest
 
 from local_aws.home import REPOSITORY_ROOT
 from local_aws.testing import EmbeddedAws
-from tests.policies import Place, make_roles
+from tests.policies import Deployment, make_roles
 
-PLACE = Place(bucket="last-switch")
+DEPLOYMENT = Deployment(bucket="last-switch")
 PROGRAM = "from chronos_training.agent import machine; machine.power_off()"
 
 
 def boot(aws: EmbeddedAws, env: str) -> str:
-    """Boot an instance with the role of PLACE and the tags of `env`."""
-    tags = [{"Key": "Project", "Value": PLACE.project}, {"Key": "Environment", "Value": env}]
+    """Boot an instance with the role of DEPLOYMENT and the tags of `env`."""
+    tags = [{"Key": "Project", "Value": DEPLOYMENT.project}, {"Key": "Environment", "Value": env}]
     instance_id = aws.launch(
         "#!/bin/sh\necho booted\n",
-        IamInstanceProfile={"Name": f"chronos-training-{PLACE.env}-instance"},
+        IamInstanceProfile={"Name": f"chronos-training-{DEPLOYMENT.env}-instance"},
         TagSpecifications=[{"ResourceType": "instance", "Tags": tags}],
     )
     aws.wait_for_console(instance_id, "booted")
@@ -44,9 +44,9 @@ def power_off(aws: EmbeddedAws, instance_id: str, folder) -> None:
     subprocess.run([sys.executable, "-c", PROGRAM], env=environment, timeout=120, check=True)
 
 
-@pytest.mark.parametrize(("env", "ended"), [(PLACE.env, True), ("prod", False)])
+@pytest.mark.parametrize(("env", "ended"), [(DEPLOYMENT.env, True), ("prod", False)])
 def test_the_instance_is_terminated_by_ec2(aws: EmbeddedAws, tmp_path, env, ended):
-    make_roles(aws.client("iam"), PLACE)
+    make_roles(aws.client("iam"), DEPLOYMENT)
     instance_id = boot(aws, env)
     power_off(aws, instance_id, tmp_path)
     if ended:

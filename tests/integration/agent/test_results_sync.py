@@ -29,12 +29,12 @@ def results(s3, output, tmp_path):
     return Results(s3, BUCKET, PREFIX, output, tmp_path / "sent.json")
 
 
-def checkpoint(output, step, *, sealed=True):
+def checkpoint(output, step, *, complete=True):
     folder = output / f"checkpoints/checkpoint-{step}"
     folder.mkdir(parents=True)
     (folder / "model.safetensors").write_bytes(b"weights %d" % step * 100)
     (folder / "optimizer.pt").write_bytes(b"moments %d" % step * 100)
-    if sealed:
+    if complete:
         (folder / "complete.json").write_text("{}")
     return folder
 
@@ -48,13 +48,13 @@ def counted(aws, operation) -> int:
     return sum(r["count"] for r in aws.requests() if r["operation"] == f"s3.{operation}")
 
 
-def test_the_seal_of_a_checkpoint_goes_last_and_the_newest_checkpoint_first():
+def test_the_completion_marker_of_a_checkpoint_goes_last_and_the_newest_checkpoint_first():
     names = [
         "checkpoints/checkpoint-20/complete.json",
         "checkpoints/checkpoint-20/model",
         "checkpoints/checkpoint-100/complete.json",
         "checkpoints/checkpoint-100/model",
-        "checkpoints/checkpoint-120/model",  # torn: it has no seal
+        "checkpoints/checkpoint-120/model",  # torn: it has no completion marker
         "report.html",
     ]
     assert _in_order(names) == [
@@ -68,7 +68,7 @@ def test_the_seal_of_a_checkpoint_goes_last_and_the_newest_checkpoint_first():
 def test_whole_checkpoints_are_sent_once_the_newest_first(aws, s3, output, results):
     checkpoint(output, 20)
     checkpoint(output, 40)
-    checkpoint(output, 60, sealed=False)
+    checkpoint(output, 60, complete=False)
     assert results.send_newest_checkpoint() == "checkpoint-40"
     assert {key.split("/")[1] for key in keys(s3)} == {"checkpoint-40"}
     # The older one is kept for a reason: it may be the best so far.

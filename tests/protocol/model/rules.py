@@ -145,11 +145,11 @@ class Rules:
             try:
                 return (yield from self.write(fresh, None))
             except Lost as lost:
-                holder = lost.current
-            if holder is None:
+                current = lost.current
+            if current is None:
                 continue
-            if holder.run == run and self.safe.settle_lost_answers:
-                return holder
+            if current.run == run and self.safe.settle_lost_answers:
+                return current
             raise Active
 
     def update(self, me: str, seen: Record, change: tuple[Any, ...], *, strict: bool = False) -> Program:

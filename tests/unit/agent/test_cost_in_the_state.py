@@ -8,7 +8,7 @@ import sys
 
 from chronos_training.agent import requests
 from chronos_training.agent.ending import cost_so_far
-from chronos_training.agent.place import Place
+from chronos_training.agent.paths import Paths
 from chronos_training.agent.reporter import Reporter
 from chronos_training.core.aws import SENT
 from chronos_training.core.record import RunRecord
@@ -39,20 +39,20 @@ def test_a_state_from_before_there_was_a_cost_is_still_read():
 
 
 def test_it_counts_from_the_boot_by_monotonic_time(tmp_path, monkeypatch):
-    place = Place(tmp_path, tmp_path, tmp_path, tmp_path / "state")
+    paths = Paths(tmp_path, tmp_path, tmp_path, tmp_path / "state")
     now = [1000.0]
     monkeypatch.setattr("chronos_training.agent.ending.time.monotonic", lambda: now[0])
-    assert cost_so_far(place, SPEC, "m5.large") == 60.0  # a minute is billed at least
+    assert cost_so_far(paths, SPEC, "m5.large") == 60.0  # a minute is billed at least
     now[0] += 90.0
-    assert cost_so_far(place, SPEC, "m5.large") == 90.0
-    assert cost_so_far(place, {}, "m5.large") is None
+    assert cost_so_far(paths, SPEC, "m5.large") == 90.0
+    assert cost_so_far(paths, {}, "m5.large") is None
 
 
 def test_a_note_that_cannot_be_read_costs_a_number_not_the_run(tmp_path):
-    place = Place(tmp_path, tmp_path, tmp_path, tmp_path / "state")
-    place.state.mkdir()
-    (place.state / "booted_at").write_text("torn")
-    assert cost_so_far(place, SPEC, None) == 60.0
+    paths = Paths(tmp_path, tmp_path, tmp_path, tmp_path / "state")
+    paths.state.mkdir()
+    (paths.state / "booted_at").write_text("torn")
+    assert cost_so_far(paths, SPEC, None) == 60.0
 
 
 def test_the_requests_of_a_pipeline_that_died_are_still_paid_for(tmp_path):

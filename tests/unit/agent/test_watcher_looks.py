@@ -15,9 +15,9 @@ from chronos_training.agent import watcher
 def machine(tmp_path, monkeypatch):
     """A machine 100 s after its boot whose state is gone; returns (its state folder, what was switched off)."""
     monkeypatch.setenv("INSTANCE_ROOT", str(tmp_path))
-    place = watcher.Place.here()
-    place.state.mkdir(parents=True)
-    place.base.mkdir(parents=True)
+    paths = watcher.Paths.here()
+    paths.state.mkdir(parents=True)
+    paths.base.mkdir(parents=True)
     names = watcher.Run.__dataclass_fields__
     run = dict.fromkeys(names, 3600.0) | {
         "run_id": "20260101-000000",
@@ -26,8 +26,8 @@ def machine(tmp_path, monkeypatch):
         "region": "r",
         "instances": 1,
     }
-    (place.base / "run.json").write_text(json.dumps(run))
-    (place.state / "booted_at").write_text(str(time.monotonic() - 100))
+    (paths.base / "run.json").write_text(json.dumps(run))
+    (paths.state / "booted_at").write_text(str(time.monotonic() - 100))
     switched_off = []
     monkeypatch.setattr(watcher, "set_up_logging", lambda path: None)
     monkeypatch.setattr(watcher.machine, "power_off", lambda: switched_off.append(True))
@@ -47,7 +47,7 @@ def machine(tmp_path, monkeypatch):
     monkeypatch.setattr(watcher, "open_store", lambda *given, **named: Gone())
     monkeypatch.setattr(watcher, "log_shipper", lambda *given: Shipper())
     monkeypatch.setattr(watcher.aws, "client", lambda *given, **named: None)
-    return place.state, switched_off
+    return paths.state, switched_off
 
 
 def test_a_pipeline_that_died_between_its_last_note_and_the_switch(machine):
@@ -80,7 +80,7 @@ def test_after_a_restart_of_the_machine_nothing_is_waited_for(machine):
 def test_a_pipeline_that_starts_during_the_look_has_not_died(machine, monkeypatch):
     """On several instances the look asks for the launch index, which takes its time."""
     state, switched_off = machine
-    file = watcher.Place.here().base / "run.json"
+    file = watcher.Paths.here().base / "run.json"
     run = json.loads(file.read_text()) | {"instances": 2}
     file.write_text(json.dumps(run))
 

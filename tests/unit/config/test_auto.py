@@ -106,7 +106,7 @@ def test_the_run_spec_gives_the_same_values_again(tmp_path: Path) -> None:
     again = load_config([file])
     assert again == made and resolve(again, manifest(items=3), "cpu") == made
     plain = made.model_copy(update={"automatic": {}})
-    assert Fingerprint(made, "d").mark == Fingerprint(plain, "d").mark, "a reason decides no weight"
+    assert Fingerprint(made, "d").digest == Fingerprint(plain, "d").digest, "a reason decides no weight"
 
 
 def test_a_model_to_start_from_gives_its_sizes_and_its_longest_history(tmp_path: Path) -> None:

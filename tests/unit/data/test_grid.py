@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chronos_training.data.checks import check_panel
-from chronos_training.data.grid import DAY, after, pandas_stamps, places, stamps_at
+from chronos_training.data.grid import DAY, after, grid_positions, pandas_stamps, stamps_at
 from tests.unit.data.conftest import daily_panel
 
 WEEKDAYS = ["MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN"]
@@ -28,15 +28,15 @@ FREQS = [
 )
 def test_numbers_rise_by_one_and_lead_back(freq: str, start: pd.Timestamp) -> None:
     stamps = pd.date_range(pd.Timestamp(start).floor("s"), periods=40, freq=freq).to_numpy().astype("datetime64[us]")
-    place = places(stamps, freq)
-    assert place.fits.all()
-    assert (np.diff(place.number) == 1).all() and (np.diff(place.phase) == 0).all()
-    np.testing.assert_array_equal(stamps_at(place.number, place.phase, freq), stamps)
+    positions = grid_positions(stamps, freq)
+    assert positions.fits.all()
+    assert (np.diff(positions.number) == 1).all() and (np.diff(positions.phase) == 0).all()
+    np.testing.assert_array_equal(stamps_at(positions.number, positions.phase, freq), stamps)
 
 
 @pytest.mark.parametrize(("freq", "stamp"), [("B", "2024-06-01"), ("ME", "2024-02-28"), ("YE-DEC", "2024-12-30")])
 def test_what_does_not_fit(freq: str, stamp: str) -> None:
-    assert not places(np.array([stamp], dtype="datetime64[us]"), freq).fits[0]
+    assert not grid_positions(np.array([stamp], dtype="datetime64[us]"), freq).fits[0]
 
 
 @pytest.mark.parametrize(
@@ -46,15 +46,15 @@ def test_what_does_not_fit(freq: str, stamp: str) -> None:
 )  # fmt: skip
 def test_each_series_may_have_a_day_of_its_own(freq: str, one: str, other: str) -> None:
     """Weeks that end on Sunday beside weeks that end on Saturday; a series that changes from one to the other is told."""
-    place = places(np.array([one, other], dtype="datetime64[us]"), freq)
-    assert place.fits.all() and place.number[0] == place.number[1]
-    assert place.phase[0] != place.phase[1]
+    positions = grid_positions(np.array([one, other], dtype="datetime64[us]"), freq)
+    assert positions.fits.all() and positions.number[0] == positions.number[1]
+    assert positions.phase[0] != positions.phase[1]
 
 
 def test_another_day_of_the_month_is_another_phase() -> None:
     stamps = np.array(["2024-02-15", "2024-03-15", "2024-06-02"], dtype="datetime64[us]")
-    place = places(stamps, "MS")
-    assert place.phase[0] == place.phase[1] == 14 * DAY != place.phase[2]
+    positions = grid_positions(stamps, "MS")
+    assert positions.phase[0] == positions.phase[1] == 14 * DAY != positions.phase[2]
     np.testing.assert_array_equal(
         after(stamps[0], np.array([1, 2]), "MS").astype("M8[D]").astype(str), ["2024-03-15", "2024-04-15"]
     )
@@ -65,7 +65,7 @@ def test_another_day_of_the_month_is_another_phase() -> None:
 
 def test_an_unknown_frequency_is_a_mistake_of_the_caller() -> None:
     with pytest.raises(ValueError, match="no grid for frequency '3X'"):
-        places(np.array(["2024-01-01"], dtype="datetime64[us]"), "3X")
+        grid_positions(np.array(["2024-01-01"], dtype="datetime64[us]"), "3X")
 
 
 def test_the_time_of_day_of_each_series_is_its_own() -> None:

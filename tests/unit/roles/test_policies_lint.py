@@ -17,20 +17,20 @@ with warnings.catch_warnings():
     import parliament
 
 from chronos_training.control.provision.names import TASKS
-from tests.policies import ROLES, Place, guard_policy, instance_policy, people_policy
+from tests.policies import ROLES, Deployment, guard_policy, instance_policy, people_policy
 
-PLACE = Place(bucket="chronos-training-stage-123456789012-us-east-1", env="stage")
+DEPLOYMENT = Deployment(bucket="chronos-training-stage-123456789012-us-east-1", env="stage")
 POLICIES = {
-    "instance": instance_policy(PLACE),
-    "scheduler": guard_policy(PLACE),
-    "operator": people_policy("operator", PLACE),
-    "publisher": people_policy("publisher", PLACE),
-    "administrator": people_policy("administrator", PLACE),
-    "monitor": people_policy("monitor", PLACE),
+    "instance": instance_policy(DEPLOYMENT),
+    "scheduler": guard_policy(DEPLOYMENT),
+    "operator": people_policy("operator", DEPLOYMENT),
+    "publisher": people_policy("publisher", DEPLOYMENT),
+    "administrator": people_policy("administrator", DEPLOYMENT),
+    "monitor": people_policy("monitor", DEPLOYMENT),
 }
 # AWS's own parameters belong to no account; the reference only knows those of an account.
 # https://docs.aws.amazon.com/systems-manager/latest/userguide/parameter-store-public-parameters.html
-OF_NO_ACCOUNT = {"Action": "ssm:GetParameter", "Resource": f"arn:aws:ssm:{PLACE.region}::parameter/aws/service/*"}
+OF_NO_ACCOUNT = {"Action": "ssm:GetParameter", "Resource": f"arn:aws:ssm:{DEPLOYMENT.region}::parameter/aws/service/*"}
 
 # What parliament says all the same, and why it is meant.
 MEANT = {

@@ -10,15 +10,16 @@ import pytest
 from chronos_training.config import TrainingConfig
 from chronos_training.config.fingerprint import Fingerprint
 from chronos_training.core.errors import ConfigurationError
+from chronos_training.core.layout import COMPLETION_MARKER
 from chronos_training.training import checkpoints
 
 
-def write(folder: Path, step: int, *, keep: int = 9, mark: str = "m") -> Path:
+def write(folder: Path, step: int, *, keep: int = 9, fingerprint: str = "m") -> Path:
     partial = folder / checkpoints.PARTIAL / f"checkpoint-{step}"
     partial.mkdir(parents=True)
     (partial / "model.safetensors").write_bytes(b"weights" * step)
     (partial / "optimizer.pt").write_bytes(b"optimizer")
-    return checkpoints.publish(partial.parent, step, keep, mark)
+    return checkpoints.publish(partial.parent, step, keep, fingerprint)
 
 
 def test_the_newest_complete_one_comes_first(tmp_path: Path) -> None:
@@ -43,18 +44,18 @@ def test_what_is_being_written_is_not_seen(tmp_path: Path) -> None:
     assert checkpoints.complete(tmp_path, "m", most=1)[0] == [5]
 
 
-@pytest.mark.parametrize("damage", ["cut", "flip", "lost", "no seal", "bad seal", "seal without files"])
+@pytest.mark.parametrize("damage", ["cut", "flip", "lost", "no marker", "bad marker", "marker without files"])
 def test_a_torn_checkpoint_is_passed_over_with_its_reason(tmp_path: Path, damage: str) -> None:
     write(tmp_path, 5)
     path = write(tmp_path, 10)
-    weights, seal = path / "model.safetensors", path / checkpoints.SEAL
+    weights, marker = path / "model.safetensors", path / COMPLETION_MARKER
     {
         "cut": lambda: weights.write_bytes(weights.read_bytes()[:-1]),
         "flip": lambda: weights.write_bytes(b"X" + weights.read_bytes()[1:]),
         "lost": weights.unlink,
-        "no seal": seal.unlink,
-        "bad seal": lambda: seal.write_text("{"),
-        "seal without files": lambda: seal.write_text(json.dumps({"step": 10})),
+        "no marker": marker.unlink,
+        "bad marker": lambda: marker.write_text("{"),
+        "marker without files": lambda: marker.write_text(json.dumps({"step": 10})),
     }[damage]()
     found, skipped = checkpoints.complete(tmp_path, "m")
     assert found == [5]
@@ -62,24 +63,24 @@ def test_a_torn_checkpoint_is_passed_over_with_its_reason(tmp_path: Path, damage
 
 
 def test_a_checkpoint_of_something_else_is_refused(tmp_path: Path) -> None:
-    write(tmp_path, 5, mark="other")
+    write(tmp_path, 5, fingerprint="other")
     with pytest.raises(ConfigurationError, match="checkpoint-5 was written with another configuration"):
         checkpoints.complete(tmp_path, "m")
 
 
 def test_fingerprint_follows_what_decides_the_weights() -> None:
-    def mark(digest: str = "d", **change: object) -> str:
-        return Fingerprint(TrainingConfig.model_validate(change), digest).mark
+    def fingerprint(digest: str = "d", **change: object) -> str:
+        return Fingerprint(TrainingConfig.model_validate(change), digest).digest
 
-    assert mark() == mark(run={"max_runtime_hours": 3}) == mark(description="other")
+    assert fingerprint() == fingerprint(run={"max_runtime_hours": 3}) == fingerprint(description="other")
     assert (
         len(
             {
-                mark(),
-                mark("e"),
-                mark(training={"seed": 1}),
-                mark(model={"d_model": 32}),
-                mark(evaluation={"windows": 5}),
+                fingerprint(),
+                fingerprint("e"),
+                fingerprint(training={"seed": 1}),
+                fingerprint(model={"d_model": 32}),
+                fingerprint(evaluation={"windows": 5}),
             }
         )
         == 5

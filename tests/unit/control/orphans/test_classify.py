@@ -16,7 +16,7 @@ T = "2026-01-02T03:04:05Z"
 RUN, OLD = "20260102-030405", "20260101-010101"
 
 
-def holder(status: str = RUNNING, age: float = 5) -> Observed:
+def held_lock(status: str = RUNNING, age: float = 5) -> Observed:
     return Observed(RunRecord("dev", RUN, "ann", status, T, T, T, "token", instance_id="i-1"), "etag", age)
 
 
@@ -38,29 +38,29 @@ def only(*arguments: Resource, **named: object) -> OrphanReport:
 
 
 def test_the_active_runs_own() -> None:
-    assert only(thing("instance", RUN), lock=holder()).owner == RUN
+    assert only(thing("instance", RUN), lock=held_lock()).owner == RUN
 
 
 def test_another_runs_thing_beside_an_active_run_is_left_over() -> None:
-    report = only(thing("instance"), lock=holder())
+    report = only(thing("instance"), lock=held_lock())
     assert (report.owner, report.blocked, report.passing) == ("", "", False)
 
 
 def test_without_a_run_id_it_is_not_ended_beside_an_active_run() -> None:
-    assert "may be using it" in only(thing("volume", ""), lock=holder()).blocked
+    assert "may be using it" in only(thing("volume", ""), lock=held_lock()).blocked
     assert only(thing("volume", "")).blocked == ""
 
 
 def test_everything_of_a_dead_run_is_left_over_and_so_is_its_lock() -> None:
     lock, instance = sorted(
-        reports_for(thing("instance", RUN), lock=holder(), death="gone"), key=lambda f: f.resource.kind, reverse=True
+        reports_for(thing("instance", RUN), lock=held_lock(), death="gone"), key=lambda f: f.resource.kind, reverse=True
     )
     assert lock.resource.kind == LOCK and "its run is dead: gone" in lock.name
     assert (instance.owner, instance.blocked, lock.blocked) == ("", "", "")
 
 
 def test_a_run_that_is_letting_go_is_waited_for_and_not_touched() -> None:
-    reports = reports_for(thing("instance", RUN), lock=holder(COMPLETED))
+    reports = reports_for(thing("instance", RUN), lock=held_lock(COMPLETED))
     assert len(reports) == 2 and all(f.passing and f.blocked for f in reports)
 
 
@@ -75,10 +75,10 @@ def test_a_machine_that_has_just_ended_its_run_is_on_its_way_out() -> None:
 
 
 def test_what_hangs_on_an_instance_shares_its_fate() -> None:
-    mine = reports_for(thing("instance", RUN, identity="i-1"), thing("volume", "", attached_to="i-1"), lock=holder())
+    mine = reports_for(thing("instance", RUN, identity="i-1"), thing("volume", "", attached_to="i-1"), lock=held_lock())
     assert all(f.owner == RUN for f in mine)
     strange = reports_for(
-        thing("instance", RUN, identity="i-1"), thing("volume", OLD, attached_to="i-1"), lock=holder()
+        thing("instance", RUN, identity="i-1"), thing("volume", OLD, attached_to="i-1"), lock=held_lock()
     )
     assert "attached to i-1 of the active run" in next(f for f in strange if f.resource.kind == "volume").blocked
     assert only(thing("volume", attached_to="i-9"), terminated=("i-9",)).passing
@@ -89,7 +89,7 @@ GPU = thing("instance", state="shutting-down", identity="i-9")
 
 
 def test_what_ec2_is_ending_is_no_orphan() -> None:
-    for run_id, lock in ((OLD, None), ("", None), (OLD, holder())):
+    for run_id, lock in ((OLD, None), ("", None), (OLD, held_lock())):
         report = next(f for f in reports_for(replace(GPU, run_id=run_id), lock=lock) if f.resource.kind == "instance")
         assert (report.going, report.owner, report.passing, report.blocked) == (True, "", False, "")
 
@@ -114,18 +114,18 @@ def test_what_goes_with_an_instance_is_going_and_what_stays_is_left_over() -> No
 def test_a_run_whose_instances_ec2_is_ending_is_not_at_work() -> None:
     """Its guard, a person or AWS itself has ended it. Its lock goes on proof: EC2's word that they are terminated."""
     mine = replace(GPU, run_id=RUN, resource_id="i-1")
-    lock, instance = sorted(reports_for(mine, lock=holder()), key=lambda f: f.resource.kind, reverse=True)
+    lock, instance = sorted(reports_for(mine, lock=held_lock()), key=lambda f: f.resource.kind, reverse=True)
     assert lock.resource.kind == LOCK and lock.passing and "EC2 is ending i-1" in lock.name
     assert "only when EC2 reports the instance as terminated" in lock.blocked and instance.going
     # As long as one of several lives, its run is at work; so it is while the one that it names is not listed.
-    both = reports_for(mine, thing("instance", RUN, "running", identity="i-2"), lock=holder())
+    both = reports_for(mine, thing("instance", RUN, "running", identity="i-2"), lock=held_lock())
     assert all(f.owner == RUN for f in both)
-    assert all(f.owner == RUN for f in reports_for(replace(mine, resource_id="i-3"), lock=holder()))
+    assert all(f.owner == RUN for f in reports_for(replace(mine, resource_id="i-3"), lock=held_lock()))
 
 
 def test_an_upload_by_a_person_counts_only_if_older_than_the_run() -> None:
     old, new = "2026-01-01T00:00:00Z", "2026-01-02T04:00:00Z"
-    assert reports_for(thing(UPLOAD, "", state=new), lock=holder()) == []
-    assert only(thing(UPLOAD, "", state=old), lock=holder()).blocked == ""
-    assert only(thing(UPLOAD, RUN, state=old), lock=holder()).owner == RUN
-    assert only(thing(UPLOAD, OLD, state=new), lock=holder()).owner == ""
+    assert reports_for(thing(UPLOAD, "", state=new), lock=held_lock()) == []
+    assert only(thing(UPLOAD, "", state=old), lock=held_lock()).blocked == ""
+    assert only(thing(UPLOAD, RUN, state=old), lock=held_lock()).owner == RUN
+    assert only(thing(UPLOAD, OLD, state=new), lock=held_lock()).owner == ""

@@ -29,7 +29,7 @@ FOUND = Found(
         {"SubnetId": "subnet-2", "CidrBlock": RANGES[1], "AvailabilityZone": "us-east-1c"},
     ],
     route_tables=[{"RouteTableId": "rtb-1"}],
-    guard_role={"AssumeRolePolicyDocument": TRUST},
+    termination_schedule_role={"AssumeRolePolicyDocument": TRUST},
     bucket="the-bucket",
     bucket_region="us-east-1",
     zones=ZONES,

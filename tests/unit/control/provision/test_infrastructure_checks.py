@@ -45,7 +45,7 @@ GUARD_TRUST = {
     ]
 }
 PEOPLE = dict.fromkeys(NAMES.people, POLICY)
-QUEUE_ARN = f"arn:aws:sqs:us-east-1:123456789012:{NAMES.guard_queue}"
+QUEUE_ARN = f"arn:aws:sqs:us-east-1:123456789012:{NAMES.termination_schedule_queue}"
 
 
 def right() -> Survey:
@@ -114,20 +114,20 @@ def right() -> Survey:
                 "bucket": NAMES.bucket,
                 "instance_profile": NAMES.instance,
                 "region": "us-east-1",
-                "guard_group": NAMES.guard_group,
+                "guard_group": NAMES.termination_schedule_group,
                 "guard_role_arn": "arn:aws:iam::123456789012:role/guard",
                 "guard_queue_arn": QUEUE_ARN,
             },
-            guard_role={
+            termination_schedule_role={
                 "Arn": "arn:aws:iam::123456789012:role/guard",
                 "AssumeRolePolicyDocument": GUARD_TRUST,
                 "InlinePolicies": {"training-guard": GUARD_POLICY},
                 "AttachedPolicies": [],
                 "Tags": RAW_TAGS,
             },
-            guard_group={"tags": TAGS},
+            termination_schedule_group={"tags": TAGS},
             people={name: people.Policy(copy.deepcopy(POLICY), dict(TAGS)) for name in NAMES.people},
-            guard_queue=schedule_group.wanted(QUEUE_ARN, TAGS)["queue"],
+            termination_schedule_queue=schedule_group.wanted(QUEUE_ARN, TAGS)["queue"],
         )
     )
 
@@ -230,40 +230,40 @@ def _untagged(seen: Survey) -> None:
 
 
 def _guard_role_gone(seen: Survey) -> None:
-    object.__setattr__(seen, "guard_role", None)
+    object.__setattr__(seen, "termination_schedule_role", None)
 
 
 def _guard_for_all_accounts(seen: Survey) -> None:
-    assert seen.guard_role is not None
-    del seen.guard_role["AssumeRolePolicyDocument"]["Statement"][0]["Condition"]
+    assert seen.termination_schedule_role is not None
+    del seen.termination_schedule_role["AssumeRolePolicyDocument"]["Statement"][0]["Condition"]
 
 
 def _guard_ends_everything(seen: Survey) -> None:
-    assert seen.guard_role is not None
-    seen.guard_role["InlinePolicies"]["training-guard"] = POLICY
+    assert seen.termination_schedule_role is not None
+    seen.termination_schedule_role["InlinePolicies"]["training-guard"] = POLICY
 
 
 def _no_guard_group(seen: Survey) -> None:
-    object.__setattr__(seen, "guard_group", None)
+    object.__setattr__(seen, "termination_schedule_group", None)
 
 
 def _no_guard_queue(seen: Survey) -> None:
-    object.__setattr__(seen, "guard_queue", None)
+    object.__setattr__(seen, "termination_schedule_queue", None)
 
 
 def _queue_in_clear(seen: Survey) -> None:
-    assert seen.guard_queue is not None
-    seen.guard_queue["SqsManagedSseEnabled"] = "false"
+    assert seen.termination_schedule_queue is not None
+    seen.termination_schedule_queue["SqsManagedSseEnabled"] = "false"
 
 
 def _queue_without_tls(seen: Survey) -> None:
-    assert seen.guard_queue is not None
-    seen.guard_queue["Policy"] = None
+    assert seen.termination_schedule_queue is not None
+    seen.termination_schedule_queue["Policy"] = None
 
 
 def _queue_untagged(seen: Survey) -> None:
-    assert seen.guard_queue is not None
-    seen.guard_queue["tags"] = {}
+    assert seen.termination_schedule_queue is not None
+    seen.termination_schedule_queue["tags"] = {}
 
 
 def _operator_gone(seen: Survey) -> None:
@@ -300,17 +300,20 @@ def _monitor_untagged(seen: Survey) -> None:
         (_trusts_others, "not by ec2.amazonaws.com alone"),
         (_empty_profile, "holds no role"),
         (_stale_parameter, "says vpc-of-last-year"),
-        (_guard_role_gone, f"The role {NAMES.guard_role} does not exist"),
+        (_guard_role_gone, f"The role {NAMES.termination_schedule_role} does not exist"),
         (_guard_for_all_accounts, "Schedules of other accounts may use the role"),
         (
             _guard_ends_everything,
-            f"The role {NAMES.guard_role} has the inline policies training-guard, which are not what it needs",
+            f"The role {NAMES.termination_schedule_role} has the inline policies training-guard, which are not what it needs",
         ),
-        (_no_guard_group, f"schedule group {NAMES.guard_group} of the termination schedules does not exist"),
-        (_no_guard_queue, f"queue {NAMES.guard_queue} of the termination schedules does not exist"),
-        (_queue_in_clear, f"queue {NAMES.guard_queue} is not encrypted"),
-        (_queue_without_tls, f"queue {NAMES.guard_queue} accepts requests without TLS"),
-        (_queue_untagged, f"queue {NAMES.guard_queue} lacks the mandatory tags"),
+        (
+            _no_guard_group,
+            f"schedule group {NAMES.termination_schedule_group} of the termination schedules does not exist",
+        ),
+        (_no_guard_queue, f"queue {NAMES.termination_schedule_queue} of the termination schedules does not exist"),
+        (_queue_in_clear, f"queue {NAMES.termination_schedule_queue} is not encrypted"),
+        (_queue_without_tls, f"queue {NAMES.termination_schedule_queue} accepts requests without TLS"),
+        (_queue_untagged, f"queue {NAMES.termination_schedule_queue} lacks the mandatory tags"),
         (_operator_gone, f"policy {NAMES.people[0]} does not exist"),
         (
             _operator_edited,

@@ -24,7 +24,7 @@ from chronos_training.core.wire import STATE_CONFIG, S3Wire
 
 from . import machine, requests
 from .masking import mask_text
-from .place import Place, Run
+from .paths import Paths, Run
 from .results_sync import Results
 from .retry_policy import CONFIG, OUTAGE_SECONDS, RetryPolicy
 from .workers import end_workers
@@ -54,10 +54,10 @@ class Outcome:
 
 
 @contextlib.contextmanager
-def only_one(place: Place) -> Iterator[bool]:
+def only_one(paths: Paths) -> Iterator[bool]:
     """Give True to the one process that may end the run: pipeline and watcher must not do it side by side."""
-    place.state.mkdir(parents=True, exist_ok=True)
-    with (place.state / "ending.lock").open("w") as stream:
+    paths.state.mkdir(parents=True, exist_ok=True)
+    with (paths.state / "ending.lock").open("w") as stream:
         try:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
@@ -66,16 +66,16 @@ def only_one(place: Place) -> Iterator[bool]:
         yield True
 
 
-def note_ending(place: Place) -> None:
+def note_ending(paths: Paths) -> None:
     """Note that the run is being ended, for the watcher, and since when; the first note stays."""
-    with contextlib.suppress(OSError), (place.state / "ending_since").open("x") as stream:
+    with contextlib.suppress(OSError), (paths.state / "ending_since").open("x") as stream:
         stream.write(str(time.monotonic()))
 
 
-def ending_age(place: Place) -> float | None:
+def ending_age(paths: Paths) -> float | None:
     """Return for how long the run has been ending, None when it is not."""
     try:
-        return time.monotonic() - float((place.state / "ending_since").read_text())
+        return time.monotonic() - float((paths.state / "ending_since").read_text())
     except (FileNotFoundError, ValueError):
         return None
 
@@ -108,7 +108,7 @@ class _Attempts:
 
 
 def end_run(
-    place: Place,
+    paths: Paths,
     run: Run,
     store: StateStore,
     observed: Observed,
@@ -128,7 +128,7 @@ def end_run(
     kept, and a run that has its `_SUCCESS` has completed, whatever it looks like to the watcher.
     """
     s3 = aws.client("s3", region=run.region, config=CONFIG)
-    note_ending(place)
+    note_ending(paths)
     attempt = _Attempts(time.monotonic() + END_SECONDS if until is None else until)
     if observed.record.status in FINAL:
         attempt("ship the logs", ship_logs, vital=False)
@@ -138,10 +138,10 @@ def end_run(
             attempt("ship the logs", ship_logs, vital=False)
             ended = replace(outcome, status=COMPLETED, error=None, error_code=None)
         else:
-            ended = _store(s3, place, run, observed.record.instance_type, outcome, ship_logs, attempt)
+            ended = _store(s3, paths, run, observed.record.instance_type, outcome, ship_logs, attempt)
         # A restarted machine counts from zero, and without the run spec there is no price: then what was said last
         # holds.
-        costs = (cost_so_far(place, outcome.run_spec, observed.record.instance_type), observed.record.cost_usd)
+        costs = (cost_so_far(paths, outcome.run_spec, observed.record.instance_type), observed.record.cost_usd)
         cost = max((one for one in costs if one is not None), default=None)
         final = attempt("write the final state", lambda: _write_final_state(store, observed, ended, cost))
     if final is not None:
@@ -160,15 +160,15 @@ def end_run(
         raise attempt.problems[0]
 
 
-def cost_so_far(place: Place, run_spec: Json, instance_type: str | None) -> float | None:
+def cost_so_far(paths: Paths, run_spec: Json, instance_type: str | None) -> float | None:
     """Return the dollars of all instances since this one's boot, an estimate; None while no price is known. Never raises."""
     instance = run_spec.get("instance", {})
-    return run_cost.cost_usd(instance, instance_type, _life(place), requests.counts(place.state))
+    return run_cost.cost_usd(instance, instance_type, _life(paths), requests.counts(paths.state))
 
 
-def _life(place: Place) -> float:
+def _life(paths: Paths) -> float:
     try:
-        return time.monotonic() - machine.booted_at(place.state)
+        return time.monotonic() - machine.booted_at(paths.state)
     except (OSError, ValueError):  # a disk that is full costs a number, not the run
         return 0.0
 
@@ -188,7 +188,7 @@ def _write_final_state(store: StateStore, observed: Observed, outcome: Outcome, 
 
 def _store(
     s3: Any,
-    place: Place,
+    paths: Paths,
     run: Run,
     instance_type: str | None,
     outcome: Outcome,
@@ -198,15 +198,15 @@ def _store(
     """Store results, records and logs. Returns the outcome that the run ends with: what is not stored makes it a failed one."""
     artifacts = outcome.artifacts
     if artifacts is None:
-        results = Results(s3, run.bucket, run.prefix, place.output, place.sent)
+        results = Results(s3, run.bucket, run.prefix, paths.output, paths.sent)
         attempt("store the partial results", lambda: results.store(time_left=attempt.left))
         artifacts = results.stored
     # Not seeing the inventory, or a late log, does not make a good model a failed run.
     attempt("write cleanup_status.json", lambda: _put_cleanup_status(s3, run), vital=False)
     training = training_record(run, outcome, artifacts)
     instance = outcome.run_spec.get("instance")
-    sent = requests.counts(place.state)
-    training["cost"] = run_cost.breakdown(instance, instance_type, _life(place), sent) if instance else None
+    sent = requests.counts(paths.state)
+    training["cost"] = run_cost.breakdown(instance, instance_type, _life(paths), sent) if instance else None
     attempt("write training.json", lambda: _put(s3, run, "training.json", training))
     attempt("ship the logs", ship_logs, vital=False)
     if outcome.status != COMPLETED:

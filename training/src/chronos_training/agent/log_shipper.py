@@ -18,7 +18,7 @@ from botocore.parsers import ResponseParserError
 
 from .console import write_console
 from .masking import mask
-from .place import Place, Run
+from .paths import Paths, Run
 
 log = logging.getLogger(__name__)
 
@@ -126,13 +126,13 @@ class LogShipper:
                 return
 
 
-def log_shipper(s3: Any, run: Run, place: Place, number: int = 0) -> LogShipper:
+def log_shipper(s3: Any, run: Run, paths: Paths, number: int = 0) -> LogShipper:
     """Return the shipper of this machine's logs, console included; a worker's go into a folder named by its
     `number`.
     """
-    console = place.logs / "console.log"
+    console = paths.logs / "console.log"
     prefix = run.logs_prefix + (f"member-{number}/" if number else "")
-    return LogShipper(s3, run.bucket, prefix, place.logs, run.log_seconds, lambda: write_console(console))
+    return LogShipper(s3, run.bucket, prefix, paths.logs, run.log_seconds, lambda: write_console(console))
 
 
 def _whole_lines(piece: bytes) -> bytes:

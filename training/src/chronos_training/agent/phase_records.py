@@ -23,7 +23,7 @@ from chronos_training.core.states import COMPLETED, FAILED
 from chronos_training.core.wire import STATE_CONFIG
 
 from .masking import mask_text
-from .place import Run
+from .paths import Run
 from .trainer import StopRequested
 
 log = logging.getLogger(__name__)

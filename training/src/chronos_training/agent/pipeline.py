@@ -24,8 +24,8 @@ from .checkpoint_headroom import CheckpointHeadroom
 from .checkpoint_sync import CheckpointSync
 from .ending import END_SECONDS, Outcome, cost_so_far, end_run, note_ending, only_one, training_record
 from .log_shipper import log_shipper
+from .paths import Paths, Run
 from .phase_records import PhaseRecords
-from .place import Place, Run
 from .preparation import Preparation
 from .reporter import Reporter
 from .results_sync import Results
@@ -49,24 +49,24 @@ LAST_RESORT_SECONDS = 30.0
 class Pipeline:
     """One run, from the claim to the release of the lock."""
 
-    def __init__(self, place: Place, run: Run, store: StateStore, observed: Observed) -> None:
+    def __init__(self, paths: Paths, run: Run, store: StateStore, observed: Observed) -> None:
         """`observed` is the record that this instance has claimed."""
-        self.place, self.run, self.store = place, run, store
+        self.paths, self.run, self.store = paths, run, store
         self.s3 = aws.client("s3", region=run.region, config=CONFIG)
-        self.shipper = log_shipper(self.s3, run, place)
+        self.shipper = log_shipper(self.s3, run, paths)
         self.reporter = Reporter(store, observed, run.heartbeat_seconds, self._beat)
-        self.results = Results(self.s3, run.bucket, run.prefix, place.output, place.sent)
+        self.results = Results(self.s3, run.bucket, run.prefix, paths.output, paths.sent)
         self.records = PhaseRecords(run, lambda: not self.reporter.fenced.is_set())
-        self.headroom = CheckpointHeadroom(place.state)
-        self.preparation = Preparation(place, run, self.s3, self._asked_to_stop, self.reporter.progress)
-        self.reporter.price(lambda: cost_so_far(place, self.preparation.spec, self.reporter.record.instance_type))
+        self.headroom = CheckpointHeadroom(paths.state)
+        self.preparation = Preparation(paths, run, self.s3, self._asked_to_stop, self.reporter.progress)
+        self.reporter.price(lambda: cost_so_far(paths, self.preparation.spec, self.reporter.record.instance_type))
         self.workers: Workers | None = None
         self.artifacts: list[dict[str, Any]] | None = None
         self.terminated_at: float | None = None
 
     def _beat(self) -> None:
-        heartbeat.beat(self.place.state)
-        requests.note(self.place.state)
+        heartbeat.beat(self.paths.state)
+        requests.note(self.paths.state)
 
     def execute(self) -> str:
         """Run all steps and end the run. Returns the final status."""
@@ -74,7 +74,7 @@ class Pipeline:
         self.shipper.start()
         self.reporter.start()
         status, error, error_code = self._steps_to_outcome()
-        with only_one(self.place) as allowed:
+        with only_one(self.paths) as allowed:
             if allowed and not self.reporter.fenced.is_set():
                 self._end(status, error, error_code)
             elif allowed:
@@ -140,7 +140,7 @@ class Pipeline:
         checkpoints.start()
         try:
             trainer.run(
-                progress_file=self.place.output / "progress.json",
+                progress_file=self.paths.output / "progress.json",
                 on_progress=on_progress,
                 should_stop=self._asked_to_stop,
                 stop_grace=STOP_GRACE_SECONDS,
@@ -183,7 +183,7 @@ class Pipeline:
     def _end(self, status: str, error: str | None, error_code: str | None) -> None:
         seconds = min(END_SECONDS, self._time_left())
         machine.end_by(seconds + LAST_RESORT_SECONDS)
-        note_ending(self.place)
+        note_ending(self.paths)
         until = time.monotonic() + seconds
         self.reporter.begin("cleanup")
         self.reporter.end_step()
@@ -192,7 +192,7 @@ class Pipeline:
         steps, spec = self.reporter.steps, self.preparation.spec
         outcome = Outcome(status, error, steps, self.artifacts, spec, error_code)
         log.info("ending as %s", status)
-        end_run(self.place, self.run, self.store, self.reporter.observed, outcome, self.shipper.stop, until)
+        end_run(self.paths, self.run, self.store, self.reporter.observed, outcome, self.shipper.stop, until)
 
     def _time_left(self) -> float:
         """Return the seconds until the machine is gone: a Spot notice or a shutdown from outside set a time, else infinite."""
@@ -214,7 +214,7 @@ class Pipeline:
             return StopRequested(INTERRUPTED, "The instance was shut down from outside.", until)
         if self.workers is not None and self.workers.lost is not None:
             return StopRequested(FAILED, self.workers.lost)
-        return read_stop_request(self.place.state)
+        return read_stop_request(self.paths.state)
 
 
 def claim(store: StateStore, run: Run, instance_id: str, seconds: float = CLAIM_SECONDS) -> Observed:
@@ -248,20 +248,20 @@ def set_up_logging(log_file: Path) -> None:
 
 def main() -> int:
     """Claim the run, do it, power the machine off. Whatever happens here, the machine ends."""
-    place = Place.here()
-    set_up_logging(place.logs / "pipeline.log")
-    place.state.mkdir(parents=True, exist_ok=True)
-    (place.state / "pipeline.pid").write_text(str(os.getpid()))
+    paths = Paths.here()
+    set_up_logging(paths.logs / "pipeline.log")
+    paths.state.mkdir(parents=True, exist_ok=True)
+    (paths.state / "pipeline.pid").write_text(str(os.getpid()))
     try:
-        run = place.run()
+        run = paths.run()
         wrong_clock.correct_when_refused()
         instance_id = machine.wait_for_identity()  # before any client is made: without credentials it would have none
         store = open_store(run.bucket, run.env, region=run.region)
-        number = machine.launch_index(place.state, machine.IDENTITY_SECONDS) if run.instances > 1 else 0
+        number = machine.launch_index(paths.state, machine.IDENTITY_SECONDS) if run.instances > 1 else 0
         if number:
-            return 0 if Worker(place, run, store, instance_id, number).execute() else 1
+            return 0 if Worker(paths, run, store, instance_id, number).execute() else 1
         observed = claim(store, run, instance_id)
-        status = Pipeline(place, run, store, observed).execute()
+        status = Pipeline(paths, run, store, observed).execute()
         log.info("run %s is %s", run.run_id, status)
         return 0 if status == COMPLETED else 1
     except Fenced as error:
@@ -271,7 +271,7 @@ def main() -> int:
         log.exception("could not end the run properly")
         return 1
     finally:
-        (place.state / "ended").touch()
+        (paths.state / "ended").touch()
         machine.power_off()
 
 

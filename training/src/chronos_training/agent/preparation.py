@@ -21,7 +21,7 @@ from .data_sync import read_manifest, sync_dataset, sync_files
 from .ending import load_run_spec
 from .environment import install_environment
 from .local_disk import use_local_disk
-from .place import Place, Run
+from .paths import Paths, Run
 from .preflight import WORK_BYTES, check_environment, check_machine
 from .retry_policy import RetryPolicy
 from .trainer import StopRequested, Trainer, TrainingFailed
@@ -46,14 +46,14 @@ class Preparation:
 
     def __init__(
         self,
-        place: Place,
+        paths: Paths,
         run: Run,
         s3: Any,
         asked_to_stop: Callable[[], StopRequested | None],
         report: Callable[..., None] = lambda **progress: None,
     ) -> None:
         """`asked_to_stop` gives the reason to end, when there is one; `report` is told what is happening."""
-        self._place, self._run, self._s3 = place, run, s3
+        self._paths, self._run, self._s3 = paths, run, s3
         self._asked_to_stop, self._report = asked_to_stop, report
         self._retry_policy = RetryPolicy(check=self.stop_if_asked)
         self.spec: dict[str, Any] = {}
@@ -67,8 +67,8 @@ class Preparation:
 
         `started_at` is the run's begin, `instance_type` the instance type that was available.
         """
-        place, run = self._place, self._run
-        self.spec = self._retry_policy(lambda: load_run_spec(self._s3, run, place.state / "run_spec.json"))
+        paths, run = self._paths, self._run
+        self.spec = self._retry_policy(lambda: load_run_spec(self._s3, run, paths.state / "run_spec.json"))
         if self.spec.get("probe"):
             self._start_probe()
             return
@@ -76,9 +76,9 @@ class Preparation:
         base = self.spec.get("base_model")
         needed = runtime["size"] + runtime["unpacked_size"] + dataset["bytes"]
         needed += sum(file["size"] for part in (base, self.spec.get("resume")) if part for file in part["files"])
-        use_local_disk(place.work, needed + WORK_BYTES)
-        left = run.deadline_seconds - (time.monotonic() - machine.booted_at(place.state))
-        found = check_machine(self.spec["device"], runtime["torch"], needed, place.work, left)
+        use_local_disk(paths.work, needed + WORK_BYTES)
+        left = run.deadline_seconds - (time.monotonic() - machine.booted_at(paths.state))
+        found = check_machine(self.spec["device"], runtime["torch"], needed, paths.work, left)
         self.preflight["machine"] = {"gpu": None, **found, "needed_bytes": needed, "seconds_left": round(left, 1)}
         log.info("machine: %s", found)
         # Before the environment: a dataset that is gone or has changed is found out in seconds, not in minutes.
@@ -95,7 +95,7 @@ class Preparation:
         began = time.monotonic()
         fetching = self._fetching("fetching the environment")
         python = self._retry_policy(
-            lambda: install_environment(self._s3, run.bucket, runtime, place.environment, self._emit, fetching)
+            lambda: install_environment(self._s3, run.bucket, runtime, paths.environment, self._emit, fetching)
         )
         installed = time.monotonic()
         self.stop_if_asked()
@@ -103,7 +103,7 @@ class Preparation:
         versions = self._start_trainer(python, started_at, instance_type or "")
         self.preflight["environment"] = {
             "sha256": runtime["sha256"],
-            "mounted": os.path.ismount(place.environment),
+            "mounted": os.path.ismount(paths.environment),
             "install_seconds": round(installed - began, 3),
             "start_seconds": round(time.monotonic() - installed, 3),
             **versions,
@@ -115,16 +115,16 @@ class Preparation:
         """Fetch dataset, base model and earlier checkpoints, each file verified. A probe has none of them."""
         if self.spec.get("probe"):
             return
-        place, run, dataset, manifest = self._place, self._run, self.spec["dataset"], self._manifest
+        paths, run, dataset, manifest = self._paths, self._run, self.spec["dataset"], self._manifest
         prefix = layout.dataset_prefix(dataset["name"])
-        place.data.mkdir(parents=True, exist_ok=True)
+        paths.data.mkdir(parents=True, exist_ok=True)
 
         began = time.monotonic()
         progress = self._fetching("fetching data")
         self._retry_policy(
-            lambda: sync_dataset(self._s3, run.bucket, prefix, manifest, place.data, progress),
+            lambda: sync_dataset(self._s3, run.bucket, prefix, manifest, paths.data, progress),
         )
-        (place.data / "manifest.json").write_bytes(self._retry_policy(self._manifest_bytes))
+        (paths.data / "manifest.json").write_bytes(self._retry_policy(self._manifest_bytes))
         log.info("dataset %s: %d files, %d bytes, verified", manifest.name, len(manifest.files), manifest.total_bytes)
         self.synced["dataset"] = {
             "name": manifest.name,
@@ -135,14 +135,14 @@ class Preparation:
         if base and not is_builtin(base["name"]):
             fetching = self._fetching(f"fetching model {base['name']}")
             began, what = time.monotonic(), f"model {base['name']}"
-            self._retry_policy(lambda: sync_files(self._s3, run.bucket, base, place.base_model, what, fetching))
+            self._retry_policy(lambda: sync_files(self._s3, run.bucket, base, paths.base_model, what, fetching))
             log.info("%s: %d files, verified", what, len(base["files"]))
             about = {"name": base["name"], "digest": base["digest"]}
             self.synced["base_model"] = about | _amount([file["size"] for file in base["files"]], began)
         resume = self.spec.get("resume")
         if resume:
             began, what = time.monotonic(), f"the checkpoints of run {resume['run_id']}"
-            fetching, target = self._fetching(f"fetching {what}"), place.output / "checkpoints"
+            fetching, target = self._fetching(f"fetching {what}"), paths.output / "checkpoints"
             self._retry_policy(lambda: sync_files(self._s3, run.bucket, resume, target, what, fetching))
             log.info("%s: %d files, verified; step %d", what, len(resume["files"]), resume["step"])
             about = {"run_id": resume["run_id"], "step": resume["step"]}
@@ -164,37 +164,37 @@ class Preparation:
 
         The environment is brought when one was published; that it cannot be is the probe's to tell.
         """
-        place = self._place
+        paths = self._paths
         runtime = self.spec["runtime"]["python_env"]
-        use_local_disk(place.work, WORK_BYTES + (runtime["size"] + runtime["unpacked_size"] if runtime else 0))
-        place.output.mkdir(parents=True, exist_ok=True)
+        use_local_disk(paths.work, WORK_BYTES + (runtime["size"] + runtime["unpacked_size"] if runtime else 0))
+        paths.output.mkdir(parents=True, exist_ok=True)
         if runtime is not None:
             try:
                 fetching = self._fetching("fetching the environment")
-                install_environment(self._s3, self._run.bucket, runtime, place.environment, self._emit, fetching)
+                install_environment(self._s3, self._run.bucket, runtime, paths.environment, self._emit, fetching)
             except StopRequested:
                 raise
             except TrainingError as error:
                 log.error("no environment: %s", error)
         command = [sys.executable, "-m", "chronos_training.agent.probe"]
-        command += ["--output", str(place.output), "--environment", str(place.environment)]
-        variables = {**TRAINING_VARIABLES, "PYTHONPATH": str(place.base / "agent/app")}
-        self.trainer = Trainer(command, variables, place.logs / "training.log", place.state / "trainer.pid")
+        command += ["--output", str(paths.output), "--environment", str(paths.environment)]
+        variables = {**TRAINING_VARIABLES, "PYTHONPATH": str(paths.base / "agent/app")}
+        self.trainer = Trainer(command, variables, paths.logs / "training.log", paths.state / "trainer.pid")
 
     def _base_folder(self) -> Path:
         """Return the folder of the weights to start from: they came with the agent package, or are synced from the bucket."""
         name = self.spec["base_model"]["name"]
-        return folder_of(name) if is_builtin(name) else self._place.base_model
+        return folder_of(name) if is_builtin(name) else self._paths.base_model
 
     def _start_trainer(self, python: Path, started_at: str, instance_type: str) -> dict[str, Any]:
         """Start the training program, which loads its libraries and waits for its data; return what it found."""
-        place = self._place
-        place.output.mkdir(parents=True, exist_ok=True)
-        ready = place.state / "trainer.ready"
+        paths = self._paths
+        paths.output.mkdir(parents=True, exist_ok=True)
+        ready = paths.state / "trainer.ready"
         arguments = {
-            "--spec": place.state / "run_spec.json",
-            "--data": place.data,
-            "--output": place.output,
+            "--spec": paths.state / "run_spec.json",
+            "--data": paths.data,
+            "--output": paths.output,
             "--ready": ready,
         }
         if self.spec.get("base_model"):
@@ -204,12 +204,12 @@ class Preparation:
             command += [name, str(path)]
         variables = {
             **TRAINING_VARIABLES,
-            "PYTHONPATH": str(place.base / "agent/app"),
+            "PYTHONPATH": str(paths.base / "agent/app"),
             "CHRONOS_RUN_STARTED_AT": started_at,
             "CHRONOS_INSTANCE_TYPE": instance_type,
         }
         try:
-            log_file, pid_file = place.logs / "training.log", place.state / "trainer.pid"
+            log_file, pid_file = paths.logs / "training.log", paths.state / "trainer.pid"
             self.trainer = Trainer(command, variables, log_file, pid_file)
             return self.trainer.wait_ready(ready, READY_SECONDS, self._asked_to_stop)
         except (OSError, TrainingFailed) as error:

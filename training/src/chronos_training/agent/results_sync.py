@@ -95,7 +95,7 @@ class Results:
         something was sent. Raises TrainingError; Vanished when the trainer was faster.
         """
         names = self._names()
-        whole = sorted({_step(name) for name in names if name.endswith("/" + layout.CHECKPOINT_SEAL)}, reverse=True)
+        whole = sorted({_step(name) for name in names if name.endswith("/" + layout.COMPLETION_MARKER)}, reverse=True)
         for step in whole:
             group = [name for name in names if _step(name) == step]
             if step < 0 or all(self._is_sent(name) for name in group):
@@ -194,7 +194,7 @@ class Results:
         gone = [name for name in self._sent if _step(name) >= 0 and name not in present]
         if not gone:
             return
-        markers = [name for name in gone if name.endswith("/" + layout.CHECKPOINT_SEAL)]
+        markers = [name for name in gone if name.endswith("/" + layout.COMPLETION_MARKER)]
         for part in (markers, [name for name in gone if name not in markers]):
             delete_objects(self._s3, self._bucket, [{"Key": self._prefix + name} for name in part])
         self._forget(*gone)
@@ -228,11 +228,11 @@ class Results:
 
 def _in_order(names: list[str]) -> list[list[str]]:
     """Return `names` in parts that follow each other: newest checkpoint, its completion marker, the rest, its markers."""
-    newest = max((_step(name) for name in names if name.endswith("/" + layout.CHECKPOINT_SEAL)), default=-1)
+    newest = max((_step(name) for name in names if name.endswith("/" + layout.COMPLETION_MARKER)), default=-1)
     parts: list[list[str]] = [[], [], [], []]
     for name in names:
         first = newest >= 0 and _step(name) == newest
-        marker = _step(name) >= 0 and name.endswith("/" + layout.CHECKPOINT_SEAL)
+        marker = _step(name) >= 0 and name.endswith("/" + layout.COMPLETION_MARKER)
         parts[(0 if first else 2) + marker].append(name)
     return [part for part in parts if part]
 

@@ -24,8 +24,8 @@ from . import heartbeat, local_disk, machine, wrong_clock
 from .checkpoint_headroom import headroom_seconds
 from .ending import END_SECONDS, Outcome, end_run, ending_age, load_run_spec, note_ending, only_one
 from .log_shipper import log_shipper
+from .paths import Paths, Run
 from .pipeline import LAST_RESORT_SECONDS, STOP_GRACE_SECONDS, set_up_logging
-from .place import Place, Run
 from .retry_policy import CONFIG, RetryPolicy
 from .stopping import request_stop
 from .trainer import end_group
@@ -104,21 +104,21 @@ def decide(snapshot: MachineSnapshot, deadline: float, interval: float) -> Decis
     return Decision("none")
 
 
-def collect_here(place: Place, run: Run) -> MachineSnapshot:
+def collect_here(paths: Paths, run: Run) -> MachineSnapshot:
     """Gather what `decide` needs to know as far as the machine itself tells it."""
-    restarted = not (place.state / "booted_at").exists()  # the bootstrap noted it before it brought this program
+    restarted = not (paths.state / "booted_at").exists()  # the bootstrap noted it before it brought this program
     return MachineSnapshot(
-        elapsed=time.monotonic() - machine.booted_at(place.state),
-        pipeline_alive=_alive(_pid(place, "pipeline")),
-        heartbeat_age=heartbeat.age(place.state),
-        ending_age=ending_age(place),
+        elapsed=time.monotonic() - machine.booted_at(paths.state),
+        pipeline_alive=_alive(_pid(paths, "pipeline")),
+        heartbeat_age=heartbeat.age(paths.state),
+        ending_age=ending_age(paths),
         restarted=restarted,
-        headroom=headroom_seconds(place.state, run.deadline_seconds),
-        worker=_number(place, run) != 0,
+        headroom=headroom_seconds(paths.state, run.deadline_seconds),
+        worker=_number(paths, run) != 0,
     )
 
 
-def collect_remote(place: Place, run: Run, here: MachineSnapshot) -> MachineSnapshot:
+def collect_remote(paths: Paths, run: Run, here: MachineSnapshot) -> MachineSnapshot:
     """Add what S3 and the metadata service say."""
     state_seen, observed = True, None
     try:
@@ -131,7 +131,7 @@ def collect_remote(place: Place, run: Run, here: MachineSnapshot) -> MachineSnap
         here,
         state_seen=state_seen,
         state_ours=record is not None,
-        kill_age=_kill_age(place, record is not None and record.kill_requested_at is not None),
+        kill_age=_kill_age(paths, record is not None and record.kill_requested_at is not None),
         spot_notice=_spot_notice(),
     )
 
@@ -139,65 +139,65 @@ def collect_remote(place: Place, run: Run, here: MachineSnapshot) -> MachineSnap
 def main() -> int:
     """Take one look and act on it."""
     signal.alarm(LOOK_SECONDS)
-    place = Place.here()
-    set_up_logging(place.logs / "watcher.log")
-    if (place.state / "ended").exists():
+    paths = Paths.here()
+    set_up_logging(paths.logs / "watcher.log")
+    if (paths.state / "ended").exists():
         # Whoever ended the run may have died before it reached the switch.
         machine.power_off()
         return 0
-    run = place.run()
+    run = paths.run()
     # Read before the look: a pipeline that starts while this one looks must not be taken for one that died.
-    pipeline = _pid(place, "pipeline")
-    here = collect_here(place, run)
+    pipeline = _pid(paths, "pipeline")
+    here = collect_here(paths, run)
     if pipeline is None and here.elapsed < START_PATIENCE_SECONDS and not here.restarted:
         return 0
     wrong_clock.correct_when_refused()
     decision = decide(here, run.deadline_seconds, run.watch_seconds)
     if decision.action not in {"end", "off"}:
-        decision = decide(collect_remote(place, run, here), run.deadline_seconds, run.watch_seconds)
+        decision = decide(collect_remote(paths, run, here), run.deadline_seconds, run.watch_seconds)
     if decision.action == "ask":
         until = time.monotonic() + SPOT_SECONDS if decision.status == INTERRUPTED else None
-        if request_stop(place.state, decision.status, decision.reason, until):
+        if request_stop(paths.state, decision.status, decision.reason, until):
             log.warning("asked the pipeline to stop: %s", decision.reason)
     elif decision.action == "off":
         log.error("powering the machine off: %s", decision.reason)
         machine.power_off()
     elif decision.action in {"end", "leave"}:
-        _end_run_and_machine(place, run, decision)
+        _end_run_and_machine(paths, run, decision)
     return 0
 
 
-def _end_run_and_machine(place: Place, run: Run, decision: Decision) -> None:
+def _end_run_and_machine(paths: Paths, run: Run, decision: Decision) -> None:
     """End the processes, then the run (unless the state is another's, or this is a worker), then the machine."""
     log.error("ending the run from the watcher: %s", decision.reason)
     signal.alarm(0)  # from here on the end has a clock of its own
     machine.end_by(DEATH_PATIENCE_SECONDS + STOP_GRACE_SECONDS + END_SECONDS + LAST_RESORT_SECONDS)
-    note_ending(place)
+    note_ending(paths)
     try:
-        pipeline, trainer = _pid(place, "pipeline"), _pid(place, "trainer")
+        pipeline, trainer = _pid(paths, "pipeline"), _pid(paths, "trainer")
         if _alive(pipeline):
             os.kill(pipeline or 0, signal.SIGKILL)  # first, or it would report the trainer's end as a failure
             _wait_for_death(pipeline)  # it may hold the lock on ending the run until it is really gone
         if trainer is not None:
             end_group(trainer, STOP_GRACE_SECONDS, lambda: not _alive(trainer))
-        local_disk.mount_again(place.work)
-        with only_one(place) as allowed:
+        local_disk.mount_again(paths.work)
+        with only_one(paths) as allowed:
             if not allowed:
                 log.error("another process is already ending the run")
-            only_logs = not allowed or decision.action == "leave" or _number(place, run) != 0
-            _end(place, run, decision, only_logs=only_logs)
+            only_logs = not allowed or decision.action == "leave" or _number(paths, run) != 0
+            _end(paths, run, decision, only_logs=only_logs)
     except Exception:
         log.exception("could not end the run properly")
     finally:
-        (place.state / "ended").touch()
+        (paths.state / "ended").touch()
         machine.power_off()
 
 
-def _end(place: Place, run: Run, decision: Decision, *, only_logs: bool) -> None:
+def _end(paths: Paths, run: Run, decision: Decision, *, only_logs: bool) -> None:
     until = time.monotonic() + END_SECONDS
     s3 = aws.client("s3", region=run.region, config=CONFIG)
-    number = _number(place, run)
-    shipper = log_shipper(s3, run, place, run.instances if number is None else number)
+    number = _number(paths, run)
+    shipper = log_shipper(s3, run, paths, run.instances if number is None else number)
     observed: Observed | None = None
     store = open_store(run.bucket, run.env, region=run.region)
     if not only_logs:
@@ -210,31 +210,31 @@ def _end(place: Place, run: Run, decision: Decision, *, only_logs: bool) -> None
         return
     spec = {}
     try:
-        spec = RetryPolicy()(lambda: load_run_spec(s3, run, place.state / "run_spec.json"))
+        spec = RetryPolicy()(lambda: load_run_spec(s3, run, paths.state / "run_spec.json"))
     except TrainingError as error:  # it only describes the run; the results do not need it
         log.error("%s", error)
     # What this process calls failed is a pipeline that crashed or stands still.
     error_code = "internal_error" if decision.status == FAILED else None
     outcome = Outcome(decision.status, decision.reason, observed.record.steps, None, spec, error_code)
-    end_run(place, run, store, observed, outcome, shipper.ship, until)
+    end_run(paths, run, store, observed, outcome, shipper.ship, until)
 
 
-def _number(place: Place, run: Run) -> int | None:
+def _number(paths: Paths, run: Run) -> int | None:
     """Return this instance's number in the run, 0 for the head node; None where it is not known, and none ends the
     run.
     """
     if run.instances == 1:
         return 0
     try:
-        return machine.launch_index(place.state)
+        return machine.launch_index(paths.state)
     except OSError as error:
         log.warning("the launch index is not known: %s", error)
         return None
 
 
-def _pid(place: Place, name: str) -> int | None:
+def _pid(paths: Paths, name: str) -> int | None:
     try:
-        return int((place.state / f"{name}.pid").read_text())
+        return int((paths.state / f"{name}.pid").read_text())
     except (FileNotFoundError, ValueError):
         return None
 
@@ -257,9 +257,9 @@ def _wait_for_death(pid: int | None) -> None:
         time.sleep(0.05)
 
 
-def _kill_age(place: Place, asked: bool) -> float | None:
+def _kill_age(paths: Paths, asked: bool) -> float | None:
     """Return for how long the watcher has known of the kill request, by monotonic time."""
-    note = place.state / "kill_seen_at"
+    note = paths.state / "kill_seen_at"
     if not asked:
         return None
     if not note.exists():

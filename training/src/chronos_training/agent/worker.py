@@ -22,7 +22,7 @@ from chronos_training.core.store import STALE_SECONDS, Observed, StateStore
 
 from . import heartbeat, machine
 from .log_shipper import log_shipper
-from .place import Place, Run
+from .paths import Paths, Run
 from .preparation import Preparation
 from .retry_policy import CONFIG
 from .stopping import read_stop_request
@@ -56,9 +56,9 @@ def reason_to_end(observed: Observed | None, run_id: str, instance_id: str) -> S
 class Follower:
     """Reads the state every few seconds. `observed` is the last version seen, `stopped` the reason to end."""
 
-    def __init__(self, place: Place, run: Run, store: StateStore, instance_id: str) -> None:
+    def __init__(self, paths: Paths, run: Run, store: StateStore, instance_id: str) -> None:
         """`instance_id` is this machine's own."""
-        self._place, self._run, self._store, self._instance_id = place, run, store, instance_id
+        self._paths, self._run, self._store, self._instance_id = paths, run, store, instance_id
         self.observed: Observed | None = None
         self.stopped: StopRequested | None = None
         self._thread = threading.Thread(target=self._loop, name="follower", daemon=True)
@@ -74,20 +74,20 @@ class Follower:
                 self.stopped = reason_to_end(self.observed, self._run.run_id, self._instance_id)
             except Exception as error:  # what cannot be seen is no reason
                 log.warning("state not readable: %s", error)
-            heartbeat.beat(self._place.state)
+            heartbeat.beat(self._paths.state)
             time.sleep(min(FOLLOW_SECONDS, self._run.heartbeat_seconds))
 
 
 class Worker:
     """What an instance does that is not the head node."""
 
-    def __init__(self, place: Place, run: Run, store: StateStore, instance_id: str, number: int) -> None:
+    def __init__(self, paths: Paths, run: Run, store: StateStore, instance_id: str, number: int) -> None:
         """`number` is its launch index, from 1."""
-        self.place, self.run = place, run
+        self.paths, self.run = paths, run
         s3: Any = aws.client("s3", region=run.region, config=CONFIG)
-        self.shipper = log_shipper(s3, run, place, number)
-        self.follower = Follower(place, run, store, instance_id)
-        self.preparation = Preparation(place, run, s3, self._asked_to_stop)
+        self.shipper = log_shipper(s3, run, paths, number)
+        self.follower = Follower(paths, run, store, instance_id)
+        self.preparation = Preparation(paths, run, s3, self._asked_to_stop)
         self.terminated = False
 
     def execute(self) -> bool:
@@ -121,7 +121,7 @@ class Worker:
         log.info("connecting to the head node at %s", meeting.endpoint)
         assert self.preparation.trainer is not None
         self.preparation.trainer.run(
-            progress_file=self.place.output / "progress.json",
+            progress_file=self.paths.output / "progress.json",
             on_progress=lambda progress: None,
             should_stop=self._asked_to_stop,
             stop_grace=STOP_GRACE_SECONDS,
@@ -155,4 +155,4 @@ class Worker:
     def _asked_to_stop(self) -> StopRequested | None:
         if self.terminated:
             return StopRequested(INTERRUPTED, "The instance was shut down from outside.")
-        return self.follower.stopped or read_stop_request(self.place.state)
+        return self.follower.stopped or read_stop_request(self.paths.state)

@@ -15,7 +15,7 @@ from chronos_training.core.errors import TrainingError
 from chronos_training.core.instances import find_instances, terminate
 from chronos_training.core.store import Observed, StateStore
 
-from .place import Run
+from .paths import Run
 
 log = logging.getLogger(__name__)
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator
 
-from chronos_training.config.fields import Real, Section, Whole
+from chronos_training.config.fields import Section, StrictFloat, StrictInt
 
 # What AutoGluon 1.6 can fit here, by the names of its own registry (a test compares them).
 FITTED_MODELS = (
@@ -39,7 +39,7 @@ class AutogluonSection(Section):
         None,
         description="Models to fit instead of those of presets; a value holds AutoGluon's hyperparameters for the model.",
     )
-    time_limit_minutes: Real = Field(
+    time_limit_minutes: StrictFloat = Field(
         60.0,
         gt=0.0,
         le=720.0,
@@ -51,7 +51,7 @@ class AutogluonSection(Section):
     eval_metric: Literal["WQL", "SQL", "MASE", "RMSSE", "MAE", "RMSE", "WAPE", "SMAPE"] = Field(
         "WQL", description="Metric by which AutoGluon chooses models and weights on its validation windows."
     )
-    validation_windows: Whole | None = Field(
+    validation_windows: StrictInt | None = Field(
         None,
         ge=1,
         le=20,
@@ -64,10 +64,10 @@ class AutogluonSection(Section):
     fine_tune_mode: Literal["lora", "full"] = Field(
         "lora", description="Which weights of Chronos-2 are trained; the older families always train all."
     )
-    fine_tune_steps: Whole = Field(1000, ge=1, le=1_000_000, description="Optimizer steps of the fine-tuning.")
-    fine_tune_learning_rate: Real = Field(1e-5, ge=1e-9, le=1.0, description="Learning rate of the fine-tuning.")
-    fine_tune_batch_size: Whole = Field(32, ge=1, le=65536, description="Windows in one step of the fine-tuning.")
-    fine_tune_context_length: Whole = Field(
+    fine_tune_steps: StrictInt = Field(1000, ge=1, le=1_000_000, description="Optimizer steps of the fine-tuning.")
+    fine_tune_learning_rate: StrictFloat = Field(1e-5, ge=1e-9, le=1.0, description="Learning rate of the fine-tuning.")
+    fine_tune_batch_size: StrictInt = Field(32, ge=1, le=65536, description="Windows in one step of the fine-tuning.")
+    fine_tune_context_length: StrictInt = Field(
         2048, ge=1, le=8192, description="Longest history in the fine-tuning of Chronos-2, in observations."
     )
 

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from chronos_training.config.fields import UPSTREAM_LEVELS, Column, Level, Name, Real, Section, Whole
+from chronos_training.config.fields import UPSTREAM_LEVELS, Column, Name, Quantile, Section, StrictFloat, StrictInt
 
 
 class DatasetSection(Section):
@@ -55,15 +55,15 @@ class DatasetSection(Section):
 class ForecastSection(Section):
     """What is to be forecast."""
 
-    prediction_length: Whole = Field(28, ge=1, le=1024, description="Horizon, in observations.")
-    quantile_levels: list[Level] = Field(
+    prediction_length: StrictInt = Field(28, ge=1, le=1024, description="Horizon, in observations.")
+    quantile_levels: list[Quantile] = Field(
         list(UPSTREAM_LEVELS),
         min_length=1,
         max_length=99,
         description="Quantiles that are forecast and scored; strictly increasing. The model is also trained for 0.1 … 0.9, "
         "which upstream's pipeline needs.",
     )
-    season_length: Annotated[Whole, Field(ge=1, le=10_000)] | Literal["auto"] = Field(
+    season_length: Annotated[StrictInt, Field(ge=1, le=10_000)] | Literal["auto"] = Field(
         "auto",
         description="Season of seasonal naive, AutoETS, AutoTheta and of MASE's scale, in observations. auto: the season of the "
         "calendar after which the data repeat best; the plan says why.",
@@ -71,7 +71,7 @@ class ForecastSection(Section):
     target_kind: Literal["level", "price", "return"] = Field(
         "level", description="What the target is. For a price or a return, a Sharpe ratio is computed too."
     )
-    minimum: Real | None = Field(
+    minimum: StrictFloat | None = Field(
         None,
         ge=-1e38,
         le=1e38,

@@ -18,9 +18,9 @@ EARLIER_RUN = r"^(\d{8}-\d{6}|latest)$"
 EarlierRun = Annotated[str, Field(pattern=EARLIER_RUN)]
 Column = Annotated[str, Field(min_length=1, max_length=200)]
 # Strict scalar types: "64" and 64.0 are no whole numbers, and `yes` is no number; a guess would hide a typing slip.
-Whole = Annotated[int, Field(strict=True)]
-Real = Annotated[float, Field(strict=True, allow_inf_nan=False)]
-Level = Annotated[Real, Field(gt=0.0, lt=1.0)]
+StrictInt = Annotated[int, Field(strict=True)]
+StrictFloat = Annotated[float, Field(strict=True, allow_inf_nan=False)]
+Quantile = Annotated[StrictFloat, Field(gt=0.0, lt=1.0)]
 
 
 class Section(BaseModel):

@@ -22,8 +22,8 @@ class Fingerprint:
     base_digest: str = ""
 
     @property
-    def mark(self) -> str:
-        """The hash that seals a checkpoint."""
+    def digest(self) -> str:
+        """The hash, in hex, that the completion marker of a checkpoint carries."""
         text = json.dumps([decisive(self.config), self.dataset_digest, self.base_digest], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
 

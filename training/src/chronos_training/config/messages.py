@@ -90,7 +90,7 @@ def _list_of(item: Any, metadata: list[Any]) -> str:
     if typing.get_origin(item) is typing.Literal:
         return "a list of: " + ", ".join(str(choice) for choice in typing.get_args(item))
     base = typing.get_args(item)[0] if typing.get_origin(item) is typing.Annotated else item
-    # The only lists of numbers are levels; `Level` is a number within a number.
+    # The only lists of numbers are quantile levels; `Quantile` is a number within a number.
     if base is not str:
         return "a strictly increasing list of numbers greater than 0 and less than 1"
     most = next((m.max_length for m in metadata if getattr(m, "max_length", None)), None)

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from chronos_training.config.fields import BaseName, EarlierRun, Level, Real, Section, Whole
+from chronos_training.config.fields import BaseName, EarlierRun, Quantile, Section, StrictFloat, StrictInt
 
 PATCHED = ("chronos2", "chronos_bolt")
 
@@ -34,50 +34,50 @@ class ModelSection(Section):
         description="Completed run whose model is fine-tuned, or latest: the newest recommended model of this `name` "
         "(evaluation.publish_if); for pretrained only, instead of base.",
     )
-    levels: list[Level] | None = Field(
+    levels: list[Quantile] | None = Field(
         None, description="Quantiles the model is trained for; empty: forecast.quantile_levels and 0.1 … 0.9."
     )
-    context_length: Whole = Field(
+    context_length: StrictInt = Field(
         378, ge=2, le=8192, description="History given to the model, in observations; a multiple of patch_size."
     )
-    min_context: Whole | None = Field(
+    min_context: StrictInt | None = Field(
         None,
         ge=1,
         le=8192,
         description="Shortest history of a training window, which is padded; empty: context_length. Lower it for short series.",
     )
-    patch_size: Whole = Field(
+    patch_size: StrictInt = Field(
         14,
         ge=1,
         le=512,
         description="Observations in one token (chronos2, chronos_bolt); fits best when it is a multiple of the season.",
     )
-    d_model: Whole = Field(64, ge=8, le=4096, description="Width of the hidden states.")
-    d_kv: Whole = Field(
+    d_model: StrictInt = Field(64, ge=8, le=4096, description="Width of the hidden states.")
+    d_kv: StrictInt = Field(
         16, ge=2, le=512, multiple_of=2, description="Width of one attention head; even (rotary embedding)."
     )
-    d_ff: Whole = Field(128, ge=8, le=16384, description="Width of the feed-forward layers.")
-    num_layers: Whole = Field(
+    d_ff: StrictInt = Field(128, ge=8, le=16384, description="Width of the feed-forward layers.")
+    num_layers: StrictInt = Field(
         2, ge=1, le=64, description="Encoder layers; chronos_bolt and chronos_t5 have as many decoder layers."
     )
-    num_heads: Whole = Field(4, ge=1, le=64, description="Attention heads.")
-    dropout_rate: Real = Field(0.0, ge=0.0, lt=1.0, description="Fraction of activations dropped in training.")
-    vocabulary: Whole = Field(
+    num_heads: StrictInt = Field(4, ge=1, le=64, description="Attention heads.")
+    dropout_rate: StrictFloat = Field(0.0, ge=0.0, lt=1.0, description="Fraction of activations dropped in training.")
+    vocabulary: StrictInt = Field(
         4096, ge=16, le=65536, description="Tokens of chronos_t5: equal bins of the scaled values between the limits."
     )
-    low_limit: Real = Field(
+    low_limit: StrictFloat = Field(
         -15.0,
         ge=-1000.0,
         le=1000.0,
         description="Lowest value chronos_t5 can distinguish, in mean absolute values of the history; 0 for counts.",
     )
-    high_limit: Real = Field(
+    high_limit: StrictFloat = Field(
         15.0,
         ge=-1000.0,
         le=1000.0,
         description="Highest value. Narrow limits give fine bins: series that stay near their level need 2 or 3 here, not 15.",
     )
-    samples: Whole = Field(
+    samples: StrictInt = Field(
         20, ge=1, le=1000, description="Sample paths of a forecast of chronos_t5; its quantiles are taken from them."
     )
 

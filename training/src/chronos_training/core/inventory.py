@@ -45,10 +45,15 @@ def _instances(ec2: Any, filters: list[dict[str, Any]]) -> Iterable[Resource]:
 def _volumes(ec2: Any, filters: list[dict[str, Any]]) -> Iterable[Resource]:
     for page in ec2.get_paginator("describe_volumes").paginate(Filters=filters):
         for raw in page["Volumes"]:
-            held: dict[str, Any] = next((a for a in raw.get("Attachments", []) if a.get("InstanceId")), {})
-            holder, stays = str(held.get("InstanceId", "")), bool(held) and not held.get("DeleteOnTermination")
+            attachment: dict[str, Any] = next((a for a in raw.get("Attachments", []) if a.get("InstanceId")), {})
+            attached_to, stays = (
+                str(attachment.get("InstanceId", "")),
+                bool(attachment) and not attachment.get("DeleteOnTermination"),
+            )
             detail = f"{raw['Size']} GB"
-            yield Resource("volume", raw["VolumeId"], raw["State"], _tag(raw, "RunId"), detail, holder, stays=stays)
+            yield Resource(
+                "volume", raw["VolumeId"], raw["State"], _tag(raw, "RunId"), detail, attached_to, stays=stays
+            )
 
 
 def _interfaces(ec2: Any, filters: list[dict[str, Any]]) -> Iterable[Resource]:
@@ -56,10 +61,12 @@ def _interfaces(ec2: Any, filters: list[dict[str, Any]]) -> Iterable[Resource]:
         for raw in page["NetworkInterfaces"]:
             # An interface may also be held by a service of AWS, which has an attachment but no instance.
             attachment = raw.get("Attachment") or {}
-            holder = str(attachment.get("InstanceId") or attachment.get("AttachmentId") or "")
+            attached_to = str(attachment.get("InstanceId") or attachment.get("AttachmentId") or "")
             identity = raw["NetworkInterfaceId"]
-            stays = bool(holder) and not attachment.get("DeleteOnTermination")
-            yield Resource("network interface", identity, raw["Status"], _tag(raw, "RunId"), "", holder, stays=stays)
+            stays = bool(attached_to) and not attachment.get("DeleteOnTermination")
+            yield Resource(
+                "network interface", identity, raw["Status"], _tag(raw, "RunId"), "", attached_to, stays=stays
+            )
 
 
 def _snapshots(ec2: Any, filters: list[dict[str, Any]]) -> Iterable[Resource]:
@@ -71,9 +78,9 @@ def _snapshots(ec2: Any, filters: list[dict[str, Any]]) -> Iterable[Resource]:
 def _addresses(ec2: Any, filters: list[dict[str, Any]]) -> Iterable[Resource]:
     for raw in ec2.describe_addresses(Filters=filters)["Addresses"]:
         state = "associated" if raw.get("AssociationId") else "unused"
-        holder = str(raw.get("InstanceId") or raw.get("NetworkInterfaceId") or "") if state == "associated" else ""
+        attached_to = str(raw.get("InstanceId") or raw.get("NetworkInterfaceId") or "") if state == "associated" else ""
         run_id, where = _tag(raw, "RunId"), str(raw.get("PublicIp", ""))
-        yield Resource("address", raw["AllocationId"], state, run_id, where, holder, stays=bool(holder))
+        yield Resource("address", raw["AllocationId"], state, run_id, where, attached_to, stays=bool(attached_to))
 
 
 def _spot_requests(ec2: Any, filters: list[dict[str, Any]]) -> Iterable[Resource]:

@@ -15,7 +15,7 @@ RUNTIME_PACKAGE_CURRENT = "runtime/packages/current.json"
 MODELS_PREFIX = "runtime/models/"
 DATASET_PREFIX = "cached-datasets/"
 # Written last into a finished checkpoint, and sent last: a checkpoint without it is torn.
-CHECKPOINT_SEAL = "complete.json"
+COMPLETION_MARKER = "complete.json"
 
 
 def new_run_id(now: datetime) -> str:

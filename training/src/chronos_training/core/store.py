@@ -57,19 +57,19 @@ class StateStore:
         return self._observe(self._object.read())
 
     def acquire(self, record: RunRecord) -> Observed:
-        """Take the lock by creating the state file. Raises RunActive with the holder when it exists."""
+        """Take the lock by creating the state file. Raises RunActive with the current lock when it exists."""
         fresh = record.evolve()
         while True:
             try:
                 return self._stored(fresh, self._object.write(fresh.to_json(), None))
             except Lost as lost:
-                holder = self._observe(lost.current)
-                if holder is None:  # it was there and is gone again: the lock is free
+                current = self._observe(lost.current)
+                if current is None:  # it was there and is gone again: the lock is free
                     continue
                 # A lost answer, and meanwhile a kill request on top: it is ours all the same.
-                if holder.record.run_id == fresh.run_id and holder.record.client_token == fresh.client_token:
-                    return holder
-                raise RunActive(holder, self.url) from lost
+                if current.record.run_id == fresh.run_id and current.record.client_token == fresh.client_token:
+                    return current
+                raise RunActive(current, self.url) from lost
 
     def update(self, observed: Observed, change: Change, *, only_this_version: bool = False) -> Observed:
         """Apply `change` to the run seen in `observed`, again on every newer version of that same run.

@@ -13,7 +13,7 @@ from chronos_training.core.errors import DataError
 from chronos_training.data.checks import CheckedPanel
 from chronos_training.data.columns import typed
 from chronos_training.data.formats import Format
-from chronos_training.data.grid import DAY, places, step_of
+from chronos_training.data.grid import DAY, grid_positions, step_of
 from chronos_training.data.layout import UNNAMED
 from chronos_training.data.panel import Array, Panel
 from chronos_training.data.sources import read_source
@@ -116,12 +116,12 @@ def _ends(values: dict[str, Array], columns: Columns, first: Array, lengths: Arr
 def _put(panel: Panel, known: pd.DataFrame) -> None:
     """Write the known covariates of a table to their places; rows of other series and times are not needed."""
     ids = known["item_id"].where(known["item_id"].ne("") | (len(panel) > 1), panel.item_ids[0])
-    items, first = pd.Index(panel.item_ids).get_indexer(ids), places(panel.starts, panel.freq)
+    items, first = pd.Index(panel.item_ids).get_indexer(ids), grid_positions(panel.starts, panel.freq)
     # As in the data (`zones.settled`): what lies on their grid, of hours rather UTC, of longer steps rather local dates.
     names = ("timestamp", "local") if (step_of(panel.freq) or DAY) < DAY else ("local", "timestamp")
     stamps = [known[name].to_numpy() for name in names if name in known]
-    chosen = max(stamps, key=lambda one: int((places(one, panel.freq).phase == first.phase[items]).sum()))
-    at = places(chosen, panel.freq).number - first.number[items]
+    chosen = max(stamps, key=lambda one: int((grid_positions(one, panel.freq).phase == first.phase[items]).sum()))
+    at = grid_positions(chosen, panel.freq).number - first.number[items]
     fits = (items >= 0) & (at >= 0) & (at < panel.lengths[items])
     at += panel.offsets[items]
     for name in panel.known:

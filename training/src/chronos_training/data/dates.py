@@ -12,7 +12,7 @@ from pandas.tseries.api import guess_datetime_format
 from chronos_training.core.errors import DataError
 from chronos_training.data.formats import ORDERS
 from chronos_training.data.frequency import infer_freq
-from chronos_training.data.grid import places
+from chronos_training.data.grid import grid_positions
 
 # 31/1/2024, 01.02.2024 13:00, 1-2-24 3:00 PM: two numbers whose order is not said, then a year.
 _NUMBERS = re.compile(r"^(\d{1,2})([/.-])(\d{1,2})\2(\d{4}|\d{2})(?:[ T](.*))?$")
@@ -159,7 +159,7 @@ def _regularity(stamps: pd.Series) -> tuple[float, str]:
     frame = pd.DataFrame({"item_id": "", "timestamp": stamps.astype("datetime64[us]")}).reset_index(drop=True)
     try:
         freq = infer_freq(frame)
-        number = places(frame["timestamp"].to_numpy(), freq).number
+        number = grid_positions(frame["timestamp"].to_numpy(), freq).number
     except DataError:
         return 1.0, "of no frequency"
     whole = int(number[-1] - number[0]) + 1

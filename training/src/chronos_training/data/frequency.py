@@ -7,7 +7,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from chronos_training.core.errors import DataError
-from chronos_training.data.grid import DAY, freq_of, places, stamps_at, step_of
+from chronos_training.data.grid import DAY, freq_of, grid_positions, stamps_at, step_of
 from chronos_training.data.report import Report
 
 # Steps that count even where most neighbours are further apart, as in a panel of many gaps.
@@ -111,29 +111,29 @@ def regular(frame: pd.DataFrame, freq: str, report: Report) -> tuple[pd.DataFram
     Timestamps off the grid, and gaps too long to be meant, end in DataError together with the problems of `report`.
     """
     stamps = frame["timestamp"].to_numpy()
-    place = places(stamps, freq)
+    positions = grid_positions(stamps, freq)
     new = frame["item_id"].ne(frame["item_id"].shift()).to_numpy()
     first = np.flatnonzero(new)  # row of each series' first observation
     series = np.cumsum(new) - 1
-    off = ~place.fits | (place.phase != place.phase[first][series])
+    off = ~positions.fits | (positions.phase != positions.phase[first][series])
     if off.any():
-        _refuse_off_grid(frame, series, place.phase, place.fits, off, freq, report)
+        _refuse_off_grid(frame, series, positions.phase, positions.fits, off, freq, report)
         report.stop()
     last = np.append(first[1:], len(frame)) - 1
-    lengths = place.number[last] - place.number[first] + 1
+    lengths = positions.number[last] - positions.number[first] + 1
     total = int(lengths.sum())
     if total == len(frame):
         return frame, np.zeros(total, dtype=bool)
     if total - len(frame) > MOST_ADDED * len(frame):
-        _refuse_long_gap(frame, place.number, new, total, report)
+        _refuse_long_gap(frame, positions.number, new, total, report)
         report.stop()
     begins = np.cumsum(lengths) - lengths  # first row of each series in the result
     owner = np.repeat(np.arange(len(first)), lengths)
-    number = np.arange(total) - begins[owner] + place.number[first][owner]
-    rows = begins[series] + place.number - place.number[first][series]
+    number = np.arange(total) - begins[owner] + positions.number[first][owner]
+    rows = begins[series] + positions.number - positions.number[first][series]
     columns: dict[str, npt.NDArray[np.generic]] = {
         "item_id": frame["item_id"].to_numpy()[first][owner],
-        "timestamp": stamps_at(number, place.phase[first][owner], freq),
+        "timestamp": stamps_at(number, positions.phase[first][owner], freq),
     }
     for column in frame.columns[2:]:
         values = np.full(total, np.nan)

@@ -23,7 +23,7 @@ _MONTH = 40 * DAY  # a month in a phase: more than what is left of one
 
 
 @dataclass(frozen=True)
-class Places:
+class GridPositions:
     """Of each timestamp: its `number` on the grid, its `phase` beside it in µs, and whether it `fits`.
 
     The phase is the time of day; with it the days after a week's own day, the days before it in the month for the start of
@@ -51,28 +51,28 @@ def freq_of(step: int) -> str | None:
     return unit if count == 1 else f"{count}{unit}"
 
 
-def places(stamps: Stamps, freq: str) -> Places:
-    """Return the places of `stamps` (datetime64[us]) on the grid of the pandas frequency `freq`."""
+def grid_positions(stamps: Stamps, freq: str) -> GridPositions:
+    """Return the positions of `stamps` (datetime64[us]) on the grid of the pandas frequency `freq`."""
     micros = stamps.astype("datetime64[us]").astype(np.int64)
     if step := step_of(freq):
-        return Places(micros // step, micros % step, np.ones(len(micros), dtype=bool))
+        return GridPositions(micros // step, micros % step, np.ones(len(micros), dtype=bool))
     day, phase = micros // DAY, micros % DAY
     if freq == "B":
         week, weekday = (day + _THURSDAY) // 7, (day + _THURSDAY) % 7
-        return Places(week * 5 + weekday, phase, weekday < 5)
+        return GridPositions(week * 5 + weekday, phase, weekday < 5)
     if freq.startswith("W-"):
         shifted = day + _THURSDAY - _WEEKDAYS.index(freq[2:])
-        return Places(shifted // 7, shifted % 7 * DAY + phase, np.ones(len(micros), dtype=bool))
+        return GridPositions(shifted // 7, shifted % 7 * DAY + phase, np.ones(len(micros), dtype=bool))
     size, offset, at_start = _calendar(freq)
     month = stamps.astype("datetime64[M]").astype(np.int64)
     number, beside = (month - offset) // size, (month - offset) % size * _MONTH
     if at_start:
-        return Places(number, beside + micros - _first_day(month) * DAY, np.ones(len(micros), dtype=bool))
-    return Places(number, beside + phase, day == _first_day(month + 1) - 1)
+        return GridPositions(number, beside + micros - _first_day(month) * DAY, np.ones(len(micros), dtype=bool))
+    return GridPositions(number, beside + phase, day == _first_day(month + 1) - 1)
 
 
 def stamps_at(number: Ints, phase: Ints, freq: str) -> Stamps:
-    """Return the timestamps (datetime64[us]) of the places `number` with `phase` on the grid of `freq`."""
+    """Return the timestamps (datetime64[us]) of the positions `number` with `phase` on the grid of `freq`."""
     if step := step_of(freq):
         return (number * step + phase).astype("datetime64[us]")
     if freq == "B":
@@ -88,7 +88,7 @@ def stamps_at(number: Ints, phase: Ints, freq: str) -> Stamps:
 
 def after(stamp: np.datetime64 | str, steps: Ints, freq: str) -> Stamps:
     """Return the timestamps (datetime64[us]) that come `steps` after one that is on the grid of `freq`."""
-    start = places(np.array([stamp], dtype="datetime64[us]"), freq)
+    start = grid_positions(np.array([stamp], dtype="datetime64[us]"), freq)
     return stamps_at(start.number + steps, np.broadcast_to(start.phase, np.shape(steps)), freq)
 
 
@@ -100,9 +100,9 @@ def pandas_stamps(stamps: Stamps, freq: str) -> Stamps:
     match = _CALENDAR.match(freq)
     if match is None and not freq.startswith("W-"):
         return stamps.astype("datetime64[ns]")
-    place = places(stamps, freq)
-    phase = place.phase % DAY if match is None or match[2] == "E" else np.zeros_like(place.phase)
-    return stamps_at(place.number, phase, freq).astype("datetime64[ns]")
+    positions = grid_positions(stamps, freq)
+    phase = positions.phase % DAY if match is None or match[2] == "E" else np.zeros_like(positions.phase)
+    return stamps_at(positions.number, phase, freq).astype("datetime64[ns]")
 
 
 def _calendar(freq: str) -> tuple[int, int, bool]:

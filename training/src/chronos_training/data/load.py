@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from chronos_training.core.errors import DataError
-from chronos_training.data.grid import places
+from chronos_training.data.grid import grid_positions
 from chronos_training.data.manifest import read_manifest, verify_files
 from chronos_training.data.panel import Array, Panel
 
@@ -89,7 +89,7 @@ def _mapped(path: Path, kind: Any, rows: int) -> Array:
 
 def _fill(folder: Path, panel: Panel, keys: list[str], work: Path | None) -> None:
     """Put every value of every file at its place; DataError when two want the same place, or one has none."""
-    first = places(panel.starts, panel.freq)
+    first = grid_positions(panel.starts, panel.freq)
     rows = int(panel.lengths.sum())
     seen = np.zeros(rows, bool) if work is None else _mapped(work / "seen.u1", np.bool_, rows)
     index = pd.Index(panel.item_ids)
@@ -97,7 +97,7 @@ def _fill(folder: Path, panel: Panel, keys: list[str], work: Path | None) -> Non
         path = folder / entry["path"]
         table = _table(path, entry["rows"], [*keys, *panel.columns])
         items = index.get_indexer(table.column(0).to_pandas())
-        found = places(table.column(1).to_numpy(), panel.freq)
+        found = grid_positions(table.column(1).to_numpy(), panel.freq)
         at = found.number - first.number[items]
         fits = found.fits & first.fits[items] & (found.phase == first.phase[items])
         wrong = ~fits | (at < 0) | (at >= panel.lengths[items])

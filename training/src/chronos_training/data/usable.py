@@ -14,7 +14,7 @@ from chronos_training.data.resolution import is_constant
 
 
 @dataclass(frozen=True)
-class Finding:
+class SeriesFinding:
     """What a check found: its name, the items, and what was done about them."""
 
     check: str
@@ -29,14 +29,14 @@ class Finding:
         return f"{self.items} {self.check} series ({', '.join(self.first)}{more}): {self.handled}."
 
 
-def usable(panel: Panel, config: TrainingConfig) -> tuple[Panel, list[Finding]]:
+def usable(panel: Panel, config: TrainingConfig) -> tuple[Panel, list[SeriesFinding]]:
     """Return the panel without the series that the rules drop, and a finding for each rule that had something to do.
 
     DataError, with count and first items, for what a rule refuses, and when nothing is left.
     """
     rules = config.dataset
     unseen = config.held_out_length + config.validation_length
-    findings: list[Finding] = []
+    findings: list[SeriesFinding] = []
     keep = np.ones(len(panel), bool)
 
     def judge(check: str, found: Array, rule: str, key: str) -> None:
@@ -44,7 +44,7 @@ def usable(panel: Panel, config: TrainingConfig) -> tuple[Panel, list[Finding]]:
             return
         items = [panel.item_ids[i] for i in np.flatnonzero(found)[:SHOWN]]
         handled = {"drop": "dropped", "keep": "kept"}.get(rule, rule)
-        finding = Finding(check, int(found.sum()), items, handled)
+        finding = SeriesFinding(check, int(found.sum()), items, handled)
         if rule == "refuse":
             raise DataError(
                 finding.sentence.replace(": refuse.", "."), hint=f"Fix them, or set dataset.{key} to another rule."

@@ -14,7 +14,7 @@ import pandas as pd
 
 from chronos_training.core.errors import ConfigurationError, DataError
 from chronos_training.data.frequency import infer_freq, on_one_day
-from chronos_training.data.grid import DAY, places, step_of
+from chronos_training.data.grid import DAY, grid_positions, step_of
 from chronos_training.data.report import Report
 
 # After a date: a time, and then Z, +01:00, -0500 or +01.
@@ -103,7 +103,7 @@ def _judged(table: pd.DataFrame) -> _Judged:
         freq = infer_freq(frame)
     except DataError:
         return _Judged(False, False, midnight)
-    place, step = places(stamps, freq), step_of(freq)
+    positions, step = grid_positions(stamps, freq), step_of(freq)
     same = np.diff(codes) == 0
-    fits = bool(place.fits.all() and (np.diff(place.phase)[same] == 0).all())
+    fits = bool(positions.fits.all() and (np.diff(positions.phase)[same] == 0).all())
     return _Judged(fits, step is not None and step < DAY, midnight)

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from chronos_training.data.grid import places, stamps_at
+from chronos_training.data.grid import grid_positions, stamps_at
 from chronos_training.data.panel import Panel
 from chronos_training.evaluation.forecasts import MODEL, SEASONAL_NAIVE, Array, Chunk
 
@@ -24,7 +24,7 @@ class Backtest:
     def add(self, chunk: Chunk, scales: Array) -> None:
         """Count a chunk's forecasts; `scales` (rows, windows) is NaN for a series without a scale, which is not counted."""
         items = np.asarray(chunk.rows) // len(self._panel.targets)
-        origins = places(self._panel.starts[items], self._panel.freq).number[:, None] + chunk.origins
+        origins = grid_positions(self._panel.starts[items], self._panel.freq).number[:, None] + chunk.origins
         steps = origins[:, :, None] + np.arange(chunk.actual.shape[2])
         there = ~np.isnan(chunk.actual) & ~np.isnan(scales)[:, :, None]
         if not there.any():

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from chronos_training.config.schema import TrainingConfig
-from chronos_training.data.grid import places, stamps_at
+from chronos_training.data.grid import grid_positions, stamps_at
 from chronos_training.data.panel import Panel
 from chronos_training.evaluation.forecasts import Chunk
 from chronos_training.evaluation.relative import FEWEST
@@ -93,7 +93,7 @@ class Dates:
     def add(self, chunk: Chunk) -> None:
         """Count a chunk's windows."""
         items = np.asarray(chunk.rows) // len(self.panel.targets)
-        origins = places(self.panel.starts[items], self.panel.freq).number[:, None] + chunk.origins
+        origins = grid_positions(self.panel.starts[items], self.panel.freq).number[:, None] + chunk.origins
         self._origins.append(origins)
         steps = origins[:, :, None] + np.arange(chunk.actual.shape[2])
         self._seen.update(self._days(np.unique(steps[~np.isnan(chunk.actual)])))

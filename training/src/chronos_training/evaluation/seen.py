@@ -8,7 +8,7 @@ import numpy as np
 
 from chronos_training.config.schema import TrainingConfig
 from chronos_training.core.errors import ConfigurationError
-from chronos_training.data.grid import places, stamps_at
+from chronos_training.data.grid import grid_positions, stamps_at
 from chronos_training.data.panel import Panel
 from chronos_training.families.task import Task
 
@@ -17,7 +17,7 @@ def seen_windows(task: Task, panel: Panel, config: TrainingConfig) -> int:
     """Return how many windows begin at a time that training saw: in the same series, or in any series if the series is new."""
     if not task.train_end:
         return 0
-    first, ends = places(panel.starts, panel.freq), task.ends_of(panel)
+    first, ends = grid_positions(panel.starts, panel.freq), task.ends_of(panel)
     begin = panel.lengths - config.held_out_length
     return sum(
         int((stamps_at(first.number + begin + w * config.stride, first.phase, panel.freq) <= ends).sum())

@@ -16,7 +16,7 @@ from chronos_training.config.model_sections import ModelSection
 from chronos_training.config.schema import TrainingConfig
 from chronos_training.config.training_sections import TrainingSection
 from chronos_training.core.errors import ConfigurationError
-from chronos_training.data.grid import places, stamps_at
+from chronos_training.data.grid import grid_positions, stamps_at
 from chronos_training.data.panel import Panel
 
 FILE = "forecast_task.json"
@@ -145,7 +145,7 @@ class Task:
 
 def last_seen(config: TrainingConfig, panel: Panel) -> Stamps:
     """Return the timestamp of the last observation of each series that a training sees: the one before the held-out part."""
-    first = places(panel.starts, panel.freq)
+    first = grid_positions(panel.starts, panel.freq)
     return stamps_at(first.number + panel.lengths - config.held_out_length - 1, first.phase, panel.freq)
 
 

@@ -1,4 +1,4 @@
-"""The training loop: the Trainer of transformers over our windows, with sealed checkpoints, progress and a polite stop."""
+"""The training loop: the Trainer of transformers over our windows, with complete checkpoints, progress and a polite stop."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def train(
     validate: ValidationWindows | None = None,
     device: str,
     folder: Path,
-    mark: str,
+    fingerprint: str,
     progress: Progress,
     stop: StopRequest,
     search: dict[str, Any] | None = None,
@@ -53,7 +53,7 @@ def train(
     Where no step is better on the validation windows than the pretrained weights at the begin, `chosen_step` is 0, and the caller
     has to make the model again.
 
-    `folder` is the checkpoints folder; its newest complete checkpoint with the fingerprint `mark` is resumed, bit for
+    `folder` is the checkpoints folder; its newest complete checkpoint with this `fingerprint` is resumed, bit for
     bit as if there had been no interruption (same machine type and thread count). Raises Stopped after a SIGTERM (the
     checkpoint of the last step is then on disk) and TrainingError when the loss is no number any more. Of a refit
     (models.refit) each checkpoint holds what the `search` found, and is counted from its `first` step on.
@@ -65,7 +65,7 @@ def train(
         log.warning("%s", numbers.warning)
     # This connects the processes.
     arguments = _arguments(config, family, partial, device, numbers.numbers, validate is not None)
-    complete, skipped = checkpoints.complete(folder, mark, most=None if ranks.together() else 1)
+    complete, skipped = checkpoints.complete(folder, fingerprint, most=None if ranks.together() else 1)
     for sentence in skipped:
         log.warning("%s", sentence)
     # One instance may have been ended between two others' moves of the same checkpoint.
@@ -78,7 +78,7 @@ def train(
     arguments.eval_on_start = validate is not None and resume is None and config.model.initialization == "pretrained"
     if resume:
         log.info("resuming from %s", resume.name)
-    watcher = _Watcher(config, numbers.numbers, partial, mark, progress, stop, start, search, first)
+    watcher = _Watcher(config, numbers.numbers, partial, fingerprint, progress, stop, start, search, first)
     transformers_logging.set_verbosity_error()
     trainer = _Trainer(
         model=model,
@@ -264,14 +264,14 @@ class _Watcher(TrainerCallback):  # type: ignore[misc]  # transformers is untype
         config: TrainingConfig,
         numbers: str,
         partial: Path,
-        mark: str,
+        fingerprint: str,
         progress: Progress,
         stop: StopRequest,
         start: int,
         search: dict[str, Any] | None,
         first: int,
     ) -> None:
-        self._config, self._numbers, self._partial, self._mark = config, numbers, partial, mark
+        self._config, self._numbers, self._partial, self._fingerprint = config, numbers, partial, fingerprint
         self._progress, self._stop, self._start = progress, stop, start
         self._search, self._first = search, first
         self._begun = time.monotonic()
@@ -333,6 +333,6 @@ class _Watcher(TrainerCallback):  # type: ignore[misc]  # transformers is untype
             if self._search is not None:
                 file = self._partial / f"checkpoint-{state.global_step}" / REFIT_FILE
                 file.write_text(json.dumps(self._search), encoding="utf-8")
-            path = checkpoints.publish(self._partial, state.global_step, keep, self._mark, best, self._first)
+            path = checkpoints.publish(self._partial, state.global_step, keep, self._fingerprint, best, self._first)
             log.info("saved %s", path.name)
         ranks.wait_for_all()

@@ -12,7 +12,7 @@ from typing import Any
 from chronos_training.config.schema import TrainingConfig
 from chronos_training.core.clock import iso
 from chronos_training.data.panel import Panel
-from chronos_training.data.usable import Finding
+from chronos_training.data.usable import SeriesFinding
 from chronos_training.training.losscurve import LossCurve
 from chronos_training.training.spec import RunSpec
 from chronos_training.training.versions import versions
@@ -26,7 +26,7 @@ def build_metadata(
     scores: dict[str, Any],
     *,
     model: dict[str, Any],
-    findings: Sequence[Finding] = (),
+    findings: Sequence[SeriesFinding] = (),
     times: dict[str, datetime],
     seconds: dict[str, float],
     cost: dict[str, Any],

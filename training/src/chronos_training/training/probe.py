@@ -30,7 +30,7 @@ SMALL: dict[str, Any] = {
 }  # fmt: skip
 
 
-def look() -> dict[str, Any]:
+def collect() -> dict[str, Any]:
     """Return versions, architectures and card, and for each family whether a step in fp16 (fp32 without a card) works."""
     card = torch.cuda.is_available()
     device, kind = ("cuda", torch.float16) if card else ("cpu", torch.float32)
@@ -78,4 +78,4 @@ def _step(name: str, device: str, kind: torch.dtype) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    print(json.dumps(look()))
+    print(json.dumps(collect()))

@@ -73,7 +73,7 @@ def train(
     *,
     device: str,
     folder: Path,
-    mark: str,
+    fingerprint: str,
     progress: Progress,
     stop: StopRequest,
     tell: Callable[[Any], Json | None] | None = None,
@@ -83,8 +83,8 @@ def train(
     `tell` gets the model of the search, which, unlike the refitted one, has not seen the validation windows; its result is
     JSON and is kept in the refit's checkpoints. None without a refit. The rest is as for `loop.train`.
     """
-    rest: Json = {"device": device, "folder": folder, "mark": mark, "progress": progress, "stop": stop}
-    search = _search_of(folder, mark) if config.training.refit else None
+    rest: Json = {"device": device, "folder": folder, "fingerprint": fingerprint, "progress": progress, "stop": stop}
+    search = _search_of(folder, fingerprint) if config.training.refit else None
     resumed = 0
     if search is None:
         if config.training.refit:
@@ -141,9 +141,9 @@ def _search(curve: LossCurve, panel: Panel, config: TrainingConfig, told: Json |
     return Search(curve.last_step, found, max(round(steps * more), 1), losses, validation, told)
 
 
-def _search_of(folder: Path, mark: str) -> Search | None:
+def _search_of(folder: Path, fingerprint: str) -> Search | None:
     """Return what the search found, if the newest complete checkpoint belongs to the refit."""
-    newest, _ = checkpoints.complete(folder, mark, most=1)
+    newest, _ = checkpoints.complete(folder, fingerprint, most=1)
     file = folder / f"checkpoint-{newest[0]}" / FILE if newest else None
     if file is None or not file.is_file():
         return None

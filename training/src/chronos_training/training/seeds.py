@@ -65,7 +65,7 @@ def _trained(
     def validate(model: Any) -> Validated:
         return validated(predictor(model), panel, config, stop.check)
 
-    mark = Fingerprint(config, str(panel.manifest["digest"]), str(spec.base_model.get("digest", ""))).mark
+    fingerprint = Fingerprint(config, str(panel.manifest["digest"]), str(spec.base_model.get("digest", ""))).digest
     model, _, told = refit.train(
         lambda: weights.make_model(family, config, base),
         family,
@@ -73,7 +73,7 @@ def _trained(
         config,
         device=spec.device,
         folder=folder,
-        mark=mark,
+        fingerprint=fingerprint,
         progress=progress,
         stop=stop,
         tell=lambda searched: asdict(validate(weights.merged(searched, config))),

@@ -22,7 +22,7 @@ from chronos_training.config.schema import TrainingConfig
 from chronos_training.core.errors import ConfigurationError
 from chronos_training.data.load import load_panel
 from chronos_training.data.panel import Panel
-from chronos_training.data.usable import Finding, usable
+from chronos_training.data.usable import SeriesFinding, usable
 from chronos_training.evaluation import combine, recalibration
 from chronos_training.evaluation.forecasts import MODEL, ZERO_SHOT
 from chronos_training.evaluation.held_out import Forecaster, evaluate
@@ -74,13 +74,13 @@ def check(spec: RunSpec, data: Path, work: Path, output: Path, base_model: Path 
     base_must_not_have_seen(Task.of(spec.config, panel, base_model), panel, spec.config)
     if spec.config.model.family == "autogluon":
         return
-    checkpoints.complete(output / "checkpoints", _mark(spec, panel), most=1)
+    checkpoints.complete(output / "checkpoints", _fingerprint(spec, panel), most=1)
     if base_model is not None:
         weights.make_model(family_of(spec.config.model.family), spec.config, base_model)
 
 
-def _mark(spec: RunSpec, panel: Panel) -> str:
-    return Fingerprint(spec.config, str(panel.manifest["digest"]), str(spec.base_model.get("digest", ""))).mark
+def _fingerprint(spec: RunSpec, panel: Panel) -> str:
+    return Fingerprint(spec.config, str(panel.manifest["digest"]), str(spec.base_model.get("digest", ""))).digest
 
 
 @contextlib.contextmanager
@@ -104,11 +104,11 @@ def _run(
 ) -> None:
     begun, clock = _now(), time.monotonic
     seconds: dict[str, float] = {}
-    mark = clock()
+    since = clock()
 
     def phase_done(name: str) -> None:
-        nonlocal mark
-        seconds[name], mark = clock() - mark, clock()
+        nonlocal since
+        seconds[name], since = clock() - since, clock()
         stop.check()
 
     config = spec.config
@@ -117,7 +117,7 @@ def _run(
     panel, findings = read_panel(spec, data, work)
     base_must_not_have_seen(Task.of(config, panel, base_model), panel, config)
     learn = _autogluon if config.model.family == "autogluon" else _chronos
-    learnt = learn(spec, panel, Places(output, work, base_model), progress, stop, phase_done)
+    learnt = learn(spec, panel, RunFolders(output, work, base_model), progress, stop, phase_done)
     if learnt is None:
         return
 
@@ -153,7 +153,7 @@ def _run(
 
 
 @dataclass(frozen=True)
-class Places:
+class RunFolders:
     """Folders: what is written, what goes at the end, and the weights to start from."""
 
     output: Path
@@ -176,14 +176,14 @@ class Learnt:
 def _chronos(
     spec: RunSpec,
     panel: Panel,
-    places: Places,
+    folders: RunFolders,
     progress: Progress,
     stop: StopRequest,
     phase_done: Callable[[str], None],
 ) -> Learnt | None:
     """Train a Chronos model in our own loop. None in every process but the first."""
     config, family = spec.config, family_of(spec.config.model.family)
-    model = weights.make_model(family, config, places.base)
+    model = weights.make_model(family, config, folders.base)
     parameters, learning = weights.parameter_counts(model)
     made = [model]  # a refit begins with another
     del model
@@ -194,7 +194,7 @@ def _chronos(
         "training", f"training {config.name}: {which} parameters, {config.training.steps} steps on {spec.device}"
     )
     started = _now()
-    parent = read_task(places.base) if places.base is not None else None
+    parent = read_task(folders.base) if folders.base is not None else None
 
     def validate(own: Any) -> Validated:
         return validated(
@@ -206,13 +206,13 @@ def _chronos(
         )
 
     model, curve, told = refit.train(
-        lambda: made.pop() if made else weights.make_model(family, config, places.base),
+        lambda: made.pop() if made else weights.make_model(family, config, folders.base),
         family,
         panel,
         config,
         device=spec.device,
-        folder=places.output / "checkpoints",
-        mark=_mark(spec, panel),
+        folder=folders.output / "checkpoints",
+        fingerprint=_fingerprint(spec, panel),
         progress=progress,
         stop=stop,
         # A refitted model has learnt the validation windows: on them only the search's is as good as on new ones.
@@ -226,21 +226,21 @@ def _chronos(
     ranks.part()
     if not ranks.is_first():
         return None
-    artifacts.write_loss(places.output / "loss.csv", curve)
+    artifacts.write_loss(folders.output / "loss.csv", curve)
     model = weights.merged(model, config)
-    folder = places.output / "models" / config.name
+    folder = folders.output / "models" / config.name
     family.save(model, folder)
-    Task.of(config, panel, places.base).write(
+    Task.of(config, panel, folders.base).write(
         folder
     )  # at once: a run that is stopped from here on leaves a whole model
     found = validate(model) if told is None else Validated.of(told)
     _store(found, folder)
     phase_done("training")
     contestants = {MODEL: _forecaster(family, model, panel, config, stop)}
-    if places.base is not None and ZERO_SHOT in config.evaluation.baselines:
-        start = family.load(places.base, config).to(spec.device)
+    if folders.base is not None and ZERO_SHOT in config.evaluation.baselines:
+        start = family.load(folders.base, config).to(spec.device)
         contestants[ZERO_SHOT] = _forecaster(family, start, panel, config, stop)
-    contestants |= other_seeds(spec, panel, places.output, places.base, progress, stop)
+    contestants |= other_seeds(spec, panel, folders.output, folders.base, progress, stop)
     return Learnt(contestants, metadata.chronos_section(config, parameters, curve), curve, started, ended, found)
 
 
@@ -260,7 +260,7 @@ def _store(found: Validated, folder: Path) -> None:
 def _autogluon(
     spec: RunSpec,
     panel: Panel,
-    places: Places,
+    folders: RunFolders,
     progress: Progress,
     stop: StopRequest,
     phase_done: Callable[[str], None],
@@ -269,11 +269,11 @@ def _autogluon(
 
     phase_done("preparing")
     started = _now()
-    contestants, about = train(spec, panel, places.output, places.work / "autogluon", places.base, progress, stop)
-    task = Task.of(spec.config, panel, places.base)
-    task.write(places.output / "models" / spec.config.name)
+    contestants, about = train(spec, panel, folders.output, folders.work / "autogluon", folders.base, progress, stop)
+    task = Task.of(spec.config, panel, folders.base)
+    task.write(folders.output / "models" / spec.config.name)
     if (chronos := about["chronos"]) is not None:
-        folder = places.output / chronos["path"]
+        folder = folders.output / chronos["path"]
         task.of_weights(chronos["family"], read_pretrained(folder).settings).write(folder)
     phase_done("training")
     return Learnt(contestants, metadata.autogluon_section(about), None, started, _now())
@@ -285,7 +285,7 @@ def _forecaster(family: Family, model: Any, panel: Panel, config: TrainingConfig
 
 def read_panel(
     spec: RunSpec, data: Path, work: Path, say: Callable[..., None] = log.info
-) -> tuple[Panel, list[Finding]]:
+) -> tuple[Panel, list[SeriesFinding]]:
     """Return the series that the run learns from, and what was found in them. ConfigurationError or DataError when the data are not what it expects."""
     config, columns = spec.config, spec.config.dataset
     panel = load_panel(data, columns.targets, past=columns.past_covariates, known=columns.known_covariates, work=work)

@@ -11,7 +11,7 @@ from chronos_training.core import aws
 from chronos_training.core.clock import duration
 from chronos_training.core.errors import TrainingError
 
-from .finding import Finding, note, ok, stop, unseen
+from .check_result import CheckResult, note, ok, stop, unseen
 
 # How botocore calls where it found the credentials.
 _SOURCES = {
@@ -34,7 +34,7 @@ KEY_ACTIONS = "kms:CreateGrant, kms:Decrypt, kms:DescribeKey, kms:GenerateDataKe
 _EXCLUDED = ("create-complete", "update-complete")
 
 
-def who(account_id: str, arn: str, region: str) -> Finding:
+def who(account_id: str, arn: str, region: str) -> CheckResult:
     """Return which account the commands work in, and as whom."""
     name = arn.split(":", 5)[-1]
     text = f"{account_id} in {region}, as {name}"
@@ -43,7 +43,7 @@ def who(account_id: str, arn: str, region: str) -> Finding:
     return ok("account", text)
 
 
-def credentials() -> Finding:
+def credentials() -> CheckResult:
     """Return what kind the credentials are and how long they hold."""
     with aws.explained("find your AWS credentials"):
         found = aws.session().get_credentials()
@@ -58,7 +58,7 @@ def credentials() -> Finding:
     return ok("credentials", f"{source}, which do not expire")
 
 
-def plan() -> Finding:
+def plan() -> CheckResult:
     """Return whether the account's plan lets it start what training needs."""
     name = "account plan"
     client = aws.client("freetier", region=PLAN_REGION)
@@ -81,7 +81,7 @@ def plan() -> Finding:
     return ok(name, kind.lower())
 
 
-def volume_key(ec2: Any, region: str) -> Finding:
+def volume_key(ec2: Any, region: str) -> CheckResult:
     """Return whose key encrypts the volumes: ours name none, so it is the account's default."""
     name = "volume key"
     try:
@@ -105,7 +105,7 @@ def _is_amazons(key: str, region: str) -> bool:
     return str(found["KeyMetadata"]["KeyManager"]) == "AWS"
 
 
-def public_access(ec2: Any, vpc_id: str | None, subnet_ids: tuple[str, ...], region: str) -> Finding:
+def public_access(ec2: Any, vpc_id: str | None, subnet_ids: tuple[str, ...], region: str) -> CheckResult:
     """Return whether the account lets instances out through an internet gateway: public subnets have no other way."""
     name = "public access"
     try:

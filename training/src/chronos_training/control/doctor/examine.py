@@ -20,7 +20,7 @@ from chronos_training.core.commands import playbook
 from chronos_training.core.errors import TrainingError
 
 from . import account, image, own, request, rights, room
-from .finding import Finding, Kind, later, note, ok, refused
+from .check_result import CheckResult, Kind, later, note, ok, refused
 
 THREADS = 12
 # As many zones as provisioning makes subnets in, where nobody has said which.
@@ -42,17 +42,17 @@ class Asked:
     dry: bool = False  # make nothing, not even for a moment
 
 
-def examine(asked: Asked) -> list[Finding]:
+def examine(asked: Asked) -> list[CheckResult]:
     """Return what every check found. Leaves nothing behind; raises only what would be a defect of ours."""
     ec2 = aws.client("ec2", region=asked.region)
     settings, provisioned = _settings(asked)
     with ThreadPoolExecutor(THREADS) as pool:
 
-        def waiting(name: str) -> Finding:
+        def waiting(name: str) -> CheckResult:
             # What needs the settings comes with them.
             if provisioned.kind is Kind.LATER:
                 return replace(provisioned, name=name)
-            return Finding(name, Kind.UNSEEN, "without the settings of the environment")
+            return CheckResult(name, Kind.UNSEEN, "without the settings of the environment")
 
         def begin(work: Callable[..., Any], *arguments: Any) -> Future[Any]:
             return pool.submit(work, *arguments)
@@ -84,7 +84,7 @@ def examine(asked: Asked) -> list[Finding]:
                 rights.rights, asked.caller, asked.region, asked.policies, asked.needed_policies, settings is not None
             ),
         ]
-        found: list[Finding] = []
+        found: list[CheckResult] = []
         for part in parts:
             try:
                 result = part.result()
@@ -94,12 +94,12 @@ def examine(asked: Asked) -> list[Finding]:
     return found
 
 
-def stopping(findings: list[Finding]) -> list[str]:
+def stopping(results: list[CheckResult]) -> list[str]:
     """Return the names of the checks that would stop a launch, each once."""
-    return list(dict.fromkeys(one.name for one in findings if one.kind is Kind.STOP))
+    return list(dict.fromkeys(one.name for one in results if one.kind is Kind.STOP))
 
 
-def _settings(asked: Asked) -> tuple[Settings | None, Finding]:
+def _settings(asked: Asked) -> tuple[Settings | None, CheckResult]:
     try:
         settings = resolve_settings(asked.env, region=asked.region)
     except NotProvisioned:
@@ -109,13 +109,13 @@ def _settings(asked: Asked) -> tuple[Settings | None, Finding]:
     return settings, ok("environment", f"{asked.env} is provisioned: {settings.bucket}, {settings.vpc_id}")
 
 
-def _tried(work: Callable[[Settings], Finding], asked: Asked, settings: Settings) -> Finding:
+def _tried(work: Callable[[Settings], CheckResult], asked: Asked, settings: Settings) -> CheckResult:
     if asked.dry:
         return later(work.__name__, "not tried in check mode, because it briefly creates something")
     return work(settings)
 
 
-def _plan(asked: Asked) -> tuple[Plan | None, Finding]:
+def _plan(asked: Asked) -> tuple[Plan | None, CheckResult]:
     """Return the plan of a launch as it would be made now, None where there is none yet."""
     try:
         plan = make_plan(asked.launch)
@@ -136,7 +136,7 @@ def _instances(asked: Asked) -> int:
         return 1
 
 
-def _zones(ec2: Any, asked: Asked, settings: Settings | None) -> Finding:
+def _zones(ec2: Any, asked: Asked, settings: Settings | None) -> CheckResult:
     with aws.explained("find the zones of the region"):
         if settings is not None:
             found = ec2.describe_subnets(SubnetIds=list(settings.subnet_ids))["Subnets"]
@@ -148,14 +148,14 @@ def _zones(ec2: Any, asked: Asked, settings: Settings | None) -> Finding:
     return room.zones(ec2, asked.launch.instance_types, ours)
 
 
-def _public_access(ec2: Any, asked: Asked, settings: Settings | None) -> Finding:
+def _public_access(ec2: Any, asked: Asked, settings: Settings | None) -> CheckResult:
     vpc_id, subnets = (settings.vpc_id, settings.subnet_ids) if settings else (None, ())
     return account.public_access(ec2, vpc_id, subnets, asked.region)
 
 
 def _request(
     ec2: Any, asked: Asked, settings: Settings, plan: Plan | None, found: Image | None, instances: int
-) -> list[Finding]:
+) -> list[CheckResult]:
     if found is None:
         return [note("request", "not tried: there is no image to launch")]
     if plan is not None:

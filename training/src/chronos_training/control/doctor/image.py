@@ -5,10 +5,10 @@ from __future__ import annotations
 from chronos_training.control.launch.image import Image, find_image
 from chronos_training.core.errors import ConfigurationError, TrainingError
 
-from .finding import Finding, ok, stop, unseen
+from .check_result import CheckResult, ok, stop, unseen
 
 
-def image(region: str, parameter: str, volume_gb: int) -> tuple[Image | None, Finding]:
+def image(region: str, parameter: str, volume_gb: int) -> tuple[Image | None, CheckResult]:
     """Return the image that `parameter` names, None without one, and what there is to say about it."""
     name = "image"
     try:
@@ -26,7 +26,7 @@ def image(region: str, parameter: str, volume_gb: int) -> tuple[Image | None, Fi
     return found, _judge(found, volume_gb)
 
 
-def _judge(found: Image, volume_gb: int) -> Finding:
+def _judge(found: Image, volume_gb: int) -> CheckResult:
     about = f"{found.image_id}, {found.name}"
     if found.state != "available":
         return stop("image", f"{about} is {found.state}. Give another in training_launch_image_parameter.")

@@ -13,7 +13,7 @@ from chronos_training.core.errors import TrainingError
 from chronos_training.core.probe import check_conditions
 from chronos_training.core.wire import STATE_CONFIG
 
-from .finding import Finding, ok, refused, stop
+from .check_result import CheckResult, ok, refused, stop
 
 # Of the form that AWS gives, and nobody's.
 NO_INSTANCE = "i-00000000000000000"
@@ -21,7 +21,7 @@ NO_INSTANCE = "i-00000000000000000"
 FAR_DAYS = 365
 
 
-def lock(settings: Settings) -> Finding:
+def lock(settings: Settings) -> CheckResult:
     """Try whether the bucket keeps the conditions that the lock rests on."""
     name = "lock"
     s3 = aws.client("s3", region=settings.region, config=STATE_CONFIG)
@@ -32,7 +32,7 @@ def lock(settings: Settings) -> Finding:
     return ok(name, f"s3://{settings.bucket} honours conditional writes")
 
 
-def schedule(settings: Settings) -> Finding:
+def schedule(settings: Settings) -> CheckResult:
     """Make a schedule as a launch does, for an instance that does not exist, and delete it again."""
     name = "schedule"
     if not settings.guard_role_arn or not settings.guard_queue_arn:

@@ -18,7 +18,7 @@ from chronos_training.core.capacity import LaunchOption
 from chronos_training.core.clock import utc_now
 from chronos_training.core.errors import TrainingError
 
-from .finding import Finding, note, ok, refused, stop
+from .check_result import CheckResult, note, ok, refused, stop
 
 # The real one is not made yet; EC2 looks at its size alone, and a launch looks at that itself.
 USER_DATA = "#cloud-config\n"
@@ -57,8 +57,8 @@ def stand_in(
     )
 
 
-def request(ec2: Any, spec: LaunchSpec) -> list[Finding]:
-    """Ask EC2 for each type in each zone whether it would start the instances. Returns a finding for each type."""
+def request(ec2: Any, spec: LaunchSpec) -> list[CheckResult]:
+    """Ask EC2 for each type in each zone whether it would start the instances. Returns a check result for each type."""
     try:
         launch_options = capacity.launch_options(spec.instance_types, zones_of(ec2, spec.subnet_ids), spec.instances)
     except TrainingError as error:
@@ -107,8 +107,8 @@ def _explain_failure(option: LaunchOption, code: str, message: str, region: str)
     return ""
 
 
-def _of_a_type(kind: str, answers: dict[LaunchOption, str], would: bool) -> Finding:
-    """Return the finding of one type; a refused one is only a note when another type would be started."""
+def _of_a_type(kind: str, answers: dict[LaunchOption, str], would: bool) -> CheckResult:
+    """Return the result of one type; a refused one is only a note when another type would be started."""
     mine = {option: why for option, why in answers.items() if option.instance_type == kind}
     open_zones = sorted(option.zone for option, why in mine.items() if not why)
     refused: dict[str, list[str]] = {}

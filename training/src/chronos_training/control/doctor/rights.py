@@ -14,7 +14,7 @@ from botocore.exceptions import ClientError
 from chronos_training.core import aws
 from chronos_training.core.errors import PermissionDenied, TrainingError
 
-from .finding import Finding, Kind, later, lower, note, ok, stop
+from .check_result import CheckResult, Kind, later, lower, note, ok, stop
 
 Json = dict[str, Any]
 # IAM answers few simulations a second.
@@ -33,8 +33,10 @@ class Question:
     context: tuple[Json, ...]
 
 
-def rights(caller: str, region: str, policies: list[Json], needed: Iterable[str], provisioned: bool) -> list[Finding]:
-    """Return a finding for each of `policies` (name, policy): whether `caller` may all of it.
+def rights(
+    caller: str, region: str, policies: list[Json], needed: Iterable[str], provisioned: bool
+) -> list[CheckResult]:
+    """Return a check result for each of `policies` (name, policy): whether `caller` may all of it.
 
     `needed` are the names of those without which nobody can launch.
     """
@@ -48,7 +50,7 @@ def rights(caller: str, region: str, policies: list[Json], needed: Iterable[str]
             refused = list(pool.map(lambda one: _refused(iam, source, one[1]), asked))
     except TrainingError as error:
         return [
-            Finding(
+            CheckResult(
                 "rights",
                 Kind.UNSEEN,
                 f"{lower(str(error))} The checks of the request and the schedule still apply; an "
@@ -67,7 +69,7 @@ def rights(caller: str, region: str, policies: list[Json], needed: Iterable[str]
     return found
 
 
-def _judge(policy: Json, lacking: list[str], needed: bool, source: str, provisioned: bool) -> Finding:
+def _judge(policy: Json, lacking: list[str], needed: bool, source: str, provisioned: bool) -> CheckResult:
     name, purpose = policy["name"], policy["description"].partition(": ")[2] or policy["name"]
     if not lacking:
         return ok("rights", f"{purpose}: all permissions present")

@@ -12,13 +12,13 @@ from chronos_training.core import aws
 from chronos_training.core.capacity import Quota, quota_of
 from chronos_training.core.errors import TrainingError
 
-from .finding import Finding, Kind, note, ok, stop, unseen
+from .check_result import CheckResult, Kind, note, ok, stop, unseen
 
 # The quota counts all but what is stopped or gone; an instance on its way out holds its vCPUs to the last.
 COUNTED = ("pending", "running", "stopping", "shutting-down")
 
 
-def zones(ec2: Any, instance_types: Iterable[str], ours: Iterable[str]) -> Finding:
+def zones(ec2: Any, instance_types: Iterable[str], ours: Iterable[str]) -> CheckResult:
     """Return which of our zones offer which type. `ours` are those of the subnets, or of the region before there are any."""
     name, types, wanted = "zones", tuple(instance_types), sorted(set(ours))
     try:
@@ -52,7 +52,7 @@ def zones(ec2: Any, instance_types: Iterable[str], ours: Iterable[str]) -> Findi
     return ok(name, text) if all_of_them else note(name, f"{text}; a launch tries the other zones")
 
 
-def quotas(ec2: Any, region: str, instance_types: Iterable[str], count: int) -> list[Finding]:
+def quotas(ec2: Any, region: str, instance_types: Iterable[str], count: int) -> list[CheckResult]:
     """Return for each quota that the types count against what the run needs of it, and what is left."""
     name, types = "quota", tuple(instance_types)
     by_quota: dict[Quota, list[str]] = {}
@@ -98,16 +98,16 @@ def _judge(
     kinds: list[str],
     count: int,
     region: str,
-) -> Finding:
+) -> CheckResult:
     least = min(kinds, key=lambda kind: vcpus.get(kind, 0))
     needed = vcpus.get(least, 0) * count
     used = sum(vcpus.get(str(one["InstanceType"]), 0) for one in held)
     ending = [one for one in held if one["State"]["Name"] == "shutting-down"]
     what = f"{count} x {least}" if count > 1 else least
     if not needed:
-        return Finding("quota", Kind.UNSEEN, f"EC2 in {region} has no instance type {least}")
+        return CheckResult("quota", Kind.UNSEEN, f"EC2 in {region} has no instance type {least}")
     if granted is None:
-        return Finding(
+        return CheckResult(
             "quota",
             Kind.UNSEEN,
             f"Service Quotas has no '{quota.name}' in {region}; {what} needs {needed} vCPUs",

@@ -110,16 +110,14 @@ def _free_the_lock(
     """
     began, show = time.monotonic(), Waiting(emit)
     while True:
-        holder, reconciled = reconcile(
-            s3, spec.bucket, store, ec2, spec.project, consistency_seconds=consistency_seconds
-        )
-        if holder is None:
+        lock, reconciled = reconcile(s3, spec.bucket, store, ec2, spec.project, consistency_seconds=consistency_seconds)
+        if lock is None:
             return reconciled
-        ending, waited = ending_instances(holder, ec2, spec.project), time.monotonic() - began
+        ending, waited = ending_instances(lock, ec2, spec.project), time.monotonic() - began
         if ending is None or waited > TERMINATION_SECONDS:
-            raise TrainingError(refusal(holder, store.url, ec2, spec.project), code="lock_held")
+            raise TrainingError(refusal(lock, store.url, ec2, spec.project), code="lock_held")
         if ending:  # else the last of them ended between the two looks
-            show(f"waiting for EC2 to end {', '.join(ending)} of run {holder.record.run_id}, to take its lock", waited)
+            show(f"waiting for EC2 to end {', '.join(ending)} of run {lock.record.run_id}, to take its lock", waited)
             time.sleep(POLL_SECONDS)
 
 

@@ -100,7 +100,7 @@ def checkpoints_of_run(s3: Any, bucket: str, env: str, run_id: str, fingerprint:
         if found is None:
             continue
         stored_fingerprint, parts = found
-        if stored_fingerprint != fingerprint.mark:
+        if stored_fingerprint != fingerprint.digest:
             differing = ", ".join(fingerprint.differences(spec)[:5]) or "version of this program"
             raise ConfigurationError(
                 f"Run {run_id} cannot be resumed: its {differing} differed at launch.",
@@ -124,7 +124,7 @@ def _folders(s3: Any, bucket: str, prefix: str) -> list[str]:
 
 def _complete_checkpoint(s3: Any, bucket: str, prefix: str) -> tuple[str, list[Json]] | None:
     """Return fingerprint and files of a complete checkpoint, its completion marker with them; None for an incomplete one."""
-    key = prefix + layout.CHECKPOINT_SEAL
+    key = prefix + layout.COMPLETION_MARKER
     body = read_bytes(s3, bucket, key)
     try:
         marker = json.loads(body or b"")
@@ -137,5 +137,5 @@ def _complete_checkpoint(s3: Any, bucket: str, prefix: str) -> tuple[str, list[J
         there = {one["Key"][len(prefix) :]: one["Size"] for page in pages for one in page.get("Contents", [])}
     if body is None or any(there.get(one["path"]) != one["size"] for one in files):
         return None
-    own = {"path": layout.CHECKPOINT_SEAL, "size": len(body), "sha256": hashlib.sha256(body).hexdigest()}
+    own = {"path": layout.COMPLETION_MARKER, "size": len(body), "sha256": hashlib.sha256(body).hexdigest()}
     return stored_fingerprint, [*files, own]

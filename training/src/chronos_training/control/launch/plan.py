@@ -64,7 +64,7 @@ class Plan:
     zones: dict[str, str]  # subnet id -> zone, in the order in which they are tried
     differences: list[Difference]  # from the built-in defaults
     origins: dict[str, str]  # dotted key -> the source that set it last, as run_spec["config_sources"] names it
-    expected: DurationEstimate | None
+    duration_estimate: DurationEstimate | None
     run_spec: Json
     run_spec_body: str
     agent: Json
@@ -207,7 +207,7 @@ def make_plan(request: LaunchRequest) -> Plan:
     deadline = _deadline(config, prices)
     changed, capped = differences(config), deadline < config.run.max_runtime_hours * 3600
     # A run that resumes from a checkpoint has less to do than any run before it.
-    expected = (
+    duration_estimate = (
         None if resume else estimate_duration(s3, settings.bucket, request.env, config, request.instance_types[0])
     )
     config = with_limit(config, deadline)
@@ -247,7 +247,20 @@ def make_plan(request: LaunchRequest) -> Plan:
     body = json.dumps(spec, indent=2) + "\n"
     said = [*remarks(config, manifest.content), *_remarks(config, request, deadline)]
     return Plan(
-        run_id, settings, request, deadline, prices, image, zones, changed, origins, expected, spec, body, agent, said
+        run_id,
+        settings,
+        request,
+        deadline,
+        prices,
+        image,
+        zones,
+        changed,
+        origins,
+        duration_estimate,
+        spec,
+        body,
+        agent,
+        said,
     )
 
 

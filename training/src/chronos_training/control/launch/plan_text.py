@@ -184,7 +184,7 @@ def _price(price: HourlyPrice) -> str:
 
 
 def _time(plan: Plan) -> list[str]:
-    found, seeds = plan.expected, plan.run_spec["training"]["evaluation"]["seeds"]
+    found, seeds = plan.duration_estimate, plan.run_spec["training"]["evaluation"]["seeds"]
     several = [f"with {seeds} trainings, one for each seed (evaluation.seeds)"] if seeds > 1 else []
     if found is None:
         if plan.run_spec["resume"]:
@@ -208,7 +208,7 @@ def _limit(plan: Plan) -> list[str]:
 def _cost(plan: Plan) -> list[str]:
     worst = plan.price.cost(worst_seconds(plan.deadline_seconds))
     first = plan.prices[plan.request.instance_types[0]]
-    expected = None if plan.expected is None else first.cost(plan.expected.total)
+    expected = None if plan.duration_estimate is None else first.cost(plan.duration_estimate.total)
     return _row("cost", f"expected: {_money(expected)}", f"at worst: {_money(worst)}, if the last guard has to end it")
 
 
@@ -216,7 +216,7 @@ def _doubts(plan: Plan) -> list[str]:
     """Return the warnings: a limit that may be too short, prices that may be wrong, settings that are probably a mistake."""
     lines = [line for one in plan.precisions if one.warning for line in _row("warning", one.warning)]
     lines += [line for one in plan.remarks for line in _row("warning", one)]
-    if plan.expected is not None and plan.expected.total > plan.deadline_seconds:
+    if plan.duration_estimate is not None and plan.duration_estimate.total > plan.deadline_seconds:
         lines += _row("warning", "Similar runs took longer than this limit: the run would be ended before it is done.")
     if plan.price.date == GIVEN:
         return lines  # the price does not come from the table

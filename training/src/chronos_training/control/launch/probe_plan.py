@@ -75,7 +75,7 @@ def make_probe_plan(request: LaunchRequest) -> Plan:
         differences=[],
         origins={},
         remarks=[],
-        expected=None,
+        duration_estimate=None,
         run_spec=spec,
         run_spec_body=body,
         agent=agent,

@@ -49,7 +49,7 @@ def death_of(observed: Observed, ec2: Any, project: str) -> str | None:
 def find_stale_lock(
     store: StateStore, ec2: Any, project: str, run_id: str | None = None
 ) -> tuple[Observed, str] | None:
-    """Return the dead holder of the lock and why it is dead; None when the lock is free.
+    """Return the lock of a dead run and why that is dead; None when the lock is free.
 
     Raises TrainingError with the whole story when its run may live, or when it is not the run `run_id` that was meant.
     """

@@ -119,7 +119,7 @@ def reconcile(
     *,
     consistency_seconds: float = CONSISTENCY_SECONDS,
 ) -> tuple[Observed | None, Reconciled | None]:
-    """Look at the lock. Returns (holder, None) when a run may be alive, else (None, what was reconciled, if
+    """Look at the lock. Returns (the lock, None) when a run may be alive, else (None, what was reconciled, if
     anything).
     """
     observed = store.read()

@@ -41,12 +41,12 @@ def findings(
     names: Names,
     bucket: Described,
     policy: dict[str, Any],
-    guard_policy: dict[str, Any],
+    termination_policy: dict[str, Any],
     people: dict[str, dict[str, Any]],
 ) -> list[str]:
     """Return one sentence for each property that does not hold; an empty list is a pass.
 
-    `bucket` is how the bucket must be (see `bucket.wanted`); `policy` and `guard_policy` are the whole inline policies of the
+    `bucket` is how the bucket must be (see `bucket.wanted`); `policy` and `termination_policy` are the whole inline policies of the
     instance role and of the role of the termination schedules; `people` are the managed user policies, by name.
     """
     return [
@@ -54,7 +54,7 @@ def findings(
         *_security_group(seen, names),
         *_bucket(seen, names, bucket),
         *_identity(seen, names, policy),
-        *_guard(seen, names, guard_policy),
+        *_termination_schedules(seen, names, termination_policy),
         *_people(seen, people, names.env),
         *_parameters(seen, names),
         *_tags(seen, names),
@@ -156,21 +156,21 @@ def _role(role: Raw | None, name: str, service: str, policy: dict[str, Any]) -> 
         yield f"The role {name} has the inline policies {', '.join(inline) or 'none'}, which are not what it needs."
 
 
-def _guard(seen: Survey, names: Names, policy: dict[str, Any]) -> Iterator[str]:
-    yield from _role(seen.guard_role, names.guard_role, "scheduler.amazonaws.com", policy)
-    for statement in (seen.guard_role or {}).get("AssumeRolePolicyDocument", {}).get("Statement", []):
+def _termination_schedules(seen: Survey, names: Names, policy: dict[str, Any]) -> Iterator[str]:
+    yield from _role(seen.termination_schedule_role, names.termination_schedule_role, "scheduler.amazonaws.com", policy)
+    for statement in (seen.termination_schedule_role or {}).get("AssumeRolePolicyDocument", {}).get("Statement", []):
         if "aws:SourceAccount" not in statement.get("Condition", {}).get("StringEquals", {}):
-            yield f"Schedules of other accounts may use the role {names.guard_role}: its trust policy has no aws:SourceAccount."
-    if seen.guard_group is None:
-        yield f"The schedule group {names.guard_group} of the termination schedules does not exist."
-    if seen.guard_queue is None:
-        yield f"The dead-letter queue {names.guard_queue} of the termination schedules does not exist."
+            yield f"Schedules of other accounts may use the role {names.termination_schedule_role}: its trust policy has no aws:SourceAccount."
+    if seen.termination_schedule_group is None:
+        yield f"The schedule group {names.termination_schedule_group} of the termination schedules does not exist."
+    if seen.termination_schedule_queue is None:
+        yield f"The dead-letter queue {names.termination_schedule_queue} of the termination schedules does not exist."
         return
-    if seen.guard_queue["SqsManagedSseEnabled"] != "true":
-        yield f"The queue {names.guard_queue} is not encrypted."
-    statements = (seen.guard_queue["Policy"] or {}).get("Statement", [])
+    if seen.termination_schedule_queue["SqsManagedSseEnabled"] != "true":
+        yield f"The queue {names.termination_schedule_queue} is not encrypted."
+    statements = (seen.termination_schedule_queue["Policy"] or {}).get("Statement", [])
     if not any(s["Effect"] == "Deny" and "aws:SecureTransport" in str(s.get("Condition")) for s in statements):
-        yield f"The queue {names.guard_queue} accepts requests without TLS."
+        yield f"The queue {names.termination_schedule_queue} accepts requests without TLS."
 
 
 def _people(seen: Survey, wanted: dict[str, dict[str, Any]], env: str) -> Iterator[str]:
@@ -195,9 +195,11 @@ def published(seen: Survey, names: Names) -> dict[str, str]:
         "bucket": names.bucket if seen.bucket is not None else "",
         "instance_profile": names.instance if seen.profile is not None else "",
         "region": names.region,
-        "guard_group": names.guard_group if seen.guard_group is not None else "",
-        "guard_role_arn": seen.guard_role["Arn"] if seen.guard_role is not None else "",
-        "guard_queue_arn": seen.guard_queue["arn"] if seen.guard_queue is not None else "",
+        "guard_group": names.termination_schedule_group if seen.termination_schedule_group is not None else "",
+        "guard_role_arn": seen.termination_schedule_role["Arn"] if seen.termination_schedule_role is not None else "",
+        "guard_queue_arn": seen.termination_schedule_queue["arn"]
+        if seen.termination_schedule_queue is not None
+        else "",
     }
 
 
@@ -224,12 +226,12 @@ def _tags(seen: Survey, names: Names) -> Iterator[str]:
         tagged[f"role {names.instance}"] = name_tags(seen.role)
     if seen.profile is not None:
         tagged[f"instance profile {names.instance}"] = name_tags(seen.profile)
-    if seen.guard_role is not None:
-        tagged[f"role {names.guard_role}"] = name_tags(seen.guard_role)
-    if seen.guard_group is not None:
-        tagged[f"schedule group {names.guard_group}"] = seen.guard_group["tags"]
-    if seen.guard_queue is not None:
-        tagged[f"queue {names.guard_queue}"] = seen.guard_queue["tags"]
+    if seen.termination_schedule_role is not None:
+        tagged[f"role {names.termination_schedule_role}"] = name_tags(seen.termination_schedule_role)
+    if seen.termination_schedule_group is not None:
+        tagged[f"schedule group {names.termination_schedule_group}"] = seen.termination_schedule_group["tags"]
+    if seen.termination_schedule_queue is not None:
+        tagged[f"queue {names.termination_schedule_queue}"] = seen.termination_schedule_queue["tags"]
     tagged |= {f"policy {name}": policy.tags for name, policy in seen.people.items()}
     for resource, tags in tagged.items():
         wrong = [key for key, value in names.tags.items() if tags.get(key) != value]

@@ -36,13 +36,13 @@ class Found:
     vpcs: list[Raw] = field(default_factory=list)
     subnets: list[Raw] = field(default_factory=list)
     route_tables: list[Raw] = field(default_factory=list)
-    guard_role: Raw | None = None
+    termination_schedule_role: Raw | None = None
     bucket: str = ""  # the one that is published, if it still exists
     bucket_region: str | None = None  # of the wanted one
     zones: tuple[str, ...] = ()  # the region's
 
 
-def look(wish: Wish) -> Found:
+def collect(wish: Wish) -> Found:
     """Read what exists. TrainingError when AWS cannot be read."""
     names = wish.names
     ec2, s3 = aws.client("ec2", region=names.region), aws.client("s3", region=names.region)
@@ -66,7 +66,7 @@ def look(wish: Wish) -> Found:
         vpcs=vpcs,
         subnets=subnets,
         route_tables=tables,
-        guard_role=_role(aws.client("iam", region=names.region), names.guard_role),
+        termination_schedule_role=_role(aws.client("iam", region=names.region), names.termination_schedule_role),
         bucket=published,
         bucket_region=region_of(s3, names.bucket),
         zones=tuple(sorted(zone["ZoneName"] for zone in zones)),
@@ -99,11 +99,11 @@ def check(found: Found, wish: Wish) -> None:
 
 def _environment(found: Found, wish: Wish) -> Iterator[str]:
     names = wish.names
-    made_in = _region_of_guard(found.guard_role)
+    made_in = _region_of_schedules(found.termination_schedule_role)
     if made_in and made_in != names.region:
         yield (
             f"training_region is {names.region}, but environment {names.env} of this account was provisioned in "
-            f"{made_in} (tags of its role {names.guard_role}), and a second one would take over its roles."
+            f"{made_in} (tags of its role {names.termination_schedule_role}), and a second one would take over its roles."
         )
     for vpc in found.vpcs:
         project = _tag(vpc, "Project")
@@ -166,8 +166,8 @@ def route_table(found: Found) -> str:
     return str(found.route_tables[0]["RouteTableId"]) if found.route_tables else ""
 
 
-def _region_of_guard(role: Raw | None) -> str:
-    """The guard's role is used by the schedules of one region, and its trust policy names it."""
+def _region_of_schedules(role: Raw | None) -> str:
+    """The role of the termination schedules is used by the schedules of one region, and its trust policy names it."""
     for statement in (role or {}).get("AssumeRolePolicyDocument", {}).get("Statement", []):
         source = str(statement.get("Condition", {}).get("StringEquals", {}).get("aws:SourceArn", ""))
         if source.startswith("arn:aws"):

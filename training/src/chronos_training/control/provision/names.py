@@ -62,17 +62,17 @@ class Names:
         return f"chronos-training-{self.env}-administrator"
 
     @property
-    def guard_role(self) -> str:
+    def termination_schedule_role(self) -> str:
         """Name of the role with which EventBridge Scheduler ends instances."""
         return f"chronos-training-{self.env}-scheduler"
 
     @property
-    def guard_group(self) -> str:
+    def termination_schedule_group(self) -> str:
         """Name of the schedule group."""
         return group_name(self.env)
 
     @property
-    def guard_queue(self) -> str:
+    def termination_schedule_queue(self) -> str:
         """Name of the dead-letter queue of the schedules."""
         return f"chronos-training-{self.env}-guard-dlq"
 

@@ -27,9 +27,9 @@ class Survey:
     bucket: Described | None = None
     role: Raw | None = None
     profile: Raw | None = None
-    guard_role: Raw | None = None
-    guard_group: schedule_group.Described | None = None
-    guard_queue: schedule_group.Described | None = None
+    termination_schedule_role: Raw | None = None
+    termination_schedule_group: schedule_group.Described | None = None
+    termination_schedule_queue: schedule_group.Described | None = None
     people: dict[str, people.Policy] = field(default_factory=dict)
     parameters: dict[str, str] = field(default_factory=dict)
     instances: list[Instance] = field(default_factory=list)
@@ -58,15 +58,17 @@ def survey(names: Names) -> Survey:
             "security_groups": ec2.describe_security_groups(Filters=filters)["SecurityGroups"],
         }
     bucket = describe(s3, names.bucket)
-    guards = schedule_group.describe(schedule_group.Clients.of(names.region), names.guard_group, names.guard_queue)
+    schedules = schedule_group.describe(
+        schedule_group.Clients.of(names.region), names.termination_schedule_group, names.termination_schedule_queue
+    )
     return Survey(
         **network,
         bucket=bucket,
         role=_role(iam, names.instance),
         profile=_profile(iam, names.instance),
-        guard_role=_role(iam, names.guard_role),
-        guard_group=guards["group"],
-        guard_queue=guards["queue"],
+        termination_schedule_role=_role(iam, names.termination_schedule_role),
+        termination_schedule_group=schedules["group"],
+        termination_schedule_queue=schedules["queue"],
         people=people.describe(iam, aws.client("sts", region=names.region), names.people),
         parameters=parameters.read(ssm, names.parameters),
         instances=find_instances(ec2, names.tags["Project"], names.env),

@@ -46,9 +46,21 @@ def rows(seen: Survey, names: Names, subnet_count: int) -> list[Row]:
         Row("bucket", names.bucket, names.bucket if seen.bucket is not None else "", "long-lived, holds data"),
         Row("instance role", names.instance, names.instance if seen.role is not None else ""),
         Row("instance profile", names.instance, names.instance if seen.profile is not None else ""),
-        Row("guard role", names.guard_role, names.guard_role if seen.guard_role is not None else ""),
-        Row("guard schedule group", names.guard_group, names.guard_group if seen.guard_group is not None else ""),
-        Row("guard dead-letter queue", names.guard_queue, names.guard_queue if seen.guard_queue is not None else ""),
+        Row(
+            "termination schedule role",
+            names.termination_schedule_role,
+            names.termination_schedule_role if seen.termination_schedule_role is not None else "",
+        ),
+        Row(
+            "termination schedule group",
+            names.termination_schedule_group,
+            names.termination_schedule_group if seen.termination_schedule_group is not None else "",
+        ),
+        Row(
+            "termination dead-letter queue",
+            names.termination_schedule_queue,
+            names.termination_schedule_queue if seen.termination_schedule_queue is not None else "",
+        ),
         *[Row("user policy", name, name if name in seen.people else "") for name in names.people],
         Row("SSM parameters", f"{names.parameters}*", f"{len(seen.parameters)} values" if seen.parameters else ""),
     ]

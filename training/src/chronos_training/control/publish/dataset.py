@@ -62,7 +62,7 @@ def publish_dataset(s3: Any, bucket: str, folder: Path, *, check_mode: bool = Fa
     local = read_manifest(folder)
     verify_files(folder, local)
     prefix = layout.dataset_prefix(local["name"])
-    remote = look(s3, bucket, prefix, missing_bucket_is_empty=check_mode)
+    remote = read_remote(s3, bucket, prefix, missing_bucket_is_empty=check_mode)
     plan = plan_publication(local, remote, _damaged(s3, bucket, prefix, remote))
     if plan.changed and not check_mode:
         _upload(s3, bucket, prefix, folder, plan)
@@ -83,7 +83,7 @@ def publish_dataset(s3: Any, bucket: str, folder: Path, *, check_mode: bool = Fa
     }
 
 
-def look(s3: Any, bucket: str, prefix: str, *, missing_bucket_is_empty: bool = False) -> Remote:
+def read_remote(s3: Any, bucket: str, prefix: str, *, missing_bucket_is_empty: bool = False) -> Remote:
     """Return what lies below `prefix`. A manifest that cannot be understood counts as none: publishing mends it."""
     url = f"s3://{bucket}/{prefix}"
     sizes: dict[str, int] = {}

@@ -12,7 +12,7 @@ WIDTH = 98  # what a line may have beside the two spaces that every task's lines
 
 
 class Kind(Enum):
-    """What a finding means; the value is the word that a person reads."""
+    """What a result means; the value is the word that a person reads."""
 
     OK = "ok"
     STOP = "STOP"  # a launch would not start, or not end well
@@ -22,7 +22,7 @@ class Kind(Enum):
 
 
 @dataclass(frozen=True)
-class Finding:
+class CheckResult:
     """What was looked at, in a word or two, and what was seen or is to be done, in a sentence."""
 
     name: str
@@ -30,43 +30,43 @@ class Finding:
     text: str
 
 
-def ok(name: str, text: str) -> Finding:
+def ok(name: str, text: str) -> CheckResult:
     """Return what is as it should be."""
-    return Finding(name, Kind.OK, text)
+    return CheckResult(name, Kind.OK, text)
 
 
-def stop(name: str, text: str) -> Finding:
+def stop(name: str, text: str) -> CheckResult:
     """Return what would stop a launch; `text` says what to do about it."""
-    return Finding(name, Kind.STOP, text)
+    return CheckResult(name, Kind.STOP, text)
 
 
-def note(name: str, text: str) -> Finding:
+def note(name: str, text: str) -> CheckResult:
     """Return what a person should know."""
-    return Finding(name, Kind.NOTE, text)
+    return CheckResult(name, Kind.NOTE, text)
 
 
-def later(name: str, text: str) -> Finding:
+def later(name: str, text: str) -> CheckResult:
     """Return what can be looked at only after another step."""
-    return Finding(name, Kind.LATER, text)
+    return CheckResult(name, Kind.LATER, text)
 
 
-def unseen(name: str, error: TrainingError) -> Finding:
+def unseen(name: str, error: TrainingError) -> CheckResult:
     """Return what could not be looked at, and why."""
-    return Finding(name, Kind.UNSEEN, lower(str(error)))
+    return CheckResult(name, Kind.UNSEEN, lower(str(error)))
 
 
-def refused(name: str, error: TrainingError) -> Finding:
-    """Return the finding of something that a launch does as well, and that failed; AWS not answering proves nothing."""
+def refused(name: str, error: TrainingError) -> CheckResult:
+    """Return the result of something that a launch does as well, and that failed; AWS not answering proves nothing."""
     return unseen(name, error) if isinstance(error, Unreachable) else stop(name, str(error))
 
 
-def lines(findings: list[Finding]) -> list[str]:
-    """Return the findings as aligned lines; what does not fit continues below."""
+def lines(results: list[CheckResult]) -> list[str]:
+    """Return the results as aligned lines; what does not fit continues below."""
     names, words = (
-        max(map(len, column)) for column in zip(*((one.name, one.kind.value) for one in findings), strict=True)
+        max(map(len, column)) for column in zip(*((one.name, one.kind.value) for one in results), strict=True)
     )
     shown = []
-    for one in findings:
+    for one in results:
         head = f"{one.kind.value:<{words}}  {one.name:<{names}}  "
         shown += textwrap.wrap(
             one.text,

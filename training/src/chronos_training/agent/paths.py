@@ -40,7 +40,7 @@ class Run:
 
 
 @dataclass(frozen=True)
-class Place:
+class Paths:
     """The folders of the instance: `base` code, `work` data and results, `logs`, and `state` (gone after a reboot)."""
 
     base: Path
@@ -49,7 +49,7 @@ class Place:
     state: Path
 
     @classmethod
-    def here(cls) -> Place:
+    def here(cls) -> Paths:
         """Return the places of the machine this process runs on."""
         root = Path(os.environ.get("INSTANCE_ROOT") or "/")
         return cls(
