@@ -14,7 +14,7 @@ from pathlib import Path
 
 from chronos_training.core.commands import local_aws as typed
 from chronos_training.core.output import run
-from local_aws import control, orders
+from local_aws import control, fault_injection
 from local_aws.home import Home, LocalAwsError, Server, client_environment, current_home, point_at, write_atomically
 from local_aws.levels.choice import BEST, NAMES
 
@@ -47,7 +47,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="NAME=VALUE",
         action="append",
         default=[],
-        help="an order (local_aws/orders.py), also to one that runs already: end_seconds=420 ends instances as slowly as "
+        help="an injected fault (local_aws/fault_injection.py), also to one that runs already: end_seconds=420 ends instances as slowly as "
         "EC2 ends those with a GPU; end_seconds=0 takes it back",
     )
     command("stop", _stop, "End the embedded AWS and every instance in it.")
@@ -70,13 +70,13 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _start(home: Home, options: argparse.Namespace) -> int:
-    wanted = orders.with_settings(orders.read(home), options.set)
+    wanted = fault_injection.with_settings(fault_injection.read(home), options.set)
     server, new = control.start(home, options.level)
     if options.set:
-        orders.give(home, wanted)
+        fault_injection.write(home, wanted)
     said = "started" if new else "already running"
-    ordered = f" Set: {', '.join(options.set)}." if options.set else ""
-    print(f"Embedded AWS {said}; instances are of level {server.level}.{ordered}", file=sys.stderr)
+    changed = f" Set: {', '.join(options.set)}." if options.set else ""
+    print(f"Embedded AWS {said}; instances are of level {server.level}.{changed}", file=sys.stderr)
     print(server.endpoint)
     return 0
 
@@ -95,11 +95,11 @@ def _status(home: Home, options: argparse.Namespace) -> int:
         print(f"Embedded AWS runs at {server.endpoint} (process {server.pid}, since {server.started_at}).")
         print(f"State folder: {home.path}")
         print(f"Level of instances: {server.level}{_wanted(server)}")
-        for name, value in orders.unusual(home).items():
-            print(f"Ordered: {name}={json.dumps(value)}")
+        for name, value in fault_injection.unusual(home).items():
+            print(f"Injected fault: {name}={json.dumps(value)}")
         machines = said.get("machines")
         for machine in machines if isinstance(machines, list) else []:
-            print(f"  {machine['instance_id']}  {machine['state']:<13}  {machine['guest']}")
+            print(f"  {machine['instance_id']}  {machine['state']:<13}  {machine['process']}")
     else:
         print(f"Embedded AWS is not running. Start it: {typed('start')}")
     return 0 if said else 3

@@ -30,7 +30,7 @@ class RequestHandler(MotoRequestHandler):
         self.send_header("Server", self.version_string())
 
     def end_headers(self) -> None:
-        # Here, not in send_response as in the standard library: an answer with another time (skew.py) has one date.
+        # Here, not in send_response as in the standard library: an answer with another time (clock_skew.py) has one date.
         if not any(line.lower().startswith(b"date:") for line in self._headers_buffer):
             self.send_header("Date", self.date_time_string())
         super().end_headers()

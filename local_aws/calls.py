@@ -71,7 +71,7 @@ class Call:
 
     def refuse(self, start_response: Any, error: dict[str, Any]) -> list[bytes]:
         """Answer `error` as the service would."""
-        code, message = str(error["code"]), str(error.get("message", "A fault on order."))
+        code, message = str(error["code"]), str(error.get("message", "An injected fault."))
         request_id = str(uuid.uuid4())
         said = f"<Code>{escape(code)}</Code><Message>{escape(message)}</Message>"
         protocol = protocol_of(self.service)

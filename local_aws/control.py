@@ -95,12 +95,12 @@ def start(home: Home, level: str = "", say: Callable[[str], None] = _to_stderr) 
         server = find(home)  # somebody else may have started it while this process waited for the lock
         if server:
             return server, False
-        _end_everything(home)  # a stale server.json, a daemon that no longer answers, guests of a killed daemon
+        _end_everything(home)  # a stale server.json, a daemon that no longer answers, machines of a killed daemon
         return _launch(home, level or DEFAULT, choice), True
 
 
 def stop(home: Home) -> bool:
-    """End the server, its host and every guest. True if anything was running; afterwards nothing is left."""
+    """End the server, its host and every machine. True if anything was running; afterwards nothing is left."""
     if not home.path.exists():
         return False
     with _locked(home):
@@ -184,7 +184,7 @@ def _end_everything(home: Home) -> bool:
             time.sleep(0.02)
         if processes.is_alive(process):
             processes.kill_all(lambda it=process: [p for p in (it, *processes.tree(it.pid)) if processes.is_alive(p)])
-    # Not a count of failures: after a clean stop there are none; after `kill -9` guests end by themselves in an instant.
+    # Not a count of failures: after a clean stop there are none; after `kill -9` machines end by themselves in an instant.
     ended = bool(processes.kill_all(lambda: processes.marked(home.machine_marker()))) or ended
     home.forget_server()
     (home.path / "daemon.pid").unlink(missing_ok=True)

@@ -1,7 +1,7 @@
 """The daemon: moto behind our middlewares, the host loop and the metadata services, in one process.
 
 Started by control.py only. It forks once so that its launcher can end at once, serves on a free loopback port, and
-writes server.json when it really answers. SIGTERM ends every guest first, then itself.
+writes server.json when it really answers. SIGTERM ends every machine first, then itself.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ from typing import Any
 from local_aws.control import HEALTH_PATH
 from local_aws.home import (
     ASKED_LEVEL_VARIABLE,
-    GUEST_ENDPOINT_VARIABLE,
     LEVEL_VARIABLE,
+    MACHINE_ENDPOINT_VARIABLE,
     Home,
     Server,
     current_home,
     write_atomically,
 )
 from local_aws.levels.choice import DEFAULT, named
-from local_aws.levels.doors import shut
+from local_aws.levels.listeners import shut
 from local_aws.processes import become_subreaper, created_at
 
 log = logging.getLogger("local_aws")
@@ -49,7 +49,7 @@ def main() -> int:
     logging.getLogger("werkzeug").setLevel(logging.WARNING)
     for chatty in ("boto3", "botocore", "urllib3", "responses"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
-    become_subreaper()  # whatever a killed guest leaves behind becomes our child, and is ended by the host
+    become_subreaper()  # whatever a killed machine leaves behind becomes our child, and is ended by the host
     _clear_leftovers(home)
     try:
         _serve(home)
@@ -72,14 +72,14 @@ def _serve(home: Home) -> None:
     from werkzeug.serving import make_server
 
     from local_aws.application import RequestHandler, build_application
+    from local_aws.clock_skew import ClockSkewApplication
     from local_aws.faults import FaultyApplication
     from local_aws.free_tier import FreeTierApplication
     from local_aws.host import Host
     from local_aws.iam.gate import GuardedApplication
-    from local_aws.line import LimitedApplication
     from local_aws.moto_gaps import machines_apart
+    from local_aws.network_limits import LimitedApplication
     from local_aws.request_counts import CountingApplication
-    from local_aws.skew import SkewedApplication
     from local_aws.strict.gate import StrictApplication
 
     lock = threading.RLock()
@@ -95,10 +95,10 @@ def _serve(home: Home) -> None:
         return functools.partial(shut, made)
 
     def serve_machine(listener: socket.socket) -> Callable[[], None]:
-        return serve(listener, SkewedApplication(application, home))
+        return serve(listener, ClockSkewApplication(application, home))
 
     # Tests put a line that fails between the instances and this server; everybody else leaves it unset.
-    host = Host(home, os.environ.get(GUEST_ENDPOINT_VARIABLE, endpoint), lock, level, serve_machine)
+    host = Host(home, os.environ.get(MACHINE_ENDPOINT_VARIABLE, endpoint), lock, level, serve_machine)
     if level.own_network:
         machines_apart.refuse_several(level.name)
     nonce = secrets.token_hex(8)
@@ -152,7 +152,7 @@ class _HealthApplication:
 
 def _clear_leftovers(home: Home) -> None:
     """moto's state died with the previous daemon, so no instance folder belongs to an instance that still exists."""
-    from local_aws.machine import keep_only_logs
+    from local_aws.machine_process import keep_only_logs
 
     for folder in home.instances.iterdir():
         keep_only_logs(folder)

@@ -1,4 +1,4 @@
-"""Faults on order: AWS's bad days, for tests of what is done about them.
+"""Injected faults of the API: AWS's bad days, for tests of what is done about them.
 
 POST   /_local_aws/faults   a fault as JSON; it is put behind those that are there
 GET    /_local_aws/faults   the faults that are not used up yet
@@ -78,7 +78,7 @@ class FaultyApplication:
             connection = environ["werkzeug.socket"]
             with contextlib.suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
-            raise ConnectionError("the answer was lost on order")
+            raise ConnectionError("the answer was lost, an injected fault")
         return self.application(environ, start_response)  # type: ignore[no-any-return]
 
     def _met(self, call: Call) -> Fault | None:

@@ -1,4 +1,4 @@
-"""The service `freetier`, as far as it tells an account's plan: moto does not have it. The plan is an order (orders.py)."""
+"""The service `freetier`, as far as it tells an account's plan: moto does not have it. The plan can be set (fault_injection.py)."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
-from local_aws import orders
+from local_aws import fault_injection
 from local_aws.application import read_body
 from local_aws.calls import call_of, credential_of
 from local_aws.home import Home
@@ -26,7 +26,7 @@ class FreeTierApplication:
         call = call_of(environ)
         if call.action != "GetAccountPlanState":
             return call.refuse(start_response, {"code": "ValidationException", "message": f"{call.action}: not known"})
-        plan = orders.read(self.home).account_plan
+        plan = fault_injection.read(self.home).account_plan
         answer = {
             "accountId": ACCOUNT,
             "accountPlanType": plan,

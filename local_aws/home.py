@@ -18,11 +18,11 @@ from pathlib import Path
 REPOSITORY_ROOT = Path(__file__).resolve().parent.parent
 HOME_VARIABLE = "LOCAL_AWS_HOME"
 # The endpoint that instances are given, when it is not the server itself (read when the server starts).
-GUEST_ENDPOINT_VARIABLE = "LOCAL_AWS_GUEST_ENDPOINT"
+MACHINE_ENDPOINT_VARIABLE = "LOCAL_AWS_MACHINE_ENDPOINT"
 # The level that machines are booted at; see local_aws/levels.
 LEVEL_VARIABLE = "LOCAL_AWS_LEVEL"
 ASKED_LEVEL_VARIABLE = "LOCAL_AWS_ASKED_LEVEL"  # for the daemon: what the person wanted
-# Every process of a guest carries this variable, so that one that escaped its group is still found and ended.
+# Every process of a machine carries this variable, so that one that escaped its group is still found and ended.
 MACHINE_VARIABLE = "LOCAL_AWS_MACHINE"
 REGION = "us-east-1"
 # moto accepts any key; these say what they are if they ever turn up in a log.

@@ -16,11 +16,11 @@ from typing import Any
 from moto.ec2.models import ec2_backends
 from moto.ec2.models.instances import Instance
 
-from local_aws import orders
+from local_aws import fault_injection
 from local_aws.home import Home
 from local_aws.levels.base import Level
-from local_aws.levels.doors import Serve
-from local_aws.machine import Machine, keep_only_logs, kill_orphans
+from local_aws.levels.listeners import Serve
+from local_aws.machine_process import Machine, keep_only_logs, kill_orphans
 from local_aws.metadata import MetadataService
 from local_aws.moto_gaps import instance_states as states
 from local_aws.schedules import Schedules
@@ -64,13 +64,13 @@ class Host:
         self._thread.start()
 
     def describe(self) -> list[dict[str, Any]]:
-        """For `status`: each machine's instance id, EC2 state, and what its guest does."""
+        """For `status`: each machine's instance id, EC2 state, and what its process does."""
         return [
             {
                 "instance_id": instance_id,
                 "state": entry.instance.state,
-                "guest": "off" if entry.machine.ended() else f"guest process {entry.machine.guest_pid}",
-                "guest_pid": None if entry.machine.ended() else entry.machine.guest_pid,
+                "process": "off" if entry.machine.ended() else f"process {entry.machine.machine_pid}",
+                "machine_pid": None if entry.machine.ended() else entry.machine.machine_pid,
                 "leader_pid": None if entry.machine.ended() else entry.machine.leader_pid,
                 "level": entry.machine.level.name,
                 "metadata_endpoint": entry.metadata.endpoint,
@@ -79,7 +79,7 @@ class Host:
         ]
 
     def shut_down(self) -> None:
-        """End the loop and every guest: TERM, SHUT_DOWN_GRACE seconds, KILL."""
+        """End the loop and every machine: TERM, SHUT_DOWN_GRACE seconds, KILL."""
         self._stopping.set()
         self._thread.join(timeout=10)
         entries = list(self._entries.values())
@@ -113,7 +113,7 @@ class Host:
             ]
             for instance in instances:
                 if instance.id not in self._entries:
-                    self._settle_without_guest(instance)
+                    self._settle_without_machine(instance)
         for instance in instances:
             entry = self._entries.get(instance.id)
             if entry is None and instance.user_data and instance.state == states.PENDING[0]:
@@ -122,7 +122,7 @@ class Host:
                 self._advance(entry)
         self._end_forgotten({instance.id for instance in instances})
 
-    def _settle_without_guest(self, instance: Instance) -> None:
+    def _settle_without_machine(self, instance: Instance) -> None:
         """Instances without user data, and those that were ended before they booted, have nothing to wait for."""
         if instance.state == states.PENDING[0] and not instance.user_data:
             states.finish_boot(instance)
@@ -142,7 +142,7 @@ class Host:
             self._boot(entry)
         elif state == states.RUNNING[0]:
             if machine.ended():
-                self._in_background(entry, self._after_guest_ended)
+                self._in_background(entry, self._after_machine_ended)
             elif getattr(entry.instance, "local_aws_reboot", False):
                 entry.instance.local_aws_reboot = False
                 self._in_background(entry, self._reboot)
@@ -154,17 +154,17 @@ class Host:
             self._in_background(entry, self._end)
 
     def _is_over(self, instance: Instance) -> bool:
-        """Whether an instance has been shutting down for as long as was ordered; the first call is the beginning."""
-        order = orders.read(self.home)
-        now = time.time() + order.clock_ahead
+        """Whether an instance has been shutting down for as long as was set; the first call is the beginning."""
+        faults = fault_injection.read(self.home)
+        now = time.time() + faults.clock_ahead
         since = self._ending.setdefault(instance.id, now)
-        return states.is_forced(instance) or not order.end_seconds or now - since >= order.end_seconds
+        return states.is_forced(instance) or not faults.end_seconds or now - since >= faults.end_seconds
 
     def _boot(self, entry: _Entry) -> None:
         try:
             volume = entry.instance.block_device_mapping[entry.instance.root_device_name]
             entry.machine.boot(self.endpoint, entry.metadata.endpoint, str(entry.instance.user_data), volume.size)
-        except OSError as error:  # no process, no disk: the next look finds it running without a guest, a crash
+        except OSError as error:  # no process, no disk: the next look finds it running without a process, a crash
             entry.machine.say(f"cannot boot: {error}")
         with self.lock:
             states.finish_boot(entry.instance)
@@ -183,7 +183,7 @@ class Host:
         entry.busy = True
         threading.Thread(target=run, name=f"{work.__name__}-{entry.machine.instance_id}", daemon=True).start()
 
-    def _after_guest_ended(self, entry: _Entry) -> None:
+    def _after_machine_ended(self, entry: _Entry) -> None:
         """The machine powered off, rebooted or crashed by itself: EC2 follows, by the shutdown attribute."""
         outcome = entry.machine.outcome()
         entry.machine.cut_power()

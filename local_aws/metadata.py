@@ -1,6 +1,6 @@
 """The instance metadata service (IMDSv2), one loopback listener for each instance.
 
-At process level nobody can bind 169.254.169.254, so the guest gets the URL in AWS_EC2_METADATA_SERVICE_ENDPOINT, the
+At process level nobody can bind 169.254.169.254, so the machine gets the URL in AWS_EC2_METADATA_SERVICE_ENDPOINT, the
 variable that every SDK honours; a machine with a network of its own has that address. Behaviour as documented in
 https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/configuring-instance-metadata-service.html
 """
@@ -24,10 +24,10 @@ from moto.ec2.models.instances import Instance
 from moto.iam.models import iam_backends
 from moto.sts.models import sts_backends
 
-from local_aws import orders
+from local_aws import fault_injection
 from local_aws.home import Home
 from local_aws.iam.principals import service_may_assume
-from local_aws.levels.doors import shut
+from local_aws.levels.listeners import shut
 
 TTL_HEADER = "X-aws-ec2-metadata-token-ttl-seconds"
 TOKEN_HEADER = "X-aws-ec2-metadata-token"
@@ -73,8 +73,8 @@ class MetadataService:
 
     @property
     def down(self) -> bool:
-        """Whether a test has ordered an outage."""
-        return orders.read(self._home).metadata_down
+        """Whether a test has injected an outage."""
+        return fault_injection.read(self._home).metadata_down
 
     @property
     def options(self) -> Any:

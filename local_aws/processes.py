@@ -1,6 +1,6 @@
 """Finding and ending processes, on Linux and macOS, without /proc.
 
-A guest's processes are found in three ways, because each misses some: the tree below its manager (misses what was
+A machine's processes are found in three ways, because each misses some: the tree below its manager (misses what was
 re-parented where there is no subreaper), process groups (miss what called setsid), and the variable MACHINE_VARIABLE
 in the environment (misses what cleared it).
 """

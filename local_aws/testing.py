@@ -15,11 +15,11 @@ from typing import Any, TypeVar
 import boto3
 from botocore.config import Config
 
-from local_aws import control, orders
+from local_aws import control, fault_injection
 from local_aws.control import DECISIONS_PATH, FAULTS_PATH, REQUESTS_PATH
+from local_aws.fault_injection import InjectedFaults
 from local_aws.home import ACCESS_KEY, HOME_VARIABLE, REGION, SECRET_KEY, Home, Server, client_environment
 from local_aws.inside import Inside
-from local_aws.orders import Orders
 
 T = TypeVar("T")
 
@@ -73,15 +73,15 @@ class EmbeddedAws:
         )
 
     def machines(self) -> list[dict[str, Any]]:
-        """What the host says of its machines (instance_id, state, guest, guest_pid, metadata_endpoint)."""
+        """What the host says of its machines (instance_id, state, process, machine_pid, metadata_endpoint)."""
         said = control.health(self.endpoint) or {}
         return list(said.get("machines", []))  # type: ignore[call-overload]
 
     def reset(self) -> None:
-        """An empty account again, with no machine running and no fault ordered."""
+        """An empty account again, with no machine running and no fault injected."""
         self._ask("POST", "/moto-api/reset")
         self.clear_faults()
-        self.order()
+        self.inject()
         wait_for(lambda: not self.machines(), "machines of the reset account to be switched off")
 
     def _ask(self, method: str, path: str, body: Any = None) -> bytes:
@@ -90,7 +90,7 @@ class EmbeddedAws:
         with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=30) as answer:
             return bytes(answer.read())
 
-    # Faults on order; see local_aws/faults.py.
+    # Injected faults; see local_aws/faults.py.
 
     def fault(
         self,
@@ -109,8 +109,8 @@ class EmbeddedAws:
         `match` narrows it to calls with these parameters: `InstanceType="g4dn.2xlarge", Zone="us-east-1a"`, `Key="a/*"`.
         """
         error = {"code": code, "message": message or code, "status": status} if code else None
-        order = {"action": action, "times": times, "match": match, "delay": delay, "error": error}
-        self._ask("POST", FAULTS_PATH, {**order, "lose_answer": lose_answer})
+        fault = {"action": action, "times": times, "match": match, "delay": delay, "error": error}
+        self._ask("POST", FAULTS_PATH, {**fault, "lose_answer": lose_answer})
 
     def faults(self) -> list[dict[str, Any]]:
         """The faults that no call has met yet, or not often enough."""
@@ -128,9 +128,9 @@ class EmbeddedAws:
         """Count from zero."""
         self._ask("DELETE", REQUESTS_PATH)
 
-    def order(self, **changes: Any) -> None:
-        """Order something of machines (see local_aws/orders.py); what is not named is as it should be again."""
-        orders.give(self._home, Orders(**changes))
+    def inject(self, **changes: Any) -> None:
+        """Inject faults into machines and the account (see local_aws/fault_injection.py); what is not named is as it should be again."""
+        fault_injection.write(self._home, InjectedFaults(**changes))
 
     def inside(self, instance_id: str) -> Inside:
         """A hand inside of a running machine, once its process 1 has moved into its root."""

@@ -30,15 +30,15 @@ class Level:
     def prepare(self, say: Callable[[str], None]) -> None:
         """Build what all machines of this level share, unless it is there. Raises LocalAwsError."""
 
-    def leader(self, guest: int) -> int:
+    def leader(self, machine: int) -> int:
         """The machine's process 1, given the process that `words` became. Raises psutil.Error when it is not there."""
-        return guest
+        return machine
 
-    def words(self, folder: Path, power: int, door: int | None) -> list[str]:
+    def words(self, folder: Path, power: int, listeners_socket: int | None) -> list[str]:
         """The command that is the machine, for one boot.
 
-        `folder` is the instance's, with machine.json in it; `power` the reading end of the power line (see machine.py);
-        `door` a socket that listeners are handed out by, where the network is the machine's own (see doors.py).
+        `folder` is the instance's, with machine.json in it; `power` the reading end of the power line (see machine_process.py);
+        `listeners_socket` a socket that listeners are handed out by, where the network is the machine's own (see listeners.py).
         """
         raise NotImplementedError
 

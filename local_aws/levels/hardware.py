@@ -27,10 +27,10 @@ def private_mounts() -> None:
     mount("--make-rprivate", "/")
 
 
-def open_network(door: int, aws_port: int) -> None:
+def open_network(listeners_socket: int, aws_port: int) -> None:
     """Bring up the loopback, and hand out two listeners in it: the metadata service's, and AWS's on `aws_port`.
 
-    Who answers on them is outside, at the other end of the socket `door`.
+    Who answers on them is outside, at the other end of `listeners_socket`.
     """
     for words in (["link", "set", "lo", "up"], ["addr", "add", f"{METADATA_ADDRESS}/32", "dev", "lo"]):
         subprocess.run(["ip", *words], check=True)
@@ -38,7 +38,7 @@ def open_network(door: int, aws_port: int) -> None:
         socket.create_server((METADATA_ADDRESS, 80)),
         socket.create_server(("127.0.0.1", aws_port), backlog=128),
     ]
-    with socket.socket(fileno=door) as channel:
+    with socket.socket(fileno=listeners_socket) as channel:
         socket.send_fds(channel, [b"listeners"], [listener.fileno() for listener in listeners])
     for listener in listeners:
         listener.close()

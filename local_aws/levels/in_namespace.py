@@ -1,6 +1,6 @@
-"""Process 1 of a machine of level namespace: `python -m local_aws.levels.in_namespace FOLDER POWER DOOR`.
+"""Process 1 of a machine of level namespace: `python -m local_aws.levels.in_namespace FOLDER POWER SOCKET`.
 
-Makes the machine's file system, moves into it, and is its manager (local_aws.guest) from then on. The interpreter, this
+Makes the machine's file system, moves into it, and is its manager (local_aws.machine) from then on. The interpreter, this
 package and the instance's folder are seen inside at their own paths.
 """
 
@@ -12,20 +12,20 @@ import os
 import sys
 from pathlib import Path
 
-from local_aws.guest.computer import Computer
 from local_aws.home import REPOSITORY_ROOT
 from local_aws.levels import debian_root, hardware
-from local_aws.machine import MachineSettings
+from local_aws.machine.computer import Computer
+from local_aws.machine_process import MachineSettings
 
 DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
 
 
 def main() -> int:
-    folder, power, door = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
+    folder, power, listeners_socket = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     settings = MachineSettings.read(folder)
     hardware.private_mounts()
-    hardware.open_network(door, settings.aws_port)
+    hardware.open_network(listeners_socket, settings.aws_port)
     merged = hardware.lay_root(debian_root.root(), folder, settings.disk_bytes)
     _mount_system(merged)
     own = {folder, Path(settings.control_socket).parent, REPOSITORY_ROOT, Path(sys.prefix), Path(sys.base_prefix)}

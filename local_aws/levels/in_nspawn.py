@@ -1,4 +1,4 @@
-"""What a machine of level nspawn runs in: `python -m local_aws.levels.in_nspawn FOLDER POWER DOOR`.
+"""What a machine of level nspawn runs in: `python -m local_aws.levels.in_nspawn FOLDER POWER SOCKET`.
 
 Makes network and file system, starts systemd-nspawn, and is the machine's power supply: a byte on POWER presses the
 button, its end (the host is gone, or switches off) kills the machine.
@@ -20,17 +20,17 @@ import psutil
 
 from local_aws.home import MACHINE_VARIABLE, write_atomically
 from local_aws.levels import debian_root, hardware
-from local_aws.machine import MachineSettings
+from local_aws.machine_process import MachineSettings
 
 CGROUPS = Path("/sys/fs/cgroup")
 REBOOT = 133  # systemd-nspawn's exit code for it, when it keeps to one unit
 
 
 def main() -> int:
-    folder, power, door = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
+    folder, power, listeners_socket = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
     settings = MachineSettings.read(folder)
     hardware.private_mounts()
-    hardware.open_network(door, settings.aws_port)
+    hardware.open_network(listeners_socket, settings.aws_port)
     merged = hardware.lay_root(debian_root.root(), folder, settings.disk_bytes)
     _tell(merged, settings)
     cgroup = _own_cgroup(settings.instance_id)

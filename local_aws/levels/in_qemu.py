@@ -1,4 +1,4 @@
-"""What a machine of level qemu runs in: `python -m local_aws.levels.in_qemu FOLDER POWER DOOR`.
+"""What a machine of level qemu runs in: `python -m local_aws.levels.in_qemu FOLDER POWER SOCKET`.
 
 Makes its disk and its network, starts qemu, and is the machine's power supply: a byte on POWER presses the button, its
 end (the host is gone, or switches off) kills the machine.
@@ -23,7 +23,7 @@ from local_aws import processes
 from local_aws.home import MACHINE_VARIABLE, write_atomically
 from local_aws.levels import copier, virtual_disk
 from local_aws.levels.hardware import METADATA_ADDRESS
-from local_aws.machine import MachineSettings
+from local_aws.machine_process import MachineSettings
 
 MEMORY = "4G"
 MAX_CPUS = 4
@@ -33,13 +33,13 @@ ACTIONS = {"guest-shutdown": "poweroff", "guest-reset": "reboot"}
 
 
 def main() -> int:
-    folder, power, door = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
+    folder, power, listeners_socket = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
     settings = MachineSettings.read(folder)
     # What copies a connection is nobody's child once qemu has started it: it becomes ours, and is not waited for.
     processes.become_subreaper()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     virtual_disk.lay(folder, settings.disk_bytes or settings.volume_bytes)
-    ports = _open_network(door)
+    ports = _open_network(listeners_socket)
     monitor, theirs = socket.socketpair()
     machine = subprocess.Popen(
         _qemu(folder, settings, ports, theirs.fileno()),
@@ -57,10 +57,10 @@ def main() -> int:
     return 0
 
 
-def _open_network(door: int) -> dict[str, int]:
+def _open_network(listeners_socket: int) -> dict[str, int]:
     """Hand out the listeners of the metadata service and of AWS; return the ports at which addresses of the machine end."""
     listeners = [socket.create_server(("127.0.0.1", 0), backlog=128) for _ in range(2)]
-    with socket.socket(fileno=door) as channel:
+    with socket.socket(fileno=listeners_socket) as channel:
         socket.send_fds(channel, [b"listeners"], [listener.fileno() for listener in listeners])
     ports = [listener.getsockname()[1] for listener in listeners]
     for listener in listeners:

@@ -13,7 +13,7 @@ UNSHARE = ["unshare", "--user", "--map-root-user", "--mount", "--net", "--uts", 
 
 
 class Namespace(Level):
-    """Only systemd is still played, by local_aws.guest as the machine's process 1."""
+    """Only systemd is still played, by local_aws.machine as the machine's process 1."""
 
     name = "namespace"
     own_network = True
@@ -24,8 +24,8 @@ class Namespace(Level):
     def prepare(self, say: Callable[[str], None]) -> None:
         debian_root.build(say)
 
-    def leader(self, guest: int) -> int:
-        return first_process(guest)
+    def leader(self, machine: int) -> int:
+        return first_process(machine)
 
-    def words(self, folder: Path, power: int, door: int | None) -> list[str]:
-        return [*UNSHARE, *python("local_aws.levels.in_namespace", folder, power, door)]
+    def words(self, folder: Path, power: int, listeners_socket: int | None) -> list[str]:
+        return [*UNSHARE, *python("local_aws.levels.in_namespace", folder, power, listeners_socket)]

@@ -33,9 +33,9 @@ class Nspawn(Level):
     def prepare(self, say: Callable[[str], None]) -> None:
         debian_root.build(say)
 
-    def leader(self, guest: int) -> int:
-        children = psutil.Process(guest).children()  # systemd-nspawn
-        return first_process(children[0].pid if children else guest)
+    def leader(self, machine: int) -> int:
+        children = psutil.Process(machine).children()  # systemd-nspawn
+        return first_process(children[0].pid if children else machine)
 
-    def words(self, folder: Path, power: int, door: int | None) -> list[str]:
-        return [*UNSHARE, *python("local_aws.levels.in_nspawn", folder, power, door)]
+    def words(self, folder: Path, power: int, listeners_socket: int | None) -> list[str]:
+        return [*UNSHARE, *python("local_aws.levels.in_nspawn", folder, power, listeners_socket)]

@@ -8,9 +8,9 @@ from local_aws.levels.base import Level, python
 
 
 class Process(Level):
-    """systemd and cloud-init are played by local_aws.guest; paths of the machine lie below INSTANCE_ROOT."""
+    """systemd and cloud-init are played by local_aws.machine; paths of the machine lie below INSTANCE_ROOT."""
 
     name = "process"
 
-    def words(self, folder: Path, power: int, door: int | None) -> list[str]:
-        return python("local_aws.guest", folder, power)
+    def words(self, folder: Path, power: int, listeners_socket: int | None) -> list[str]:
+        return python("local_aws.machine", folder, power)

@@ -37,5 +37,5 @@ class Qemu(Level):
     def prepare(self, say: Callable[[str], None]) -> None:
         virtual_disk.build(say)
 
-    def words(self, folder: Path, power: int, door: int | None) -> list[str]:
-        return python("local_aws.levels.in_qemu", folder, power, door)
+    def words(self, folder: Path, power: int, listeners_socket: int | None) -> list[str]:
+        return python("local_aws.levels.in_qemu", folder, power, listeners_socket)

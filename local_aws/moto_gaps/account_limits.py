@@ -1,7 +1,7 @@
 """What an account may start: its vCPU quotas, what its zones offer, its plan; and a dry run that looks at the whole request.
 
 moto knows no quota of EC2, starts any type in any zone, and answers a dry run before it has looked whether image, subnet and
-security group exist. On AWS a dry run meets everything but quotas and capacity. Orders (local_aws/orders.py) take from what
+security group exist. On AWS a dry run meets everything but quotas and capacity. Injected faults (fault_injection.py) take from what
 an account may.
 https://docs.aws.amazon.com/ec2/latest/instancetypes/ec2-instance-quotas.html
 """
@@ -20,7 +20,7 @@ from moto.servicequotas.exceptions import NoSuchResource
 from moto.servicequotas.models import ServiceQuotasBackend
 from moto.servicequotas.responses import ServiceQuotasResponse
 
-from local_aws import orders
+from local_aws import fault_injection
 from local_aws.home import Home
 
 # What this account was granted: enough for everything that is tried here.
@@ -42,18 +42,18 @@ def close_gap(home: Home) -> None:
     offerings = EC2Backend.describe_instance_type_offerings
 
     def run_within_limits(self: InstanceResponse) -> ActionResult:
-        _refuse(self, orders.read(home))
+        _refuse(self, fault_injection.read(home))
         return run_instances(self)
 
     def offered(self: EC2Backend, *arguments: Any, **named: Any) -> list[Any]:
-        lacking = orders.read(home).not_offered
+        lacking = fault_injection.read(home).not_offered
         found: list[Any] = offerings(self, *arguments, **named)
         return [one for one in found if f"{one['InstanceType']} in {one['Location']}" not in lacking]
 
     def get_service_quota(self: ServiceQuotasBackend, service_code: str, quota_code: str) -> dict[str, Any]:
         if service_code != "ec2" or quota_code not in GRANTED:
             raise NoSuchResource
-        return _quota(quota_code, _granted(quota_code, orders.read(home)), self.region_name, self.account_id)
+        return _quota(quota_code, _granted(quota_code, fault_injection.read(home)), self.region_name, self.account_id)
 
     def get_aws_default_service_quota(self: ServiceQuotasResponse) -> str:
         asked = json.loads(self.body)
@@ -67,7 +67,7 @@ def close_gap(home: Home) -> None:
     ServiceQuotasResponse.get_aws_default_service_quota = get_aws_default_service_quota
 
 
-def _refuse(request: InstanceResponse, ordered: orders.Orders) -> None:
+def _refuse(request: InstanceResponse, faults: fault_injection.InjectedFaults) -> None:
     backend, kind = request.ec2_backend, str(request._get_param("InstanceType") or "m1.small")
     subnets = [nic["SubnetId"] for nic in request._get_param("NetworkInterfaces", []) if nic.get("SubnetId")]
     subnet_id = request._get_param("SubnetId") or next(iter(subnets), None)
@@ -81,24 +81,24 @@ def _refuse(request: InstanceResponse, ordered: orders.Orders) -> None:
         for group in groups:
             if backend.get_security_group_from_id(group) is None:
                 raise InvalidSecurityGroupNotFoundError(group)
-    if ordered.account_plan == "FREE" and kind not in FREE_TYPES:
+    if faults.account_plan == "FREE" and kind not in FREE_TYPES:
         raise EC2ClientError(
             "InvalidParameterCombination",
             "The specified instance type is not eligible for Free Tier. For a list of Free Tier instance types, run "
             "'describe-instance-types' with the filter 'free-tier-eligible=true'.",
         )
-    if f"{kind} in {zone}" in ordered.not_offered:
+    if f"{kind} in {zone}" in faults.not_offered:
         raise EC2ClientError(
             "Unsupported",
             f"Your requested instance type ({kind}) is not supported in your requested Availability Zone ({zone}).",
         )
     if not dry:
-        _refuse_over_quota(backend, kind, int(request._get_param("MinCount") or 1), ordered)
+        _refuse_over_quota(backend, kind, int(request._get_param("MinCount") or 1), faults)
 
 
-def _refuse_over_quota(backend: Any, kind: str, count: int, ordered: orders.Orders) -> None:
+def _refuse_over_quota(backend: Any, kind: str, count: int, faults: fault_injection.InjectedFaults) -> None:
     code = _code(kind)
-    if code not in ordered.quotas:
+    if code not in faults.quotas:
         return  # of what was granted there is enough
     used = sum(
         _vcpus(backend, instance.instance_type)
@@ -106,7 +106,7 @@ def _refuse_over_quota(backend: Any, kind: str, count: int, ordered: orders.Orde
         for instance in reservation.instances
         if instance.state in COUNTED and _code(instance.instance_type) == code
     )
-    limit = _granted(code, ordered)
+    limit = _granted(code, faults)
     if used + count * _vcpus(backend, kind) > limit:
         raise EC2ClientError(
             "VcpuLimitExceeded",
@@ -125,8 +125,8 @@ def _vcpus(backend: Any, kind: str) -> int:
     return int(described["VCpuInfo"]["DefaultVCpus"])
 
 
-def _granted(code: str, ordered: orders.Orders) -> float:
-    return float(ordered.quotas.get(code, GRANTED[code]))
+def _granted(code: str, faults: fault_injection.InjectedFaults) -> float:
+    return float(faults.quotas.get(code, GRANTED[code]))
 
 
 def _quota(code: str, value: float, region: str, account: str) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 moto jumps: RunInstances gives `running`, TerminateInstances `terminated` at once. On AWS `terminated` is the proof
 that nothing of the instance runs any more, and the takeover of a run's lock waits for exactly that; an emulator that
 says it while processes still write would hide the worst bug this project can have. So the API calls only set the
-transient state, and the host calls the `finish_*` functions when the guest has come up or is really gone.
+transient state, and the host calls the `finish_*` functions when the machine has come up or is really gone.
 Network interfaces and volumes go at that moment too.
 
 TerminateInstances may also say how: SkipOsShutdown cuts the power without pressing the button, Force ends an instance that

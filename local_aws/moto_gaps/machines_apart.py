@@ -1,6 +1,6 @@
 """Machines with networks of their own cannot reach each other here, as those in a subnet of AWS do: several are refused.
 
-No gap of moto's, but one of the levels that boot a machine in a network namespace or an emulator (levels/doors.py): a run on
+No gap of moto's, but one of the levels that boot a machine in a network namespace or an emulator (levels/listeners.py): a run on
 several instances would wait in vain for its members. At level process all machines are on this computer's network.
 """
 

@@ -46,7 +46,7 @@ def measure(folder: Path, rounds: int) -> Section:
                 "aws s3 sync": lambda path, p=prefix: _aws(p, path),  # type: ignore[misc]
             }
             seconds: dict[str, list[float]] = {way: [] for way in ways}
-            server.order(line_bytes_per_second=line)
+            server.inject(network_bytes_per_second=line)
             for number in range(rounds):
                 print(f"bench: data sync, {name}, round {number + 1} of {rounds}", file=sys.stderr, flush=True)
                 for way, run in ways.items():

@@ -115,7 +115,7 @@ def s3_throttles(story: Story) -> End:
 @case
 def disk_too_small(story: Story) -> End:
     """disk smaller than environment and data"""
-    story.operator.aws.order(disk_bytes=200_000_000)
+    story.operator.aws.inject(disk_bytes=200_000_000)
     story.launch(WHOLE)
     return End("failed", "Preflight: ")
 
@@ -123,7 +123,7 @@ def disk_too_small(story: Story) -> End:
 @case
 def disk_full(story: Story) -> End:
     """disk full in training"""
-    story.operator.aws.order(disk_bytes=5_000_000_000)
+    story.operator.aws.inject(disk_bytes=5_000_000_000)
     story.launch(ENDLESS)
     story.wait_for_checkpoint()
     story.note_logs()
@@ -191,10 +191,10 @@ def everything_hangs(story: Story) -> End:
 @case
 def metadata_down_at_boot(story: Story) -> End:
     """metadata service down for the first 20 s"""
-    story.operator.aws.order(metadata_down=True)
+    story.operator.aws.inject(metadata_down=True)
     story.launch(WHOLE)
     time.sleep(20)
-    story.operator.aws.order()
+    story.operator.aws.inject()
     return COMPLETED
 
 
@@ -203,9 +203,9 @@ def metadata_down_before_the_claim(story: Story) -> End:
     """metadata service down for 60 s, after cloud-init has the user data"""
     story.launch(WHOLE)
     story.operator.aws.wait_for_console(story.instance_id, "modules:config", 60)
-    story.operator.aws.order(metadata_down=True)
+    story.operator.aws.inject(metadata_down=True)
     time.sleep(CUT_SECONDS)
-    story.operator.aws.order()
+    story.operator.aws.inject()
     return COMPLETED
 
 
@@ -215,16 +215,16 @@ def metadata_down_later(story: Story) -> End:
     story.launch(WHOLE)
     story.wait_for_step("training", 50)
     story.note_logs()
-    story.operator.aws.order(metadata_down=True)
+    story.operator.aws.inject(metadata_down=True)
     time.sleep(CUT_SECONDS)
-    story.operator.aws.order()
+    story.operator.aws.inject()
     return COMPLETED
 
 
 @case
 def clock_two_hours_behind(story: Story) -> End:
     """clock two hours behind"""
-    story.operator.aws.order(clock_ahead=7200)
+    story.operator.aws.inject(clock_ahead=7200)
     story.launch(WHOLE)
     return COMPLETED
 
@@ -232,7 +232,7 @@ def clock_two_hours_behind(story: Story) -> End:
 @case
 def clock_two_hours_ahead(story: Story) -> End:
     """clock two hours ahead"""
-    story.operator.aws.order(clock_ahead=-7200)
+    story.operator.aws.inject(clock_ahead=-7200)
     story.launch(WHOLE)
     return COMPLETED
 

@@ -25,7 +25,7 @@ def story(nspawn_account: Operator, tmp_path: Path) -> Iterator[Story]:
     yield story
     story.let_go()
     nspawn_account.aws.clear_faults()
-    nspawn_account.aws.order()
+    nspawn_account.aws.inject()
     nspawn_account.play("kill_training", training_kill_force=True)
     assert nspawn_account.live_instances() == []
 

@@ -105,7 +105,7 @@ def test_a_wrong_clock_is_set_right_and_the_armed_power_off_stays_as_far_away(aw
         "bootstrap.py": BOOTSTRAP.read_text(),
         "run.json": json.dumps(run),
     }
-    aws.order(clock_ahead=7200)
+    aws.inject(clock_ahead=7200)
     instance = aws.launch(
         cloud_config(
             write_files=[{"path": f"/opt/chronos-training/{name}", "content": text} for name, text in files.items()],
@@ -124,7 +124,7 @@ def test_a_wrong_clock_is_set_right_and_the_armed_power_off_stays_as_far_away(aw
         MetadataOptions={"HttpTokens": "required"},
     )
     aws.wait_for_state(instance, "terminated", BOOT)
-    aws.order()
+    aws.inject()
     console = console_of(aws, instance)
     print(console[-6000:])
     before, after = (int(re.findall(rf"{name}=(\d+)", console)[0]) for name in ("before", "after"))

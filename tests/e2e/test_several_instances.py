@@ -70,7 +70,7 @@ def test_a_leader_that_crashes_takes_its_member_along(operator, config):
     operator.play("launch_training", training_launch_config_file=mine).succeeded()
     state = in_training(operator)
     machine = next(m for m in operator.aws.machines() if m["instance_id"] == state["instance_id"])
-    os.kill(machine["guest_pid"], signal.SIGKILL)
+    os.kill(machine["machine_pid"], signal.SIGKILL)
     eventually(lambda: operator.live_instances() == [], "the end of both", 400)
     assert operator.state()["status"] == "running"
     fixed = operator.play("verify_cleanup", training_cleanup_check_fix=True).succeeded().output

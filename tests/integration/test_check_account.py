@@ -1,4 +1,4 @@
-"""make doctor on an account with each fault ordered: the finding that a person reads, and that nothing is left behind."""
+"""make doctor on an account with each fault injected: the finding that a person reads, and that nothing is left behind."""
 
 from __future__ import annotations
 
@@ -105,15 +105,15 @@ class Doctor:
 def everyone(embedded_aws: EmbeddedAws) -> Iterator[Doctor]:
     with pytest.MonkeyPatch.context() as patch:
         yield Doctor(embedded_aws, patch)
-    embedded_aws.order()
+    embedded_aws.inject()
 
 
 @pytest.fixture
 def doctor(everyone: Doctor) -> Iterator[Doctor]:
     everyone.aws.clear_faults()
-    everyone.aws.order()
+    everyone.aws.inject()
     yield everyone
-    # Whatever was ordered: nothing of a check is left.
+    # Whatever was injected: nothing of a check is left.
     assert everyone.world.guards() == []
     assert everyone.world.s3.list_objects_v2(Bucket=BUCKET, Prefix=f"{ENV}/.probe-").get("Contents", []) == []
     assert everyone.world.instances() == []
@@ -154,7 +154,7 @@ def test_before_provisioning_what_can_be_seen_is(doctor):
 
 
 def test_a_quota_of_nothing_stops_and_says_what_to_ask_for(doctor):
-    doctor.aws.order(quotas={G_QUOTA: 0})
+    doctor.aws.inject(quotas={G_QUOTA: 0})
     kind, text = told(doctor.look(), "quota")
     assert kind is Kind.STOP
     assert (
@@ -177,7 +177,7 @@ def test_an_instance_on_its_way_out_still_counts(doctor):
 
 
 def test_a_zone_that_does_not_offer_the_type(doctor):
-    doctor.aws.order(not_offered=[f"{GPU} in us-east-1b"])
+    doctor.aws.inject(not_offered=[f"{GPU} in us-east-1b"])
     found = doctor.look()
     assert told(found, "zones") == (
         Kind.NOTE,
@@ -187,14 +187,14 @@ def test_a_zone_that_does_not_offer_the_type(doctor):
         Kind.NOTE,
         f"EC2 would start {GPU} in us-east-1a, us-east-1c; not in us-east-1b: this zone does not offer the type",
     )
-    doctor.aws.order(not_offered=[f"{GPU} in us-east-1{zone}" for zone in "abcdef"])
+    doctor.aws.inject(not_offered=[f"{GPU} in us-east-1{zone}" for zone in "abcdef"])
     found = doctor.look()
     assert stopping(found) == ["zones", "request"]
     assert "is offered in none of our zones (in this region: nowhere)" in told(found, "zones")[1]
 
 
 def test_the_free_plan_refuses_every_type(doctor):
-    doctor.aws.order(account_plan="FREE")
+    doctor.aws.inject(account_plan="FREE")
     found = doctor.look()
     assert stopping(found) == ["account plan", "request"]
     assert "the free plan, which refuses every instance type large enough" in told(found, "account plan")[1]
@@ -202,7 +202,7 @@ def test_the_free_plan_refuses_every_type(doctor):
 
 
 def test_the_command_fails_with_what_would_stop_a_launch_and_has_changed_nothing(doctor):
-    doctor.aws.order(account_plan="FREE")
+    doctor.aws.inject(account_plan="FREE")
     asked, said = doctor.asked(), []
     launch = {name: getattr(asked.launch, name) for name in LAUNCH}
     params = {**launch, "env": ENV, "region": REGION, "project": PROJECT, "account_id": ACCOUNT, "caller": asked.caller,

@@ -69,7 +69,7 @@ def cases(scenario: Scenario, found: list[Boundary]) -> Iterator[tuple[Boundary,
 
 def play(world: World, scenario: Scenario, boundary: Boundary, follower: str) -> Row:
     """Crash once and see what the next command makes of it. Leaves the account empty."""
-    world.aws.order(end_seconds=scenario.end_seconds)
+    world.aws.inject(end_seconds=scenario.end_seconds)
     scenario.prepare(world)
     done = scenario.act(world, number=boundary.number, moment=boundary.moment)
     assert done.signal == 9, f"not killed at {boundary}: {done}"
@@ -275,7 +275,7 @@ SCENARIOS = {
 
 def count_calls(world: World, scenario: Scenario) -> list[Boundary]:
     """Return the boundaries of the command as it is now: run once, uninterrupted."""
-    world.aws.order(end_seconds=scenario.end_seconds)
+    world.aws.inject(end_seconds=scenario.end_seconds)
     scenario.prepare(world)
     done = scenario.act(world)
     assert done.exit == 0, done

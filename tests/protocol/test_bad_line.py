@@ -7,7 +7,7 @@ from collections import Counter
 
 import pytest
 
-from local_aws.home import GUEST_ENDPOINT_VARIABLE
+from local_aws.home import MACHINE_ENDPOINT_VARIABLE
 from local_aws.testing import wait_for
 from tests.protocol import whole_run
 from tests.protocol.crash_world import World
@@ -37,7 +37,7 @@ def line():
 @pytest.fixture(scope="module")
 def world(tmp_path_factory, line):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv(GUEST_ENDPOINT_VARIABLE, line.endpoint)
+        patch.setenv(MACHINE_ENDPOINT_VARIABLE, line.endpoint)
         account = World(tmp_path_factory.mktemp("line") / "home")
     line.upstream = account.aws.endpoint.removeprefix("http://")
     yield account

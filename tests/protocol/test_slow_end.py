@@ -27,13 +27,13 @@ class Slow(World):
 
     ahead = 0.0
 
-    def order(self, **more: Any) -> None:
-        self.aws.order(end_seconds=SLOW, clock_ahead=self.ahead, **more)
+    def inject_faults(self, **more: Any) -> None:
+        self.aws.inject(end_seconds=SLOW, clock_ahead=self.ahead, **more)
 
     def let_it_end(self) -> None:
         """Let the minutes pass that EC2 needs for what it is ending now."""
         self.ahead += SLOW + 1
-        self.order()
+        self.inject_faults()
         wait_for(lambda: "shutting-down" not in self.states().values(), "the end of what was going", SECONDS)
 
     def states(self) -> dict[str, str]:
@@ -61,7 +61,7 @@ class Slow(World):
 @pytest.fixture(scope="module")
 def world(tmp_path_factory):
     account = Slow(tmp_path_factory.mktemp("slow") / "home")
-    account.order()
+    account.inject_faults()
     yield account
     account.close()
 
@@ -72,10 +72,10 @@ def nothing_left(world, monkeypatch):
         monkeypatch.setenv(name, value)
     monkeypatch.setattr(aws, "_session", None)
     yield
-    world.aws.order()
+    world.aws.inject()
     assert world.kill().exit == 0
     wait_for(lambda: world.remains() == [], "the end of everything", SECONDS)
-    world.order()
+    world.inject_faults()
 
 
 def look() -> Verdict:
@@ -157,7 +157,7 @@ def test_a_launch_waits_for_its_place_in_the_quota(world):
     assert world.boot() == ["claims"]
     assert world.run("end", on=first, status="completed").exit == 0
     wait_for(lambda: going(world), "the power-off", SECONDS)
-    world.order(quotas={"L-1216C47A": 2})  # of the standard families; an m5.large has two vCPUs
+    world.inject_faults(quotas={"L-1216C47A": 2})  # of the standard families; an m5.large has two vCPUs
 
     world.aws.forget_requests()
 

@@ -1,4 +1,4 @@
-"""What the instance's parts are tried on: the embedded AWS, whose faults can be ordered and whose requests are counted."""
+"""What the instance's parts are tried on: the embedded AWS, which takes injected faults, and whose requests are counted."""
 
 from __future__ import annotations
 

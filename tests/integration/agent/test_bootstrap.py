@@ -16,8 +16,8 @@ from email.utils import format_datetime
 
 import pytest
 
-from local_aws.guest.shims import base_python
 from local_aws.home import REPOSITORY_ROOT
+from local_aws.machine.shims import base_python
 from local_aws.testing import wait_for
 from tests.policies import Deployment, instance_policy
 

@@ -1,4 +1,4 @@
-"""Checkpoints while training and results at the end, against a real server with faults on order."""
+"""Checkpoints while training and results at the end, against a real server with injected faults."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ def fresh_home(tmp_path: Path) -> Iterator[Path]:
 
 
 @pytest.fixture
-def guests() -> Callable[[Path], list[psutil.Process]]:
+def machine_processes() -> Callable[[Path], list[psutil.Process]]:
     """Living processes inside machines of a home, and their managers."""
 
     def find(home: Path) -> list[psutil.Process]:
@@ -46,7 +46,11 @@ def guests() -> Callable[[Path], list[psutil.Process]]:
                 words = process.cmdline()
             except psutil.Error:
                 continue
-            if "local_aws.guest" in words and any(str(home) in word for word in words) and processes.is_alive(process):
+            if (
+                "local_aws.machine" in words
+                and any(str(home) in word for word in words)
+                and processes.is_alive(process)
+            ):
                 found.append(process)
         return found
 

@@ -1,4 +1,4 @@
-"""How EC2 ends an instance: as slowly as was ordered, with or without asking its operating system, by force if it is stuck."""
+"""How EC2 ends an instance: as slowly as was set, with or without asking its operating system, by force if it is stuck."""
 
 from __future__ import annotations
 
@@ -12,29 +12,29 @@ def terminate(aws: Any, instance_id: str, **how: bool) -> None:
     aws.client("ec2").terminate_instances(InstanceIds=[instance_id], **how)
 
 
-def test_a_slow_end_takes_as_long_as_was_ordered_by_the_clock_of_aws(aws: Any) -> None:
+def test_a_slow_end_takes_as_long_as_was_set_by_the_clock_of_aws(aws: Any) -> None:
     machine, bare = aws.launch(SCRIPT), aws.launch()
     for instance_id in (machine, bare):
         aws.wait_for_state(instance_id, "running")
-    aws.order(end_seconds=SLOW)
+    aws.inject(end_seconds=SLOW)
     for instance_id in (machine, bare):
         terminate(aws, instance_id)
-        aws.order(end_seconds=SLOW, clock_ahead=SLOW - 60)
+        aws.inject(end_seconds=SLOW, clock_ahead=SLOW - 60)
     aws.wait_for_console(machine, "Power down")
     assert [aws.state(i) for i in (machine, bare)] == ["shutting-down"] * 2
     held = aws.client("ec2").describe_volumes(Filters=[{"Name": "attachment.instance-id", "Values": [machine]}])
     assert held["Volumes"], "its volume goes when it is terminated"
-    aws.order(end_seconds=SLOW, clock_ahead=2 * SLOW)
+    aws.inject(end_seconds=SLOW, clock_ahead=2 * SLOW)
     for instance_id in (machine, bare):
         aws.wait_for_state(instance_id, "terminated")
 
 
 def test_a_machine_that_powers_itself_off_ends_as_slowly(aws: Any) -> None:
-    aws.order(end_seconds=SLOW)
+    aws.inject(end_seconds=SLOW)
     machine = aws.launch("#!/bin/sh\nshutdown -h now\n", InstanceInitiatedShutdownBehavior="terminate")
     aws.wait_for_state(machine, "shutting-down")
     assert aws.instance(machine)["StateReason"]["Code"] == "Client.InstanceInitiatedShutdown"
-    aws.order()
+    aws.inject()
     aws.wait_for_state(machine, "terminated")
 
 
@@ -51,7 +51,7 @@ def test_skipping_the_operating_system_cuts_the_power_at_once(aws: Any) -> None:
 
 
 def test_an_instance_that_is_stuck_is_ended_by_force(aws: Any) -> None:
-    aws.order(end_seconds=SLOW)
+    aws.inject(end_seconds=SLOW)
     stuck = aws.launch()
     aws.wait_for_state(stuck, "running")
     terminate(aws, stuck)

@@ -1,4 +1,4 @@
-"""Faults on order: the error in the service's own format, the lost answer, the delay, and only for the calls meant."""
+"""Injected faults: the error in the service's own format, the lost answer, the delay, and only for the calls meant."""
 
 from __future__ import annotations
 

@@ -154,9 +154,9 @@ def test_a_cut_network_loses_packets_and_comes_back(real: EmbeddedAws) -> None:
     with inside.network_cut():
         assert "timed out" in inside.run("python3", "-c", ask, check=False)
     assert inside.run("python3", "-c", ask).strip() == "56"
-    real.order(metadata_down=True)
+    real.inject(metadata_down=True)
     assert "RemoteDisconnected" in inside.run("python3", "-c", ask, check=False)
-    real.order()
+    real.inject()
     assert inside.run("python3", "-c", ask).strip() == "56"
     real.client("ec2").terminate_instances(InstanceIds=[instance])
 
@@ -173,9 +173,9 @@ def test_a_machine_with_a_wrong_clock_is_refused_and_told_the_time(real: Embedde
         "  late = m.parsedate_to_datetime(date).timestamp()-time.time()\n"
         "  print(b'RequestTimeTooSkewed' in said.read(), 7100 < late < 7300)"
     )
-    real.order(clock_ahead=7200)
+    real.inject(clock_ahead=7200)
     assert inside.run("python3", "-c", ask).strip() == "True True"
-    real.order()
+    real.inject()
     assert inside.run("python3", "-c", ask).strip() == "False False"
     real.client("ec2").terminate_instances(InstanceIds=[instance])
 

@@ -16,7 +16,7 @@ import psutil
 from local_aws import processes
 from local_aws.home import Home
 from local_aws.testing import EmbeddedAws, wait_for
-from tests.integration.local_aws.test_guest_life import RUN_SERVICE, cloud_config, script, unit
+from tests.integration.local_aws.test_machine_life import RUN_SERVICE, cloud_config, script, unit
 
 SLEEPER = cloud_config(
     write_files=[
@@ -60,26 +60,28 @@ def test_five_starts_at_once_give_one_server_and_stop_leaves_nothing(run_cli, fr
     assert run_cli("endpoint", home=fresh_home).returncode == 1
 
 
-def test_stop_ends_every_guest(fresh_home: Path, guests, run_cli) -> None:
+def test_stop_ends_every_machine(fresh_home: Path, machine_processes, run_cli) -> None:
     aws = EmbeddedAws(fresh_home)
     instances = [aws.launch(SLEEPER) for _ in range(2)]
     for instance in instances:
         aws.wait_for_console(instance, "ready")
-    assert len(guests(fresh_home)) >= 6
+    assert len(machine_processes(fresh_home)) >= 6
     assert run_cli("stop", home=fresh_home).returncode == 0
-    assert guests(fresh_home) == []
+    assert machine_processes(fresh_home) == []
     assert daemons(fresh_home) == []
     assert run_cli("logs", instances[0], home=fresh_home).stdout.count("ready") == 1
     assert run_cli("reset", home=fresh_home).returncode == 0
     assert not fresh_home.exists()
 
 
-def test_a_killed_daemon_takes_its_guests_along_and_the_next_start_is_clean(fresh_home: Path, guests, run_cli) -> None:
+def test_a_killed_daemon_takes_its_machines_along_and_the_next_start_is_clean(
+    fresh_home: Path, machine_processes, run_cli
+) -> None:
     aws = EmbeddedAws(fresh_home)
     instance = aws.launch(SLEEPER)
     aws.wait_for_console(instance, "ready")
     os.kill(aws.server.pid, signal.SIGKILL)
-    wait_for(lambda: not guests(fresh_home), "the guests to end")
+    wait_for(lambda: not machine_processes(fresh_home), "the machines to end")
     assert run_cli("status", home=fresh_home).returncode == 3
     again = EmbeddedAws(fresh_home)
     assert again.server.pid != aws.server.pid
@@ -87,13 +89,13 @@ def test_a_killed_daemon_takes_its_guests_along_and_the_next_start_is_clean(fres
     assert not (again.root(instance) / "opt").exists()
 
 
-def test_a_killed_machine_counts_as_crashed_and_leaves_nothing(aws: EmbeddedAws, guests) -> None:
+def test_a_killed_machine_counts_as_crashed_and_leaves_nothing(aws: EmbeddedAws, machine_processes) -> None:
     instance = aws.launch(SLEEPER, InstanceInitiatedShutdownBehavior="terminate")
     aws.wait_for_console(instance, "ready")
     [machine] = aws.machines()
-    os.kill(machine["guest_pid"], signal.SIGKILL)
+    os.kill(machine["machine_pid"], signal.SIGKILL)
     aws.wait_for_state(instance, "terminated")
-    assert guests(aws.home) == []
+    assert machine_processes(aws.home) == []
     assert "the machine crashed" in aws.console(instance)
     assert aws.instance(instance)["StateReason"]["Code"] == "Server.InternalError"
 
@@ -113,7 +115,9 @@ def test_a_stale_server_file_is_noticed(fresh_home: Path) -> None:
     assert daemons(fresh_home) == [third.server.pid]
 
 
-def test_state_survives_between_processes_and_a_reset_empties_the_account(fresh_home: Path, run_cli, guests) -> None:
+def test_state_survives_between_processes_and_a_reset_empties_the_account(
+    fresh_home: Path, run_cli, machine_processes
+) -> None:
     aws = EmbeddedAws(fresh_home)
     aws.client("s3").create_bucket(Bucket="kept")
     run_cli("start", home=fresh_home)
@@ -122,7 +126,7 @@ def test_state_survives_between_processes_and_a_reset_empties_the_account(fresh_
     aws.wait_for_console(instance, "ready")
     aws.reset()
     assert aws.client("s3").list_buckets()["Buckets"] == []
-    wait_for(lambda: not guests(fresh_home), "guests of the reset account to end")
+    wait_for(lambda: not machine_processes(fresh_home), "machines of the reset account to end")
 
 
 def test_it_does_not_inherit_files_and_survives_its_starter(fresh_home: Path, tmp_path: Path) -> None:

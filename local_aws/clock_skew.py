@@ -10,7 +10,7 @@ from datetime import datetime, timezone
 from email.utils import formatdate, parsedate_to_datetime
 from typing import Any
 
-from local_aws import orders
+from local_aws import fault_injection
 from local_aws.application import read_body
 from local_aws.calls import call_of, protocol_of
 from local_aws.home import Home
@@ -29,15 +29,15 @@ ERRORS = {
 ELSE = ("InvalidSignatureException", "Signature not yet current or expired.", 400)
 
 
-class SkewedApplication:
-    """Stands before the whole AWS. `orders.clock_ahead` is looked up for each request."""
+class ClockSkewApplication:
+    """Stands before the whole AWS. `clock_ahead` of the injected faults is looked up for each request."""
 
     def __init__(self, application: Any, home: Home) -> None:
         self.application = application
         self.home = home
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Any:
-        ahead = orders.read(self.home).clock_ahead
+        ahead = fault_injection.read(self.home).clock_ahead
         if not ahead:
             return self.application(environ, start_response)
 

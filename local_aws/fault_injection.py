@@ -1,6 +1,6 @@
-"""What is ordered of machines and of the account, beside the faults of AWS's API (faults.py): `orders.json` in the home.
+"""Faults that are injected into machines and the account, beside those of AWS's API (faults.py): `injected_faults.json`.
 
-It is read again whenever it matters, so that an order can be given and taken back while machines run: by tests, and by
+It is read again whenever it matters, so that a fault can begin and end while machines run: by tests, and by
 `python -m local_aws start --set end_seconds=420`.
 """
 
@@ -13,17 +13,17 @@ from typing import Any
 
 from local_aws.home import Home, LocalAwsError, write_atomically
 
-FILE = "orders.json"
+FILE = "injected_faults.json"
 
 
 @dataclass(frozen=True)
-class Orders:
-    """Without orders everything is as it should be."""
+class InjectedFaults:
+    """What is not set is as it should be."""
 
     disk_bytes: int | None = None  # the size of the disk of machines that boot from now on (levels with a Debian root)
     metadata_down: bool = False  # the metadata service closes every connection without an answer
     clock_ahead: float = 0.0  # seconds that AWS's clock is ahead of machines' (levels with a network of their own)
-    line_bytes_per_second: float | None = None  # what all answers together are sent at
+    network_bytes_per_second: float | None = None  # what all answers together are sent at
     # Seconds, by AWS's clock, that an instance stays `shutting-down` from EC2's acceptance of its end, or its own power-off:
     # a GPU instance of the real EC2 needs 300 to 480.
     end_seconds: float = 0.0
@@ -34,36 +34,38 @@ class Orders:
     not_offered: tuple[str, ...] = ()  # "g4dn.2xlarge in us-east-1b"
 
 
-def read(home: Home) -> Orders:
-    """The present orders."""
+def read(home: Home) -> InjectedFaults:
+    """The present faults."""
     try:
         given = json.loads((home.path / FILE).read_text())
     except FileNotFoundError:
-        return Orders()
-    values = {one.name: given[one.name] for one in fields(Orders) if one.name in given}
-    return Orders(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})
+        return InjectedFaults()
+    values = {one.name: given[one.name] for one in fields(InjectedFaults) if one.name in given}
+    return InjectedFaults(
+        **{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
+    )
 
 
-def give(home: Home, orders: Orders) -> None:
-    """Replace the present orders."""
-    write_atomically(home.path / FILE, json.dumps(asdict(orders)))
+def write(home: Home, faults: InjectedFaults) -> None:
+    """Replace the present faults."""
+    write_atomically(home.path / FILE, json.dumps(asdict(faults)))
 
 
 def unusual(home: Home) -> dict[str, Any]:
-    """The present orders that change anything, by name."""
-    present, usual = asdict(read(home)), asdict(Orders())
+    """The present faults that change anything, by name."""
+    present, usual = asdict(read(home)), asdict(InjectedFaults())
     return {name: value for name, value in present.items() if value != usual[name]}
 
 
-def with_settings(orders: Orders, settings: Iterable[str]) -> Orders:
-    """Return `orders` with settings like `end_seconds=420`, values as in JSON. LocalAwsError for what is none."""
-    kinds = {one.name: str(one.type) for one in fields(Orders)}
+def with_settings(faults: InjectedFaults, settings: Iterable[str]) -> InjectedFaults:
+    """Return `faults` with settings like `end_seconds=420`, values as in JSON. LocalAwsError for what is none."""
+    kinds = {one.name: str(one.type) for one in fields(InjectedFaults)}
     for setting in settings:
         name, _, text = setting.partition("=")
         if name not in kinds:
-            raise LocalAwsError(f"There is no order {name!r}; there are {', '.join(kinds)}.")
-        orders = replace(orders, **{name: _value(name, text, kinds[name])})
-    return orders
+            raise LocalAwsError(f"There is no setting {name!r}; there are {', '.join(kinds)}.")
+        faults = replace(faults, **{name: _value(name, text, kinds[name])})
+    return faults
 
 
 _KINDS = {"bool": (bool,), "int": (int,), "float": (int, float), "str": (str,), "dict": (dict,), "tuple": (list,)}
@@ -80,5 +82,5 @@ def _value(name: str, text: str, kind: str) -> Any:
     if value is None and kind.endswith("None"):
         return value
     if not isinstance(value, _KINDS[base]) or (isinstance(value, bool) and base != "bool"):
-        raise LocalAwsError(f"{name}={text}: this order takes {_IN_WORDS[base]}.")
+        raise LocalAwsError(f"{name}={text}: this setting takes {_IN_WORDS[base]}.")
     return value

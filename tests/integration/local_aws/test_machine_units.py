@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from local_aws.testing import EmbeddedAws, wait_for
-from tests.integration.local_aws.test_guest_life import cloud_config, script, unit
+from tests.integration.local_aws.test_machine_life import cloud_config, script, unit
 
 
 def boot(aws: EmbeddedAws, files: list[dict], *commands: str, **parameters) -> str:
@@ -238,10 +238,10 @@ def test_poweroff_waits_for_a_stubborn_unit_but_not_with_force_twice(aws: Embedd
     assert "immediate" in console
 
 
-def test_user_data_commands_end_with_the_machine(aws: EmbeddedAws, guests) -> None:
+def test_user_data_commands_end_with_the_machine(aws: EmbeddedAws, machine_processes) -> None:
     instance = aws.launch(cloud_config(runcmd=["echo begin; sleep 1000; echo never"]))
     aws.wait_for_console(instance, "begin")
     aws.client("ec2").stop_instances(InstanceIds=[instance])
     aws.wait_for_state(instance, "stopped")
-    wait_for(lambda: not guests(aws.home), "the machine's processes to be gone", 1)
+    wait_for(lambda: not machine_processes(aws.home), "the machine's processes to be gone", 1)
     assert "never" not in aws.console(instance).split("begin", 1)[1]

@@ -9,20 +9,20 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-log = logging.getLogger("local_aws.doors")
+log = logging.getLogger("local_aws.listeners")
 
 # Serves a listener until the returned function is called.
 Serve = Callable[[socket.socket], Callable[[], None]]
 
 
-class Doors:
+class Listeners:
     """The metadata service and AWS as one boot of a machine reaches them."""
 
     def __init__(self, metadata: Serve, aws: Serve) -> None:
         self._serve = (metadata, aws)
         self._closers: list[Callable[[], None]] = []
         self._ours, self.theirs = socket.socketpair()
-        self._thread = threading.Thread(target=self._receive, name="doors", daemon=True)
+        self._thread = threading.Thread(target=self._receive, name="listeners", daemon=True)
 
     def open(self) -> None:
         """Wait in the background for the listeners; the machine has got its end (`theirs`) by now."""

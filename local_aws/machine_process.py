@@ -1,7 +1,7 @@
-"""The host's side of one machine: its folder, its guest process, and the certainty that nothing of it is left.
+"""The host's side of one machine: its folder, its process, and the certainty that nothing of it is left.
 
-The guest (what the level's command starts) holds the reading end of a pipe, the power line, whose only writing end is
-here. A byte on it presses the power button. When the daemon dies, however it dies, the guest reads the end of the file
+The machine (what the level's command starts) holds the reading end of a pipe, the power line, whose only writing end is
+here. A byte on it presses the power button. When the daemon dies, however it dies, the machine reads the end of the file
 and kills its processes: that works on every Unix and through every wrapper, and closing the pipe on purpose is the
 power switch.
 """
@@ -25,26 +25,26 @@ from urllib.parse import urlsplit
 
 import psutil
 
-from local_aws import orders, processes
+from local_aws import fault_injection, processes
 from local_aws.home import REPOSITORY_ROOT, Home, write_atomically
 from local_aws.levels import virtual_disk
 from local_aws.levels.base import Level
-from local_aws.levels.doors import Doors, Serve
+from local_aws.levels.listeners import Listeners, Serve
 
-log = logging.getLogger("local_aws.machine")
+log = logging.getLogger("local_aws.machine_process")
 
-SWITCH_OFF_TIMEOUT = 3.0  # seconds that a guest has to kill its processes once the power is cut
+SWITCH_OFF_TIMEOUT = 3.0  # seconds that a machine has to kill its processes once the power is cut
 SOCKET_FOLDER_PREFIX = "laws"
 MAX_SOCKET_PATH = 100  # bytes; the limit is 104 on macOS, 108 on Linux
 
-# A guest must be in the set of guests before anybody looks for children that are none.
+# A machine must be in the set of machines before anybody looks for children that are none.
 _spawning = threading.Lock()
-_guests: set[int] = set()
+_machine_pids: set[int] = set()
 
 
 @dataclass(frozen=True)
 class MachineSettings:
-    """What the guest is told, as machine.json in the instance's folder."""
+    """What the machine is told, as machine.json in the instance's folder."""
 
     instance_id: str
     folder: str
@@ -76,18 +76,18 @@ class Machine:
         self.home = home
         self.level = level
         self._serve = (metadata, aws)
-        self._doors: Doors | None = None
+        self._listeners: Listeners | None = None
         self.instance_id = instance_id
         self.folder = home.instance(instance_id)
         self.console = self.folder / "console.log"
         self.boots = 0
-        self._guest: subprocess.Popen[bytes] | None = None
+        self._process: subprocess.Popen[bytes] | None = None
         self._power: int | None = None  # writing end of the pipe
         self._socket_folder: str | None = None
         self.folder.mkdir(parents=True, exist_ok=True)
 
     def boot(self, endpoint: str, metadata_endpoint: str, user_data: str, volume_gib: int) -> None:
-        """Start the guest; returns at once, the console tells what it does. `volume_gib` is the root volume's size."""
+        """Start the machine; returns at once, the console tells what it does. `volume_gib` is the root volume's size."""
         self.boots += 1
         (self.folder / "power.json").unlink(missing_ok=True)
         settings = MachineSettings(
@@ -100,53 +100,53 @@ class Machine:
             user_data=user_data,
             boot=self.boots,
             level=self.level.name,
-            disk_bytes=orders.read(self.home).disk_bytes,
+            disk_bytes=fault_injection.read(self.home).disk_bytes,
             volume_bytes=volume_gib * 1024**3,
         )
         write_atomically(self.folder / "machine.json", json.dumps(asdict(settings)))
         reading, writing = os.pipe()
-        self._doors = Doors(*self._serve) if self.level.own_network else None
-        door = self._doors.theirs.fileno() if self._doors else None
+        self._listeners = Listeners(*self._serve) if self.level.own_network else None
+        listeners_socket = self._listeners.theirs.fileno() if self._listeners else None
         # The manager itself carries no mark: it ends its processes by the mark and must not find itself.
         environment = {
             name: os.environ[name] for name in ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR") if name in os.environ
         }
         environment["PYTHONPATH"] = str(REPOSITORY_ROOT)
-        with (self.folder / "guest.log").open("ab") as guest_log, _spawning:
-            self._guest = subprocess.Popen(
-                self.level.words(self.folder, reading, door),
+        with (self.folder / "machine.log").open("ab") as machine_log, _spawning:
+            self._process = subprocess.Popen(
+                self.level.words(self.folder, reading, listeners_socket),
                 stdin=subprocess.DEVNULL,
-                stdout=guest_log,
-                stderr=guest_log,
+                stdout=machine_log,
+                stderr=machine_log,
                 cwd=self.folder,
                 env=environment,
-                pass_fds=[number for number in (reading, door) if number is not None],
+                pass_fds=[number for number in (reading, listeners_socket) if number is not None],
                 start_new_session=True,
             )
-            _guests.add(self._guest.pid)
+            _machine_pids.add(self._process.pid)
         os.close(reading)
         self._power = writing
-        if self._doors:
-            self._doors.open()
+        if self._listeners:
+            self._listeners.open()
 
     @property
-    def guest_pid(self) -> int | None:
-        return self._guest.pid if self._guest else None
+    def machine_pid(self) -> int | None:
+        return self._process.pid if self._process else None
 
     @property
     def leader_pid(self) -> int | None:
         """The machine's process 1; None before it has been started and after its end."""
         try:
-            return self.level.leader(self._guest.pid) if self._guest else None
+            return self.level.leader(self._process.pid) if self._process else None
         except psutil.Error:
             return None
 
     def ended(self) -> bool:
-        """Whether there is no guest process (any more)."""
-        return self._guest is None or self._guest.poll() is not None
+        """Whether there is no process (any more)."""
+        return self._process is None or self._process.poll() is not None
 
     def outcome(self) -> str:
-        """How an ended guest ended: `poweroff` or `reboot` if it shut itself down in order, else `crash`."""
+        """How an ended machine ended: `poweroff` or `reboot` if it shut itself down in order, else `crash`."""
         try:
             action = json.loads((self.folder / "power.json").read_text())["action"]
         except (FileNotFoundError, ValueError, KeyError):
@@ -154,34 +154,34 @@ class Machine:
         return action if action in ("poweroff", "reboot") else "crash"
 
     def press_power_button(self) -> None:
-        """Ask the guest to stop its units in order and power off."""
+        """Ask the machine to stop its units in order and power off."""
         if self._power is not None:
             with contextlib.suppress(OSError):  # nobody reads any more: it is off
                 os.write(self._power, b"\n")
 
     def cut_power(self) -> None:
-        """End the guest and everything in it, now. Returns when nothing of it is left. Safe to call at any time."""
+        """End the machine and everything in it, now. Returns when nothing of it is left. Safe to call at any time."""
         if self._power is not None:
             os.close(self._power)
             self._power = None
-        if self._guest:
+        if self._process:
             try:
-                self._guest.wait(SWITCH_OFF_TIMEOUT)
+                self._process.wait(SWITCH_OFF_TIMEOUT)
             except subprocess.TimeoutExpired:
-                self._guest.kill()
-                self._guest.wait()
+                self._process.kill()
+                self._process.wait()
             with _spawning:
-                _guests.discard(self._guest.pid)
-        if self._doors:
-            self._doors.close()
-            self._doors = None
+                _machine_pids.discard(self._process.pid)
+        if self._listeners:
+            self._listeners.close()
+            self._listeners = None
         left = processes.kill_all(lambda: processes.marked(self.home.machine_marker(self.instance_id)))
         if left:
             self.say(f"killed {len(left)} process(es) that outlived the machine's manager")
         if self._socket_folder:
             shutil.rmtree(self._socket_folder, ignore_errors=True)
             self._socket_folder = None
-        self._guest = None
+        self._process = None
 
     def say(self, text: str) -> None:
         """A line on the console from outside the machine."""
@@ -240,9 +240,9 @@ def _make_deletable(_function: object, path: str, _info: object) -> None:
 
 
 def kill_orphans() -> int:
-    """Kill children of the daemon that are no guests: on Linux, what a killed guest left behind. Returns their number."""
+    """Kill children of the daemon that are no machines: on Linux, what a killed machine left behind. Returns their number."""
     with _spawning:
-        orphans = [child for child in psutil.Process().children() if child.pid not in _guests]
+        orphans = [child for child in psutil.Process().children() if child.pid not in _machine_pids]
         processes.send(orphans, signal.SIGKILL)
         deadline = time.monotonic() + 1.0
         for child in orphans:

@@ -16,9 +16,9 @@ from typing import IO, Protocol
 import psutil
 
 from local_aws import processes
-from local_aws.guest.children import Children, open_for_append
-from local_aws.guest.paths import below_root, map_path
-from local_aws.guest.unit_files import UnitFile, assignments, command_words, environment_file
+from local_aws.machine.children import Children, open_for_append
+from local_aws.machine.paths import below_root, map_path
+from local_aws.machine.unit_files import UnitFile, assignments, command_words, environment_file
 
 UNIT_VARIABLE = "LOCAL_AWS_UNIT"
 DEFAULT_TIMEOUT_STOP = 90.0  # seconds, systemd's DefaultTimeoutStopSec

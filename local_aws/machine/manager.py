@@ -8,10 +8,10 @@ from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any
 
-from local_aws.guest import unit_files
-from local_aws.guest.children import Children
-from local_aws.guest.services import Service, Timer, Unit
-from local_aws.guest.unit_files import UnitError
+from local_aws.machine import unit_files
+from local_aws.machine.children import Children
+from local_aws.machine.services import Service, Timer, Unit
+from local_aws.machine.unit_files import UnitError
 
 # Units of the real image that user data stops or masks. Here they exist, do nothing, and obey.
 IMAGE_UNITS = {
@@ -180,7 +180,7 @@ def full_name(name: str) -> str:
 
 def unit_files_condition(root: Path, path: str) -> bool:
     """ConditionPathExists=[!]PATH, in the machine."""
-    from local_aws.guest.paths import map_path
+    from local_aws.machine.paths import map_path
 
     negated = path.startswith("!")
     return Path(map_path(root, path.lstrip("!"))).exists() != negated

@@ -11,9 +11,9 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Protocol
 
-from local_aws.guest.manager import IMAGE_UNITS, Manager, NotLoaded, full_name
-from local_aws.guest.services import Service, Timer, Unit
-from local_aws.guest.unit_files import UnitError
+from local_aws.machine.manager import IMAGE_UNITS, Manager, NotLoaded, full_name
+from local_aws.machine.services import Service, Timer, Unit
+from local_aws.machine.unit_files import UnitError
 
 
 @dataclass

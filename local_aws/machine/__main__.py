@@ -1,4 +1,4 @@
-"""Entry point: `python -m local_aws.guest FOLDER FD`, started by local_aws.machine for one boot of one instance."""
+"""Entry point: `python -m local_aws.machine FOLDER FD`, started by local_aws.machine_process for one boot of one instance."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import signal
 import sys
 from pathlib import Path
 
-from local_aws.guest.computer import Computer
-from local_aws.machine import MachineSettings
+from local_aws.machine.computer import Computer
+from local_aws.machine_process import MachineSettings
 from local_aws.processes import become_subreaper
 
 

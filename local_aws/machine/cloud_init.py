@@ -9,10 +9,10 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from local_aws.guest import user_data
-from local_aws.guest.children import Children, copy_to
-from local_aws.guest.paths import below_root, is_mapped
-from local_aws.guest.user_data import CloudConfig, FileToWrite, UserDataError
+from local_aws.machine import user_data
+from local_aws.machine.children import Children, copy_to
+from local_aws.machine.paths import below_root, is_mapped
+from local_aws.machine.user_data import CloudConfig, FileToWrite, UserDataError
 
 
 class CloudInit:

@@ -13,15 +13,15 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from local_aws import processes
-from local_aws.guest import cloud_init_program, shims
-from local_aws.guest.children import Children
-from local_aws.guest.cloud_init import CloudInit
-from local_aws.guest.commands import reply_to
-from local_aws.guest.manager import Manager
 from local_aws.home import MACHINE_VARIABLE, write_atomically
-from local_aws.machine import MachineSettings
+from local_aws.machine import cloud_init_program, shims
+from local_aws.machine.children import Children
+from local_aws.machine.cloud_init import CloudInit
+from local_aws.machine.commands import reply_to
+from local_aws.machine.manager import Manager
+from local_aws.machine_process import MachineSettings
 
-log = logging.getLogger("local_aws.guest")
+log = logging.getLogger("local_aws.machine")
 
 FINAL_KILL_AFTER = 90.0  # seconds that one `--force` gives to processes after TERM, as systemd-shutdown does
 MAX_REQUEST = 1024 * 1024  # bytes of one request on the control socket

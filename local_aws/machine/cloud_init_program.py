@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from local_aws.guest.children import Children, copy_to
+from local_aws.machine.children import Children, copy_to
 
 # The generator, then cloud-init-local, cloud-init, cloud-config and cloud-final, in the order of their units.
 STAGES = (

@@ -26,7 +26,7 @@ def unit(name: str, text: str) -> dict:
 RUN_SERVICE = "[Unit]\nDescription=run\n[Service]\nExecStart=/opt/run.sh\nStandardOutput=journal+console\n"
 
 
-def test_from_user_data_to_terminated(aws: EmbeddedAws, guests) -> None:
+def test_from_user_data_to_terminated(aws: EmbeddedAws, machine_processes) -> None:
     user_data = cloud_config(
         write_files=[
             script(
@@ -49,7 +49,7 @@ def test_from_user_data_to_terminated(aws: EmbeddedAws, guests) -> None:
     assert f"the service runs in {aws.root(instance)}" in console
     assert "Power down" in console
     assert aws.instance(instance)["StateReason"]["Code"] == "Client.InstanceInitiatedShutdown"
-    assert guests(aws.home) == []
+    assert machine_processes(aws.home) == []
     root = aws.root(instance)
     wait_for(lambda: not (root / "opt").exists(), "the disk to be given back")
     assert (root / "var/log/run.log").read_text() == "kept\n"
@@ -77,7 +77,7 @@ def test_shutdown_stops_if_the_attribute_says_stop_and_a_start_boots_again(aws: 
     assert aws.instance(instance)["StateReason"]["Code"] == "Client.UserInitiatedShutdown"
 
 
-def test_terminate_ends_a_process_that_ignores_term_and_hides(aws: EmbeddedAws, guests) -> None:
+def test_terminate_ends_a_process_that_ignores_term_and_hides(aws: EmbeddedAws, machine_processes) -> None:
     stubborn = "trap '' TERM HUP INT\nsetsid sh -c 'trap \"\" TERM HUP; while :; do sleep 1; done' &\necho ready\n"
     user_data = cloud_config(
         write_files=[script(stubborn + "while :; do sleep 1; done"), unit("run.service", RUN_SERVICE)],
@@ -85,11 +85,11 @@ def test_terminate_ends_a_process_that_ignores_term_and_hides(aws: EmbeddedAws, 
     )
     instance = aws.launch(user_data)
     aws.wait_for_console(instance, "ready")
-    assert guests(aws.home)
+    assert machine_processes(aws.home)
     aws.client("ec2").terminate_instances(InstanceIds=[instance])
     assert aws.state(instance) == "shutting-down"  # not terminated while anything of it lives
     aws.wait_for_state(instance, "terminated")
-    assert guests(aws.home) == []
+    assert machine_processes(aws.home) == []
     assert "power cut" in aws.console(instance)
 
 
