@@ -19,7 +19,7 @@ from local_aws import control, fault_injection
 from local_aws.control import DECISIONS_PATH, FAULTS_PATH, REQUESTS_PATH
 from local_aws.fault_injection import InjectedFaults
 from local_aws.home import ACCESS_KEY, HOME_VARIABLE, REGION, SECRET_KEY, Home, Server, client_environment
-from local_aws.inside import Inside
+from local_aws.remote_shell import RemoteShell
 
 T = TypeVar("T")
 
@@ -132,13 +132,13 @@ class EmbeddedAws:
         """Inject faults into machines and the account (see local_aws/fault_injection.py); what is not named is as it should be again."""
         fault_injection.write(self._home, InjectedFaults(**changes))
 
-    def inside(self, instance_id: str) -> Inside:
+    def remote_shell(self, instance_id: str) -> RemoteShell:
         """A hand inside of a running machine, once its process 1 has moved into its root."""
 
-        def there() -> Inside | None:
+        def there() -> RemoteShell | None:
             leader = next((m["leader_pid"] for m in self.machines() if m["instance_id"] == instance_id), None)
-            inside = Inside(leader) if leader else None
-            return inside if inside and inside.path("/usr/lib/local-aws").exists() else None
+            remote_shell = RemoteShell(leader) if leader else None
+            return remote_shell if remote_shell and remote_shell.path("/usr/lib/local-aws").exists() else None
 
         return wait_for(there, f"process 1 of {instance_id}")  # type: ignore[return-value]
 

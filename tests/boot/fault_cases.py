@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from chronos_training.core import layout
 
-from .story import PIPELINE, TRAINER, Story
+from .scenario import PIPELINE, TRAINER, Scenario
 
 CUT_SECONDS = 60
 WHOLE = {"training": {"steps": 300, "warmup_steps": 10, "checkpoint_every_steps": 50}}
@@ -31,270 +31,270 @@ class End:
 
 
 COMPLETED = End("completed", kept="everything")
-CASES: dict[str, Callable[[Story], End]] = {}
+CASES: dict[str, Callable[[Scenario], End]] = {}
 
 
-def case(function: Callable[[Story], End]) -> Callable[[Story], End]:
+def case(function: Callable[[Scenario], End]) -> Callable[[Scenario], End]:
     CASES[function.__name__] = function
     return function
 
 
-def _cut(story: Story) -> None:
-    story.note_logs()
-    with story.inside.network_cut():
+def _cut(scenario: Scenario) -> None:
+    scenario.note_logs()
+    with scenario.remote_shell.network_cut():
         time.sleep(CUT_SECONDS)
 
 
 @case
-def network_cut_in_initialization(story: Story) -> End:
+def network_cut_in_initialization(scenario: Scenario) -> End:
     """network cut for 60 s in initialization"""
-    story.launch(WHOLE)
-    story.wait_for_step("initialization")
-    _cut(story)
+    scenario.launch(WHOLE)
+    scenario.wait_for_step("initialization")
+    _cut(scenario)
     return COMPLETED
 
 
 @case
-def network_cut_in_data_sync(story: Story) -> End:
+def network_cut_in_data_sync(scenario: Scenario) -> End:
     """network cut for 60 s in data_sync"""
     # Slow, so that it lasts until it is cut.
-    story.operator.aws.fault("GetObject", delay=5, times=None, Key="cached-datasets/birthdays/19*")
-    story.launch(WHOLE)
-    story.wait_for_step("data_sync")
-    story.operator.aws.clear_faults()
-    _cut(story)
+    scenario.operator.aws.fault("GetObject", delay=5, times=None, Key="cached-datasets/birthdays/19*")
+    scenario.launch(WHOLE)
+    scenario.wait_for_step("data_sync")
+    scenario.operator.aws.clear_faults()
+    _cut(scenario)
     return COMPLETED
 
 
 @case
-def network_cut_in_training(story: Story) -> End:
+def network_cut_in_training(scenario: Scenario) -> End:
     """network cut for 60 s in training"""
-    story.launch(WHOLE)
-    story.wait_for_step("training", 50)
-    _cut(story)
+    scenario.launch(WHOLE)
+    scenario.wait_for_step("training", 50)
+    _cut(scenario)
     return COMPLETED
 
 
 @case
-def network_cut_in_results_sync(story: Story) -> End:
+def network_cut_in_results_sync(scenario: Scenario) -> End:
     """network cut for 60 s in results_sync"""
-    story.launch(WHOLE)
-    story.wait_for_step("training", 50)
-    year, month = story.run_id[:4], story.run_id[4:6]
-    prefix = f"local/runs/{year}/{month}/{story.run_id[6:]}/"
-    story.operator.aws.fault("PutObject", delay=5, times=1, Key=f"{prefix}models/*")
-    story.wait_for_step("results_sync")
-    story.operator.aws.clear_faults()
-    _cut(story)
+    scenario.launch(WHOLE)
+    scenario.wait_for_step("training", 50)
+    year, month = scenario.run_id[:4], scenario.run_id[4:6]
+    prefix = f"local/runs/{year}/{month}/{scenario.run_id[6:]}/"
+    scenario.operator.aws.fault("PutObject", delay=5, times=1, Key=f"{prefix}models/*")
+    scenario.wait_for_step("results_sync")
+    scenario.operator.aws.clear_faults()
+    _cut(scenario)
     return COMPLETED
 
 
 @case
-def network_cut_in_cleanup(story: Story) -> End:
+def network_cut_in_cleanup(scenario: Scenario) -> End:
     """network cut for 60 s in cleanup"""
-    story.launch(WHOLE)
-    story.wait_for_step("training", 50)
+    scenario.launch(WHOLE)
+    scenario.wait_for_step("training", 50)
     # The first thing that cleanup asks is what there is.
-    story.operator.aws.fault("DescribeInstances", delay=5, times=1)
-    story.wait_for_step("cleanup")
-    story.operator.aws.clear_faults()
-    _cut(story)
+    scenario.operator.aws.fault("DescribeInstances", delay=5, times=1)
+    scenario.wait_for_step("cleanup")
+    scenario.operator.aws.clear_faults()
+    _cut(scenario)
     return COMPLETED
 
 
 @case
-def s3_throttles(story: Story) -> End:
+def s3_throttles(scenario: Scenario) -> End:
     """S3 answers SlowDown to 40 reads and 40 writes"""
-    story.launch(WHOLE)
-    story.wait_for_step("initialization")
+    scenario.launch(WHOLE)
+    scenario.wait_for_step("initialization")
     for action in ("GetObject", "PutObject"):
-        story.operator.aws.fault(action, "SlowDown", "Please reduce your request rate.", status=503, times=40)
+        scenario.operator.aws.fault(action, "SlowDown", "Please reduce your request rate.", status=503, times=40)
     return COMPLETED
 
 
 @case
-def disk_too_small(story: Story) -> End:
+def disk_too_small(scenario: Scenario) -> End:
     """disk smaller than environment and data"""
-    story.operator.aws.inject(disk_bytes=200_000_000)
-    story.launch(WHOLE)
+    scenario.operator.aws.inject(disk_bytes=200_000_000)
+    scenario.launch(WHOLE)
     return End("failed", "Preflight: ")
 
 
 @case
-def disk_full(story: Story) -> End:
+def disk_full(scenario: Scenario) -> End:
     """disk full in training"""
-    story.operator.aws.inject(disk_bytes=5_000_000_000)
-    story.launch(ENDLESS)
-    story.wait_for_checkpoint()
-    story.note_logs()
-    story.inside.run("dd", "if=/dev/zero", "of=/srv/filling", "bs=1M", check=False)
+    scenario.operator.aws.inject(disk_bytes=5_000_000_000)
+    scenario.launch(ENDLESS)
+    scenario.wait_for_checkpoint()
+    scenario.note_logs()
+    scenario.remote_shell.run("dd", "if=/dev/zero", "of=/srv/filling", "bs=1M", check=False)
     return End("failed", "Training failed: The instance's disk is full.", kept="checkpoints")
 
 
 @case
-def trainer_hangs(story: Story) -> End:
+def trainer_hangs(scenario: Scenario) -> End:
     """training process hangs and ignores SIGTERM, until the deadline"""
-    story.launch({**ENDLESS, "run": {"max_runtime_hours": 60 / 3600}})
-    story.wait_for_checkpoint()
-    story.note_logs()
-    story.signal("STOP", TRAINER)  # a stopped process does not even get its SIGTERM
+    scenario.launch({**ENDLESS, "run": {"max_runtime_hours": 60 / 3600}})
+    scenario.wait_for_checkpoint()
+    scenario.note_logs()
+    scenario.signal("STOP", TRAINER)  # a stopped process does not even get its SIGTERM
     return End("timed_out", "The run reached its limit of 1 min", kept="checkpoints")
 
 
 @case
-def pipeline_killed(story: Story) -> End:
+def pipeline_killed(scenario: Scenario) -> End:
     """pipeline killed by SIGKILL"""
-    story.launch(ENDLESS)
-    story.wait_for_checkpoint()
-    story.note_logs()
-    story.signal("KILL", PIPELINE)
+    scenario.launch(ENDLESS)
+    scenario.wait_for_checkpoint()
+    scenario.note_logs()
+    scenario.signal("KILL", PIPELINE)
     return End("failed", "The pipeline died", kept="checkpoints", by="the watcher")
 
 
 @case
-def watcher_stopped(story: Story) -> End:
+def watcher_stopped(scenario: Scenario) -> End:
     """watcher stopped and masked"""
-    story.launch(WHOLE)
-    story.wait_for_step("training")
-    story.note_logs()
-    _end_the_watcher(story)
+    scenario.launch(WHOLE)
+    scenario.wait_for_step("training")
+    scenario.note_logs()
+    _end_the_watcher(scenario)
     return COMPLETED
 
 
 @case
-def watcher_and_pipeline_hang(story: Story) -> End:
+def watcher_and_pipeline_hang(scenario: Scenario) -> End:
     """watcher stopped, pipeline and training process hang and get no signal"""
-    story.launch(ENDLESS)
-    story.wait_for_checkpoint()
-    _end_the_watcher(story)
-    story.wait_for_logs()
-    story.hang(PIPELINE, TRAINER)
+    scenario.launch(ENDLESS)
+    scenario.wait_for_checkpoint()
+    _end_the_watcher(scenario)
+    scenario.wait_for_logs()
+    scenario.hang(PIPELINE, TRAINER)
     # Armed by the first line of the user data; here its time comes sooner.
-    assert "MODE=poweroff" in story.inside.path("/run/systemd/shutdown/scheduled").read_text()
-    story.inside.run("shutdown", "-h", "+1")
+    assert "MODE=poweroff" in scenario.remote_shell.path("/run/systemd/shutdown/scheduled").read_text()
+    scenario.remote_shell.run("shutdown", "-h", "+1")
     return End("lost", kept="checkpoints", by="`shutdown -h +N`", settled=True)
 
 
 @case
-def everything_hangs(story: Story) -> End:
+def everything_hangs(scenario: Scenario) -> End:
     """the same, and `shutdown -h +N` taken back"""
-    story.launch(ENDLESS)
-    story.wait_for_checkpoint()
-    _end_the_watcher(story)
-    story.inside.run("shutdown", "-c")
-    story.wait_for_logs()
-    story.hang(PIPELINE, TRAINER)
-    story.move_guard_up()
+    scenario.launch(ENDLESS)
+    scenario.wait_for_checkpoint()
+    _end_the_watcher(scenario)
+    scenario.remote_shell.run("shutdown", "-c")
+    scenario.wait_for_logs()
+    scenario.hang(PIPELINE, TRAINER)
+    scenario.move_guard_up()
     return End("lost", kept="checkpoints", by="the termination schedule", settled=True)
 
 
 @case
-def metadata_down_at_boot(story: Story) -> End:
+def metadata_down_at_boot(scenario: Scenario) -> End:
     """metadata service down for the first 20 s"""
-    story.operator.aws.inject(metadata_down=True)
-    story.launch(WHOLE)
+    scenario.operator.aws.inject(metadata_down=True)
+    scenario.launch(WHOLE)
     time.sleep(20)
-    story.operator.aws.inject()
+    scenario.operator.aws.inject()
     return COMPLETED
 
 
 @case
-def metadata_down_before_the_claim(story: Story) -> End:
+def metadata_down_before_the_claim(scenario: Scenario) -> End:
     """metadata service down for 60 s, after cloud-init has the user data"""
-    story.launch(WHOLE)
-    story.operator.aws.wait_for_console(story.instance_id, "modules:config", 60)
-    story.operator.aws.inject(metadata_down=True)
+    scenario.launch(WHOLE)
+    scenario.operator.aws.wait_for_console(scenario.instance_id, "modules:config", 60)
+    scenario.operator.aws.inject(metadata_down=True)
     time.sleep(CUT_SECONDS)
-    story.operator.aws.inject()
+    scenario.operator.aws.inject()
     return COMPLETED
 
 
 @case
-def metadata_down_later(story: Story) -> End:
+def metadata_down_later(scenario: Scenario) -> End:
     """metadata service down for 60 s in training"""
-    story.launch(WHOLE)
-    story.wait_for_step("training", 50)
-    story.note_logs()
-    story.operator.aws.inject(metadata_down=True)
+    scenario.launch(WHOLE)
+    scenario.wait_for_step("training", 50)
+    scenario.note_logs()
+    scenario.operator.aws.inject(metadata_down=True)
     time.sleep(CUT_SECONDS)
-    story.operator.aws.inject()
+    scenario.operator.aws.inject()
     return COMPLETED
 
 
 @case
-def clock_two_hours_behind(story: Story) -> End:
+def clock_two_hours_behind(scenario: Scenario) -> End:
     """clock two hours behind"""
-    story.operator.aws.inject(clock_ahead=7200)
-    story.launch(WHOLE)
+    scenario.operator.aws.inject(clock_ahead=7200)
+    scenario.launch(WHOLE)
     return COMPLETED
 
 
 @case
-def clock_two_hours_ahead(story: Story) -> End:
+def clock_two_hours_ahead(scenario: Scenario) -> End:
     """clock two hours ahead"""
-    story.operator.aws.inject(clock_ahead=-7200)
-    story.launch(WHOLE)
+    scenario.operator.aws.inject(clock_ahead=-7200)
+    scenario.launch(WHOLE)
     return COMPLETED
 
 
 @case
-def corrupt_image(story: Story) -> End:
+def corrupt_image(scenario: Scenario) -> End:
     """environment image corrupt"""
-    operator = story.operator
+    operator = scenario.operator
     current = operator.s3.get_object(Bucket=operator.bucket, Key=layout.RUNTIME_ENV_PREFIX + "current.json")
     key = json.loads(current["Body"].read())["image"]["key"]
     good = operator.s3.get_object(Bucket=operator.bucket, Key=key)["Body"].read()
     operator.s3.put_object(Bucket=operator.bucket, Key=key, Body=good[:-1] + bytes([good[-1] ^ 1]))
     try:
-        story.launch(WHOLE)
-        story.wait_for_the_machines_end()
+        scenario.launch(WHOLE)
+        scenario.wait_for_the_machines_end()
     finally:
         operator.s3.put_object(Bucket=operator.bucket, Key=key, Body=good)
     return End("failed", "The environment s3://")
 
 
 @case
-def spot_notice(story: Story) -> End:
+def spot_notice(scenario: Scenario) -> End:
     """Spot notice: AWS takes the instance back in two minutes"""
-    story.launch(ENDLESS)
-    story.wait_for_checkpoint()
-    story.note_logs()
-    story.spot_notice()
+    scenario.launch(ENDLESS)
+    scenario.wait_for_checkpoint()
+    scenario.note_logs()
+    scenario.spot_notice()
     return End("interrupted", "AWS is reclaiming this Spot instance.", kept="checkpoints")
 
 
 @case
-def machine_crashes(story: Story) -> End:
+def machine_crashes(scenario: Scenario) -> End:
     """machine loses its power"""
-    story.launch(ENDLESS)
-    story.wait_for_checkpoint()
-    story.wait_for_logs()
-    machines = story.operator.aws.machines()
-    (leader,) = [m["leader_pid"] for m in machines if m["instance_id"] == story.instance_id]
+    scenario.launch(ENDLESS)
+    scenario.wait_for_checkpoint()
+    scenario.wait_for_logs()
+    machines = scenario.operator.aws.machines()
+    (leader,) = [m["leader_pid"] for m in machines if m["instance_id"] == scenario.instance_id]
     os.kill(leader, signal.SIGKILL)
     return End("lost", kept="checkpoints", by="EC2", settled=True)
 
 
 @case
-def malformed_user_data(story: Story) -> End:
+def malformed_user_data(scenario: Scenario) -> End:
     """user data malformed, so that nothing of it runs"""
-    tasks = story.folder / "roles/instance_user_data/tasks"
+    tasks = scenario.folder / "roles/instance_user_data/tasks"
     tasks.mkdir(parents=True)
     content = "#cloud-config\nruncmd: [[shutdown, -h, now]\n"
     (tasks / "main.yml").write_text(json.dumps([{"set_fact": {"instance_user_data_content": content}}]))
-    story.operator.roles = story.folder / "roles"
+    scenario.operator.roles = scenario.folder / "roles"
     try:
-        story.launch(WHOLE)
+        scenario.launch(WHOLE)
     finally:
-        story.operator.roles = None
-    story.operator.aws.wait_for_console(story.instance_id, "Datasource DataSourceEc2", 60)
-    story.move_guard_up()
+        scenario.operator.roles = None
+    scenario.operator.aws.wait_for_console(scenario.instance_id, "Datasource DataSourceEc2", 60)
+    scenario.move_guard_up()
     return End("lost", kept="nothing", by="the termination schedule", settled=True)
 
 
-def _end_the_watcher(story: Story) -> None:
+def _end_the_watcher(scenario: Scenario) -> None:
     for name in ("chronos-training-watcher.timer", "chronos-training-watcher.service"):
-        story.inside.run("systemctl", "stop", name, check=False)
+        scenario.remote_shell.run("systemctl", "stop", name, check=False)
         # Not mask: its file is where the link would be.
-        story.inside.run("mv", f"/etc/systemd/system/{name}", f"/root/{name}")
-    story.inside.run("systemctl", "daemon-reload")
+        scenario.remote_shell.run("mv", f"/etc/systemd/system/{name}", f"/root/{name}")
+    scenario.remote_shell.run("systemctl", "daemon-reload")

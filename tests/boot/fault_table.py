@@ -16,13 +16,13 @@ import pytest
 from local_aws.home import REPOSITORY_ROOT
 
 from .fault_cases import CASES, End
-from .story import Story
+from .scenario import Scenario
 
 TABLE = REPOSITORY_ROOT / "docs/fault-table.md"
 WRITE = "WRITE_FAULT_TABLE"
 HEAD = """# What each fault of a machine ends in
 
-Written by the test run (`python -m tests.boot.fault_table`); `make test-boot` plays every row, on a machine whose process 1
+Written by the test run (`python -m tests.boot.fault_table`); `make test-boot` runs every row, on a machine whose process 1
 is systemd (level nspawn of the embedded AWS), launched by the playbooks. After each row the instance was terminated, what
 had been logged until the fault was in S3 (of a machine that could store nothing more, all but the last seconds),
 `verify_cleanup` found nothing left, and the run's archived state said what the row says. A `lost` run is reconciled by the next
@@ -48,12 +48,16 @@ def title(name: str) -> str:
     return (CASES[name].__doc__ or "").strip()
 
 
-def row(story: Story, name: str, expected: End, said: str) -> Row:
+def row(scenario: Scenario, name: str, expected: End, said: str) -> Row:
     """What was seen of one case. Numbers and names that differ from run to run are taken out."""
     kept = {"everything": "model, report, checkpoints", "logs": "logs"}.get(expected.kept, expected.kept)
-    said = said.replace(story.instance_id, "i-…").replace(story.run_id, "…").replace(story.operator.bucket, "<bucket>")
+    said = (
+        said.replace(scenario.instance_id, "i-…")
+        .replace(scenario.run_id, "…")
+        .replace(scenario.operator.bucket, "<bucket>")
+    )
     said = re.sub(r"[0-9a-f]{64}", "…", said).replace("|", "\\|").replace("\n", " ")
-    logs = ", ".join(story.stored_logs()) or "none"
+    logs = ", ".join(scenario.stored_logs()) or "none"
     return Row((title(name), expected.status, said or "—", kept, logs, expected.by))
 
 

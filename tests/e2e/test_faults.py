@@ -1,4 +1,4 @@
-"""What goes wrong in real life: every path ends with the instance gone, the story in S3 and one clear sentence."""
+"""What goes wrong in real life: every path ends with the instance gone, its logs in S3 and one clear sentence."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ import pytest
 from chronos_training.control.provision.bucket import tls_only
 from chronos_training.control.provision.names import TASKS
 from local_aws.testing import EmbeddedAws
-from tests.integration.access_world import (
+from tests.integration.access_account import (
     ACCOUNT,
     BUCKET,
     DEPLOYMENT,

@@ -13,7 +13,7 @@ from chronos_training.control.provision.bucket import tls_only
 from local_aws.home import ACCESS_KEY, SECRET_KEY
 from local_aws.iam.needs import IN_THE_CLEAR_HEADER
 from local_aws.testing import EmbeddedAws
-from tests.integration.access_world import (
+from tests.integration.access_account import (
     BUCKET,
     DEPLOYMENT,
     RUN,

@@ -10,7 +10,7 @@ from chronos_training.ansible import changes
 from chronos_training.control.launch import run_instances
 from chronos_training.core.errors import TrainingError
 
-from .launch_world import RUN, LaunchWorld
+from .launch_account import RUN, LaunchAccount
 
 FULL = (
     "We currently do not have sufficient g4dn.2xlarge capacity in the Availability Zone you requested ({}). Our system "
@@ -34,158 +34,160 @@ PROFILE = "Value (x) for parameter iamInstanceProfile.name is invalid. Invalid I
 
 
 @pytest.fixture
-def world(aws: Any, monkeypatch: pytest.MonkeyPatch) -> LaunchWorld:
+def account(aws: Any, monkeypatch: pytest.MonkeyPatch) -> LaunchAccount:
     # Pauses between repeated calls: their lengths are not what is tested here.
     monkeypatch.setattr(run_instances.run_instances, "__kwdefaults__", {"sleep": lambda seconds: None})
-    return LaunchWorld(aws, monkeypatch)
+    return LaunchAccount(aws, monkeypatch)
 
 
-def full(world: LaunchWorld, zone: str, others: str = "us-east-1f", **match: str) -> None:
+def full(account: LaunchAccount, zone: str, others: str = "us-east-1f", **match: str) -> None:
     message = FULL.format(zone, others)
-    world.aws.fault("RunInstances", "InsufficientInstanceCapacity", message, status=500, times=None, Zone=zone, **match)
+    account.aws.fault(
+        "RunInstances", "InsufficientInstanceCapacity", message, status=500, times=None, Zone=zone, **match
+    )
 
 
-def nothing_is_left(world: LaunchWorld) -> bool:
-    alive = [i for i in world.instances() if i["State"]["Name"] != "terminated"]
-    return not alive and world.lock() is None and world.guards() == []
+def nothing_is_left(account: LaunchAccount) -> bool:
+    alive = [i for i in account.instances() if i["State"]["Name"] != "terminated"]
+    return not alive and account.lock() is None and account.guards() == []
 
 
-def test_the_next_zone_is_tried(world: LaunchWorld) -> None:
-    full(world, "us-east-1a")
-    record = world.launch()
-    assert [i["Placement"]["AvailabilityZone"] for i in world.instances()] == ["us-east-1b"]
+def test_the_next_zone_is_tried(account: LaunchAccount) -> None:
+    full(account, "us-east-1a")
+    record = account.launch()
+    assert [i["Placement"]["AvailabilityZone"] for i in account.instances()] == ["us-east-1b"]
     assert record.attempt == 2
     reason = "g4dn.2xlarge in us-east-1a: no capacity in this zone (InsufficientInstanceCapacity)"
-    assert f"attempt 1: {reason}" in world.lines
-    assert f"instance {record.instance_id} started: g4dn.2xlarge in us-east-1b" in world.lines
+    assert f"attempt 1: {reason}" in account.lines
+    assert f"instance {record.instance_id} started: g4dn.2xlarge in us-east-1b" in account.lines
 
 
-def test_the_zone_that_aws_names_comes_first(world: LaunchWorld) -> None:
-    full(world, "us-east-1a", others="us-east-1c")
-    world.launch()
-    assert [i["Placement"]["AvailabilityZone"] for i in world.instances()] == ["us-east-1c"]
+def test_the_zone_that_aws_names_comes_first(account: LaunchAccount) -> None:
+    full(account, "us-east-1a", others="us-east-1c")
+    account.launch()
+    assert [i["Placement"]["AvailabilityZone"] for i in account.instances()] == ["us-east-1c"]
 
 
-def test_the_next_type_is_tried_when_no_zone_offers_the_first(world: LaunchWorld) -> None:
-    world.aws.fault("RunInstances", "Unsupported", NOT_HERE, times=None, InstanceType="g4dn.2xlarge")
-    record = world.launch(instance_types=("g4dn.2xlarge", "g5.2xlarge"))
+def test_the_next_type_is_tried_when_no_zone_offers_the_first(account: LaunchAccount) -> None:
+    account.aws.fault("RunInstances", "Unsupported", NOT_HERE, times=None, InstanceType="g4dn.2xlarge")
+    record = account.launch(instance_types=("g4dn.2xlarge", "g5.2xlarge"))
     assert (record.instance_type, record.attempt) == ("g5.2xlarge", 4)
-    assert sum("this zone does not offer the type (Unsupported)" in line for line in world.lines) == 3
+    assert sum("this zone does not offer the type (Unsupported)" in line for line in account.lines) == 3
 
 
-def test_nothing_to_be_had_is_one_error_with_every_attempt_and_nothing_is_left(world: LaunchWorld) -> None:
+def test_nothing_to_be_had_is_one_error_with_every_attempt_and_nothing_is_left(account: LaunchAccount) -> None:
     for zone in ("us-east-1a", "us-east-1b", "us-east-1c"):
-        full(world, zone)
+        full(account, zone)
     with pytest.raises(TrainingError) as error:
-        world.launch(instance_types=("g4dn.2xlarge", "g5.2xlarge"))
+        account.launch(instance_types=("g4dn.2xlarge", "g5.2xlarge"))
     assert "every zone and type was refused" in str(error.value)
     for number, (kind, zone) in enumerate([(k, z) for k in ("g4dn", "g5") for z in "abc"], start=1):
         assert f"{number}. {kind}.2xlarge in us-east-1{zone}: no capacity in this zone" in str(error.value)
     assert "AWS: InsufficientInstanceCapacity: We currently do not have sufficient" in str(error.value)
     assert "Try again later" in str(error.value)
-    assert nothing_is_left(world)
-    assert world.archived()["status"] == "failed" and world.archived()["attempt"] == 6
+    assert nothing_is_left(account)
+    assert account.archived()["status"] == "failed" and account.archived()["attempt"] == 6
 
 
-def test_what_no_zone_supports_is_told_in_aws_words_and_waiting_is_not_advised(world: LaunchWorld) -> None:
-    world.aws.fault("RunInstances", "Unsupported", NOT_SUPPORTED, times=None)
+def test_what_no_zone_supports_is_told_in_aws_words_and_waiting_is_not_advised(account: LaunchAccount) -> None:
+    account.aws.fault("RunInstances", "Unsupported", NOT_SUPPORTED, times=None)
     with changes.recorded() as done, pytest.raises(TrainingError) as error:
-        world.launch()
+        account.launch()
     # It took the lock, and archived the run; the probes of the bucket count as nothing.
     assert any("system-state.json" in change for change in done) and not any("probe" in change for change in done)
     said = str(error.value)
     assert said.count("AWS does not support this here (Unsupported)") == 3
     assert f"AWS: Unsupported: {NOT_SUPPORTED}" in said
     assert "later" not in said and "Give other types" in said and "another region (training_region)" in said
-    assert nothing_is_left(world)
+    assert nothing_is_left(account)
 
 
-def test_a_quota_of_zero_is_explained_and_no_other_zone_is_tried(world: LaunchWorld) -> None:
-    world.aws.fault("RunInstances", "VcpuLimitExceeded", VCPU, times=None)
+def test_a_quota_of_zero_is_explained_and_no_other_zone_is_tried(account: LaunchAccount) -> None:
+    account.aws.fault("RunInstances", "VcpuLimitExceeded", VCPU, times=None)
     with pytest.raises(TrainingError) as error:
-        world.launch(instance_types=("g4dn.2xlarge", "g5.2xlarge"))
+        account.launch(instance_types=("g4dn.2xlarge", "g5.2xlarge"))
     assert "'Running On-Demand G and VT instances' of this account in us-east-1 is 0 vCPUs" in str(error.value)
     assert f"VcpuLimitExceeded: {VCPU}" in str(error.value)
     assert "Ask AWS for 8 or more vCPUs" in str(error.value) and "2." not in str(error.value).split("Attempts")[1]
-    assert nothing_is_left(world)
+    assert nothing_is_left(account)
 
 
-def test_an_account_on_the_free_plan_is_told_so_and_what_to_do(world: LaunchWorld) -> None:
-    world.aws.fault("RunInstances", "InvalidParameterCombination", FREE_PLAN, times=None)
+def test_an_account_on_the_free_plan_is_told_so_and_what_to_do(account: LaunchAccount) -> None:
+    account.aws.fault("RunInstances", "InvalidParameterCombination", FREE_PLAN, times=None)
     with pytest.raises(TrainingError) as error:
-        world.launch(instance_types=("m5.large", "g4dn.2xlarge"))
+        account.launch(instance_types=("m5.large", "g4dn.2xlarge"))
     assert "This account is on AWS's free plan" in str(error.value)
     assert "Upgrade it to the paid plan" in str(error.value)
-    attempts = [line for line in world.lines if line.startswith("attempt ")]
+    attempts = [line for line in account.lines if line.startswith("attempt ")]
     assert [line.split()[2] for line in attempts] == ["m5.large", "g4dn.2xlarge"]  # not each of them in each zone
-    assert nothing_is_left(world)
+    assert nothing_is_left(account)
 
 
-def test_a_type_of_another_quota_family_is_tried(world: LaunchWorld) -> None:
-    world.aws.fault("RunInstances", "VcpuLimitExceeded", VCPU, times=None, InstanceType="g*")
-    record = world.launch(instance_types=("g4dn.2xlarge", "g5.2xlarge", "p3.2xlarge"))
+def test_a_type_of_another_quota_family_is_tried(account: LaunchAccount) -> None:
+    account.aws.fault("RunInstances", "VcpuLimitExceeded", VCPU, times=None, InstanceType="g*")
+    record = account.launch(instance_types=("g4dn.2xlarge", "g5.2xlarge", "p3.2xlarge"))
     assert (record.instance_type, record.attempt) == ("p3.2xlarge", 2)
 
 
 @pytest.mark.parametrize("times", [1, 3])
-def test_a_lost_answer_makes_exactly_one_instance(world: LaunchWorld, times: int) -> None:
-    world.aws.fault("RunInstances", lose_answer=True, times=times)
-    record = world.launch()
-    assert [i["InstanceId"] for i in world.instances()] == [record.instance_id]
+def test_a_lost_answer_makes_exactly_one_instance(account: LaunchAccount, times: int) -> None:
+    account.aws.fault("RunInstances", lose_answer=True, times=times)
+    record = account.launch()
+    assert [i["InstanceId"] for i in account.instances()] == [record.instance_id]
     assert record.attempt == 1
-    assert sum("asking again with the same token" in line for line in world.lines) == times
+    assert sum("asking again with the same token" in line for line in account.lines) == times
 
 
-def test_a_busy_ec2_is_asked_again(world: LaunchWorld) -> None:
-    world.aws.fault("RunInstances", "RequestLimitExceeded", "Request limit exceeded.", status=503, times=2)
-    world.aws.fault("RunInstances", "InternalError", "An internal error has occurred", status=500)
-    record = world.launch()
-    assert len(world.instances()) == 1 and record.attempt == 1
+def test_a_busy_ec2_is_asked_again(account: LaunchAccount) -> None:
+    account.aws.fault("RunInstances", "RequestLimitExceeded", "Request limit exceeded.", status=503, times=2)
+    account.aws.fault("RunInstances", "InternalError", "An internal error has occurred", status=500)
+    record = account.launch()
+    assert len(account.instances()) == 1 and record.attempt == 1
 
 
 def test_a_new_instance_profile_is_waited_for_and_a_missing_one_is_an_error(
-    world: LaunchWorld, monkeypatch: pytest.MonkeyPatch
+    account: LaunchAccount, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    world.aws.fault("RunInstances", "InvalidParameterValue", PROFILE, times=2)
-    assert world.launch().attempt == 1
-    assert sum("available everywhere yet" in line for line in world.lines) == 2
+    account.aws.fault("RunInstances", "InvalidParameterValue", PROFILE, times=2)
+    assert account.launch().attempt == 1
+    assert sum("available everywhere yet" in line for line in account.lines) == 2
 
 
 def test_an_instance_profile_that_never_appears_is_an_error(
-    world: LaunchWorld, monkeypatch: pytest.MonkeyPatch
+    account: LaunchAccount, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(run_instances, "PROFILE_PATIENCE_SECONDS", 0.0)
-    world.aws.fault("RunInstances", "InvalidParameterValue", PROFILE, times=None)
+    account.aws.fault("RunInstances", "InvalidParameterValue", PROFILE, times=None)
     with pytest.raises(TrainingError, match="Invalid IAM Instance Profile"):
-        world.launch()
-    assert nothing_is_left(world)
+        account.launch()
+    assert nothing_is_left(account)
 
 
 def test_an_ec2_that_never_answers_leaves_nothing_that_lives(
-    world: LaunchWorld, monkeypatch: pytest.MonkeyPatch
+    account: LaunchAccount, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(run_instances, "ANSWER_PATIENCE_SECONDS", 0.0)
-    world.aws.fault("RunInstances", lose_answer=True, times=None)
+    account.aws.fault("RunInstances", lose_answer=True, times=None)
     with pytest.raises(TrainingError, match="An instance may have been started"):
-        world.launch()
+        account.launch()
     # It had been started; by its tags it was found and ended.
-    assert [i["State"]["Name"] for i in world.instances()] == ["terminated"]
-    assert nothing_is_left(world)
+    assert [i["State"]["Name"] for i in account.instances()] == ["terminated"]
+    assert nothing_is_left(account)
 
 
 def test_when_nobody_knows_what_was_started_the_lock_is_kept(
-    world: LaunchWorld, monkeypatch: pytest.MonkeyPatch
+    account: LaunchAccount, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(run_instances, "ANSWER_PATIENCE_SECONDS", 0.0)
-    world.aws.fault("RunInstances", "InternalError", "An internal error has occurred", status=500, times=None)
+    account.aws.fault("RunInstances", "InternalError", "An internal error has occurred", status=500, times=None)
     with pytest.raises(TrainingError, match="An instance may have been started"):
-        world.launch()
-    held = world.lock()
+        account.launch()
+    held = account.lock()
     assert held is not None and held.record.run_id == RUN and held.record.kill_requested_at is not None
 
 
-def test_a_token_used_for_something_else_is_explained(world: LaunchWorld) -> None:
-    world.aws.fault("RunInstances", "IdempotentParameterMismatch", "Arguments are inconsistent")
+def test_a_token_used_for_something_else_is_explained(account: LaunchAccount) -> None:
+    account.aws.fault("RunInstances", "IdempotentParameterMismatch", "Arguments are inconsistent")
     with pytest.raises(TrainingError, match="has already seen this launch's client token with another request"):
-        world.launch()
-    assert nothing_is_left(world)
+        account.launch()
+    assert nothing_is_left(account)

@@ -24,7 +24,7 @@ from chronos_training.core import termination_schedule
 from chronos_training.core.capacity import quota_of
 from chronos_training.core.errors import TrainingError
 from local_aws.testing import EmbeddedAws
-from tests.integration.launch_world import (
+from tests.integration.launch_account import (
     ACCOUNT,
     BUCKET,
     ENV,
@@ -35,7 +35,7 @@ from tests.integration.launch_world import (
     QUEUE_ARN,
     REGION,
     TAGS,
-    LaunchWorld,
+    LaunchAccount,
 )
 from tests.policies import Deployment, variables
 from tests.protocol.test_probe import small_s3  # noqa: F401
@@ -54,9 +54,9 @@ class Doctor:
     def __init__(self, aws: EmbeddedAws, patch: pytest.MonkeyPatch) -> None:
         self.aws, self.patch = aws, patch
         aws.reset()
-        self.world = LaunchWorld(aws, patch)
+        self.account = LaunchAccount(aws, patch)
         self.ec2 = aws.client("ec2")
-        order = self.world.order()
+        order = self.account.order()
         vpc = self.ec2.describe_vpcs()["Vpcs"][0]["VpcId"]
         mine = [{"Key": key, "Value": value} for key, value in TAGS.items()]
         self.ec2.create_tags(Resources=[*order.subnet_ids, order.security_group_id], Tags=mine)
@@ -114,9 +114,9 @@ def doctor(everyone: Doctor) -> Iterator[Doctor]:
     everyone.aws.inject()
     yield everyone
     # Whatever was injected: nothing of a check is left.
-    assert everyone.world.guards() == []
-    assert everyone.world.s3.list_objects_v2(Bucket=BUCKET, Prefix=f"{ENV}/.probe-").get("Contents", []) == []
-    assert everyone.world.instances() == []
+    assert everyone.account.guards() == []
+    assert everyone.account.s3.list_objects_v2(Bucket=BUCKET, Prefix=f"{ENV}/.probe-").get("Contents", []) == []
+    assert everyone.account.instances() == []
 
 
 def told(findings: list[CheckResult], name: str) -> tuple[Kind, str]:
@@ -375,5 +375,5 @@ def test_a_schedule_that_was_left_behind_is_an_orphan(doctor):
     verdict = verify(Scope(ENV, PROJECT, REGION, (REGION,), BUCKET), 0.0, lambda line: None)
     [orphan] = verdict.orphans
     assert orphan.resource.kind == "schedule" and own.NO_INSTANCE in orphan.resource.detail
-    [left] = doctor.world.guards()
-    termination_schedule.cancel(doctor.world.scheduler, ENV, left.run_id, left.number)
+    [left] = doctor.account.guards()
+    termination_schedule.cancel(doctor.account.scheduler, ENV, left.run_id, left.number)

@@ -20,7 +20,7 @@ from chronos_training.core.states import LOST
 from chronos_training.core.store import RunActive
 from local_aws.testing import wait_for
 
-from .launch_world import (
+from .launch_account import (
     BUCKET,
     DEAF_USER_DATA,
     ENV,
@@ -30,99 +30,99 @@ from .launch_world import (
     REGION,
     RUN,
     TAGS,
-    LaunchWorld,
+    LaunchAccount,
 )
 
 
 @pytest.fixture
-def world(aws: Any, monkeypatch: pytest.MonkeyPatch) -> LaunchWorld:
-    return LaunchWorld(aws, monkeypatch)
+def account(aws: Any, monkeypatch: pytest.MonkeyPatch) -> LaunchAccount:
+    return LaunchAccount(aws, monkeypatch)
 
 
-def create(world: LaunchWorld, instance_id: str, seconds: float) -> None:
+def create(account: LaunchAccount, instance_id: str, seconds: float) -> None:
     fires_at = utc_now() + timedelta(seconds=seconds)
     termination_schedule.create(
-        world.scheduler, ENV, RUN, instance_id, fires_at, role_arn=GUARD_ROLE_ARN, queue_arn=QUEUE_ARN
+        account.scheduler, ENV, RUN, instance_id, fires_at, role_arn=GUARD_ROLE_ARN, queue_arn=QUEUE_ARN
     )
 
 
-def test_a_due_guard_terminates_its_instance_and_deletes_itself(world: LaunchWorld) -> None:
+def test_a_due_guard_terminates_its_instance_and_deletes_itself(account: LaunchAccount) -> None:
     tags = [{"ResourceType": "instance", "Tags": [{"Key": k, "Value": v} for k, v in TAGS.items()]}]
-    target, bystander = (world.aws.launch(DEAF_USER_DATA, TagSpecifications=tags) for _ in range(2))
-    world.aws.wait_for_state(target, "running")
-    create(world, target, 3600)
-    assert [g.instance_ids for g in world.guards()] == [(target,)]
-    assert termination_schedule.cancel(world.scheduler, ENV, RUN) is True
-    create(world, target, 2)
-    assert world.aws.state(target) == "running"
-    world.aws.wait_for_state(target, "terminated")
-    assert world.guards() == [] and world.dead_letters() == []
-    assert world.aws.state(bystander) == "running"
-    assert termination_schedule.cancel(world.scheduler, ENV, RUN) is False
+    target, bystander = (account.aws.launch(DEAF_USER_DATA, TagSpecifications=tags) for _ in range(2))
+    account.aws.wait_for_state(target, "running")
+    create(account, target, 3600)
+    assert [g.instance_ids for g in account.guards()] == [(target,)]
+    assert termination_schedule.cancel(account.scheduler, ENV, RUN) is True
+    create(account, target, 2)
+    assert account.aws.state(target) == "running"
+    account.aws.wait_for_state(target, "terminated")
+    assert account.guards() == [] and account.dead_letters() == []
+    assert account.aws.state(bystander) == "running"
+    assert termination_schedule.cancel(account.scheduler, ENV, RUN) is False
 
 
-def test_arming_again_is_harmless(world: LaunchWorld) -> None:
+def test_arming_again_is_harmless(account: LaunchAccount) -> None:
     fires_at = utc_now() + timedelta(hours=1)
     for _ in range(2):
         termination_schedule.create(
-            world.scheduler, ENV, RUN, "i-1", fires_at, role_arn=GUARD_ROLE_ARN, queue_arn=QUEUE_ARN
+            account.scheduler, ENV, RUN, "i-1", fires_at, role_arn=GUARD_ROLE_ARN, queue_arn=QUEUE_ARN
         )
     with pytest.raises(TrainingError, match="ConflictException"):
         termination_schedule.create(
-            world.scheduler, ENV, RUN, "i-2", fires_at, role_arn=GUARD_ROLE_ARN, queue_arn=QUEUE_ARN
+            account.scheduler, ENV, RUN, "i-2", fires_at, role_arn=GUARD_ROLE_ARN, queue_arn=QUEUE_ARN
         )
-    assert [g.instance_ids for g in world.guards()] == [("i-1",)]
+    assert [g.instance_ids for g in account.guards()] == [("i-1",)]
 
 
-def test_what_cannot_be_terminated_is_told_to_the_dead_letter_queue(world: LaunchWorld) -> None:
-    stranger = world.aws.launch(DEAF_USER_DATA)  # not ours by its tags: the guard's own role may not end it
-    create(world, stranger, -1)
-    letter = wait_for(world.dead_letters, "a dead letter")[0]
+def test_what_cannot_be_terminated_is_told_to_the_dead_letter_queue(account: LaunchAccount) -> None:
+    stranger = account.aws.launch(DEAF_USER_DATA)  # not ours by its tags: the guard's own role may not end it
+    create(account, stranger, -1)
+    letter = wait_for(account.dead_letters, "a dead letter")[0]
     assert json.loads(letter["Body"]) == {"InstanceIds": [stranger]}
     said = {name: value["StringValue"] for name, value in letter["MessageAttributes"].items()}
     assert said["ERROR_CODE"] == "UnauthorizedOperation" and stranger in said["ERROR_MESSAGE"]
-    assert world.aws.state(stranger) != "terminated"
+    assert account.aws.state(stranger) != "terminated"
     assert said["SCHEDULE_ARN"].endswith(f"schedule/chronos-training-{ENV}/chronos-training-{ENV}-{RUN}")
     assert int(said["RETRY_ATTEMPTS"]) >= 2 and said["TARGET_ARN"] == termination_schedule.TARGET
-    wait_for(lambda: world.guards() == [], "the schedule to be deleted after its failure")
+    wait_for(lambda: account.guards() == [], "the schedule to be deleted after its failure")
 
 
-def test_a_launch_arms_the_guard_and_a_kill_takes_it_away(world: LaunchWorld) -> None:
-    record = world.launch()
-    schedules = world.guards()
+def test_a_launch_arms_the_guard_and_a_kill_takes_it_away(account: LaunchAccount) -> None:
+    record = account.launch()
+    schedules = account.guards()
     assert [(g.run_id, g.instance_ids) for g in schedules] == [(RUN, (record.instance_id,))]
     assert schedules[0].fires_at == parse_iso(record.deadline_at)
-    assert world.lines[-1] == (
+    assert account.lines[-1] == (
         f"termination schedule created: terminates {record.instance_id} at {schedules[0].fires_at:%Y-%m-%d %H:%M:%S} UTC"
     )
-    kill(KillRequest(ENV, PROJECT, REGION, BUCKET, grace_seconds=0, force=True), world.lines.append)
-    assert world.guards() == [] and world.lock() is None
+    kill(KillRequest(ENV, PROJECT, REGION, BUCKET, grace_seconds=0, force=True), account.lines.append)
+    assert account.guards() == [] and account.lock() is None
 
 
-def test_a_kill_takes_the_guard_away_whatever_the_scheduler_says(world: LaunchWorld) -> None:
-    world.launch()
-    world.aws.fault("DeleteSchedule", "AccessDeniedException", "no", status=403, times=None)
-    kill(KillRequest(ENV, PROJECT, REGION, BUCKET, grace_seconds=0, force=True), world.lines.append)
-    assert world.lock() is None and len(world.guards()) == 1
-    assert any(line.startswith(f"the termination schedule of run {RUN} stays") for line in world.lines)
+def test_a_kill_takes_the_guard_away_whatever_the_scheduler_says(account: LaunchAccount) -> None:
+    account.launch()
+    account.aws.fault("DeleteSchedule", "AccessDeniedException", "no", status=403, times=None)
+    kill(KillRequest(ENV, PROJECT, REGION, BUCKET, grace_seconds=0, force=True), account.lines.append)
+    assert account.lock() is None and len(account.guards()) == 1
+    assert any(line.startswith(f"the termination schedule of run {RUN} stays") for line in account.lines)
 
 
-def test_a_settled_run_leaves_no_guard(world: LaunchWorld) -> None:
-    record = world.launch()
-    world.ec2.terminate_instances(InstanceIds=[record.instance_id])
-    world.aws.wait_for_state(record.instance_id, "terminated")
-    _, said = reconcile(world.s3, BUCKET, world.store, world.ec2, PROJECT)
-    assert said is not None and world.lock() is None and world.guards() == []
+def test_a_settled_run_leaves_no_guard(account: LaunchAccount) -> None:
+    record = account.launch()
+    account.ec2.terminate_instances(InstanceIds=[record.instance_id])
+    account.aws.wait_for_state(record.instance_id, "terminated")
+    _, said = reconcile(account.s3, BUCKET, account.store, account.ec2, PROJECT)
+    assert said is not None and account.lock() is None and account.guards() == []
 
 
-def test_a_run_that_is_claimed_before_it_can_be_closed_keeps_its_guard(world: LaunchWorld) -> None:
-    record = world.launch()
-    thought_dead = world.store.read()
+def test_a_run_that_is_claimed_before_it_can_be_closed_keeps_its_guard(account: LaunchAccount) -> None:
+    record = account.launch()
+    thought_dead = account.store.read()
     assert thought_dead is not None and record.instance_id is not None
-    world.store.claim(RUN, record.instance_id)
+    account.store.claim(RUN, record.instance_id)
     with pytest.raises(RunActive):
-        close(world.s3, BUCKET, world.store, thought_dead, LOST, "It looked dead.")
-    assert [g.run_id for g in world.guards()] == [RUN]
+        close(account.s3, BUCKET, account.store, thought_dead, LOST, "It looked dead.")
+    assert [g.run_id for g in account.guards()] == [RUN]
 
 
 @pytest.mark.parametrize(
@@ -130,33 +130,33 @@ def test_a_run_that_is_claimed_before_it_can_be_closed_keeps_its_guard(world: La
     [("AccessDeniedException", 403, "AWS denied"), ("ServiceQuotaExceededException", 402, "too many")],
 )
 def test_without_its_guard_a_launch_ends_what_it_started(
-    world: LaunchWorld, code: str, status: int, words: str
+    account: LaunchAccount, code: str, status: int, words: str
 ) -> None:
-    world.aws.fault("CreateSchedule", code, "too many schedules", status=status, times=None)
+    account.aws.fault("CreateSchedule", code, "too many schedules", status=status, times=None)
     with pytest.raises(TrainingError, match=rf"create the termination schedule .*{words}"):
-        world.launch()
-    assert [i["State"]["Name"] for i in world.instances()] == ["terminated"]
-    assert world.lock() is None and world.guards() == []
-    assert world.archived()["status"] == "failed" and "termination schedule" in world.archived()["error_message"]
+        account.launch()
+    assert [i["State"]["Name"] for i in account.instances()] == ["terminated"]
+    assert account.lock() is None and account.guards() == []
+    assert account.archived()["status"] == "failed" and "termination schedule" in account.archived()["error_message"]
 
 
-def test_an_environment_without_the_group_is_told_what_to_do(world: LaunchWorld) -> None:
-    world.scheduler.delete_schedule_group(Name=termination_schedule.group_name(ENV))
+def test_an_environment_without_the_group_is_told_what_to_do(account: LaunchAccount) -> None:
+    account.scheduler.delete_schedule_group(Name=termination_schedule.group_name(ENV))
     with pytest.raises(TrainingError, match=r"group chronos-training-local does not exist.*make provision"):
-        world.launch()
-    assert world.lock() is None
+        account.launch()
+    assert account.lock() is None
 
 
 def test_an_instance_that_never_does_anything_is_ended_by_the_guard_alone(
-    world: LaunchWorld, monkeypatch: pytest.MonkeyPatch
+    account: LaunchAccount, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # In life the guard waits a quarter of an hour longer than the run may take; the user data is of no use at all.
     monkeypatch.setattr(launching, "GUARD_MINUTES", 0)
-    record = world.launch(deadline_seconds=4.0, user_data="#!/bin/sh\nexec sleep 3600\n")
-    world.aws.wait_for_state(record.instance_id, "running")
+    record = account.launch(deadline_seconds=4.0, user_data="#!/bin/sh\nexec sleep 3600\n")
+    account.aws.wait_for_state(record.instance_id, "running")
     assert utc_now() < parse_iso(record.deadline_at)
-    world.aws.wait_for_state(record.instance_id, "terminated")
-    assert world.guards() == [] and world.dead_letters() == []
+    account.aws.wait_for_state(record.instance_id, "terminated")
+    assert account.guards() == [] and account.dead_letters() == []
     # The lock of the dead run is settled by whatever comes next.
-    lock, said = reconcile(world.s3, BUCKET, world.store, world.ec2, PROJECT)
+    lock, said = reconcile(account.s3, BUCKET, account.store, account.ec2, PROJECT)
     assert lock is None and f"its instance {record.instance_id} is terminated" in str(said)

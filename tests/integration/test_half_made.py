@@ -13,7 +13,7 @@ import pytest
 
 from chronos_training.ansible.module import call
 
-from .lock_world import BUCKET, ENV, PROJECT, REGION, ROOT, RUN, World, load_module
+from .lock_account import BUCKET, ENV, PROJECT, REGION, ROOT, RUN, LockAccount, load_module
 
 BIN = Path(sys.executable).parent
 TAGS = {"Project": PROJECT, "Environment": ENV, "CostCenter": "research", "ManagedBy": "Ansible"}
@@ -22,8 +22,8 @@ REFUSED = "It is not to be had today."
 
 
 @pytest.fixture
-def world(aws: Any, monkeypatch: pytest.MonkeyPatch) -> World:
-    return World(aws, monkeypatch)
+def account(aws: Any, monkeypatch: pytest.MonkeyPatch) -> LockAccount:
+    return LockAccount(aws, monkeypatch)
 
 
 def run(module_name: str, /, **params: Any) -> dict[str, Any]:
@@ -57,9 +57,9 @@ CASES = [
 
 @pytest.mark.parametrize(("name", "params", "operation", "done"), CASES, ids=[case[0] for case in CASES])
 def test_a_module_that_fails_says_what_it_had_done(
-    world: World, name: str, params: dict[str, Any], operation: str, done: list[str]
+    account: LockAccount, name: str, params: dict[str, Any], operation: str, done: list[str]
 ) -> None:
-    world.aws.fault(operation, "InvalidRequest", REFUSED)
+    account.aws.fault(operation, "InvalidRequest", REFUSED)
     failed = run(name, **params)
     assert failed["failed"] and failed["changed"] and REFUSED.rstrip(".") in failed["msg"]
     assert [change for change in failed["done"] if change in done] == done
@@ -69,26 +69,26 @@ def test_a_module_that_fails_says_what_it_had_done(
     assert run(name, **params)["changed"] is False
 
 
-def test_a_refusal_of_the_first_change_has_changed_nothing(world: World) -> None:
-    world.aws.fault("CreateBucket", "InvalidRequest", REFUSED)
+def test_a_refusal_of_the_first_change_has_changed_nothing(account: LockAccount) -> None:
+    account.aws.fault("CreateBucket", "InvalidRequest", REFUSED)
     failed = run("training_bucket", **CASES[0][1])
     assert (failed["changed"], failed["done"]) == (False, [])
 
 
-def test_what_ends_half_way_says_what_it_ended(world: World) -> None:
-    world.volume(world.tags(RUN))
-    world.volume(world.tags(RUN))
-    world.aws.fault("DeleteVolume", "InvalidRequest", REFUSED)
+def test_what_ends_half_way_says_what_it_ended(account: LockAccount) -> None:
+    account.volume(account.tags(RUN))
+    account.volume(account.tags(RUN))
+    account.aws.fault("DeleteVolume", "InvalidRequest", REFUSED)
     failed = run("training_cleanup", state="fixed", env=ENV, project=PROJECT, wait_seconds=0.0)
     # It goes on after the refusal, and fails for what is left.
     assert failed["failed"] and failed["changed"] and sum("DeleteVolume" in change for change in failed["done"]) == 1
 
 
-def test_a_publication_that_breaks_off_says_what_it_had_stored(world: World, tmp_path: Path) -> None:
+def test_a_publication_that_breaks_off_says_what_it_had_stored(account: LockAccount, tmp_path: Path) -> None:
     lines = [f"a,2024-01-{day:02d},{day}" for day in range(1, 29)]
     (tmp_path / "panel.csv").write_text("\n".join(["item_id,timestamp,target", *lines]) + "\n")
     manifest = {"Bucket": BUCKET, "Key": "cached-datasets/sales/manifest.json"}
-    world.aws.fault("PutObject", "InvalidRequest", REFUSED, **manifest)
+    account.aws.fault("PutObject", "InvalidRequest", REFUSED, **manifest)
     params = {"env": ENV, "region": REGION, "name": "sales", "source": str(tmp_path / "panel.csv")}
     failed = run("training_dataset", **params)
     assert failed["failed"] and failed["changed"], failed
@@ -122,10 +122,10 @@ STOCK = """
     [(PLAY, "PutBucketTagging", "CreateBucket half-made"), (STOCK, "AttachRolePolicy", "CreateRole half-made")],
     ids=["ours", "of the collection"],
 )
-def test_the_summary_counts_it(world: World, tmp_path: Path, play: str, operation: str, done: str) -> None:
+def test_the_summary_counts_it(account: LockAccount, tmp_path: Path, play: str, operation: str, done: str) -> None:
     (tmp_path / "play.yml").write_text(play.replace("[none]", "['arn:aws:iam::aws:policy/ReadOnlyAccess']"))
-    world.aws.fault(operation, "InvalidInput", REFUSED, times=None)
-    environment = {**os.environ, **world.aws.env, "LC_ALL": "C.UTF-8", "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg")}
+    account.aws.fault(operation, "InvalidInput", REFUSED, times=None)
+    environment = {**os.environ, **account.aws.env, "LC_ALL": "C.UTF-8", "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg")}
     ended = subprocess.run(
         [BIN / "ansible-playbook", tmp_path / "play.yml"], cwd=ROOT, env=environment, capture_output=True, text=True
     )

@@ -13,19 +13,19 @@ from chronos_training.core.errors import TrainingError
 from chronos_training.core.instances import wait_until_terminated
 from chronos_training.core.states import COMPLETED, RUNNING
 
-from .lock_world import BUCKET, ENV, OLD_RUN, PROJECT, REGION, RUN, World
+from .lock_account import BUCKET, ENV, OLD_RUN, PROJECT, REGION, RUN, LockAccount
 
 
 @pytest.fixture
-def world(aws: Any, monkeypatch: pytest.MonkeyPatch) -> World:
-    return World(aws, monkeypatch)
+def account(aws: Any, monkeypatch: pytest.MonkeyPatch) -> LockAccount:
+    return LockAccount(aws, monkeypatch)
 
 
-def working(world: World, **fields: Any) -> str:
+def working(account: LockAccount, **fields: Any) -> str:
     """A run at work: its instance runs and has claimed it."""
-    instance = world.instance(world.tags(RUN))
-    world.aws.wait_for_state(instance, "running")
-    world.hold(RUN, **{"status": RUNNING, "instance_id": instance, "claimed_at": "2026-01-02T03:04:05Z", **fields})
+    instance = account.instance(account.tags(RUN))
+    account.aws.wait_for_state(instance, "running")
+    account.hold(RUN, **{"status": RUNNING, "instance_id": instance, "claimed_at": "2026-01-02T03:04:05Z", **fields})
     return instance
 
 
@@ -34,128 +34,132 @@ def age_the_state(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
     monkeypatch.setattr("chronos_training.core.wire._age", lambda headers, last_modified: seconds)
 
 
-def test_a_free_lock_stays_free(world: World) -> None:
-    result = world.lock()
+def test_a_free_lock_stays_free(account: LockAccount) -> None:
+    result = account.lock()
     assert (result["changed"], result["url"]) == (False, f"s3://{BUCKET}/{ENV}/system-state.json")
 
 
-def test_the_lock_of_a_living_run_is_refused_with_the_whole_story(world: World) -> None:
-    instance = working(world)
+def test_the_lock_of_a_living_run_is_refused_with_the_whole_story(account: LockAccount) -> None:
+    instance = working(account)
     for check_mode in (True, False):
         with pytest.raises(TrainingError) as raised:
-            world.lock(check_mode=check_mode)
+            account.lock(check_mode=check_mode)
         said = str(raised.value)
         for part in (f"Run {RUN} is active in local: step running for", "last heartbeat", "Owner ann@laptop (pid 42)",
                      f"instance {instance} is running", f"State: s3://{BUCKET}/{ENV}/system-state.json",
                      "Nothing was changed.", "make monitor"):  # fmt: skip
             assert part in said
-    assert world.store.read() is not None and world.aws.state(instance) == "running"
+    assert account.store.read() is not None and account.aws.state(instance) == "running"
 
 
-def test_age_alone_breaks_nothing(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    instance = working(world)
+def test_age_alone_breaks_nothing(account: LockAccount, monkeypatch: pytest.MonkeyPatch) -> None:
+    instance = working(account)
     age_the_state(monkeypatch, 4000)
     with pytest.raises(TrainingError) as raised:
-        world.lock()
+        account.lock()
     assert "STALE, last heartbeat 1 h 06 min ago" in str(raised.value)
     assert f"instance {instance} is running" in str(raised.value)
     assert "End it, keeping what it stored: make kill" in str(raised.value)
-    assert world.store.read() is not None
+    assert account.store.read() is not None
 
 
-def test_the_lock_of_a_dead_run_is_released_and_its_late_instance_ended(world: World) -> None:
-    instance = working(world)
-    late = world.instance(world.tags(RUN))
-    other = world.instance(world.tags(OLD_RUN))
-    world.terminate(instance)
-    preview = world.lock(check_mode=True)
+def test_the_lock_of_a_dead_run_is_released_and_its_late_instance_ended(account: LockAccount) -> None:
+    instance = working(account)
+    late = account.instance(account.tags(RUN))
+    other = account.instance(account.tags(OLD_RUN))
+    account.terminate(instance)
+    preview = account.lock(check_mode=True)
     assert preview["changed"] and late in preview["diff"]["before"]["instances"]
-    assert world.store.read() is not None
-    result = world.lock(run_id=RUN)
+    assert account.store.read() is not None
+    result = account.lock(run_id=RUN)
     assert (result["changed"], result["status"]) == (True, "lost")
     assert f"its instance {instance} is terminated, and {late} was never assigned the run" in result["reason"]
-    assert world.store.read() is None
-    assert world.aws.state(late) == "terminated" and world.aws.state(other) != "terminated"
-    archived = json.loads(world.read(RUN, "system-state.json"))
+    assert account.store.read() is None
+    assert account.aws.state(late) == "terminated" and account.aws.state(other) != "terminated"
+    archived = json.loads(account.read(RUN, "system-state.json"))
     assert archived["status"] == "lost" and instance in archived["error_message"]
-    assert world.lock()["changed"] is False
+    assert account.lock()["changed"] is False
 
 
-def test_a_run_that_ended_but_never_let_go(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    instance = working(world, status=COMPLETED)
+def test_a_run_that_ended_but_never_let_go(account: LockAccount, monkeypatch: pytest.MonkeyPatch) -> None:
+    instance = working(account, status=COMPLETED)
     with pytest.raises(
         TrainingError, match=r"has ended as completed but still holds the lock of local.*about to release its lock"
     ):
-        world.lock()
+        account.lock()
     age_the_state(monkeypatch, 400)
-    assert world.lock()["status"] == COMPLETED
-    assert world.aws.state(instance) == "terminated" and world.store.read() is None
+    assert account.lock()["status"] == COMPLETED
+    assert account.aws.state(instance) == "terminated" and account.store.read() is None
 
 
-def test_another_runs_lock_is_not_the_one_that_was_meant(world: World) -> None:
-    working(world)
+def test_another_runs_lock_is_not_the_one_that_was_meant(account: LockAccount) -> None:
+    working(account)
     with pytest.raises(TrainingError, match=f"held by run {RUN}, not by run {OLD_RUN}. Nothing was changed"):
-        world.lock(run_id=OLD_RUN)
+        account.lock(run_id=OLD_RUN)
 
 
-def test_a_new_version_in_the_way_is_never_deleted(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_new_version_in_the_way_is_never_deleted(account: LockAccount, monkeypatch: pytest.MonkeyPatch) -> None:
     """Between the proof and the delete somebody else releases the lock, and another run takes it."""
-    instance, late = working(world), world.instance(world.tags(RUN))
-    world.terminate(instance)
+    instance, late = working(account), account.instance(account.tags(RUN))
+    account.terminate(instance)
 
     def meanwhile(*arguments: Any, **named: Any) -> None:
         wait_until_terminated(*arguments, **named)
-        observed = world.store.read()
-        assert observed is not None and world.store.remove(observed)
-        world.hold("20260303-030303")
+        observed = account.store.read()
+        assert observed is not None and account.store.remove(observed)
+        account.hold("20260303-030303")
 
     monkeypatch.setattr("chronos_training.control.lifecycle.break_stale_lock.wait_until_terminated", meanwhile)
-    world.lock()
-    assert world.aws.state(late) == "terminated"
-    observed = world.store.read()
+    account.lock()
+    assert account.aws.state(late) == "terminated"
+    observed = account.store.read()
     assert observed is not None and observed.record.run_id == "20260303-030303"
 
 
-def test_a_run_that_was_claimed_after_the_proof_keeps_its_lock(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_that_was_claimed_after_the_proof_keeps_its_lock(
+    account: LockAccount, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Nothing listed and long silent, so it looks dead; then its late instance claims it before the takeover writes."""
-    world.hold(RUN)
+    account.hold(RUN)
     with monkeypatch.context() as patched:
         age_the_state(patched, 400)
         reason = "EC2 lists no instance of it"
-        observed = world.store.read()
+        observed = account.store.read()
     assert observed is not None
-    world.store.claim(RUN, "i-0late")
+    account.store.claim(RUN, "i-0late")
     with pytest.raises(TrainingError, match="instance i-0late is not listed by EC2"):
-        break_stale_lock(world.s3, BUCKET, world.store, world.ec2, PROJECT, observed, reason, world.lines.append)
-    current = world.store.read()
+        break_stale_lock(
+            account.s3, BUCKET, account.store, account.ec2, PROJECT, observed, reason, account.lines.append
+        )
+    current = account.store.read()
     assert current is not None and current.record.instance_id == "i-0late"
 
 
-def watch(world: World, lines: list[str], *, once: bool = False) -> dict[str, Any]:
+def watch(account: LockAccount, lines: list[str], *, once: bool = False) -> dict[str, Any]:
     return Monitor(ENV, PROJECT, REGION, BUCKET, lines.append).follow(run_id=None, interval=0.1, once=once)
 
 
-def test_monitor_says_what_ec2_says_of_a_silent_run(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    instance = working(world, current_step="training", steps={"training": {"started_at": "2026-01-02T03:04:05Z"}})
+def test_monitor_says_what_ec2_says_of_a_silent_run(account: LockAccount, monkeypatch: pytest.MonkeyPatch) -> None:
+    instance = working(account, current_step="training", steps={"training": {"started_at": "2026-01-02T03:04:05Z"}})
     lines: list[str] = []
     age_the_state(monkeypatch, 400)
-    state = watch(world, lines, once=True)
+    state = watch(account, lines, once=True)
     assert (state["final"], state["stale"], state["instance_state"]) == (False, True, "running")
     assert "make kill" in state["next_step"]
     assert "sent no heartbeat for 6 min 40 s. End it, keeping what it stored: make kill" in lines[0]
     assert f"STALE: no heartbeat for 6 min 40 s, instance {instance} is running" in lines[1]
-    world.terminate(instance)
-    state = watch(world, lines)
+    account.terminate(instance)
+    state = watch(account, lines)
     assert (state["final"], state["status"]) == (True, "lost")
     assert f"its instance {instance} is terminated" in state["error_message"]
     assert "the next launch reconciles it" in state["error_message"]
-    assert world.store.read() is not None  # a monitor only reads
+    assert account.store.read() is not None  # a monitor only reads
 
 
-def test_monitor_that_cannot_see_does_not_say_failed(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    working(world)
+def test_monitor_that_cannot_see_does_not_say_failed(account: LockAccount, monkeypatch: pytest.MonkeyPatch) -> None:
+    working(account)
     monkeypatch.setattr("chronos_training.core.cas.ConditionalObject._pause", lambda self, attempt: None)
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
     lines: list[str] = []
     with pytest.raises(TrainingError, match=r"This says nothing about the run, which continues unwatched"):
-        watch(world, lines, once=True)
+        watch(account, lines, once=True)

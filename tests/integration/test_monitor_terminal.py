@@ -22,7 +22,7 @@ from chronos_training.core.clock import iso, utc_now
 from chronos_training.core.states import COMPLETED, FAILED, RUNNING
 from tests.policies import Deployment, people_policy
 
-from .lock_world import BUCKET, ENV, REGION, ROOT, RUN, World
+from .lock_account import BUCKET, ENV, REGION, ROOT, RUN, LockAccount
 
 BIN = Path(sys.executable).parent
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
@@ -30,9 +30,9 @@ REDRAWN = re.compile(r"\x1b\[\d+A\r\x1b\[J")
 
 
 @pytest.fixture
-def world(aws: Any, monkeypatch: pytest.MonkeyPatch) -> World:
+def account(aws: Any, monkeypatch: pytest.MonkeyPatch) -> LockAccount:
     """An account in which a run trains, and whose keys are those of somebody who only watches."""
-    return World(aws, monkeypatch)
+    return LockAccount(aws, monkeypatch)
 
 
 def training(step: int) -> dict[str, Any]:
@@ -43,11 +43,11 @@ def training(step: int) -> dict[str, Any]:
 class Command:
     """The playbook under way, with what it has written so far."""
 
-    def __init__(self, world: World, columns: int | None, **environment: str) -> None:
-        keys = world.aws.new_user(
+    def __init__(self, account: LockAccount, columns: int | None, **environment: str) -> None:
+        keys = account.aws.new_user(
             f"watcher{time.monotonic_ns()}", policy=people_policy("monitor", Deployment(BUCKET, ENV, region=REGION))
         )
-        env = {**os.environ, **world.aws.env, "LC_ALL": "C.UTF-8", "TERM": "xterm-256color", **environment}
+        env = {**os.environ, **account.aws.env, "LC_ALL": "C.UTF-8", "TERM": "xterm-256color", **environment}
         for prefix in ("AWS_", "LOCAL_AWS_"):
             env |= {
                 f"{prefix}ACCESS_KEY_ID": keys["AccessKeyId"],
@@ -89,29 +89,29 @@ class Command:
         return bool(piece)
 
 
-def finish(world: World, status: str, error: str | None = None) -> None:
+def finish(account: LockAccount, status: str, error: str | None = None) -> None:
     """The end of the run as the instance writes it: final status, archive, release."""
-    observed = world.store.read()
+    observed = account.store.read()
     assert observed is not None
-    final = world.store.finish(observed, status, error)
-    world.put_json(RUN, "system-state.json", final.record.to_json())
-    world.store.remove(final)
+    final = account.store.finish(observed, status, error)
+    account.put_json(RUN, "system-state.json", final.record.to_json())
+    account.store.remove(final)
 
 
-def a_run(world: World, command: Command, status: str, error: str | None = None) -> int:
+def a_run(account: LockAccount, command: Command, status: str, error: str | None = None) -> int:
     """Let the run train while it is watched, and end; return the command's exit code."""
     command.wait_for("369/1200")
-    observed = world.store.read()
+    observed = account.store.read()
     assert observed is not None
-    world.store.update(observed, lambda record: record.evolve(progress=training(1026)))
+    account.store.update(observed, lambda record: record.evolve(progress=training(1026)))
     command.wait_for("1026/1200")
-    finish(world, status, error)
+    finish(account, status, error)
     return command.end()
 
 
-def begin(world: World) -> None:
+def begin(account: LockAccount) -> None:
     """A run that was launched two minutes ago and trains."""
-    world.put_json(RUN, "run_spec.json", json.dumps({"instance": {"price_per_hour_usd": 1.0}}).encode())
+    account.put_json(RUN, "run_spec.json", json.dumps({"instance": {"price_per_hour_usd": 1.0}}).encode())
     launched, now = iso(utc_now() - timedelta(seconds=120)), iso(utc_now())
     steps = {"initialization": {"started_at": launched, "ended_at": launched}, "training": {"started_at": launched}}
     times = {
@@ -119,17 +119,17 @@ def begin(world: World) -> None:
         "deadline_at": iso(utc_now() + timedelta(hours=12, seconds=50)),
         "heartbeat_at": now,
     }
-    instance = world.instance(world.tags(RUN))
-    world.hold(
+    instance = account.instance(account.tags(RUN))
+    account.hold(
         status=RUNNING, instance_id=instance, current_step="training", steps=steps, progress=training(369), **times
     )
 
 
 @pytest.mark.parametrize("columns", [80, 120])
-def test_in_a_terminal_the_status_is_redrawn_and_fits(world: World, columns: int) -> None:
-    begin(world)
-    command = Command(world, columns)
-    assert a_run(world, command, COMPLETED) == 0
+def test_in_a_terminal_the_status_is_redrawn_and_fits(account: LockAccount, columns: int) -> None:
+    begin(account)
+    command = Command(account, columns)
+    assert a_run(account, command, COMPLETED) == 0
     status, _, rest = REDRAWN.sub("\f", COLOUR.sub("", command.text)).rpartition("\f")
     drawn = [block.strip("\n").splitlines() for block in status.split("\f")[1:]]
     assert len(drawn) >= 1
@@ -153,41 +153,41 @@ def test_in_a_terminal_the_status_is_redrawn_and_fits(world: World, columns: int
     assert COLOUR.search(command.text)
 
 
-def test_no_color_leaves_out_colours_only(world: World) -> None:
-    begin(world)
-    command = Command(world, 80, NO_COLOR="1")
-    assert a_run(world, command, COMPLETED) == 0
+def test_no_color_leaves_out_colours_only(account: LockAccount) -> None:
+    begin(account)
+    command = Command(account, 80, NO_COLOR="1")
+    assert a_run(account, command, COMPLETED) == 0
     assert not COLOUR.search(command.text)
     assert REDRAWN.search(command.text)
 
 
-def test_in_a_pipe_there_is_one_line_a_change_as_it_happens(world: World) -> None:
-    begin(world)
-    command = Command(world, None)
-    assert a_run(world, command, COMPLETED) == 0  # which waits for each line, so that none of them is held back
+def test_in_a_pipe_there_is_one_line_a_change_as_it_happens(account: LockAccount) -> None:
+    begin(account)
+    command = Command(account, None)
+    assert a_run(account, command, COMPLETED) == 0  # which waits for each line, so that none of them is held back
     assert "\x1b" not in command.text
     lines = [line for line in command.text.splitlines() if "3/5 training for" in line]
     assert [re.search(r"\d+/1200", line).group() for line in lines] == ["369/1200", "1026/1200"]  # type: ignore[union-attr]
     assert all("samples/s" in line and "heartbeat" in line for line in lines)
 
 
-def test_a_terminal_that_can_nothing_gets_lines(world: World) -> None:
-    begin(world)
-    command = Command(world, 80, TERM="dumb")
-    assert a_run(world, command, COMPLETED) == 0
+def test_a_terminal_that_can_nothing_gets_lines(account: LockAccount) -> None:
+    begin(account)
+    command = Command(account, 80, TERM="dumb")
+    assert a_run(account, command, COMPLETED) == 0
     assert not REDRAWN.search(command.text)
 
 
-def test_the_exit_code_tells_how_the_run_ended(world: World) -> None:
-    begin(world)
-    command = Command(world, None)
-    assert a_run(world, command, FAILED, "The disk was full.") == 10
+def test_the_exit_code_tells_how_the_run_ended(account: LockAccount) -> None:
+    begin(account)
+    command = Command(account, None)
+    assert a_run(account, command, FAILED, "The disk was full.") == 10
     assert f"FAILED: Monitor | Watch the run\n    Run {RUN} ended as failed: The disk was full." in command.text
     assert "changed=0 failed=1" in command.text
     assert "Traceback" not in command.text
 
 
-def test_a_failure_that_is_not_the_runs_keeps_the_code_of_ansible(world: World) -> None:
-    command = Command(world, None)
+def test_a_failure_that_is_not_the_runs_keeps_the_code_of_ansible(account: LockAccount) -> None:
+    command = Command(account, None)
     assert command.end() == 2
     assert "No run is active in local, and there has never been one." in command.text

@@ -13,7 +13,7 @@ import pytest
 
 from local_aws.testing import wait_for
 
-from .lock_world import ROOT, World
+from .lock_account import ROOT, LockAccount
 from .test_monitor_terminal import begin, training
 
 BIN = Path(sys.executable).parent
@@ -32,8 +32,8 @@ TWO_CHANGES = """
 
 
 @pytest.fixture
-def world(aws: Any, monkeypatch: pytest.MonkeyPatch) -> World:
-    return World(aws, monkeypatch)
+def account(aws: Any, monkeypatch: pytest.MonkeyPatch) -> LockAccount:
+    return LockAccount(aws, monkeypatch)
 
 
 @pytest.fixture
@@ -42,66 +42,66 @@ def full() -> Iterator[IO[bytes]]:
         yield stream
 
 
-def start(world: World, playbook: str, *words: str, output: Any) -> subprocess.Popen[str]:
-    environment = {**os.environ, **world.aws.env, "LC_ALL": "C.UTF-8", "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg")}
+def start(account: LockAccount, playbook: str, *words: str, output: Any) -> subprocess.Popen[str]:
+    environment = {**os.environ, **account.aws.env, "LC_ALL": "C.UTF-8", "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg")}
     line = [str(BIN / "ansible-playbook"), playbook, *words]
     return subprocess.Popen(
         line, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.PIPE, text=True
     )
 
 
-def test_a_launch_is_refused_before_anything_is_done(world: World, full: IO[bytes]) -> None:
-    process = start(world, "playbooks/launch_training.yml", output=full)
+def test_a_launch_is_refused_before_anything_is_done(account: LockAccount, full: IO[bytes]) -> None:
+    process = start(account, "playbooks/launch_training.yml", output=full)
     _, said = process.communicate()
     assert (process.returncode, said) == (
         1,
         "ERROR: The output could not be written: No space left on device. Nothing was done.\n",
     )
-    assert world.store.read() is None and world.aws.client("ec2").describe_instances()["Reservations"] == []
+    assert account.store.read() is None and account.aws.client("ec2").describe_instances()["Reservations"] == []
 
 
-def test_a_kill_is_worth_more_than_its_output(world: World, full: IO[bytes]) -> None:
-    begin(world)
-    process = start(world, "playbooks/kill_training.yml", "-e", "training_kill_force=true", output=full)
+def test_a_kill_is_worth_more_than_its_output(account: LockAccount, full: IO[bytes]) -> None:
+    begin(account)
+    process = start(account, "playbooks/kill_training.yml", "-e", "training_kill_force=true", output=full)
     _, said = process.communicate()
     assert process.returncode == 1 and len(said.splitlines()) == 1
     assert "The output could not be written: No space left on device. Continuing without it, because ending" in said
-    assert world.store.read() is None
-    (instance,) = [i for r in world.ec2.describe_instances()["Reservations"] for i in r["Instances"]]
+    assert account.store.read() is None
+    (instance,) = [i for r in account.ec2.describe_instances()["Reservations"] for i in r["Instances"]]
     assert instance["State"]["Name"] == "terminated"
 
 
-def test_a_reader_who_goes_ends_what_only_watches_quietly(world: World) -> None:
-    begin(world)
+def test_a_reader_who_goes_ends_what_only_watches_quietly(account: LockAccount) -> None:
+    begin(account)
     process = start(
-        world, "playbooks/monitor_training.yml", "-e", "training_monitor_interval=0.2", output=subprocess.PIPE
+        account, "playbooks/monitor_training.yml", "-e", "training_monitor_interval=0.2", output=subprocess.PIPE
     )
     assert process.stdout is not None and process.stderr is not None
     while "369/1200" not in process.stdout.readline():
         assert process.poll() is None
     process.stdout.close()
-    observed = world.store.read()
+    observed = account.store.read()
     assert observed is not None
-    world.store.update(observed, lambda record: record.evolve(progress=training(1026)))
+    account.store.update(observed, lambda record: record.evolve(progress=training(1026)))
     assert process.wait() == 141 and process.stderr.read() == ""
 
 
-def test_what_changes_aws_is_finished_and_nothing_is_begun_after_it(world: World, tmp_path: Path) -> None:
+def test_what_changes_aws_is_finished_and_nothing_is_begun_after_it(account: LockAccount, tmp_path: Path) -> None:
     (tmp_path / "changes.yml").write_text(TWO_CHANGES)
-    world.aws.fault("CreateVpc", delay=3)
-    process = start(world, str(tmp_path / "changes.yml"), output=subprocess.PIPE)
+    account.aws.fault("CreateVpc", delay=3)
+    process = start(account, str(tmp_path / "changes.yml"), output=subprocess.PIPE)
     assert process.stdout is not None and process.stderr is not None
     while "Two networks" not in process.stdout.readline():
         assert process.poll() is None
-    wait_for(lambda: not world.aws.faults(), "the first change to begin", 60)
+    wait_for(lambda: not account.aws.faults(), "the first change to begin", 60)
     process.stdout.close()
     assert process.wait() == 141 and process.stderr.read() == ""
-    names = {tag["Value"] for vpc in world.ec2.describe_vpcs()["Vpcs"] for tag in vpc.get("Tags", [])}
+    names = {tag["Value"] for vpc in account.ec2.describe_vpcs()["Vpcs"] for tag in vpc.get("Tags", [])}
     assert names == {"first"}
 
 
-def test_the_embedded_aws_and_the_training_program_say_so_too(world: World, full: IO[bytes]) -> None:
-    environment = {**os.environ, **world.aws.env}
+def test_the_embedded_aws_and_the_training_program_say_so_too(account: LockAccount, full: IO[bytes]) -> None:
+    environment = {**os.environ, **account.aws.env}
     for words in (["-m", "local_aws", "endpoint"], ["-m", "chronos_training.cli", "--help"]):
         done = subprocess.run(
             [sys.executable, *words], cwd=ROOT, env=environment, stdout=full, stderr=subprocess.PIPE, text=True

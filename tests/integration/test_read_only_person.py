@@ -14,7 +14,7 @@ import pytest
 from chronos_training.core.states import RUNNING
 from tests.policies import Deployment, people_policy
 
-from .lock_world import BUCKET, ENV, OLD_RUN, REGION, ROOT, RUN, World
+from .lock_account import BUCKET, ENV, OLD_RUN, REGION, ROOT, RUN, LockAccount
 
 BIN = Path(sys.executable).parent
 # What an account holds that a command could change; the embedded AWS answers with the keys of its root.
@@ -25,29 +25,29 @@ LISTINGS = (
 
 
 @pytest.fixture
-def world(aws: Any, monkeypatch: pytest.MonkeyPatch) -> World:
+def account(aws: Any, monkeypatch: pytest.MonkeyPatch) -> LockAccount:
     """A run that trains, and an earlier one that completed with a model and a log."""
-    world = World(aws, monkeypatch)
-    instance = world.instance(world.tags(RUN))
+    account = LockAccount(aws, monkeypatch)
+    instance = account.instance(account.tags(RUN))
     steps = {"training": {"started_at": "2026-01-02T03:04:05Z"}}
-    world.hold(status=RUNNING, instance_id=instance, current_step="training", steps=steps)
+    account.hold(status=RUNNING, instance_id=instance, current_step="training", steps=steps)
     environment = {"key": "runtime/python-env/e/env.tar.zst", "sha256": "e" * 64, "size": 1}
     spec: dict[str, Any] = {"training": {"name": "mine"}, "instance": {"price_per_hour_usd": 1.0}, "device": "cpu"}
     spec["runtime"] = {"python_env": environment}
     for run_id in (RUN, OLD_RUN):
-        world.put_json(run_id, "run_spec.json", json.dumps(spec).encode())
+        account.put_json(run_id, "run_spec.json", json.dumps(spec).encode())
     state = {"status": "completed", "created_at": "2026-01-01T01:00:00Z", "heartbeat_at": "2026-01-01T01:10:00Z"}
-    world.put_json(OLD_RUN, "system-state.json", json.dumps({**state, "run_id": OLD_RUN}).encode())
-    world.put_json(OLD_RUN, "models/mine/config.json", b"{}")
+    account.put_json(OLD_RUN, "system-state.json", json.dumps({**state, "run_id": OLD_RUN}).encode())
+    account.put_json(OLD_RUN, "models/mine/config.json", b"{}")
     policy = people_policy("monitor", Deployment(BUCKET, ENV, region=REGION))
-    world.keys = aws.new_user("watcher", monitor=policy)  # type: ignore[attr-defined]
-    return world
+    account.keys = aws.new_user("watcher", monitor=policy)  # type: ignore[attr-defined]
+    return account
 
 
-def play(world: World, playbook: str, **variables: Any) -> tuple[int, str]:
+def play(account: LockAccount, playbook: str, **variables: Any) -> tuple[int, str]:
     """Run a playbook as the person who only watches; return its exit code and what it printed."""
-    keys = world.keys  # type: ignore[attr-defined]
-    env = {**os.environ, **world.aws.env, "LC_ALL": "C.UTF-8", "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg")}
+    keys = account.keys  # type: ignore[attr-defined]
+    env = {**os.environ, **account.aws.env, "LC_ALL": "C.UTF-8", "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg")}
     for prefix in ("AWS_", "LOCAL_AWS_"):
         env |= {f"{prefix}ACCESS_KEY_ID": keys["AccessKeyId"], f"{prefix}SECRET_ACCESS_KEY": keys["SecretAccessKey"]}
     env["PATH"] = f"{BIN}:{os.environ['PATH']}"
@@ -59,14 +59,14 @@ def play(world: World, playbook: str, **variables: Any) -> tuple[int, str]:
     return done.returncode, done.stdout
 
 
-def holdings(world: World) -> Any:
+def holdings(account: LockAccount) -> Any:
     """Everything in the account that the listings show, and every object with its version."""
     seen = []
     for service, listing in LISTINGS:
-        answer = getattr(world.aws.client(service), listing)()
+        answer = getattr(account.aws.client(service), listing)()
         answer.pop("ResponseMetadata")
         seen.append(answer)
-    pages = world.s3.get_paginator("list_objects_v2").paginate(Bucket=BUCKET)
+    pages = account.s3.get_paginator("list_objects_v2").paginate(Bucket=BUCKET)
     return seen, [(one["Key"], one["ETag"]) for page in pages for one in page.get("Contents", [])]
 
 
@@ -80,12 +80,12 @@ def holdings(world: World) -> Any:
         ("verify_cleanup", {}, f"clean: run {RUN} is active"),
     ],
 )
-def test_watching_works(world: World, playbook: str, variables: dict[str, Any], shows: str) -> None:
-    before = holdings(world)
-    code, output = play(world, playbook, **variables)
+def test_watching_works(account: LockAccount, playbook: str, variables: dict[str, Any], shows: str) -> None:
+    before = holdings(account)
+    code, output = play(account, playbook, **variables)
     assert code == 0, output
     assert shows in output
-    assert holdings(world) == before
+    assert holdings(account) == before
 
 
 @pytest.mark.parametrize(
@@ -104,15 +104,15 @@ def test_watching_works(world: World, playbook: str, variables: dict[str, Any], 
     ids=lambda value: value if isinstance(value, str) else ",".join(value) or "-",
 )
 def test_everything_else_is_refused_and_changes_nothing(
-    world: World, playbook: str, variables: dict[str, Any], tmp_path: Path
+    account: LockAccount, playbook: str, variables: dict[str, Any], tmp_path: Path
 ) -> None:
-    world.s3.put_object(Bucket=BUCKET, Key=f"{ENV}/logs/{RUN}/training.log", Body=b"line\n")
-    world.volume()  # left over, for verify to end
-    before = holdings(world)
+    account.s3.put_object(Bucket=BUCKET, Key=f"{ENV}/logs/{RUN}/training.log", Body=b"line\n")
+    account.volume()  # left over, for verify to end
+    before = holdings(account)
     extra = {"training_results_folder": str(tmp_path / "results")} if playbook == "fetch_run" else {}
-    code, output = play(world, playbook, **variables, **extra)
+    code, output = play(account, playbook, **variables, **extra)
     assert code != 0, output
     assert any(words in output for words in ("may not", "not authorized", "AWS denied", "No permission")), output
     assert "Traceback" not in output
-    assert holdings(world) == before
+    assert holdings(account) == before
     assert not any(path.name in {"config.json", "training.log"} for path in tmp_path.rglob("*"))

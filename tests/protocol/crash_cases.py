@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from local_aws.testing import wait_for
+from tests.protocol.crash_account import PATIENCE, CrashAccount, Done
 from tests.protocol.crash_process import MOMENTS
-from tests.protocol.crash_world import PATIENCE, Done, World
 
 NEXT = ("launch", "kill", "verify")
 # A call that only reads leaves nothing behind: whether its answer was on the way when the process died is all the same.
@@ -45,7 +45,7 @@ class Scenario:
     """
 
     name: str
-    prepare: Callable[[World], None]
+    prepare: Callable[[CrashAccount], None]
     act: Callable[..., Done]
     follower: Callable[[int, int], str]
     end_seconds: float = 0.0
@@ -67,54 +67,54 @@ def cases(scenario: Scenario, found: list[Boundary]) -> Iterator[tuple[Boundary,
         yield boundary, scenario.follower(boundary.number, MOMENTS.index(boundary.moment))
 
 
-def play(world: World, scenario: Scenario, boundary: Boundary, follower: str) -> Row:
+def run_case(account: CrashAccount, scenario: Scenario, boundary: Boundary, follower: str) -> Row:
     """Crash once and see what the next command makes of it. Leaves the account empty."""
-    world.aws.inject(end_seconds=scenario.end_seconds)
-    scenario.prepare(world)
-    done = scenario.act(world, number=boundary.number, moment=boundary.moment)
+    account.aws.inject(end_seconds=scenario.end_seconds)
+    scenario.prepare(account)
+    done = scenario.act(account, number=boundary.number, moment=boundary.moment)
     assert done.signal == 9, f"not killed at {boundary}: {done}"
     time.sleep(0.1 if boundary.moment == "sent" else 0)  # the request that nobody waits for arrives
-    seen = world.see()
+    seen = account.see()
     runs = {seen.state["run_id"]} if seen.state else set()
-    claims = world.boot()
-    wrong = world.violations()
+    claims = account.boot()
+    wrong = account.violations()
     settled = [f"its instance {claim}" for claim in sorted(claims)]
-    settled.append(FOLLOWERS[follower](world))
-    world.boot()
-    wrong += world.violations()
-    _end(world, settled)
-    wrong += world.remains()
-    wrong += [f"run {run} has no archived end" for run in runs if not world.is_final(run)]
-    wrong += [f"run {run}: _SUCCESS and status disagree" for run in runs if not _agree(world, run)]
+    settled.append(FOLLOWERS[follower](account))
+    account.boot()
+    wrong += account.violations()
+    _end(account, settled)
+    wrong += account.remains()
+    wrong += [f"run {run} has no archived end" for run in runs if not account.is_final(run)]
+    wrong += [f"run {run}: _SUCCESS and status disagree" for run in runs if not _agree(account, run)]
     return Row(boundary, seen.words(), "; ".join(s for s in settled if s), tuple(wrong))
 
 
-def _agree(world: World, run_id: str) -> bool:
-    archived = world.archived(run_id)
+def _agree(account: CrashAccount, run_id: str) -> bool:
+    archived = account.archived(run_id)
     if archived is None:
         return True
-    success = world.has(run_id, "_SUCCESS")
+    success = account.has(run_id, "_SUCCESS")
     # Somebody may ask a run to stop between its _SUCCESS and its end: then it is killed, and its results are whole.
     return success == (archived["status"] == "completed") or (success and archived["kill_requested_at"] is not None)
 
 
-def _end(world: World, settled: list[str]) -> None:
+def _end(account: CrashAccount, settled: list[str]) -> None:
     """The last command, whatever the one before left: a kill."""
-    seen = world.see()
+    seen = account.see()
     if seen.state is None and not seen.instances and not seen.schedules:
         return
-    settled.append(f"then {_kill(world)}")
-    wait_for(lambda: not world.remains(), "the end of everything", PATIENCE)
+    settled.append(f"then {_kill(account)}")
+    wait_for(lambda: not account.remains(), "the end of everything", PATIENCE)
 
 
-def _launch(world: World) -> str:
+def _launch(account: CrashAccount) -> str:
     """Launch until it goes through, or until it is refused because the run before is alive."""
     deadline = time.monotonic() + PATIENCE
     while True:
-        done = world.launch()
+        done = account.launch()
         if done.exit == 0:
             return f"launch: {_dead(done)}its own run starts"
-        seen = world.see()
+        seen = account.see()
         if seen.state is not None and seen.state["claimed_at"] and seen.instances:
             return "launch: refused, the run is alive"
         if seen.state is None and seen.instances:
@@ -133,16 +133,16 @@ def _dead(done: Done) -> str:
     return ""
 
 
-def _kill(world: World) -> str:
-    done = world.kill()
+def _kill(account: CrashAccount) -> str:
+    done = account.kill()
     assert done.exit == 0, done
     parts = ["terminates the instance"] if done.result["instances"] else []
     parts += [f"archives the run as {done.result['status']}"] if done.result["status"] else []
     return f"kill: {', '.join(parts) or 'nothing to do'}"
 
 
-def _verify(world: World) -> str:
-    done = world.verify()
+def _verify(account: CrashAccount) -> str:
+    done = account.verify()
     assert done.exit == 0, done
     kinds = sorted({" ".join(name.split()[:-1]) for name in done.result["ended"]})
     if kinds:
@@ -150,43 +150,43 @@ def _verify(world: World) -> str:
     return "verify: sees the active run" if done.result["active"] else "verify: clean"
 
 
-def _watch(world: World) -> str:
+def _watch(account: CrashAccount) -> str:
     """The watcher's next look, on the machine that still runs (of several the head node)."""
-    for instance_id in [world.leader()] if world.see().instances else []:
-        run_id = world.see().instances[instance_id]
-        done = world.run("watch", on=instance_id)
+    for instance_id in [account.leader()] if account.see().instances else []:
+        run_id = account.see().instances[instance_id]
+        done = account.run("watch", on=instance_id)
         assert done.exit == 0, done
-        world.aws.wait_for_state(instance_id, "terminated", PATIENCE)
-        archived = world.archived(run_id)
+        account.aws.wait_for_state(instance_id, "terminated", PATIENCE)
+        archived = account.archived(run_id)
         return f"watcher: archives the run as {archived['status'] if archived else 'nothing'}, powers off"
     return "the machine is off"
 
 
-def _dies_then(follow: Callable[[World], str]) -> Callable[[World], str]:
+def _dies_then(follow: Callable[[CrashAccount], str]) -> Callable[[CrashAccount], str]:
     """The machine dies with the process, without a word; then comes the next command."""
 
-    def dies(world: World) -> str:
-        for instance_id in world.see().instances:
-            world.ec2.terminate_instances(InstanceIds=[instance_id])
-            world.aws.wait_for_state(instance_id, "terminated", PATIENCE)
-        return f"the machine dies; {follow(world)}"
+    def dies(account: CrashAccount) -> str:
+        for instance_id in account.see().instances:
+            account.ec2.terminate_instances(InstanceIds=[instance_id])
+            account.aws.wait_for_state(instance_id, "terminated", PATIENCE)
+        return f"the machine dies; {follow(account)}"
 
     return dies
 
 
-def _leader_dies_then(follow: Callable[[World], str]) -> Callable[[World], str]:
+def _leader_dies_then(follow: Callable[[CrashAccount], str]) -> Callable[[CrashAccount], str]:
     """The head node's machine dies with the process, and its member lives; then comes the next command."""
 
-    def dies(world: World) -> str:
-        leader = world.leader()
-        world.ec2.terminate_instances(InstanceIds=[leader])
-        world.aws.wait_for_state(leader, "terminated", PATIENCE)
-        return f"the head node dies; {follow(world)}"
+    def dies(account: CrashAccount) -> str:
+        leader = account.leader()
+        account.ec2.terminate_instances(InstanceIds=[leader])
+        account.aws.wait_for_state(leader, "terminated", PATIENCE)
+        return f"the head node dies; {follow(account)}"
 
     return dies
 
 
-FOLLOWERS: dict[str, Callable[[World], str]] = {
+FOLLOWERS: dict[str, Callable[[CrashAccount], str]] = {
     "launch": _launch,
     "kill": _kill,
     "verify": _verify,
@@ -199,39 +199,39 @@ FOLLOWERS: dict[str, Callable[[World], str]] = {
 }
 
 
-def _nothing(world: World) -> None:
+def _nothing(account: CrashAccount) -> None:
     pass
 
 
-def _run(world: World) -> None:
+def _run(account: CrashAccount) -> None:
     """A run that its instance has claimed."""
-    done = world.launch()
+    done = account.launch()
     assert done.exit == 0, done
-    claims = world.boot()
+    claims = account.boot()
     assert claims == ["claims"], f"the instance of {done.result} did not claim its run: {claims}"
 
 
-def _run_on_two(world: World) -> None:
-    done = world.launch(instances=2)
+def _run_on_two(account: CrashAccount) -> None:
+    done = account.launch(instances=2)
     assert done.exit == 0, done
-    assert sorted(world.boot()) == ["claims", "joins"]
+    assert sorted(account.boot()) == ["claims", "joins"]
 
 
-def _unclaimed(world: World) -> None:
-    done = world.launch()
+def _unclaimed(account: CrashAccount) -> None:
+    done = account.launch()
     assert done.exit == 0, done
-    root = world.aws.root(done.result["instance_id"])
+    root = account.aws.root(done.result["instance_id"])
     wait_for((root / "opt/chronos-training/run.json").exists, "the start of the instance", PATIENCE)
 
 
-def _run_with_a_dead_pipeline(world: World) -> None:
-    _run(world)
-    done = _end_of_run(world, number=0, moment="before")
+def _run_with_a_dead_pipeline(account: CrashAccount) -> None:
+    _run(account)
+    done = _end_of_run(account, number=0, moment="before")
     assert done.signal == 9, done
 
 
-def _end_of_run(world: World, **boundary: object) -> Done:
-    return world.run("end", on=world.leader(), status="completed", **boundary)
+def _end_of_run(account: CrashAccount, **boundary: object) -> Done:
+    return account.run("end", on=account.leader(), status="completed", **boundary)
 
 
 def _in_turn(call: int, moment: int) -> str:
@@ -252,13 +252,13 @@ def _watcher_or_death(call: int, moment: int) -> str:
 SCENARIOS = {
     s.name: s
     for s in (
-        Scenario("launch", _nothing, World.launch, _in_turn),
-        Scenario("launch_two", _nothing, lambda world, **boundary: world.launch(instances=2, **boundary), _in_turn),
-        Scenario("kill", _run, World.kill, _in_turn, end_seconds=2.0),
+        Scenario("launch", _nothing, CrashAccount.launch, _in_turn),
+        Scenario("launch_two", _nothing, lambda account, **boundary: account.launch(instances=2, **boundary), _in_turn),
+        Scenario("kill", _run, CrashAccount.kill, _in_turn, end_seconds=2.0),
         Scenario(
             "claim",
             _unclaimed,
-            lambda world, **boundary: world.run("boot", on=next(iter(world.see().instances)), **boundary),
+            lambda account, **boundary: account.run("boot", on=next(iter(account.see().instances)), **boundary),
             _watcher_or_death,
         ),
         Scenario("cleanup", _run, _end_of_run, _watcher_or_death),
@@ -266,22 +266,22 @@ SCENARIOS = {
         Scenario(
             "watcher",
             _run_with_a_dead_pipeline,
-            lambda world, **boundary: world.run("watch", on=next(iter(world.see().instances)), **boundary),
+            lambda account, **boundary: account.run("watch", on=next(iter(account.see().instances)), **boundary),
             _watcher_or_death,
         ),
     )
 }
 
 
-def count_calls(world: World, scenario: Scenario) -> list[Boundary]:
+def count_calls(account: CrashAccount, scenario: Scenario) -> list[Boundary]:
     """Return the boundaries of the command as it is now: run once, uninterrupted."""
-    world.aws.inject(end_seconds=scenario.end_seconds)
-    scenario.prepare(world)
-    done = scenario.act(world)
+    account.aws.inject(end_seconds=scenario.end_seconds)
+    scenario.prepare(account)
+    done = scenario.act(account)
     assert done.exit == 0, done
     found = boundaries(scenario.name, done.calls)
-    for instance_id in world.see().instances:
+    for instance_id in account.see().instances:
         if scenario.name in {"cleanup", "cleanup_two", "watcher"}:
-            world.aws.wait_for_state(instance_id, "terminated", PATIENCE)
-    _end(world, [])
+            account.aws.wait_for_state(instance_id, "terminated", PATIENCE)
+    _end(account, [])
     return found

@@ -28,7 +28,7 @@ TITLES = {
 HEAD = """# A crash at every boundary
 
 Written by the test run (`python -m tests.protocol.crash_table`); `make test` checks that no boundary of the present code is
-missing, `make test-protocol` plays every row. In each row the process got SIGKILL **before** the request left, after it
+missing, `make test-protocol` runs every row. In each row the process got SIGKILL **before** the request left, after it
 was **sent** (nobody read the answer), or **after** the answer was read. "Found" is what was there then. "Reconciled by" is
 what happened next, in order: an instance that had started tries to claim its run, the next command comes (launch, kill
 and verify_cleanup with `fix`, in turn; on the instance its watcher, or the machine dies too), and at the end a kill if

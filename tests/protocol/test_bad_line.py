@@ -10,7 +10,7 @@ import pytest
 from local_aws.home import MACHINE_ENDPOINT_VARIABLE
 from local_aws.testing import wait_for
 from tests.protocol import whole_run
-from tests.protocol.crash_world import World
+from tests.protocol.crash_account import CrashAccount
 from tests.protocol.fault_proxy import KINDS, FaultProxy
 from tests.protocol.summary import say
 
@@ -35,42 +35,42 @@ def line():
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory, line):
+def account(tmp_path_factory, line):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(MACHINE_ENDPOINT_VARIABLE, line.endpoint)
-        account = World(tmp_path_factory.mktemp("line") / "home")
+        account = CrashAccount(tmp_path_factory.mktemp("line") / "home")
     line.upstream = account.aws.endpoint.removeprefix("http://")
     yield account
     account.close()
 
 
 @pytest.fixture(scope="module")
-def published(world):
-    return whole_run.publish(world)
+def published(account):
+    return whole_run.publish(account)
 
 
-def run(world: World, line: FaultProxy, published, seed: int, rate: float, kinds: tuple[str, ...]) -> str:
+def run(account: CrashAccount, line: FaultProxy, published, seed: int, rate: float, kinds: tuple[str, ...]) -> str:
     """Do one run and return how it ended. Everything must be gone after the next command at the latest."""
     began = time.monotonic()
     line.begin(seed, rate, kinds)
     for _ in range(LAUNCHES):  # a person whose launch failed repeats it, as the message says
-        launched = whole_run.launch(world, published, endpoint=line.endpoint, deadline=DEADLINE)
+        launched = whole_run.launch(account, published, endpoint=line.endpoint, deadline=DEADLINE)
         assert launched.exit in {0, 1}, launched
         if launched.exit == 0:
             break
-    run_id = world.last_run
+    run_id = account.last_run
     if launched.exit == 0:
-        ended = whole_run.wait_for_end(world, DEADLINE + 60)
-        assert ended, f"seed {seed}: the instance lives on after its deadline: {world.see()}"
+        ended = whole_run.wait_for_end(account, DEADLINE + 60)
+        assert ended, f"seed {seed}: the instance lives on after its deadline: {account.see()}"
     met, requests = dict(line.met), line.requests
     line.quiet()
-    by_itself = not world.remains()
+    by_itself = not account.remains()
     if not by_itself:
-        assert world.kill().exit == 0
-        wait_for(lambda: not world.remains(), f"seed {seed}: the end of everything, but {world.remains()}")
-    archived = world.archived(run_id)
+        assert account.kill().exit == 0
+        wait_for(lambda: not account.remains(), f"seed {seed}: the end of everything, but {account.remains()}")
+    archived = account.archived(run_id)
     outcome = archived["status"] if archived else "refused"
-    assert (outcome == "completed") <= world.has(run_id, "_SUCCESS"), f"seed {seed}: completed without _SUCCESS"
+    assert (outcome == "completed") <= account.has(run_id, "_SUCCESS"), f"seed {seed}: completed without _SUCCESS"
     if launched.exit == 0:
         assert archived is not None, f"seed {seed}: run {run_id} has no archive"
     why = (archived or {}).get("error_message") or launched.error
@@ -82,13 +82,13 @@ def run(world: World, line: FaultProxy, published, seed: int, rate: float, kinds
 
 
 @pytest.mark.parametrize(("seed", "rate", "kinds"), QUICK)
-def test_a_run_over_a_bad_line(world, line, published, seed, rate, kinds):
-    assert run(world, line, published, seed, rate, kinds) in {"completed", "failed", "refused"}
+def test_a_run_over_a_bad_line(account, line, published, seed, rate, kinds):
+    assert run(account, line, published, seed, rate, kinds) in {"completed", "failed", "refused"}
 
 
 @pytest.mark.protocol
 @pytest.mark.timeout(1500)
-def test_many_runs_over_many_bad_lines(world, line, published):
-    outcomes = Counter(run(world, line, published, *mix) for mix in ALL)
+def test_many_runs_over_many_bad_lines(account, line, published):
+    outcomes = Counter(run(account, line, published, *mix) for mix in ALL)
     say(f"bad line: {len(ALL)} runs: {dict(outcomes)}; nothing was left after any of them")
     assert outcomes["completed"] > len(ALL) // 2

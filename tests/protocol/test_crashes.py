@@ -10,8 +10,8 @@ import pytest
 
 from local_aws.testing import wait_for
 from tests.protocol import crash_table
-from tests.protocol.crash_cases import SCENARIOS, Row, cases, count_calls, play
-from tests.protocol.crash_world import PATIENCE, World
+from tests.protocol.crash_account import PATIENCE, CrashAccount
+from tests.protocol.crash_cases import SCENARIOS, Row, cases, count_calls, run_case
 from tests.protocol.summary import say
 
 # The calls around the birth of an instance: where money leaks elsewhere. (Quick selection.)
@@ -19,16 +19,16 @@ BIRTH = ("RunInstances",)
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory):
-    account = World(tmp_path_factory.mktemp("crashes") / "home")
+def account(tmp_path_factory):
+    account = CrashAccount(tmp_path_factory.mktemp("crashes") / "home")
     yield account
     account.close()
 
 
 @pytest.fixture(scope="module")
-def counted(world):
+def counted(account):
     """Return the boundaries of every command as it is now, counted in a run that nothing interrupts."""
-    return {name: count_calls(world, scenario) for name, scenario in SCENARIOS.items()}
+    return {name: count_calls(account, scenario) for name, scenario in SCENARIOS.items()}
 
 
 @pytest.fixture(scope="module")
@@ -40,16 +40,16 @@ def rows():
         crash_table.write(collected)
 
 
-def played(world: World, name: str, counted, only=lambda boundary: True) -> list[Row]:
+def rows_of(account: CrashAccount, name: str, counted, only=lambda boundary: True) -> list[Row]:
     scenario, began = SCENARIOS[name], time.monotonic()
     found = []
     for boundary, follower in cases(scenario, counted[name]):
         if only(boundary):
             try:
-                found.append(play(world, scenario, boundary, follower))
+                found.append(run_case(account, scenario, boundary, follower))
             except AssertionError as wrong:
                 found.append(Row(boundary, "", "", (str(wrong),)))
-                world.kill()
+                account.kill()
     violations = [f"{row.boundary}: {', '.join(row.violations)} ({row})" for row in found if row.violations]
     for violation in violations:
         say(f"crashes: VIOLATION: {violation}")
@@ -66,57 +66,57 @@ def test_the_table_has_a_row_for_every_boundary(counted):
     assert crash_table.committed_keys() == present, "rewrite it: python -m tests.protocol.crash_table"
 
 
-def test_crashes_around_the_birth_of_an_instance(world, counted):
-    assert played(world, "launch", counted, lambda boundary: boundary.call.endswith(BIRTH))
+def test_crashes_around_the_birth_of_an_instance(account, counted):
+    assert rows_of(account, "launch", counted, lambda boundary: boundary.call.endswith(BIRTH))
 
 
 @pytest.mark.protocol
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("name", SCENARIOS)
-def test_a_crash_at_every_boundary(world, counted, rows, name):
-    rows += played(world, name, counted)
+def test_a_crash_at_every_boundary(account, counted, rows, name):
+    rows += rows_of(account, name, counted)
 
 
-def paused_before_run_instances(world: World, counted):
+def paused_before_run_instances(account: CrashAccount, counted):
     """Return a launch that stands still with its RunInstances not yet sent."""
     boundary = next(b for b in counted["launch"] if b.call.endswith("RunInstances") and b.moment == "before")
-    paused = world.launch(number=boundary.number, moment="before", signal=signal.SIGSTOP)
+    paused = account.launch(number=boundary.number, moment="before", signal=signal.SIGSTOP)
     assert paused.stopped
     return paused
 
 
-def test_a_launcher_that_slept_through_a_kill_ends_what_it_starts(world, counted):
-    paused = paused_before_run_instances(world, counted)
-    assert world.kill().result["status"] == "killed"
-    late = world.resume(paused)
+def test_a_launcher_that_slept_through_a_kill_ends_what_it_starts(account, counted):
+    paused = paused_before_run_instances(account, counted)
+    assert account.kill().result["status"] == "killed"
+    late = account.resume(paused)
     assert late.exit == 1
-    wait_for(lambda: not world.remains(), "the end of the late instance", PATIENCE)
+    wait_for(lambda: not account.remains(), "the end of the late instance", PATIENCE)
 
 
-def test_an_instance_that_a_dead_launcher_started_late_is_fenced_and_ends_itself(world, counted):
+def test_an_instance_that_a_dead_launcher_started_late_is_fenced_and_ends_itself(account, counted):
     boundary = next(b for b in counted["launch"] if b.call.endswith("RunInstances") and b.moment == "after")
-    paused = world.launch(number=boundary.number, moment="after", signal=signal.SIGSTOP)
+    paused = account.launch(number=boundary.number, moment="after", signal=signal.SIGSTOP)
     # Its lock is taken away while EC2 does not list the instance: here, as if by a store that lost it.
-    world.s3.delete_object(Bucket="chronos-training-local-crashes", Key="local/system-state.json")
+    account.s3.delete_object(Bucket="chronos-training-local-crashes", Key="local/system-state.json")
     os.kill(paused.pid, signal.SIGKILL)
-    world.resume(paused)
-    assert world.boot() == ["is fenced and powers off"]
-    wait_for(lambda: not world.remains(), "the end of the late instance", PATIENCE)
+    account.resume(paused)
+    assert account.boot() == ["is fenced and powers off"]
+    wait_for(lambda: not account.remains(), "the end of the late instance", PATIENCE)
 
 
-def test_ctrl_c_while_ec2_is_asked_leaves_nothing(world, counted):
+def test_ctrl_c_while_ec2_is_asked_leaves_nothing(account, counted):
     boundary = next(b for b in counted["launch"] if b.call.endswith("RunInstances") and b.moment == "after")
     with pytest.raises(AssertionError, match="KeyboardInterrupt"):
-        world.launch(number=boundary.number, moment="after", signal=signal.SIGINT)
-    wait_for(lambda: not world.remains(), "the end of the instance", PATIENCE)
-    assert world.is_final(world.last_run)
+        account.launch(number=boundary.number, moment="after", signal=signal.SIGINT)
+    wait_for(lambda: not account.remains(), "the end of the instance", PATIENCE)
+    assert account.is_final(account.last_run)
 
 
-def test_ctrl_c_before_ec2_was_asked_keeps_the_lock_until_it_is_certain(world, counted):
+def test_ctrl_c_before_ec2_was_asked_keeps_the_lock_until_it_is_certain(account, counted):
     boundary = next(b for b in counted["launch"] if b.call.endswith("RunInstances") and b.moment == "before")
     with pytest.raises(AssertionError, match="KeyboardInterrupt"):
-        world.launch(number=boundary.number, moment="before", signal=signal.SIGINT)
-    state = world.see().state
+        account.launch(number=boundary.number, moment="before", signal=signal.SIGINT)
+    state = account.see().state
     assert state is not None and state["status"] == "stopping"
-    assert world.kill().result["status"] == "killed"
-    assert world.remains() == []
+    assert account.kill().result["status"] == "killed"
+    assert account.remains() == []

@@ -1,4 +1,4 @@
-"""Hypothesis plays the real store, reporter and primitive: it chooses who is next, and what the network does to it."""
+"""Hypothesis schedules the real store, reporter and primitive: it chooses who is next, and what the network does to it."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from chronos_training.core import record, store
 from chronos_training.core.cas import ConditionalObject, Lost
 from chronos_training.core.store import Change, Fenced, Observed, StateStore
 from chronos_training.core.wire import Version
-from tests.protocol import plays
-from tests.protocol.stage import CRASH, FAULTS, Actor, Server
+from tests.protocol import actors
+from tests.protocol.step_scheduler import CRASH, FAULTS, Actor, Server
 from tests.protocol.summary import say
 
 RUNS = ("20260101-120000", "20260101-120001", "20260101-120002")
@@ -42,8 +42,8 @@ class Protocol(RuleBasedStateMachine):
     def _living(self) -> list[Actor]:
         return [actor for actor in self.actors if actor.alive]
 
-    def _enter(self, kind: str, play) -> Actor:
-        actor = Actor(f"{kind}-{len(self.actors)}", self.server, play)
+    def _enter(self, kind: str, program) -> Actor:
+        actor = Actor(f"{kind}-{len(self.actors)}", self.server, program)
         self.actors.append(actor)
         return actor
 
@@ -57,7 +57,7 @@ class Protocol(RuleBasedStateMachine):
     @precondition(lambda self: len(self._living()) < 5)
     @rule(run_id=st.sampled_from(RUNS))
     def a_launcher_enters(self, run_id: str) -> None:
-        self._enter("launcher", plays.launch(run_id, self.started))
+        self._enter("launcher", actors.launch(run_id, self.started))
 
     @precondition(lambda self: self.started and len(self._living()) < 6)
     @rule(data=st.data())
@@ -66,17 +66,17 @@ class Protocol(RuleBasedStateMachine):
         run_id = data.draw(st.sampled_from(self.started))
         number = sum(name.startswith(run_id) for name in self.instances)
         name, instance_id = f"{run_id}/{number}", f"i-{run_id}" + (f"-{number}" if number else "")
-        self.instances[name] = self._enter("instance", plays.work(run_id, instance_id))
+        self.instances[name] = self._enter("instance", actors.work(run_id, instance_id))
 
     @precondition(lambda self: self.server.body is not None and len(self._living()) < 6)
     @rule()
     def a_killer_enters(self) -> None:
-        self._enter("killer", plays.ask_to_stop)
+        self._enter("killer", actors.ask_to_stop)
 
     @precondition(lambda self: self.server.body is not None and len(self._living()) < 6)
     @rule()
     def a_takeover_begins(self) -> None:
-        self._enter("takeover", plays.take_over(self._terminate))
+        self._enter("takeover", actors.take_over(self._terminate))
 
     @precondition(lambda self: any(not a.alive for a in self.instances.values()) and len(self._living()) < 6)
     @rule()
@@ -84,7 +84,7 @@ class Protocol(RuleBasedStateMachine):
         name = next(name for name, actor in self.instances.items() if not actor.alive)
         run_id = name.split("/")[0]
         if not any(a.alive for n, a in self.instances.items() if n.startswith(run_id)):
-            self._enter("watcher", plays.end_by_watcher(run_id))
+            self._enter("watcher", actors.end_by_watcher(run_id))
 
     # What happens.
 
@@ -125,14 +125,14 @@ class Protocol(RuleBasedStateMachine):
 
 def explore(examples: int, length: int) -> None:
     SEEN.clear()
-    play(examples, length)
+    run_machine(examples, length)
     say(
         f"machine on the real code: {SEEN['walks']:,} walks, {SEEN['steps']:,} steps, {SEEN['faults']:,} faults of "
         f"{len(FAULTS)} kinds, {SEEN['late arrivals']:,} late arrivals, {SEEN['crashes']:,} crashes, violations 0"
     )
 
 
-def play(examples: int, length: int, *, derandomize: bool = False) -> None:
+def run_machine(examples: int, length: int, *, derandomize: bool = False) -> None:
     run_state_machine_as_test(
         Protocol,
         settings=settings(
@@ -179,7 +179,7 @@ def no_look_at_our_own_body(patch: pytest.MonkeyPatch) -> None:
 
 def no_nonce(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(record.uuid, "uuid4", lambda: uuid.UUID(int=0))
-    patch.setattr(store, "iso", lambda moment: plays.NOW)
+    patch.setattr(store, "iso", lambda moment: actors.NOW)
 
 
 def delete_whatever_is_there(patch: pytest.MonkeyPatch) -> None:
@@ -199,7 +199,7 @@ def claim_over_a_claim(patch: pytest.MonkeyPatch) -> None:
         if observed is None or observed.record.run_id != run_id:
             raise Fenced("another run's")
         return self.update(
-            observed, lambda r: r.evolve(status="running", instance_id=instance_id, claimed_at=plays.NOW)
+            observed, lambda r: r.evolve(status="running", instance_id=instance_id, claimed_at=actors.NOW)
         )
 
     patch.setattr(StateStore, "claim", claim)
@@ -248,7 +248,7 @@ def a_takeover_closes_any_version(patch: pytest.MonkeyPatch) -> None:
 def test_the_machine_misses_a_safeguard(safeguard, monkeypatch):
     safeguard(monkeypatch)
     with pytest.raises(AssertionError) as found:
-        play(2000, 40, derandomize=True)
+        run_machine(2000, 40, derandomize=True)
     say(f"machine, {safeguard.__name__.replace('_', ' ')}: found: {str(found.value).splitlines()[0]}")
 
 
@@ -260,21 +260,21 @@ def run_claimed_during_a_takeover() -> list[Actor]:
     server, started = Server(), []
     first, second = RUNS[:2]
 
-    def play(name: str, what: Any) -> Actor:
+    def start(name: str, what: Any) -> Actor:
         return Actor(name, server, what)
 
-    launcher = play("ann", plays.launch(first, started))
+    launcher = start("ann", actors.launch(first, started))
     for _ in range(3):  # begin, acquire, intent
         launcher.step()
-    takeover = play("bob", plays.take_over(lambda run_id: None))
+    takeover = start("bob", actors.take_over(lambda run_id: None))
     takeover.step()
     takeover.step()  # has read the state and finds no instance
-    worker = play("i-1", plays.work(first, f"i-{first}"))
+    worker = start("i-1", actors.work(first, f"i-{first}"))
     while not worker.working:
         worker.step()
     takeover.finish()
-    if play("carl", plays.launch(second, started)).finish() == "launched":
-        other = play("i-2", plays.work(second, f"i-{second}"))
+    if start("carl", actors.launch(second, started)).finish() == "launched":
+        other = start("i-2", actors.work(second, f"i-{second}"))
         while other.alive and not other.working:
             other.step()
         return [worker, other]
@@ -289,10 +289,10 @@ def test_a_claim_during_a_takeover_saves_the_run(monkeypatch):
 
 def test_a_launch_whose_lock_was_closed_meanwhile_starts_nothing():
     server, started = Server(), []
-    launcher = Actor("ann", server, plays.launch(RUNS[0], started))
+    launcher = Actor("ann", server, actors.launch(RUNS[0], started))
     launcher.step()
     launcher.step("lost after")  # the create is done, its answer is lost
-    closer = Actor("bob", server, plays.take_over(lambda run_id: None))
+    closer = Actor("bob", server, actors.take_over(lambda run_id: None))
     for _ in range(3):  # begin, read, final status; the delete is still to come
         closer.step()
     assert (launcher.finish(), started) == ("fenced", [])

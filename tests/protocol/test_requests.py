@@ -9,7 +9,7 @@ import pytest
 
 from chronos_training.core import layout
 from tests.protocol import whole_run
-from tests.protocol.crash_world import BUCKET, ENV, World
+from tests.protocol.crash_account import BUCKET, ENV, CrashAccount
 from tests.protocol.summary import say
 
 HEARTBEAT = 30.0  # the default of training_launch_heartbeat_seconds
@@ -18,8 +18,8 @@ LIMIT = 5.0  # requests a minute
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory):
-    account = World(tmp_path_factory.mktemp("requests") / "home")
+def account(tmp_path_factory):
+    account = CrashAccount(tmp_path_factory.mktemp("requests") / "home")
     yield account
     account.close()
 
@@ -31,20 +31,20 @@ def rate(requests: list[dict], where: str, operation: str = "") -> float:
 
 
 @pytest.mark.protocol
-def test_heartbeats_and_progress_stay_under_five_requests_a_minute(world):
-    published = whole_run.publish(world, seconds=SECONDS + 20)
-    assert whole_run.launch(world, published, deadline=600.0, heartbeat=HEARTBEAT).exit == 0
+def test_heartbeats_and_progress_stay_under_five_requests_a_minute(account):
+    published = whole_run.publish(account, seconds=SECONDS + 20)
+    assert whole_run.launch(account, published, deadline=600.0, heartbeat=HEARTBEAT).exit == 0
     deadline = time.monotonic() + 60
-    while (world.see().state or {}).get("current_step") != "training":
-        assert time.monotonic() < deadline, world.see()
+    while (account.see().state or {}).get("current_step") != "training":
+        assert time.monotonic() < deadline, account.see()
         time.sleep(0.5)
-    world.aws.forget_requests()
+    account.aws.forget_requests()
     time.sleep(SECONDS)
-    counted = world.aws.requests()
+    counted = account.aws.requests()
     writes, looks = (rate(counted, "local/system-state.json", operation) for operation in ("PutObject", "GetObject"))
     logs = rate(counted, "local/logs/")
     others = rate(counted, "") - writes - looks - logs
-    assert whole_run.wait_for_end(world, 120)
+    assert whole_run.wait_for_end(account, 120)
     say(
         f"requests: during training, by the minute, at the real intervals (heartbeat {HEARTBEAT:.0f} s, watcher 20 s, "
         f"logs 10 s): {writes:.1f} for heartbeats and progress, {looks:.1f} for the watcher, {logs:.1f} for logs, "
@@ -55,14 +55,14 @@ def test_heartbeats_and_progress_stay_under_five_requests_a_minute(world):
     assert others < 1
 
 
-def test_a_whole_run_is_counted(world):
-    published = whole_run.publish(world)
-    world.aws.forget_requests()
-    assert whole_run.launch(world, published, heartbeat=HEARTBEAT).exit == 0
-    assert whole_run.wait_for_end(world, 60)
-    archived = world.archived(world.last_run)
+def test_a_whole_run_is_counted(account):
+    published = whole_run.publish(account)
+    account.aws.forget_requests()
+    assert whole_run.launch(account, published, heartbeat=HEARTBEAT).exit == 0
+    assert whole_run.wait_for_end(account, 60)
+    archived = account.archived(account.last_run)
     assert archived is not None and archived["status"] == "completed", archived
-    counted = world.aws.requests()
+    counted = account.aws.requests()
     by_service = {
         (caller, service): sum(
             r["count"] for r in counted if r["caller"] == caller and r["operation"].startswith(f"{service}.")
@@ -76,8 +76,8 @@ def test_a_whole_run_is_counted(world):
     # A request more for each part of the run would be noticed here.
     assert by_service["instance", "s3"] < 60
     assert by_service["instance", "ec2"] <= 3
-    key = layout.run_prefix(ENV, world.last_run) + "training.json"
-    told = json.loads(world.s3.get_object(Bucket=BUCKET, Key=key)["Body"].read())["cost"]["requests"]
+    key = layout.run_prefix(ENV, account.last_run) + "training.json"
+    told = json.loads(account.s3.get_object(Bucket=BUCKET, Key=key)["Body"].read())["cost"]["requests"]
     charged = sum(
         r["count"]
         for r in counted

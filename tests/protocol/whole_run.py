@@ -20,7 +20,7 @@ from chronos_training.control.publish.packing import pack_folder
 from chronos_training.core import layout
 from chronos_training.core.manifest import dataset_digest
 from local_aws.home import REPOSITORY_ROOT
-from tests.protocol.crash_world import BUCKET, TAGS, WINDOW, Done, World
+from tests.protocol.crash_account import BUCKET, TAGS, WINDOW, CrashAccount, Done
 
 USER_DATA = REPOSITORY_ROOT / "roles/instance_user_data"
 PYTHON = """#!/bin/sh
@@ -53,11 +53,11 @@ class Published:
     dataset: dict[str, Any]
 
 
-def publish(world: World, seconds: float = 1.0) -> Published:
+def publish(account: CrashAccount, seconds: float = 1.0) -> Published:
     """Put agent, tiny environment and a small dataset into the bucket."""
 
     def put(key: str, body: bytes) -> str:
-        world.s3.put_object(Bucket=BUCKET, Key=key, Body=body)
+        account.s3.put_object(Bucket=BUCKET, Key=key, Body=body)
         return hashlib.sha256(body).hexdigest()
 
     agent = agent_archive(None)
@@ -94,10 +94,10 @@ def publish(world: World, seconds: float = 1.0) -> Published:
 
 
 def launch(
-    world: World, published: Published, *, endpoint: str = "", deadline: float = 60.0, heartbeat: float = 1.0
+    account: CrashAccount, published: Published, *, endpoint: str = "", deadline: float = 60.0, heartbeat: float = 1.0
 ) -> Done:
     """Launch the run as the playbook does, through `endpoint`."""
-    run_id = world.new_run_id()
+    run_id = account.new_run_id()
     spec = {
         "schema_version": 1,
         "run_id": run_id,
@@ -107,7 +107,7 @@ def launch(
         "runtime": {"python_env": published.environment},
         "instance": {"type": "m5.large", "request_prices_usd": {"writes": 5e-6, "reads": 4e-7}},
     }
-    order, run = world.order_of(run_id, json.dumps(spec))
+    order, run = account.order_of(run_id, json.dumps(spec))
     order["deadline_seconds"] = deadline
     run |= published.agent | {
         "deadline_seconds": deadline,
@@ -116,7 +116,7 @@ def launch(
         "log_seconds": 2 if heartbeat < 30 else 10,
         "watch_seconds": 2 if heartbeat < 30 else 20,
     }
-    return world.run("launch", endpoint=endpoint, order=order, tags=TAGS, user_data=user_data(run), window=WINDOW)
+    return account.run("launch", endpoint=endpoint, order=order, tags=TAGS, user_data=user_data(run), window=WINDOW)
 
 
 def user_data(run: dict[str, Any]) -> str:
@@ -133,10 +133,10 @@ def user_data(run: dict[str, Any]) -> str:
     return environment.from_string(template).render(instance_user_data_run=run, lookup=lookup)
 
 
-def wait_for_end(world: World, timeout: float) -> bool:
+def wait_for_end(account: CrashAccount, timeout: float) -> bool:
     """Wait until no instance lives any more; return whether that came."""
     deadline = time.monotonic() + timeout
-    while world.see().instances:
+    while account.see().instances:
         if time.monotonic() > deadline:
             return False
         time.sleep(0.3)

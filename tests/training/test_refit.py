@@ -88,7 +88,7 @@ def test_interrupted_in_either_stage_it_ends_with_the_same_weights(data: Path, t
     assert same(whole, model) and said == told
     assert (again.refit, again.validation, again.steps) == (curve.refit, curve.validation, curve.steps)
     assert again.losses == curve.losses and again.resumed_from == stop_at
-    # In the second stage the first is not played again.
+    # In the second stage the first is not trained again.
     assert len(asked) == (1 if stop_at <= 8 else 0)
     progress = json.loads((tmp_path / "b/progress.json").read_text())
     assert progress["step"] == progress["total_steps"] == curve.last_step

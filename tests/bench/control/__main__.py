@@ -22,7 +22,7 @@ from chronos_training.core.output import run
 from local_aws.home import REPOSITORY_ROOT
 from tests.bench.table import Row, Section, Target
 
-from .world import ENV, Counts, Timed, World
+from .account import ENV, Counts, Timed, TimedAccount
 
 PAGE = REPOSITORY_ROOT / "docs/bench-control.md"
 
@@ -35,26 +35,26 @@ PROVISION = """Nothing is left to do for either. The stock modules (tests/bench/
 except the schedule group, for which there is no module; they do not read back and check what there is, as ours does at the end."""
 
 
-def commands(world: World, rounds: int) -> Section:
+def commands(account: TimedAccount, rounds: int) -> Section:
     """Take each command and its plain script in turn."""
     section = Section("Commands", COMMANDS)
     ways: dict[str, tuple[float, Callable[[], Timed], Callable[[], Timed], Callable[[], None]]] = {
         "launch": (
             3,
-            lambda: world.play("playbooks/launch_training.yml"),
-            lambda: _plain(world, "launch"),
+            lambda: account.play("playbooks/launch_training.yml"),
+            lambda: _plain(account, "launch"),
             lambda: None,
         ),
         "monitor": (
             3,
-            lambda: world.play("playbooks/monitor_training.yml", training_monitor_follow="none"),
-            lambda: _plain(world, "monitor"),
-            world.active_run,
+            lambda: account.play("playbooks/monitor_training.yml", training_monitor_follow="none"),
+            lambda: _plain(account, "monitor"),
+            account.active_run,
         ),
         "verify": (
             4,
-            lambda: world.play("playbooks/verify_cleanup.yml"),
-            lambda: _plain(world, "verify"),
+            lambda: account.play("playbooks/verify_cleanup.yml"),
+            lambda: _plain(account, "verify"),
             lambda: None,
         ),
     }
@@ -65,7 +65,7 @@ def commands(world: World, rounds: int) -> Section:
             for way in (ours, plain) if number % 2 else (plain, ours):
                 prepare()
                 pair.append(way())
-                world.clear()
+                account.clear()
             mine, theirs = pair if number % 2 else reversed(pair)
             _same(name, mine.requests, theirs.requests)
             taken.append((mine, theirs))
@@ -75,27 +75,27 @@ def commands(world: World, rounds: int) -> Section:
     return section
 
 
-def provision(world: World, rounds: int) -> Section:
+def provision(account: TimedAccount, rounds: int) -> Section:
     """Take an idempotent provision and the stock modules in turn."""
     section, taken = Section("Provision, with nothing to do", PROVISION), []
     stock = str(STOCK.relative_to(REPOSITORY_ROOT))
-    world.play(stock, stock=True, training_env="stock")  # makes what the rounds then find
+    account.play(stock, stock=True, training_env="stock")  # makes what the rounds then find
     for _ in _rounds("provision", rounds):
-        ours = world.play("playbooks/provision_infrastructure.yml")
-        taken.append((ours, world.play(stock, stock=True, training_env="stock")))
+        ours = account.play("playbooks/provision_infrastructure.yml")
+        taken.append((ours, account.play(stock, stock=True, training_env="stock")))
     section.rows = _rows("provision", taken, "stock modules")
     ratio = section.rows[0].median / section.rows[1].median
     section.targets = [Target("provision: ours / stock modules", ratio, 0.5)]
     return section
 
 
-def _plain(world: World, command: str) -> Timed:
-    order = world.folder / "order.json"
-    order.write_text(json.dumps(_order(world)))
-    return world.script(PLAIN, command, str(order))
+def _plain(account: TimedAccount, command: str) -> Timed:
+    order = account.folder / "order.json"
+    order.write_text(json.dumps(_order(account)))
+    return account.script(PLAIN, command, str(order))
 
 
-def _order(world: World) -> dict[str, Any]:
+def _order(account: TimedAccount) -> dict[str, Any]:
     """Return what the plain scripts are told."""
     now = datetime.now(timezone.utc)
     run_id = layout.new_run_id(now)
@@ -106,8 +106,8 @@ def _order(world: World) -> dict[str, Any]:
         layout.dataset_manifest_key("birthdays"),
     )
     return {
-        "env": ENV, "bucket": world.bucket, "project": tags["Project"], "tags": tags, "run_id": run_id,
-        "config": "birthdays_tiny_cpu", "published": published, "instance_type": "m5.large", "image_parameter": world.image,
+        "env": ENV, "bucket": account.bucket, "project": tags["Project"], "tags": tags, "run_id": run_id,
+        "config": "birthdays_tiny_cpu", "published": published, "instance_type": "m5.large", "image_parameter": account.image,
         "run_spec_key": layout.run_prefix(ENV, run_id) + "run_spec.json",
         "audit_key": layout.audit_key(ENV, now, "launch", "bench"), "run_spec_body": "{}\n",
         "user_data": "#!/bin/sh\ntrue\n", "deadline": (now + timedelta(hours=12)).strftime("at(%Y-%m-%dT%H:%M:%S)"),
@@ -147,13 +147,13 @@ def main() -> None:
     options = parser.parse_args()
     load, sections = f"{os.getloadavg()[0]:.1f}", []
     with tempfile.TemporaryDirectory(prefix="chronos-bench-") as folder:
-        world = World(Path(folder))
+        account = TimedAccount(Path(folder))
         try:
             for part in options.parts or ["commands", "provision"]:
-                sections.append({"commands": commands, "provision": provision}[part](world, options.rounds))
+                sections.append({"commands": commands, "provision": provision}[part](account, options.rounds))
                 print("\n" + sections[-1].terminal(), flush=True)
         finally:
-            world.close()
+            account.close()
     if options.write:
         machine = f"{os.cpu_count()} cores ({platform.machine()}), load {load} before"
         head = f"# How fast the commands are\n\nWritten by `make bench-control ARGS=--write` on {datetime.now(timezone.utc).date()}: {machine}.\n"

@@ -14,11 +14,11 @@ from botocore.exceptions import ClientError
 
 from local_aws import processes
 from local_aws.home import Home, LocalAwsError
-from local_aws.inside import Inside
 from local_aws.levels import choice
 from local_aws.levels.base import Level
 from local_aws.levels.namespace import Namespace
 from local_aws.levels.nspawn import Nspawn
+from local_aws.remote_shell import RemoteShell
 from local_aws.testing import EmbeddedAws, wait_for
 
 REAL = [pytest.param(Namespace, id="namespace"), pytest.param(Nspawn, id="nspawn", marks=pytest.mark.boot)]
@@ -70,9 +70,9 @@ def nothing_of(server: EmbeddedAws) -> bool:
     return not held and not processes.marked(Home(server.home).machine_marker())
 
 
-def sleeps(inside: Inside) -> bool:
+def sleeps(remote_shell: RemoteShell) -> bool:
     """Whether the machine's service has come as far as its sleep."""
-    return "sleep 1000" in inside.run("sh", "-c", "cat /proc/[0-9]*/cmdline | tr '\\0' ' '", check=False)
+    return "sleep 1000" in remote_shell.run("sh", "-c", "cat /proc/[0-9]*/cmdline | tr '\\0' ' '", check=False)
 
 
 @pytest.mark.long
@@ -111,8 +111,8 @@ def test_malformed_user_data_does_nothing_and_the_machine_runs_on(real: Embedded
 def test_terminate_ends_what_ignores_it(real: EmbeddedAws) -> None:
     hang = script("trap '' TERM\nsetsid sleep 1000 &\nsleep 1000\n")
     instance = real.launch(cloud_config(write_files=[hang, SERVICE], runcmd=[START]))
-    inside = real.inside(instance)
-    wait_for(lambda: sleeps(inside), "the service", 60)
+    remote_shell = real.remote_shell(instance)
+    wait_for(lambda: sleeps(remote_shell), "the service", 60)
     real.client("ec2").terminate_instances(InstanceIds=[instance])
     real.wait_for_state(instance, "terminated")
     wait_for(lambda: nothing_of(real), "the end of every process")
@@ -129,7 +129,7 @@ def test_a_reboot_keeps_the_disk_and_does_not_repeat_runcmd(real: EmbeddedAws) -
     real.client("ec2").reboot_instances(InstanceIds=[instance])
     wait_for(lambda: boots.read_text().count("every") == 2, "the second boot", 60)
     assert boots.read_text() == "every boot\nfirst boot only\nevery boot\n"
-    assert not real.inside(instance).path("/run/note").exists()
+    assert not real.remote_shell(instance).path("/run/note").exists()
     real.client("ec2").terminate_instances(InstanceIds=[instance])
     real.wait_for_state(instance, "terminated")
 
@@ -137,33 +137,33 @@ def test_a_reboot_keeps_the_disk_and_does_not_repeat_runcmd(real: EmbeddedAws) -
 def test_a_killed_server_takes_its_machines_along(real: EmbeddedAws, tmp_path: Path) -> None:
     server = EmbeddedAws(tmp_path / "home", real.server.level)
     instance = server.launch(cloud_config(write_files=[script("sleep 1000\n"), SERVICE], runcmd=[START]))
-    inside = server.inside(instance)
-    wait_for(lambda: sleeps(inside), "the service", 60)
+    remote_shell = server.remote_shell(instance)
+    wait_for(lambda: sleeps(remote_shell), "the service", 60)
     os.kill(server.server.pid, signal.SIGKILL)
     wait_for(lambda: nothing_of(server), "the end of every process")
 
 
 def test_a_cut_network_loses_packets_and_comes_back(real: EmbeddedAws) -> None:
     instance = real.launch("#cloud-config\n{}\n")
-    inside = real.inside(instance)
+    remote_shell = real.remote_shell(instance)
     ask = (
         "import urllib.request as u; r=u.Request('http://169.254.169.254/latest/api/token',method='PUT',"
         "headers={'X-aws-ec2-metadata-token-ttl-seconds':'60'}); print(len(u.urlopen(r,timeout=2).read()))"
     )
-    assert inside.run("python3", "-c", ask).strip() == "56"
-    with inside.network_cut():
-        assert "timed out" in inside.run("python3", "-c", ask, check=False)
-    assert inside.run("python3", "-c", ask).strip() == "56"
+    assert remote_shell.run("python3", "-c", ask).strip() == "56"
+    with remote_shell.network_cut():
+        assert "timed out" in remote_shell.run("python3", "-c", ask, check=False)
+    assert remote_shell.run("python3", "-c", ask).strip() == "56"
     real.inject(metadata_down=True)
-    assert "RemoteDisconnected" in inside.run("python3", "-c", ask, check=False)
+    assert "RemoteDisconnected" in remote_shell.run("python3", "-c", ask, check=False)
     real.inject()
-    assert inside.run("python3", "-c", ask).strip() == "56"
+    assert remote_shell.run("python3", "-c", ask).strip() == "56"
     real.client("ec2").terminate_instances(InstanceIds=[instance])
 
 
 def test_a_machine_with_a_wrong_clock_is_refused_and_told_the_time(real: EmbeddedAws) -> None:
     instance = real.launch("#cloud-config\n{}\n")
-    inside = real.inside(instance)
+    remote_shell = real.remote_shell(instance)
     ask = (
         "import urllib.request as u, urllib.error as e, email.utils as m, time; now=time.gmtime()\n"
         f"r=u.Request('{real.endpoint}/bucket/key',headers={{'X-Amz-Date':time.strftime('%Y%m%dT%H%M%SZ',now)}})\n"
@@ -174,9 +174,9 @@ def test_a_machine_with_a_wrong_clock_is_refused_and_told_the_time(real: Embedde
         "  print(b'RequestTimeTooSkewed' in said.read(), 7100 < late < 7300)"
     )
     real.inject(clock_ahead=7200)
-    assert inside.run("python3", "-c", ask).strip() == "True True"
+    assert remote_shell.run("python3", "-c", ask).strip() == "True True"
     real.inject()
-    assert inside.run("python3", "-c", ask).strip() == "False False"
+    assert remote_shell.run("python3", "-c", ask).strip() == "False False"
     real.client("ec2").terminate_instances(InstanceIds=[instance])
 
 

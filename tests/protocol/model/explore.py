@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .rules import Program, Rules, Safeguards, Violation
-from .world import WRITES, Budget, World, apply, is_possible
+from .state import WRITES, Budget, ModelState, apply, is_possible
 
 # Answered at once, together with what came before: nothing outside can tell the difference.
 LOCAL = ("work", "done", "kept", "nothing lives")
@@ -97,86 +97,86 @@ class Explorer:
         self.controls = Controls(self.rules)
         self.limit = limit
         actors = tuple((name, self.controls.start(what, arguments)) for name, what, arguments in cast)
-        self.first = World(None, False, (), actors, (), frozenset(), (), budget)
+        self.first = ModelState(None, False, (), actors, (), frozenset(), (), budget)
 
     def run(self) -> Found:
         """Explore everything; stop at the first violation."""
         found = Found()
-        before: dict[World, tuple[World, str] | None] = {self.first: None}
+        before: dict[ModelState, tuple[ModelState, str] | None] = {self.first: None}
         queue = deque([self.first])
         while queue:
-            world = queue.popleft()
+            state = queue.popleft()
             found.states += 1
             quiet = True
             try:
-                for label, after, is_fault in self._moves(world):
+                for label, after, is_fault in self._moves(state):
                     found.transitions += 1
                     quiet = quiet and is_fault
                     if after not in before:
-                        before[after] = (world, label)
+                        before[after] = (state, label)
                         queue.append(after)
                 if quiet:
-                    self._check_end(world, found)
+                    self._check_end(state, found)
             except Violation as violation:
                 *words, label = violation.args
                 found.violation = str(words[0]) if words else str(label)
-                found.steps = [*_way(before, world), str(label)]
+                found.steps = [*_way(before, state), str(label)]
                 return found
             if len(before) > self.limit:
                 raise AssertionError(f"more than {self.limit:,} states: the scenario is too large")
         return found
 
-    def _moves(self, world: World) -> Iterator[tuple[str, World, bool]]:
-        """Everything that can happen next: what is said of it, the world after it, whether it is a fault."""
-        for name, control in world.actors:
+    def _moves(self, state: ModelState) -> Iterator[tuple[str, ModelState, bool]]:
+        """Everything that can happen next: what is said of it, the state after it, whether it is a fault."""
+        for name, control in state.actors:
             if control is not None:
-                yield from self._moves_of(world, name, control)
-        for number, (sender, request) in enumerate(world.network):
-            rest = world._replace(network=world.network[:number] + world.network[number + 1 :])
+                yield from self._moves_of(state, name, control)
+        for number, (sender, request) in enumerate(state.network):
+            rest = state._replace(network=state.network[:number] + state.network[number + 1 :])
             label = f"late: {_words(sender, request)}"
             after, answer = self._apply(rest, sender, request, label)
             yield f"{label} → {_answer(answer)}", self._boot(after), False
-        for machine in world.machines:
+        for machine in state.machines:
             if not machine.listed:
-                yield f"EC2 lists {machine.name}", world.with_machine(machine._replace(listed=True)), False
+                yield f"EC2 lists {machine.name}", state.with_machine(machine._replace(listed=True)), False
             if machine.state == "shutting-down":
-                yield from self._die(world, machine.name, f"EC2 has terminated {machine.name}", fault=False)
-            elif machine.state == "live" and world.budget.hardware:
-                poorer = world._replace(budget=world.budget._replace(hardware=world.budget.hardware - 1))
+                yield from self._die(state, machine.name, f"EC2 has terminated {machine.name}", fault=False)
+            elif machine.state == "live" and state.budget.hardware:
+                poorer = state._replace(budget=state.budget._replace(hardware=state.budget.hardware - 1))
                 yield from self._die(poorer, machine.name, f"{machine.name} dies", fault=True)
         # EC2's promise, and the only use of time: within the consistency window every instance is listed.
-        watched = any(c is not None for name, c in world.actors if world.machine(name) is None)
-        if world.stored and watched and not world.old and all(m.listed or not self._window for m in world.machines):
-            yield "minutes pass without a write", world._replace(old=True), False
+        watched = any(c is not None for name, c in state.actors if state.machine(name) is None)
+        if state.stored and watched and not state.old and all(m.listed or not self._window for m in state.machines):
+            yield "minutes pass without a write", state._replace(old=True), False
 
     @property
     def _window(self) -> bool:
         return self.rules.safe.consistency_window
 
-    def _moves_of(self, world: World, name: str, control: int) -> Iterator[tuple[str, World, bool]]:
+    def _moves_of(self, state: ModelState, name: str, control: int) -> Iterator[tuple[str, ModelState, bool]]:
         request = self.controls.request(control)
-        is_machine = world.machine(name) is not None
+        is_machine = state.machine(name) is not None
         if request is None:
             if is_machine:  # the end of the instance's program is the end of the instance
-                yield from self._die(world, name, f"{name} shuts down", fault=False)
+                yield from self._die(state, name, f"{name} shuts down", fault=False)
             return
         label = _words(name, request)
-        if is_possible(world, request):
-            after, answer = self._apply(world, name, request, label)
+        if is_possible(state, request):
+            after, answer = self._apply(state, name, request, label)
             yield self._answered(f"{label} → {_answer(answer)}", after, name, control, answer)
-        budget = world.budget
+        budget = state.budget
         if request[0] in WRITES and budget.lost:
-            poorer = world._replace(budget=budget._replace(lost=budget.lost - 1))
+            poorer = state._replace(budget=budget._replace(lost=budget.lost - 1))
             after, _ = self._apply(poorer, name, request, label)
             yield self._answered(
                 f"{label} is done, but its answer is lost", after, name, control, "unknown", fault=True
             )
             yield self._answered(f"{label} is lost", poorer, name, control, "unknown", fault=True)
         if request[0] == "run" and budget.capacity:
-            poorer = world._replace(budget=budget._replace(capacity=budget.capacity - 1))
+            poorer = state._replace(budget=budget._replace(capacity=budget.capacity - 1))
             yield self._answered(f"{label} → no capacity", poorer, name, control, "no capacity", fault=True)
         if budget.crashes and not is_machine:
-            poorer = world._replace(budget=budget._replace(crashes=budget.crashes - 1))
+            poorer = state._replace(budget=budget._replace(crashes=budget.crashes - 1))
             yield f"{name} crashes before: {label}", self._boot(_dead(poorer, name)), True
             if request[0] in WRITES and budget.delayed:
                 late = poorer._replace(budget=poorer.budget._replace(delayed=budget.delayed - 1))
@@ -184,103 +184,103 @@ class Explorer:
                 yield f"{name} crashes, and a request of it is delayed: {label}", self._boot(_dead(late, name)), True
 
     def _answered(
-        self, label: str, world: World, name: str, control: int, answer: Any, *, fault: bool = False
-    ) -> tuple[str, World, bool]:
+        self, label: str, state: ModelState, name: str, control: int, answer: Any, *, fault: bool = False
+    ) -> tuple[str, ModelState, bool]:
         try:
             after = self.controls.answer(control, answer)
             while (request := self.controls.request(after)) is not None and request[0] in LOCAL:
-                world, local = apply(world, name, request, self.rules)
+                state, local = apply(state, name, request, self.rules)
                 after = self.controls.answer(after, local)
         except Violation as violation:
             raise Violation(str(violation), label) from None
-        actors = tuple((n, after if n == name else c) for n, c in world.actors)
-        return label, self._boot(world._replace(actors=actors)), fault
+        actors = tuple((n, after if n == name else c) for n, c in state.actors)
+        return label, self._boot(state._replace(actors=actors)), fault
 
-    def _apply(self, world: World, name: str, request: tuple[Any, ...], label: str) -> tuple[World, Any]:
+    def _apply(self, state: ModelState, name: str, request: tuple[Any, ...], label: str) -> tuple[ModelState, Any]:
         try:
-            return apply(world, name, request, self.rules)
+            return apply(state, name, request, self.rules)
         except Violation as violation:
             raise Violation(str(violation), label) from None
 
-    def _boot(self, world: World) -> World:
+    def _boot(self, state: ModelState) -> ModelState:
         """Start the program of every new machine, and forget differences that nobody can see any more."""
-        running = {name for name, _ in world.actors}
+        running = {name for name, _ in state.actors}
         new = tuple(
-            (m.name, self.controls.start("instance", (m.name, m.run))) for m in world.machines if m.name not in running
+            (m.name, self.controls.start("instance", (m.name, m.run))) for m in state.machines if m.name not in running
         )
-        machines = {m.name for m in world.machines}
+        machines = {m.name for m in state.machines}
         actors = tuple(
             (name, None if name not in machines and c is not None and self.controls.request(c) is None else c)
-            for name, c in world.actors + new
+            for name, c in state.actors + new
         )
-        world = world._replace(actors=actors)
+        state = state._replace(actors=actors)
         if all(c is None for name, c in actors if name not in machines):  # nobody will ask EC2, or for the age
-            world = world._replace(old=False, machines=tuple(m._replace(listed=True) for m in world.machines))
-        return world
+            state = state._replace(old=False, machines=tuple(m._replace(listed=True) for m in state.machines))
+        return state
 
-    def _die(self, world: World, name: str, label: str, *, fault: bool) -> Iterator[tuple[str, World, bool]]:
-        machine = world.machine(name)
+    def _die(self, state: ModelState, name: str, label: str, *, fault: bool) -> Iterator[tuple[str, ModelState, bool]]:
+        machine = state.machine(name)
         assert machine is not None
-        control = dict(world.actors)[name]
-        gone = _dead(world.with_machine(machine._replace(state="terminated", working=False)), name)
+        control = dict(state.actors)[name]
+        gone = _dead(state.with_machine(machine._replace(state="terminated", working=False)), name)
         yield label, gone, fault
         request = self.controls.request(control) if control is not None else None
-        if request is not None and request[0] in WRITES and world.budget.delayed:
+        if request is not None and request[0] in WRITES and state.budget.delayed:
             budget = gone.budget._replace(delayed=gone.budget.delayed - 1)
             late = gone._replace(budget=budget, network=(*gone.network, (name, request)))
             yield f"{label}, and a request of it is delayed: {_words(name, request)}", late, True
 
-    def _check_end(self, world: World, found: Found) -> None:
+    def _check_end(self, state: ModelState, found: Found) -> None:
         """Nothing more will happen by itself: is anything left, and does one command clear it?"""
         found.ends += 1
-        alive = [m.name for m in world.machines if m.state != "terminated"]
+        alive = [m.name for m in state.machines if m.state != "terminated"]
         if alive:
             raise Violation("an instance is alive and will not end", f"the end: {', '.join(alive)} lives on")
-        if world.stored is None:
+        if state.stored is None:
             return
-        waiting = [name for name, c in world.actors if c is not None and self.controls.request(c) is not None]
+        waiting = [name for name, c in state.actors if c is not None and self.controls.request(c) is not None]
         if waiting:
             raise Violation("an actor waits for ever", f"the end: {', '.join(waiting)} still waits")
-        kept = world.stored.kill and not world.stored.claimed and self.first.budget.lost - world.budget.lost > 1
-        crashed = world.budget.crashes < self.first.budget.crashes or world.budget[2:] != self.first.budget[2:]
+        kept = state.stored.kill and not state.stored.claimed and self.first.budget.lost - state.budget.lost > 1
+        crashed = state.budget.crashes < self.first.budget.crashes or state.budget[2:] != self.first.budget[2:]
         if not crashed and not kept:
-            raise Violation("a lock is left although nobody crashed", f"the end: {_words('', ('put', world.stored))}")
-        if not self._settled_by(world, ("kill", ("settler",))):
+            raise Violation("a lock is left although nobody crashed", f"the end: {_words('', ('put', state.stored))}")
+        if not self._settled_by(state, ("kill", ("settler",))):
             raise Violation("a lock without a way out", "the end: kill does not clear the lock")
-        if not self._settled_by(world._replace(old=True), ("launch", ("settler", "next run", ("t",)))):
+        if not self._settled_by(state._replace(old=True), ("launch", ("settler", "next run", ("t",)))):
             raise Violation("a lock without a way out", "the end: launch does not settle the lock")
-        late_create = world.stored.status == "starting" and world.budget.delayed < self.first.budget.delayed
+        late_create = state.stored.status == "starting" and state.budget.delayed < self.first.budget.delayed
         found.residue += late_create
         found.kept += kept and not crashed
         found.taken_over += crashed and not late_create
 
-    def _settled_by(self, world: World, program: tuple[str, tuple[Any, ...]]) -> bool:
+    def _settled_by(self, state: ModelState, program: tuple[str, tuple[Any, ...]]) -> bool:
         """Whether the lock is gone after one more command, alone and without faults."""
-        left = world.stored
+        left = state.stored
         assert left is not None
         control = self.controls.start(*program)
         while (request := self.controls.request(control)) is not None:
-            if not is_possible(world, request):
+            if not is_possible(state, request):
                 # Nothing else happens any more, so time may pass: then whatever EC2 has is listed.
-                world = world._replace(old=True, machines=tuple(m._replace(listed=True) for m in world.machines))
-            if not is_possible(world, request):
+                state = state._replace(old=True, machines=tuple(m._replace(listed=True) for m in state.machines))
+            if not is_possible(state, request):
                 return False
-            world, answer = self._apply(world, "settler", request, _words("settler", request))
+            state, answer = self._apply(state, "settler", request, _words("settler", request))
             control = self.controls.answer(control, answer)
-        return world.stored is None or world.stored.run != left.run
+        return state.stored is None or state.stored.run != left.run
 
 
-def _dead(world: World, name: str) -> World:
-    return world._replace(
-        actors=tuple((n, None if n == name else c) for n, c in world.actors),
-        promised=tuple(entry for entry in world.promised if entry[0] != name),
+def _dead(state: ModelState, name: str) -> ModelState:
+    return state._replace(
+        actors=tuple((n, None if n == name else c) for n, c in state.actors),
+        promised=tuple(entry for entry in state.promised if entry[0] != name),
     )
 
 
-def _way(before: dict[World, tuple[World, str] | None], world: World) -> list[str]:
+def _way(before: dict[ModelState, tuple[ModelState, str] | None], state: ModelState) -> list[str]:
     labels = []
-    while (step := before[world]) is not None:
-        world, label = step
+    while (step := before[state]) is not None:
+        state, label = step
         labels.append(label)
     return labels[::-1]
 

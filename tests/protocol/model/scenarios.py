@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from .explore import Cast
 from .rules import Safeguards
-from .world import Budget
+from .state import Budget
 
 LAUNCH = ("ann", "launch", ("ann", "run1", ("t1",)))
 LAUNCH_TWO_ZONES = ("ann", "launch", ("ann", "run1", ("t1", "t2")))

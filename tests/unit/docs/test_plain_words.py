@@ -37,6 +37,23 @@ RETIRED = {
     r"(?<!each )\bone's own\b": "your own",
     r"\beverything else is as it says\b": "which does not affect its result",
     r"\bgoing: instance\b": "terminating: instance",
+    r"\bsealed checkpoints?\b": "complete checkpoint",
+    r"\bseal of (?:a|the|its) checkpoint\b": "completion marker",
+}
+# Names that say less than the field's own, wherever they stand in our programs.
+RETIRED_NAMES = {
+    "CHECKPOINT_SEAL": "COMPLETION_MARKER",
+    "Doors": "Listeners",
+    "Inside": "RemoteShell",
+    "Orders": "InjectedFaults",
+    "Place": "Paths",
+    "Places": "GridPositions",
+    "Story": "Scenario",
+    "Whole": "StrictInt",
+    "World": "an account, or a ModelState",
+    "guest": "machine",
+    "guest_pid": "machine_pid",
+    "world": "account",
 }
 # The files that people read, or that make what they read.
 READ = ("training/src", "library", "plugins", "roles", "playbooks", "inventories", "docs")
@@ -78,6 +95,30 @@ def found_in(text: str) -> list[str]:
 @pytest.mark.parametrize("path", _files(), ids=lambda path: str(path.relative_to(ROOT)))
 def test_no_retired_phrase_is_read(path: Path) -> None:
     assert not found_in(_spoken(path)), path
+
+
+def retired_names(text: str) -> list[str]:
+    """Return each retired identifier of a program with its line and what to say instead."""
+    return [
+        f"line {token.start[0]}: {token.string}: say {RETIRED_NAMES[token.string]}"
+        for token in tokenize.generate_tokens(io.StringIO(text).readline)
+        if token.type == tokenize.NAME and token.string in RETIRED_NAMES
+    ]
+
+
+@pytest.mark.parametrize("folder", ["training/src", "library", "plugins", "local_aws", "tests", "tools"])
+def test_no_name_is_retired(folder: str) -> None:
+    found = {
+        str(path.relative_to(ROOT)): names
+        for path in sorted((ROOT / folder).rglob("*.py"))
+        if (names := retired_names(path.read_text(encoding="utf-8")))
+    }
+    assert not found
+
+
+def test_a_retired_name_is_found_and_a_longer_one_is_not() -> None:
+    assert retired_names("world = Doors()") == ["line 1: world: say account", "line 1: Doors: say Listeners"]
+    assert not retired_names("worldwide = 'world'")
 
 
 @pytest.mark.parametrize(

@@ -41,7 +41,7 @@ class Budget(NamedTuple):
     hardware: int = 0  # instances that die by themselves
 
 
-class World(NamedTuple):
+class ModelState(NamedTuple):
     """Everything there is. `old` is: nobody wrote the state for longer than EC2 needs to list an instance."""
 
     stored: Record | None
@@ -56,92 +56,92 @@ class World(NamedTuple):
     def machine(self, name: str) -> Machine | None:
         return next((m for m in self.machines if m.name == name), None)
 
-    def with_machine(self, new: Machine) -> World:
+    def with_machine(self, new: Machine) -> ModelState:
         return self._replace(machines=tuple(new if m.name == new.name else m for m in self.machines))
 
 
-def apply(world: World, sender: str, request: tuple[Any, ...], rules: Rules) -> tuple[World, Any]:
-    """Do `request`; return the world after it, and the answer. Violation when an invariant breaks."""
+def apply(state: ModelState, sender: str, request: tuple[Any, ...], rules: Rules) -> tuple[ModelState, Any]:
+    """Do `request`; return the state after it, and the answer. Violation when an invariant breaks."""
     kind = request[0]
     if kind == "get":
-        return world, (world.stored, world.old)
+        return state, (state.stored, state.old)
     if kind == "put":
-        return _put(world, request[1], request[2], rules)
+        return _put(state, request[1], request[2], rules)
     if kind == "delete":
-        return _delete(world, request[1], rules)
+        return _delete(state, request[1], rules)
     if kind == "list":
-        return world, _listed(world, request[1], alive=request[1] is None)
+        return state, _listed(state, request[1], alive=request[1] is None)
     if kind == "run":
-        return _run(world, request[1], request[2], rules)
+        return _run(state, request[1], request[2], rules)
     if kind == "terminate":
         for name in request[1]:
-            found = world.machine(name)
+            found = state.machine(name)
             if found is not None and found.state == "live":
-                world = world.with_machine(found._replace(state="shutting-down"))
-        return world, "done"
+                state = state.with_machine(found._replace(state="shutting-down"))
+        return state, "done"
     if kind == "confirm":
-        return world, "done"
+        return state, "done"
     if kind == "work":
-        found = world.machine(sender)
+        found = state.machine(sender)
         assert found is not None
-        world = world.with_machine(found._replace(working=request[1]))
-        if sum(m.working and m.state != "terminated" for m in world.machines) > 1:
+        state = state.with_machine(found._replace(working=request[1]))
+        if sum(m.working and m.state != "terminated" for m in state.machines) > 1:
             rules.broken("two workers past the boot claim")
-        return world, "done"
+        return state, "done"
     if kind == "wait":
-        stored = world.stored
+        stored = state.stored
         if stored is None or stored.run != request[1]:
-            return world, "changed"
-        return world, "listed"
+            return state, "changed"
+        return state, "listed"
     if kind == "kept":
-        owed = dict(world.promised).get(sender, ())
-        if any(m.name in owed and m.at_large for m in world.machines):
+        owed = dict(state.promised).get(sender, ())
+        if any(m.name in owed and m.at_large for m in state.machines):
             rules.broken("kill ended although an instance lives that it was to end")
-        return world._replace(promised=tuple(p for p in world.promised if p[0] != sender)), "done"
+        return state._replace(promised=tuple(p for p in state.promised if p[0] != sender)), "done"
     if kind == "nothing lives":
-        if any(m.run == request[1] and m.at_large for m in world.machines):
+        if any(m.run == request[1] and m.at_large for m in state.machines):
             rules.broken("a launch gave its lock back although an instance of it lives")
-        return world, "done"
+        return state, "done"
     if kind == "done":
-        found = world.machine(sender)
+        found = state.machine(sender)
         assert found is not None
-        return world.with_machine(found._replace(done=True, working=False)), "done"
+        return state.with_machine(found._replace(done=True, working=False)), "done"
     if kind == "result":
-        if world.stored is None or world.stored.run != request[1] or world.stored.instance != sender:
+        if state.stored is None or state.stored.run != request[1] or state.stored.instance != sender:
             rules.broken("results are stored by an instance that is not the one in the state")
-        return world, "done"
+        return state, "done"
     raise AssertionError(request)
 
 
-def is_possible(world: World, request: tuple[Any, ...]) -> bool:
+def is_possible(state: ModelState, request: tuple[Any, ...]) -> bool:
     """Whether the request can be answered now.
 
     A confirmation waits until EC2 says `terminated` of each; a wait until EC2 lists what it is about (an instance, or any
     of a run), until that can no longer turn up, or until the run no longer holds the lock.
     """
     if request[0] == "wait":
-        stored = world.stored
-        listed = any(m.listed and request[2] in (m.name, m.run) for m in world.machines)
-        return listed or world.old or stored is None or stored.run != request[1]
+        stored = state.stored
+        listed = any(m.listed and request[2] in (m.name, m.run) for m in state.machines)
+        return listed or state.old or stored is None or stored.run != request[1]
     if request[0] != "confirm":
         return True
-    found = [world.machine(name) for name in request[1]]
+    found = [state.machine(name) for name in request[1]]
     return all(m is not None and m.listed and m.state == "terminated" for m in found)
 
 
-def _put(world: World, body: Record, seen: Record | None, rules: Rules) -> tuple[World, str]:
-    stored = world.stored
+def _put(state: ModelState, body: Record, seen: Record | None, rules: Rules) -> tuple[ModelState, str]:
+    stored = state.stored
     checked = rules.safe.if_none_match_on_create if seen is None else rules.safe.if_match_on_write
     if (checked or (stored is None and seen is not None)) and rules.etag(stored) != rules.etag(seen):
-        return world, "refused"
+        return state, "refused"
     if stored is not None and stored.run != body.run:
         rules.broken("a write replaced the state of another run")
     if stored is not None:
         _check_succession(stored, body, rules)
     if body.written_by[1] == "kill":
-        alive = tuple(m.name for m in world.machines if m.run == body.run and m.at_large)
-        world = world._replace(promised=(*world.promised, (body.written_by[0], alive)))
-    return world._replace(stored=body, old=False, named=world.named | {body.run}), "done"
+        alive = tuple(m.name for m in state.machines if m.run == body.run and m.at_large)
+        state = state._replace(promised=(*state.promised, (body.written_by[0], alive)))
+    return state._replace(stored=body, old=False, named=state.named | {body.run}), "done"
 
 
 def _check_succession(old: Record, new: Record, rules: Rules) -> None:
@@ -159,32 +159,32 @@ def _check_succession(old: Record, new: Record, rules: Rules) -> None:
         rules.broken("the run was claimed by a second instance")
 
 
-def _delete(world: World, seen: Record, rules: Rules) -> tuple[World, str]:
-    if world.stored is None:
-        return world, "refused"
-    if rules.safe.if_match_on_delete and rules.etag(world.stored) != rules.etag(seen):
-        return world, "refused"
-    if world.stored != seen:
+def _delete(state: ModelState, seen: Record, rules: Rules) -> tuple[ModelState, str]:
+    if state.stored is None:
+        return state, "refused"
+    if rules.safe.if_match_on_delete and rules.etag(state.stored) != rules.etag(seen):
+        return state, "refused"
+    if state.stored != seen:
         rules.broken("a delete removed another version than the one observed")
-    return world._replace(stored=None, old=False), "done"
+    return state._replace(stored=None, old=False), "done"
 
 
-def _listed(world: World, run: str | None, *, alive: bool) -> tuple[tuple[str, str, str], ...]:
+def _listed(state: ModelState, run: str | None, *, alive: bool) -> tuple[tuple[str, str, str], ...]:
     return tuple(
         (m.name, m.state, m.run)
-        for m in world.machines
+        for m in state.machines
         if m.listed and (run is None or m.run == run) and not (alive and m.state == "terminated")
     )
 
 
-def _run(world: World, run: str, token: str, rules: Rules) -> tuple[World, str]:
-    known = next((m for m in world.machines if m.token == token), None)
+def _run(state: ModelState, run: str, token: str, rules: Rules) -> tuple[ModelState, str]:
+    known = next((m for m in state.machines if m.token == token), None)
     if known is not None:  # EC2 knows the ClientToken: the same instance again
-        return world, known.name
-    if run not in world.named:
+        return state, known.name
+    if run not in state.named:
         rules.broken("an instance lives whose run no state ever named")
-    if any(m.run == run and m.state == "live" for m in world.machines):
+    if any(m.run == run and m.state == "live" for m in state.machines):
         rules.broken("a run has two live instances")
-    name = f"i{len(world.machines) + 1}"
+    name = f"i{len(state.machines) + 1}"
     machine = Machine(name, run, token, "live", listed=False, working=False)
-    return world._replace(machines=(*world.machines, machine)), name
+    return state._replace(machines=(*state.machines, machine)), name

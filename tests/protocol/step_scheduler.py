@@ -1,7 +1,7 @@
-"""Actors that run the real code, one request at a time: whoever drives the stage says who is next and what happens.
+"""Actors that run the real code, one request at a time: the test is their scheduler: it says who is next and what happens.
 
 Each actor is a thread that stops before every request on the wire. So every interleaving of the real, blocking code can
-be chosen, and played again.
+be chosen, and run again.
 """
 
 from __future__ import annotations
@@ -73,8 +73,8 @@ class Server:
             assert old["instance_id"] == new["instance_id"], "the run was claimed by a second instance"
 
 
-class StageWire:
-    """`Wire` of one actor: every request waits for its cue, which may be a fault."""
+class ScheduledWire:
+    """`Wire` of one actor: every request waits for its turn, which may be a fault."""
 
     url, refusal = "s3://bucket/local/system-state.json", ""
 
@@ -82,7 +82,7 @@ class StageWire:
         self._server, self._actor = server, actor
 
     def get(self) -> Version | None:
-        fault = self._actor.cue("get")
+        fault = self._actor.turn("get")
         if fault == "403":
             raise TrainingError("denied")
         if fault is not None:
@@ -97,7 +97,7 @@ class StageWire:
         return self._send("delete", lambda: self._server.delete(self._actor.name, etag))
 
     def _send(self, what: str, act: Callable[[], Answer]) -> Answer:
-        fault = self._actor.cue(what)
+        fault = self._actor.turn(what)
         if fault in {"409", "412", "404", "503", "403"}:
             return {
                 "409": Answer.CONFLICT,
@@ -120,7 +120,7 @@ class CheckedObject(ConditionalObject):
     """The real primitive; what it acknowledges is compared with what the server committed."""
 
     def __init__(self, server: Server, actor: Actor) -> None:
-        super().__init__(StageWire(server, actor), attempts=4, sleep=lambda seconds: None, rng=lambda: 0.5)
+        super().__init__(ScheduledWire(server, actor), attempts=4, sleep=lambda seconds: None, rng=lambda: 0.5)
         self._server, self._actor = server, actor
 
     def write(self, body: bytes, etag: str | None) -> Version:
@@ -145,8 +145,8 @@ class CheckedObject(ConditionalObject):
 class Actor:
     """One thread of real code. `outcome` is what it returned, or the exception that ended it."""
 
-    def __init__(self, name: str, server: Server, play: Callable[[Any], Any]) -> None:
-        """`play` gets this actor; it begins with the first cue."""
+    def __init__(self, name: str, server: Server, program: Callable[[Any], Any]) -> None:
+        """`program` gets this actor; it begins with the first step."""
         self.name, self.server = name, server
         self.waits_on: str | None = "begin"
         self.outcome: Any = None
@@ -154,7 +154,7 @@ class Actor:
         self._fault: str | None = None
         self._crash = False
         self._go, self._stopped = threading.Semaphore(0), threading.Semaphore(0)
-        self._thread = threading.Thread(target=self._run, args=(play,), daemon=True, name=name)
+        self._thread = threading.Thread(target=self._run, args=(program,), daemon=True, name=name)
         self._thread.start()
 
     @property
@@ -186,7 +186,7 @@ class Actor:
 
     # What the thread calls.
 
-    def cue(self, what: str) -> str | None:
+    def turn(self, what: str) -> str | None:
         self._wait(what)
         return self._fault
 
@@ -197,10 +197,10 @@ class Actor:
         if self._crash:
             raise Crash
 
-    def _run(self, play: Callable[[Any], Any]) -> None:
+    def _run(self, program: Callable[[Any], Any]) -> None:
         self._go.acquire()
         try:
-            self.outcome = "crashed" if self._crash else play(self)
+            self.outcome = "crashed" if self._crash else program(self)
         except Crash:
             self.outcome = "crashed"
         except BaseException as error:

@@ -1,4 +1,4 @@
-"""For tests: a hand inside of a running machine that has a Debian root (levels namespace and nspawn)."""
+"""For tests: a remote shell in a running machine that has a Debian root (levels namespace and nspawn)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import psutil
 NSENTER = ["nsenter", "--mount", "--uts", "--net", "--pid", "--root", "--wd"]
 
 
-class Inside:
+class RemoteShell:
     """`leader` is the machine's process 1, by its number on this computer."""
 
     def __init__(self, leader: int) -> None:

@@ -34,7 +34,7 @@ def load_module(name: str) -> Any:
     return module
 
 
-class World:
+class LockAccount:
     """One environment in the embedded AWS, and the modules as a playbook calls them."""
 
     def __init__(self, aws: Any, monkeypatch: pytest.MonkeyPatch) -> None:

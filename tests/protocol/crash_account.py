@@ -68,7 +68,7 @@ class Sight:
         return ", ".join(parts) or "nothing"
 
 
-class World:
+class CrashAccount:
     """One embedded account, and one process that does what it is told and dies when it is told."""
 
     def __init__(self, home: Path) -> None:
@@ -215,7 +215,7 @@ class World:
         return str(named or next(iter(seen.instances)))
 
     def _has_started(self, instance_id: str) -> bool:
-        """Wait until the machine's user data has been played; False when it is ended before that."""
+        """Wait until the machine's user data has been run; False when it is ended before that."""
         told = self.aws.root(instance_id) / "opt/chronos-training/run.json"
         wait_for(lambda: told.exists() or self._is_ending(instance_id), f"the start of {instance_id}", PATIENCE)
         return not self._is_ending(instance_id)

@@ -41,7 +41,7 @@ class Timed:
     requests: Counts
 
 
-class World:
+class TimedAccount:
     """The account, and commands in it that are timed and counted."""
 
     def __init__(self, folder: Path) -> None:

@@ -9,7 +9,7 @@ from chronos_training.core.record import RunRecord
 from chronos_training.core.states import COMPLETED, FAILED, FINAL, LOST, STARTING, STEPS
 from chronos_training.core.store import Fenced, Observed, RunActive, StateStore
 
-from .stage import Actor
+from .step_scheduler import Actor
 
 NOW = "2026-01-01T12:00:00Z"
 
@@ -27,7 +27,7 @@ def _remove(store: StateStore, actor: Actor, observed: Observed) -> None:
 def launch(run_id: str, instances: list[str]) -> Any:
     """Acquire, intent, "RunInstances" (appends to `instances`), attach; gives the lock back when that fails."""
 
-    def play(actor: Actor) -> str:
+    def program(actor: Actor) -> str:
         store = StateStore(actor.object())
         try:
             seen = store.acquire(record(run_id, actor.name))
@@ -43,13 +43,13 @@ def launch(run_id: str, instances: list[str]) -> Any:
             return "fenced"
         return "launched"
 
-    return play
+    return program
 
 
 def work(run_id: str, instance_id: str, status: str = COMPLETED) -> Any:
     """Claim, the five steps, the final status, release: with the real reporter, without its thread."""
 
-    def play(actor: Actor) -> str:
+    def program(actor: Actor) -> str:
         store = StateStore(actor.object())
         try:
             observed = store.claim(run_id, instance_id)
@@ -71,7 +71,7 @@ def work(run_id: str, instance_id: str, status: str = COMPLETED) -> Any:
             return "released by somebody else"
         return "ended"
 
-    return play
+    return program
 
 
 def ask_to_stop(actor: Actor) -> str:
@@ -90,7 +90,7 @@ def ask_to_stop(actor: Actor) -> str:
 def end_by_watcher(run_id: str) -> Any:
     """The watcher's way: a final status from outside the pipeline, then the release."""
 
-    def play(actor: Actor) -> str:
+    def program(actor: Actor) -> str:
         store = StateStore(actor.object())
         observed = store.read()
         if observed is None or observed.record.run_id != run_id:
@@ -106,13 +106,13 @@ def end_by_watcher(run_id: str) -> Any:
             return "released by somebody else"
         return "ended"
 
-    return play
+    return program
 
 
 def take_over(terminate: Any, status: str = LOST) -> Any:
     """Read, terminate what belongs to the run and see it dead, then close the version that was read."""
 
-    def play(actor: Actor) -> str:
+    def program(actor: Actor) -> str:
         store = StateStore(actor.object())
         observed = store.read()
         if observed is None:
@@ -126,4 +126,4 @@ def take_over(terminate: Any, status: str = LOST) -> Any:
             return "somebody else was there"
         return "taken over"
 
-    return play
+    return program

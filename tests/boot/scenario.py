@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 
-from local_aws.inside import Inside
+from local_aws.remote_shell import RemoteShell
 from tests.e2e.operator import ROOT, Operator, eventually
 
 LOGS = ("bootstrap", "pipeline", "training", "watcher", "console")
@@ -22,7 +22,7 @@ END_SECONDS = 300.0
 
 
 @dataclass
-class Story:
+class Scenario:
     """A run from its launch to its end. `noted` is what the logs had when the fault came."""
 
     operator: Operator
@@ -47,9 +47,9 @@ class Story:
         self.run_id, self.instance_id = state["run_id"], state["instance_id"]
 
     @property
-    def inside(self) -> Inside:
-        """A hand inside of the machine."""
-        return self.operator.aws.inside(self.instance_id)
+    def remote_shell(self) -> RemoteShell:
+        """A remote shell in the machine."""
+        return self.operator.aws.remote_shell(self.instance_id)
 
     def wait_for_step(self, step: str, training_step: int = 0) -> None:
         """Wait until the run is in `step` (and the training at `training_step`)."""
@@ -73,17 +73,17 @@ class Story:
     def note_logs(self) -> None:
         """Remember what the machine has logged so far."""
         for name in ("bootstrap", "pipeline", "training"):
-            path = self.inside.path(f"{LOG_FOLDER}/{name}.log")
+            path = self.remote_shell.path(f"{LOG_FOLDER}/{name}.log")
             if path.exists():
                 self.noted[name] = path.read_text()
 
-    def pid_inside(self, file: str) -> str:
+    def pid_in_machine(self, file: str) -> str:
         """The id, inside of the machine, of the process whose pid file is `file`."""
-        return self.inside.path(file).read_text().strip()
+        return self.remote_shell.path(file).read_text().strip()
 
     def signal(self, number: str, *files: str) -> None:
         """Send a signal to the processes of these pid files."""
-        self.inside.run("kill", f"-{number}", *(self.pid_inside(file) for file in files))
+        self.remote_shell.run("kill", f"-{number}", *(self.pid_in_machine(file) for file in files))
 
     def wait_for_the_machines_end(self) -> None:
         """Wait until EC2 says terminated."""
@@ -116,9 +116,9 @@ class Story:
 
     def hang(self, *files: str) -> None:
         """Let nothing but SIGKILL reach the processes of these pid files."""
-        inside = self.inside
+        remote_shell = self.remote_shell
         for file in files:
-            outer = inside.outer_pid(int(self.pid_inside(file)))
+            outer = remote_shell.outer_pid(int(self.pid_in_machine(file)))
             words = [sys.executable, "-m", "tests.boot.hang", str(outer)]
             stopper = subprocess.Popen(words, cwd=ROOT, stdout=subprocess.PIPE, text=True)
             assert stopper.stdout is not None

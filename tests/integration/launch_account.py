@@ -29,7 +29,7 @@ RUN = "20260102-030405"
 DEAF_USER_DATA = "#!/bin/sh\ntrue\n"
 
 
-class LaunchWorld:
+class LaunchAccount:
     """The account, an order, and eyes. `lines` is what the launch said."""
 
     def __init__(self, aws: Any, monkeypatch: pytest.MonkeyPatch) -> None:
