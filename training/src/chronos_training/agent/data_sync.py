@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from chronos_training.core import aws
+from chronos_training.core.aws_types import S3Client
 from chronos_training.core.errors import DataError
 from chronos_training.core.manifest import Manifest, parse_manifest
 from chronos_training.core.objects import get_bytes
@@ -14,7 +15,7 @@ from . import transfer
 from .transfer import Progress, Wanted
 
 
-def read_manifest(s3: Any, bucket: str, key: str, digest: str) -> Manifest:
+def read_manifest(s3: S3Client, bucket: str, key: str, digest: str) -> Manifest:
     """Return the dataset's manifest. DataError when it is missing or no longer the one the run was launched with."""
     url = f"s3://{bucket}/{key}"
     with aws.explained(f"read the manifest {url}"):
@@ -29,7 +30,7 @@ def read_manifest(s3: Any, bucket: str, key: str, digest: str) -> Manifest:
 
 
 def sync_dataset(
-    s3: Any,
+    s3: S3Client,
     bucket: str,
     prefix: str,
     manifest: Manifest,
@@ -58,7 +59,7 @@ def sync_dataset(
         raise DataError(error.message, hint=error.hint, code=error.code) from error
 
 
-def sync_files(s3: Any, bucket: str, base: dict[str, Any], target: Path, what: str, progress: Progress) -> None:
+def sync_files(s3: S3Client, bucket: str, base: dict[str, Any], target: Path, what: str, progress: Progress) -> None:
     """Download the files of `base` (of the run spec: prefix, files) into `target`. DataError that names `what`."""
     wanted = [Wanted(base["prefix"] + f["path"], target / f["path"], f["size"], f["sha256"]) for f in base["files"]]
     try:

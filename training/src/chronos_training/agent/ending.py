@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from chronos_training.core import aws, inventory, layout, run_cost, termination_schedule
+from chronos_training.core.aws_types import S3Client
 from chronos_training.core.cas import ConditionalObject, Lost
 from chronos_training.core.clock import iso, parse_iso, utc_now
 from chronos_training.core.errors import TrainingError
@@ -187,7 +188,7 @@ def _write_final_state(store: StateStore, observed: Observed, outcome: Outcome, 
 
 
 def _store(
-    s3: Any,
+    s3: S3Client,
     paths: Paths,
     run: Run,
     instance_type: str | None,
@@ -247,7 +248,7 @@ def training_record(run: Run, outcome: Outcome, artifacts: list[Json]) -> Json:
     }
 
 
-def _put_cleanup_status(s3: Any, run: Run) -> None:
+def _put_cleanup_status(s3: S3Client, run: Run) -> None:
     """Store the inventory before the end. What is left after it only somebody outside sees: verify_cleanup adds that."""
     ec2 = aws.client("ec2", region=run.region)
     found = inventory.list_resources(ec2, run.project, run.env, run_id=run.run_id, kinds=inventory.INSTANCE_KINDS)
@@ -262,11 +263,11 @@ def _put_cleanup_status(s3: Any, run: Run) -> None:
     _put(s3, run, "cleanup_status.json", status)
 
 
-def _put(s3: Any, run: Run, name: str, content: Json) -> bool:
+def _put(s3: S3Client, run: Run, name: str, content: Json) -> bool:
     return _put_bytes(s3, run, name, (json.dumps(content, indent=2) + "\n").encode())
 
 
-def _put_bytes(s3: Any, run: Run, name: str, body: bytes) -> bool:
+def _put_bytes(s3: S3Client, run: Run, name: str, body: bytes) -> bool:
     with aws.explained(f"store {name}"):
         s3.put_object(Bucket=run.bucket, Key=run.prefix + name, Body=body, ContentType="application/json")
     return True
@@ -297,7 +298,7 @@ def _write_success(run: Run) -> None:
         raise TrainingError(f"{marker.url} exists already.", code="conflict") from error
 
 
-def load_run_spec(s3: Any, run: Run, cache: Path) -> Json:
+def load_run_spec(s3: S3Client, run: Run, cache: Path) -> Json:
     """Return the run spec, from the local copy or from S3, verified by the hash in the user data."""
     if cache.exists():
         body = cache.read_bytes()

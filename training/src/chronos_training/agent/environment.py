@@ -15,6 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from chronos_training.core.aws_types import S3Client
 from chronos_training.core.commands import playbook
 from chronos_training.core.errors import TrainingError
 
@@ -26,7 +27,7 @@ AGAIN = "Publish the runtime again."
 
 
 def install_environment(
-    s3: Any,
+    s3: S3Client,
     bucket: str,
     published: dict[str, Any],
     target: Path,
@@ -57,7 +58,12 @@ def install_environment(
 
 
 def _reason_not_mounted(
-    s3: Any, bucket: str, image: dict[str, Any] | None, target: Path, emit: Callable[[str], None], progress: Progress
+    s3: S3Client,
+    bucket: str,
+    image: dict[str, Any] | None,
+    target: Path,
+    emit: Callable[[str], None],
+    progress: Progress,
 ) -> str:
     """Fetch and mount the image; return why that cannot be done here, empty when it is mounted."""
     if not image:
@@ -79,7 +85,7 @@ def _reason_not_mounted(
 
 
 def _unpacked(
-    s3: Any,
+    s3: S3Client,
     bucket: str,
     image: dict[str, Any] | None,
     archive: dict[str, Any] | None,
@@ -111,7 +117,7 @@ def _unpacked(
     path.unlink()
 
 
-def _fetch(s3: Any, bucket: str, published: dict[str, Any], path: Path, progress: Progress) -> None:
+def _fetch(s3: S3Client, bucket: str, published: dict[str, Any], path: Path, progress: Progress) -> None:
     wanted = Wanted(published["key"], path, int(published["size"]), published["sha256"])
     try:
         transfer.fetch(s3, bucket, [wanted], path.with_name("fetching"), progress)

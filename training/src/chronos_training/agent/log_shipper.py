@@ -11,10 +11,11 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
+
+from chronos_training.core.aws_types import S3Client
 
 from .console import write_console
 from .masking import mask
@@ -41,7 +42,7 @@ class LogShipper:
 
     def __init__(
         self,
-        s3: Any,
+        s3: S3Client,
         bucket: str,
         prefix: str,
         folder: Path,
@@ -126,7 +127,7 @@ class LogShipper:
                 return
 
 
-def log_shipper(s3: Any, run: Run, paths: Paths, number: int = 0) -> LogShipper:
+def log_shipper(s3: S3Client, run: Run, paths: Paths, number: int = 0) -> LogShipper:
     """Return the shipper of this machine's logs, console included; a worker's go into a folder named by its
     `number`.
     """

@@ -12,6 +12,7 @@ from typing import Any
 
 from chronos_training.base_models import folder_of, is_builtin
 from chronos_training.core import aws, layout
+from chronos_training.core.aws_types import S3Client
 from chronos_training.core.commands import playbook
 from chronos_training.core.errors import TrainingError
 from chronos_training.core.objects import get_bytes
@@ -48,7 +49,7 @@ class Preparation:
         self,
         paths: Paths,
         run: Run,
-        s3: Any,
+        s3: S3Client,
         asked_to_stop: Callable[[], StopRequested | None],
         report: Callable[..., None] = lambda **progress: None,
     ) -> None:

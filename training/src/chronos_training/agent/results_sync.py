@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from chronos_training.core import aws, layout
+from chronos_training.core.aws_types import S3Client
 from chronos_training.core.errors import TrainingError
 from chronos_training.core.hashing import sha256_file, sha256_stream
 from chronos_training.core.objects import BROKEN_OFF, delete_objects
@@ -74,7 +75,7 @@ class _Note:
 class Results:
     """The results of one run on their way from `folder` to S3."""
 
-    def __init__(self, s3: Any, bucket: str, prefix: str, folder: Path, memory: Path) -> None:
+    def __init__(self, s3: S3Client, bucket: str, prefix: str, folder: Path, memory: Path) -> None:
         """Files below `folder` go to `s3://bucket/prefix`; `memory` is the file that notes what was sent."""
         self._s3, self._bucket, self._prefix, self._folder, self._memory = s3, bucket, prefix, folder, memory
         self._sent: dict[str, _Note] = {}

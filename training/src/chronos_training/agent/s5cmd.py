@@ -12,10 +12,10 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
 
 import chronos_training
 from chronos_training.core import aws
+from chronos_training.core.aws_types import S3Client
 
 log = logging.getLogger(__name__)
 
@@ -35,7 +35,7 @@ def program() -> Path | None:
     return path if os.access(path, os.X_OK) else None
 
 
-def variables(s3: Any) -> dict[str, str]:
+def variables(s3: S3Client) -> dict[str, str]:
     """Return the environment for a run of s5cmd with the region and credentials that boto3 uses now.
 
     Handed over, because s5cmd would ask the metadata service itself, by other rules than boto3's.
@@ -56,7 +56,7 @@ def variables(s3: Any) -> dict[str, str]:
 
 def run(
     path: Path,
-    s3: Any,
+    s3: S3Client,
     commands: Iterable[str],
     copied: Callable[[str, str], None],
     done_bytes: Callable[[], int],

@@ -16,11 +16,11 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from boto3.s3.transfer import TransferConfig
 
 from chronos_training.core import aws
+from chronos_training.core.aws_types import S3Client
 from chronos_training.core.errors import TrainingError
 from chronos_training.core.hashing import sha256_file
 
@@ -77,7 +77,7 @@ class _Cancelled(Exception):
 
 
 def fetch(
-    s3: Any,
+    s3: S3Client,
     bucket: str,
     wanted: Sequence[Wanted],
     staging: Path,
@@ -109,7 +109,7 @@ def fetch(
 
 
 class _Transfer:
-    def __init__(self, s3: Any, bucket: str, wanted: Sequence[Wanted], staging: Path, progress: Progress) -> None:
+    def __init__(self, s3: S3Client, bucket: str, wanted: Sequence[Wanted], staging: Path, progress: Progress) -> None:
         self.s3, self.bucket, self.staging, self.progress = s3, bucket, staging, progress
         self.total = sum(one.size for one in wanted)
         self.missing = {one.key: one for one in wanted}

@@ -14,6 +14,7 @@ import time
 from typing import Any
 
 from chronos_training.core import aws
+from chronos_training.core.aws_types import S3Client
 from chronos_training.core.clock import duration, iso, utc_now
 from chronos_training.core.errors import TrainingError
 from chronos_training.core.rendezvous import Rendezvous
@@ -84,7 +85,7 @@ class Worker:
     def __init__(self, paths: Paths, run: Run, store: StateStore, instance_id: str, number: int) -> None:
         """`number` is its launch index, from 1."""
         self.paths, self.run = paths, run
-        s3: Any = aws.client("s3", region=run.region, config=CONFIG)
+        s3: S3Client = aws.client("s3", region=run.region, config=CONFIG)
         self.shipper = log_shipper(s3, run, paths, number)
         self.follower = Follower(paths, run, store, instance_id)
         self.preparation = Preparation(paths, run, s3, self._asked_to_stop)

@@ -26,8 +26,8 @@ MOST_ATTEMPTS = 3
 
 def correct_when_refused() -> None:
     """Have every client made from now on sign with S3's time once S3 has refused this machine's. Call it once."""
-    botocore.auth.get_current_datetime = _now
-    aws.session().events.register("needs-retry.s3", _correct)
+    botocore.auth.get_current_datetime = _now  # type: ignore[attr-defined]  # the stubs lack it
+    aws.session().events.register("needs-retry.s3", _correct)  # type: ignore[arg-type]  # it may answer
 
 
 def _now(remove_tzinfo: bool = True) -> datetime:
@@ -35,9 +35,7 @@ def _now(remove_tzinfo: bool = True) -> datetime:
     return now.replace(tzinfo=None) if remove_tzinfo else now
 
 
-def _correct(
-    response: Any = None, request_dict: dict[str, Any] | None = None, attempts: int = 1, **_: Any
-) -> float | None:
+def _correct(response: Any = None, request_dict: Any = None, attempts: int = 1, **_: Any) -> float | None:
     """Return 0 (send again at once with a new signature) when this machine's time was the reason, None for other
     handlers.
 

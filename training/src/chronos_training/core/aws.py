@@ -37,7 +37,7 @@ SENT = SentRequests()
 def client(service: str, *, region: str | None = None, config: Config = STANDARD) -> Any:
     """Return a boto3 client. Endpoint, credentials and default region come from the standard AWS environment."""
     with explained(f"open a connection to {service}"), _session_lock:
-        return session().client(service, region_name=region, config=config)
+        return session().client(service, region_name=region, config=config)  # type: ignore[call-overload]  # any service
 
 
 def credentials() -> Any:

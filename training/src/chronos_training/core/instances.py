@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
 from typing import Any
+
+from chronos_training.core.aws_types import EC2Client, Filter
 
 from . import aws
 from .clock import duration
@@ -45,14 +47,14 @@ class Instance:
         return self.state == "shutting-down" and (self.going_seconds or 0.0) > TERMINATION_SECONDS
 
 
-def tag_filters(project: str, env: str | None, run_id: str | None = None) -> list[dict[str, Any]]:
+def tag_filters(project: str, env: str | None, run_id: str | None = None) -> list[Filter]:
     """Return the EC2 filters for resources of this project and environment (None: of all of them) and run."""
     wanted = {"Project": project, **({"Environment": env} if env else {}), **({"RunId": run_id} if run_id else {})}
     return [{"Name": f"tag:{key}", "Values": [value]} for key, value in wanted.items()]
 
 
 def find_instances(
-    ec2: Any, project: str, env: str | None, run_id: str | None = None, *, live: bool = True
+    ec2: EC2Client, project: str, env: str | None, run_id: str | None = None, *, live: bool = True
 ) -> list[Instance]:
     """Return the instances tagged so, newest first; `live` leaves out the terminated ones."""
     filters = tag_filters(project, env, run_id)
@@ -69,7 +71,7 @@ def find_instances(
     return sorted(found, key=lambda i: i.launched_at, reverse=True)
 
 
-def terminate(ec2: Any, instances: list[Instance], *, skip_os_shutdown: bool = False) -> None:
+def terminate(ec2: EC2Client, instances: list[Instance], *, skip_os_shutdown: bool = False) -> None:
     """Ask EC2 to end `instances`, and return when it has accepted that: from then on nothing keeps them alive.
 
     `skip_os_shutdown` switches them off instead of asking their operating systems first. One that EC2 has been ending
@@ -86,7 +88,7 @@ def terminate(ec2: Any, instances: list[Instance], *, skip_os_shutdown: bool = F
 
 
 def wait_until_terminated(
-    ec2: Any,
+    ec2: EC2Client,
     instances: list[Instance],
     project: str,
     env: str,
@@ -136,7 +138,7 @@ def _not_terminated(env: str, names: str, waited: float, accepted: bool) -> Trai
 _ASKED_AT = re.compile(r"\((\d{4}-\d\d-\d\d \d\d:\d\d:\d\d) GMT\)")
 
 
-def _going_seconds(raw: dict[str, Any], answered_at: str) -> float | None:
+def _going_seconds(raw: Mapping[str, Any], answered_at: str) -> float | None:
     """Return for how long an instance has been ending, by EC2's clock; None when EC2 does not say since when."""
     asked = _ASKED_AT.search(raw.get("StateTransitionReason") or "")
     if raw["State"]["Name"] not in GOING or asked is None or not answered_at:
@@ -149,7 +151,7 @@ def _going_seconds(raw: dict[str, Any], answered_at: str) -> float | None:
     return max(0.0, (now - since).total_seconds())
 
 
-def _instance(raw: dict[str, Any], answered_at: str) -> Instance:
+def _instance(raw: Mapping[str, Any], answered_at: str) -> Instance:
     tags = {tag["Key"]: tag["Value"] for tag in raw.get("Tags", [])}
     return Instance(
         raw["InstanceId"],

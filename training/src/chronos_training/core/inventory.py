@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
+
+from chronos_training.core.aws_types import EC2Client, Filter
 
 from . import aws
 from .clock import iso, utc_now
@@ -28,12 +30,12 @@ class Resource:
     stays: bool = False
 
 
-def _tag(raw: dict[str, Any], key: str) -> str:
+def _tag(raw: Mapping[str, Any], key: str) -> str:
     tags = raw.get("Tags") or raw.get("TagSet") or []
     return next((str(tag["Value"]) for tag in tags if tag["Key"] == key), "")
 
 
-def _instances(ec2: Any, filters: list[dict[str, Any]]) -> Iterable[Resource]:
+def _instances(ec2: EC2Client, filters: list[Filter]) -> Iterable[Resource]:
     for page in ec2.get_paginator("describe_instances").paginate(Filters=filters):
         for raw in (i for reservation in page["Reservations"] for i in reservation["Instances"]):
             # A terminated instance is listed for about an hour and costs nothing.
@@ -42,10 +44,10 @@ def _instances(ec2: Any, filters: list[dict[str, Any]]) -> Iterable[Resource]:
                 yield Resource("instance", raw["InstanceId"], raw["State"]["Name"], _tag(raw, "RunId"), detail)
 
 
-def _volumes(ec2: Any, filters: list[dict[str, Any]]) -> Iterable[Resource]:
+def _volumes(ec2: EC2Client, filters: list[Filter]) -> Iterable[Resource]:
     for page in ec2.get_paginator("describe_volumes").paginate(Filters=filters):
         for raw in page["Volumes"]:
-            attachment: dict[str, Any] = next((a for a in raw.get("Attachments", []) if a.get("InstanceId")), {})
+            attachment: Mapping[str, Any] = next((a for a in raw.get("Attachments", []) if a.get("InstanceId")), {})
             attached_to, stays = (
                 str(attachment.get("InstanceId", "")),
                 bool(attachment) and not attachment.get("DeleteOnTermination"),
@@ -56,7 +58,7 @@ def _volumes(ec2: Any, filters: list[dict[str, Any]]) -> Iterable[Resource]:
             )
 
 
-def _interfaces(ec2: Any, filters: list[dict[str, Any]]) -> Iterable[Resource]:
+def _interfaces(ec2: EC2Client, filters: list[Filter]) -> Iterable[Resource]:
     for page in ec2.get_paginator("describe_network_interfaces").paginate(Filters=filters):
         for raw in page["NetworkInterfaces"]:
             # An interface may also be held by a service of AWS, which has an attachment but no instance.
@@ -69,13 +71,13 @@ def _interfaces(ec2: Any, filters: list[dict[str, Any]]) -> Iterable[Resource]:
             )
 
 
-def _snapshots(ec2: Any, filters: list[dict[str, Any]]) -> Iterable[Resource]:
+def _snapshots(ec2: EC2Client, filters: list[Filter]) -> Iterable[Resource]:
     for page in ec2.get_paginator("describe_snapshots").paginate(Filters=filters, OwnerIds=["self"]):
         for raw in page["Snapshots"]:
             yield Resource("snapshot", raw["SnapshotId"], raw["State"], _tag(raw, "RunId"), f"{raw['VolumeSize']} GB")
 
 
-def _addresses(ec2: Any, filters: list[dict[str, Any]]) -> Iterable[Resource]:
+def _addresses(ec2: EC2Client, filters: list[Filter]) -> Iterable[Resource]:
     for raw in ec2.describe_addresses(Filters=filters)["Addresses"]:
         state = "associated" if raw.get("AssociationId") else "unused"
         attached_to = str(raw.get("InstanceId") or raw.get("NetworkInterfaceId") or "") if state == "associated" else ""
@@ -83,16 +85,16 @@ def _addresses(ec2: Any, filters: list[dict[str, Any]]) -> Iterable[Resource]:
         yield Resource("address", raw["AllocationId"], state, run_id, where, attached_to, stays=bool(attached_to))
 
 
-def _spot_requests(ec2: Any, filters: list[dict[str, Any]]) -> Iterable[Resource]:
+def _spot_requests(ec2: EC2Client, filters: list[Filter]) -> Iterable[Resource]:
     # A request that is closed, cancelled or failed stays listed for days, and starts nothing any more.
-    live = [*filters, {"Name": "state", "Values": ["open", "active"]}]
+    live: list[Filter] = [*filters, {"Name": "state", "Values": ["open", "active"]}]
     for page in ec2.get_paginator("describe_spot_instance_requests").paginate(Filters=live):
         for raw in page["SpotInstanceRequests"]:
             detail = f"{raw.get('Type', 'one-time')}, instance {raw.get('InstanceId', 'none')}"
             yield Resource("Spot request", raw["SpotInstanceRequestId"], raw["State"], _tag(raw, "RunId"), detail)
 
 
-_LISTERS: dict[str, Callable[[Any, list[dict[str, Any]]], Iterable[Resource]]] = {
+_LISTERS: dict[str, Callable[[Any, list[Filter]], Iterable[Resource]]] = {
     "instances": _instances,
     "volumes": _volumes,
     "network interfaces": _interfaces,
@@ -106,7 +108,7 @@ ALL_KINDS = tuple(_LISTERS)
 
 
 def list_resources(
-    ec2: Any, project: str, env: str, *, run_id: str | None = None, kinds: Iterable[str] = ALL_KINDS
+    ec2: EC2Client, project: str, env: str, *, run_id: str | None = None, kinds: Iterable[str] = ALL_KINDS
 ) -> list[Resource]:
     """Return the resources that carry the tags of `project` and `env` (and of `run_id`)."""
     filters, region = tag_filters(project, env, run_id), str(ec2.meta.region_name)

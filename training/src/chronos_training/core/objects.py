@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from email.utils import parsedate_to_datetime
 from typing import Any
 
@@ -16,6 +16,8 @@ from botocore.exceptions import (
     ResponseStreamingError,
 )
 from botocore.parsers import ResponseParserError
+
+from chronos_training.core.aws_types import ObjectIdentifier, S3Client
 
 from . import aws
 from .errors import TrainingError
@@ -31,7 +33,7 @@ _ABSENT = {"404", "NoSuchKey", "NotFound"}
 _DENIED = {"403", "AccessDenied"}
 
 
-def says_absent(s3: Any, bucket: str, key: str, error: ClientError) -> bool:
+def says_absent(s3: S3Client, bucket: str, key: str, error: ClientError) -> bool:
     """Return whether `error`, the answer to a GET or HEAD of `key`, means that there is no such object.
 
     To a principal that may list only below a prefix (C3) S3 answers 403 for an absent key, not 404; a listing tells.
@@ -52,7 +54,7 @@ DELETE_AT_ONCE = 1000  # the most that one DeleteObjects takes
 BROKEN_OFF = (HTTPClientError, ResponseStreamingError, IncompleteReadError)
 
 
-def get_bytes(s3: Any, bucket: str, key: str) -> bytes:
+def get_bytes(s3: S3Client, bucket: str, key: str) -> bytes:
     """Return the whole object at `key`, read again when the line broke. Raises botocore's errors."""
     for attempt in range(ATTEMPTS):
         try:
@@ -65,7 +67,7 @@ def get_bytes(s3: Any, bucket: str, key: str) -> bytes:
     raise AssertionError("unreachable")
 
 
-def read_bytes(s3: Any, bucket: str, key: str) -> bytes | None:
+def read_bytes(s3: S3Client, bucket: str, key: str) -> bytes | None:
     """Return the object at `key`, or None when there is none. TrainingError when S3 refuses."""
     with aws.explained(f"read s3://{bucket}/{key}"):
         try:
@@ -76,7 +78,7 @@ def read_bytes(s3: Any, bucket: str, key: str) -> bytes | None:
             raise
 
 
-def read_json(s3: Any, bucket: str, key: str) -> dict[str, Any] | None:
+def read_json(s3: S3Client, bucket: str, key: str) -> dict[str, Any] | None:
     """Return the JSON object at `key`, or None when there is none. NotOurs when it is something else."""
     body = read_bytes(s3, bucket, key)
     if body is None:
@@ -93,7 +95,7 @@ def read_json(s3: Any, bucket: str, key: str) -> dict[str, Any] | None:
     return content
 
 
-def delete_objects(s3: Any, bucket: str, objects: Sequence[Mapping[str, str]]) -> None:
+def delete_objects(s3: S3Client, bucket: str, objects: Sequence[ObjectIdentifier]) -> None:
     """Delete `objects` (each with Key, perhaps VersionId), a thousand a request. TrainingError naming the first that stays.
 
     S3 answers 200 to a request of which it deleted nothing, and lists what it refused.
@@ -110,7 +112,7 @@ def delete_objects(s3: Any, bucket: str, objects: Sequence[Mapping[str, str]]) -
             )
 
 
-def age_seconds(s3: Any, bucket: str, key: str) -> float | None:
+def age_seconds(s3: S3Client, bucket: str, key: str) -> float | None:
     """Return how long ago the object at `key` was written, by S3's own clock; None when there is none."""
     with aws.explained(f"look at s3://{bucket}/{key}"):
         try:

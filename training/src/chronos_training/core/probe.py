@@ -8,10 +8,11 @@ from __future__ import annotations
 import contextlib
 import re
 import uuid
-from typing import Any
 from urllib.parse import urlsplit
 
 from botocore.exceptions import BotoCoreError, ClientError
+
+from chronos_training.core.aws_types import S3Client
 
 from .errors import PermissionDenied, TrainingError
 from .wire import Answer, S3Wire
@@ -31,7 +32,7 @@ def probe_key(env: str) -> str:
     return probe_prefix(env) + uuid.uuid4().hex
 
 
-def check_conditions(s3: Any, bucket: str, env: str, *, even_amazon: bool = False) -> None:
+def check_conditions(s3: S3Client, bucket: str, env: str, *, even_amazon: bool = False) -> None:
     """Raise TrainingError unless the S3 behind `s3` keeps conditions on PUT and DELETE. Nothing is left behind.
 
     `s3` is a client made with `wire.STATE_CONFIG`. Amazon S3 is known to keep them, so it is not asked; anything else
@@ -65,7 +66,7 @@ def _other(etag: str) -> str:
     return '"' + ("1" if "0" * 32 in etag else "0") * 32 + '"'
 
 
-def _must_refuse(s3: Any, what: str, answer: Answer) -> None:
+def _must_refuse(s3: S3Client, what: str, answer: Answer) -> None:
     if answer is Answer.DONE:
         raise TrainingError(
             f"{_where(s3)} ignores {what}: two runs could hold the lock at once.",
@@ -80,12 +81,12 @@ def _must_refuse(s3: Any, what: str, answer: Answer) -> None:
         )
 
 
-def _remove(s3: Any, bucket: str, wire: S3Wire) -> None:
+def _remove(s3: S3Client, bucket: str, wire: S3Wire) -> None:
     key = wire.url.removeprefix(f"s3://{bucket}/")
     # What remains after a fault here is one tiny object of a name that nobody reads, until the lifecycle removes it.
     with contextlib.suppress(ClientError, BotoCoreError, TrainingError):
         s3.delete_object(Bucket=bucket, Key=key)
 
 
-def _where(s3: Any) -> str:
+def _where(s3: S3Client) -> str:
     return f"The S3 at {s3.meta.endpoint_url}"

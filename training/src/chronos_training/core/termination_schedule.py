@@ -11,12 +11,14 @@ from __future__ import annotations
 import json
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any
 
 from botocore.exceptions import ClientError
+
+from chronos_training.core.aws_types import SchedulerClient
 
 from . import aws
 from .commands import playbook
@@ -93,7 +95,7 @@ def request_of(
 
 
 def create(
-    scheduler: Any,
+    scheduler: SchedulerClient,
     env: str,
     run_id: str,
     instance_id: str,
@@ -143,7 +145,7 @@ def create(
             sleep(_PAUSE_SECONDS)
 
 
-def cancel(scheduler: Any, env: str, run_id: str, number: int = 0) -> bool:
+def cancel(scheduler: SchedulerClient, env: str, run_id: str, number: int = 0) -> bool:
     """Delete the schedule of a head node or worker. False when there is none: it fired, or was deleted before."""
     name = schedule_name(env, run_id, number)
     with aws.explained(f"delete the termination schedule {name}"):
@@ -156,7 +158,7 @@ def cancel(scheduler: Any, env: str, run_id: str, number: int = 0) -> bool:
     return True
 
 
-def list_schedules(scheduler: Any, env: str) -> list[TerminationSchedule]:
+def list_schedules(scheduler: SchedulerClient, env: str) -> list[TerminationSchedule]:
     """Return every schedule in the environment's group, by name. Empty when the group does not exist."""
     group = group_name(env)
     with aws.explained(f"list the termination schedules in {group}"):
@@ -174,9 +176,9 @@ def list_schedules(scheduler: Any, env: str) -> list[TerminationSchedule]:
     return sorted(found, key=lambda one: one.name)
 
 
-def _get(scheduler: Any, name: str, group: str) -> dict[str, Any] | None:
+def _get(scheduler: SchedulerClient, name: str, group: str) -> Mapping[str, Any] | None:
     try:
-        found: dict[str, Any] = scheduler.get_schedule(Name=name, GroupName=group)
+        found: Mapping[str, Any] = scheduler.get_schedule(Name=name, GroupName=group)
     except ClientError as error:
         if aws.error_code(error) == "ResourceNotFoundException":
             return None
@@ -184,7 +186,7 @@ def _get(scheduler: Any, name: str, group: str) -> dict[str, Any] | None:
     return found
 
 
-def _is_there(scheduler: Any, request: dict[str, Any]) -> bool:
+def _is_there(scheduler: SchedulerClient, request: dict[str, Any]) -> bool:
     """Return whether the existing schedule does what `request` asks for: then it is our own."""
     found = _get(scheduler, request["Name"], request["GroupName"])
     return (
@@ -194,7 +196,7 @@ def _is_there(scheduler: Any, request: dict[str, Any]) -> bool:
     )
 
 
-def _schedule_of(raw: dict[str, Any], prefix: str) -> TerminationSchedule:
+def _schedule_of(raw: Mapping[str, Any], prefix: str) -> TerminationSchedule:
     name = str(raw["Name"])
     try:
         fires_at = datetime.strptime(raw["ScheduleExpression"], _EXPRESSION).replace(tzinfo=timezone.utc)

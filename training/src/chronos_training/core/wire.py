@@ -16,6 +16,8 @@ from botocore import exceptions as botocore_errors
 from botocore.config import Config
 from botocore.parsers import ResponseParserError
 
+from chronos_training.core.aws_types import S3Client
+
 from . import aws
 from .errors import Unreachable
 from .explanations import words
@@ -73,9 +75,9 @@ class Unseen(Unreachable):
 class S3Wire:
     """`Wire` over boto3. Raises TrainingError for what no retry can cure (missing bucket, wrong region, credentials)."""
 
-    def __init__(self, s3: Any, bucket: str, key: str) -> None:
+    def __init__(self, s3: S3Client, bucket: str, key: str) -> None:
         """`s3` is a boto3 S3 client made with STATE_CONFIG (single attempt, short time-outs)."""
-        if s3.meta.config.retries.get("total_max_attempts") != 1:
+        if s3.meta.config.retries.get("total_max_attempts") != 1:  # type: ignore[attr-defined]  # the stubs lack it
             raise ValueError("the state store needs an S3 client without retries (wire.STATE_CONFIG)")
         self._s3, self._bucket, self._key = s3, bucket, key
         self.url, self.refusal = f"s3://{bucket}/{key}", ""
@@ -102,7 +104,7 @@ class S3Wire:
 
     def put(self, body: bytes, etag: str | None) -> tuple[Answer, str]:
         """See `Wire.put`."""
-        condition = {"IfNoneMatch": "*"} if etag is None else {"IfMatch": etag}
+        condition: dict[str, Any] = {"IfNoneMatch": "*"} if etag is None else {"IfMatch": etag}
         try:
             written = self._s3.put_object(
                 Bucket=self._bucket, Key=self._key, Body=body, ContentType="application/json", **condition

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, timezone
 from typing import Any
 
 from botocore.exceptions import ClientError
 
 from chronos_training.core import aws
+from chronos_training.core.aws_types import EC2Client
 from chronos_training.core.clock import duration
 from chronos_training.core.errors import TrainingError
 
@@ -81,7 +83,7 @@ def plan() -> CheckResult:
     return ok(name, kind.lower())
 
 
-def volume_key(ec2: Any, region: str) -> CheckResult:
+def volume_key(ec2: EC2Client, region: str) -> CheckResult:
     """Return whose key encrypts the volumes: ours name none, so it is the account's default."""
     name = "volume key"
     try:
@@ -105,7 +107,7 @@ def _is_amazons(key: str, region: str) -> bool:
     return str(found["KeyMetadata"]["KeyManager"]) == "AWS"
 
 
-def public_access(ec2: Any, vpc_id: str | None, subnet_ids: tuple[str, ...], region: str) -> CheckResult:
+def public_access(ec2: EC2Client, vpc_id: str | None, subnet_ids: tuple[str, ...], region: str) -> CheckResult:
     """Return whether the account lets instances out through an internet gateway: public subnets have no other way."""
     name = "public access"
     try:
@@ -130,12 +132,12 @@ def public_access(ec2: Any, vpc_id: str | None, subnet_ids: tuple[str, ...], reg
     )
 
 
-def _excluded(ec2: Any, mode: str) -> set[str]:
+def _excluded(ec2: EC2Client, mode: str) -> set[str]:
     """Return the VPCs and subnets, as vpc/… and subnet/…, that may reach the internet in spite of `mode`."""
     # allow-egress is an exclusion from block-bidirectional alone.
     enough = {"allow-bidirectional"} | ({"allow-egress"} if mode == "block-bidirectional" else set())
-    every: list[dict[str, Any]] = []
-    more: dict[str, str] = {}
+    every: list[Mapping[str, Any]] = []
+    more: dict[str, Any] = {}
     while True:  # botocore has no paginator for it
         page = ec2.describe_vpc_block_public_access_exclusions(**more)
         every += page["VpcBlockPublicAccessExclusions"]

@@ -16,6 +16,7 @@ from chronos_training.control.launch.request import LaunchRequest
 from chronos_training.control.options.settings import NotProvisioned, Settings, resolve_settings
 from chronos_training.control.publish.published import NotPublished
 from chronos_training.core import aws
+from chronos_training.core.aws_types import EC2Client, Filter
 from chronos_training.core.commands import playbook
 from chronos_training.core.errors import TrainingError
 
@@ -136,25 +137,28 @@ def _instances(asked: Asked) -> int:
         return 1
 
 
-def _zones(ec2: Any, asked: Asked, settings: Settings | None) -> CheckResult:
+def _zones(ec2: EC2Client, asked: Asked, settings: Settings | None) -> CheckResult:
     with aws.explained("find the zones of the region"):
         if settings is not None:
             found = ec2.describe_subnets(SubnetIds=list(settings.subnet_ids))["Subnets"]
             ours = [str(subnet["AvailabilityZone"]) for subnet in found]
         else:
-            kinds = [{"Name": "zone-type", "Values": ["availability-zone"]}, {"Name": "state", "Values": ["available"]}]
+            kinds: list[Filter] = [
+                {"Name": "zone-type", "Values": ["availability-zone"]},
+                {"Name": "state", "Values": ["available"]},
+            ]
             zones = ec2.describe_availability_zones(Filters=kinds)["AvailabilityZones"]
             ours = sorted(str(zone["ZoneName"]) for zone in zones)[:ZONES]
     return room.zones(ec2, asked.launch.instance_types, ours)
 
 
-def _public_access(ec2: Any, asked: Asked, settings: Settings | None) -> CheckResult:
+def _public_access(ec2: EC2Client, asked: Asked, settings: Settings | None) -> CheckResult:
     vpc_id, subnets = (settings.vpc_id, settings.subnet_ids) if settings else (None, ())
     return account.public_access(ec2, vpc_id, subnets, asked.region)
 
 
 def _request(
-    ec2: Any, asked: Asked, settings: Settings, plan: Plan | None, found: Image | None, instances: int
+    ec2: EC2Client, asked: Asked, settings: Settings, plan: Plan | None, found: Image | None, instances: int
 ) -> list[CheckResult]:
     if found is None:
         return [note("request", "not tried: there is no image to launch")]

@@ -14,6 +14,7 @@ from chronos_training.control.launch.launch_spec import LaunchSpec
 from chronos_training.control.launch.run_instances import request_of, zones_of
 from chronos_training.control.options.settings import Settings
 from chronos_training.core import aws, capacity, layout
+from chronos_training.core.aws_types import EC2Client
 from chronos_training.core.capacity import LaunchOption
 from chronos_training.core.clock import utc_now
 from chronos_training.core.errors import TrainingError
@@ -57,7 +58,7 @@ def stand_in(
     )
 
 
-def request(ec2: Any, spec: LaunchSpec) -> list[CheckResult]:
+def request(ec2: EC2Client, spec: LaunchSpec) -> list[CheckResult]:
     """Ask EC2 for each type in each zone whether it would start the instances. Returns a check result for each type."""
     try:
         launch_options = capacity.launch_options(spec.instance_types, zones_of(ec2, spec.subnet_ids), spec.instances)

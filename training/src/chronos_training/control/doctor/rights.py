@@ -12,6 +12,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from chronos_training.core import aws
+from chronos_training.core.aws_types import IAMClient
 from chronos_training.core.errors import PermissionDenied, TrainingError
 
 from .check_result import CheckResult, Kind, later, lower, note, ok, stop
@@ -30,7 +31,7 @@ class Question:
     sid: str
     actions: tuple[str, ...]
     resources: tuple[str, ...]
-    context: tuple[Json, ...]
+    context: tuple[Any, ...]
 
 
 def rights(
@@ -86,7 +87,7 @@ def _judge(policy: Json, lacking: list[str], needed: bool, source: str, provisio
     return stop("rights", text) if needed else note("rights", text)
 
 
-def _source(iam: Any, caller: str) -> str:
+def _source(iam: IAMClient, caller: str) -> str:
     """Return the user or role whose policies count for `caller`, as it is called in IAM."""
     session = _SESSION.match(caller)
     if session is None:
@@ -101,7 +102,7 @@ def _source(iam: Any, caller: str) -> str:
         return f"arn:{session['partition']}:iam::{session['account']}:role/{session['role']}"
 
 
-def _refused(iam: Any, source: str, question: Question) -> list[str]:
+def _refused(iam: IAMClient, source: str, question: Question) -> list[str]:
     """Return the actions of `question` that the policies of `source` do not allow on each of its resources."""
     with aws.explained(f"have IAM simulate the permissions of {source}"):
         try:

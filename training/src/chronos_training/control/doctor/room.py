@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from botocore.exceptions import ClientError
 
 from chronos_training.core import aws
+from chronos_training.core.aws_types import EC2Client
 from chronos_training.core.capacity import Quota, quota_of
 from chronos_training.core.errors import TrainingError
 
@@ -18,7 +19,7 @@ from .check_result import CheckResult, Kind, note, ok, stop, unseen
 COUNTED = ("pending", "running", "stopping", "shutting-down")
 
 
-def zones(ec2: Any, instance_types: Iterable[str], ours: Iterable[str]) -> CheckResult:
+def zones(ec2: EC2Client, instance_types: Iterable[str], ours: Iterable[str]) -> CheckResult:
     """Return which of our zones offer which type. `ours` are those of the subnets, or of the region before there are any."""
     name, types, wanted = "zones", tuple(instance_types), sorted(set(ours))
     try:
@@ -52,7 +53,7 @@ def zones(ec2: Any, instance_types: Iterable[str], ours: Iterable[str]) -> Check
     return ok(name, text) if all_of_them else note(name, f"{text}; a launch tries the other zones")
 
 
-def quotas(ec2: Any, region: str, instance_types: Iterable[str], count: int) -> list[CheckResult]:
+def quotas(ec2: EC2Client, region: str, instance_types: Iterable[str], count: int) -> list[CheckResult]:
     """Return for each quota that the types count against what the run needs of it, and what is left."""
     name, types = "quota", tuple(instance_types)
     by_quota: dict[Quota, list[str]] = {}
@@ -93,7 +94,7 @@ def quotas(ec2: Any, region: str, instance_types: Iterable[str], count: int) -> 
 def _judge(
     quota: Quota,
     granted: float | None,
-    held: list[dict[str, Any]],
+    held: list[Mapping[str, Any]],
     vcpus: dict[str, int],
     kinds: list[str],
     count: int,
@@ -151,7 +152,7 @@ def _granted(service: Any, quota: Quota) -> float | None:
     return None
 
 
-def _held(ec2: Any) -> list[dict[str, Any]]:
+def _held(ec2: EC2Client) -> list[Mapping[str, Any]]:
     """Return all of the account's on-demand instances in the region that count, whoever's they are."""
     with aws.explained("list the account's instances"):
         pages = ec2.get_paginator("describe_instances").paginate(
@@ -161,7 +162,7 @@ def _held(ec2: Any) -> list[dict[str, Any]]:
     return [one for one in every if one.get("InstanceLifecycle") != "spot"]
 
 
-def _vcpus(ec2: Any, types: set[str]) -> dict[str, int]:
+def _vcpus(ec2: EC2Client, types: set[str]) -> dict[str, int]:
     with aws.explained(f"find the vCPUs of {', '.join(sorted(types))}"):
         # A filter, because a name that does not exist is an error to InstanceTypes, and tells nothing of the others.
         pages = ec2.get_paginator("describe_instance_types").paginate(

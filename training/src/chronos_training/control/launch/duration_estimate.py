@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from chronos_training.config import TrainingConfig
 from chronos_training.control.registry.runs import archived_state, run_ids
 from chronos_training.core import layout
+from chronos_training.core.aws_types import S3Client
 from chronos_training.core.clock import parse_iso
 from chronos_training.core.errors import TrainingError
 from chronos_training.core.objects import read_json
@@ -48,7 +49,7 @@ class DurationEstimate:
 
 
 def estimate_duration(
-    s3: Any, bucket: str, env: str, config: TrainingConfig, instance_type: str
+    s3: S3Client, bucket: str, env: str, config: TrainingConfig, instance_type: str
 ) -> DurationEstimate | None:
     """Return what earlier runs of the same name, type and size took; None when there is none. TrainingError when S3 refuses."""
     newest = run_ids(s3, bucket, env, limit=LOOK_AT)
@@ -66,7 +67,7 @@ def estimate_duration(
     return DurationEstimate(len(measured), phases, statistics.median(each[1] for each in measured))
 
 
-def _like(s3: Any, bucket: str, env: str, run_id: str, config: TrainingConfig, instance_type: str) -> Json | None:
+def _like(s3: S3Client, bucket: str, env: str, run_id: str, config: TrainingConfig, instance_type: str) -> Json | None:
     """Return the archived state of a completed run that did the same work on the same type, else None."""
     try:
         state = archived_state(s3, bucket, env, run_id)
@@ -82,7 +83,7 @@ def _work(config: TrainingConfig) -> Json:
     return config.model_dump(mode="json", exclude=WITHOUT_EFFECT)
 
 
-def _from_start(s3: Any, bucket: str, state: Json) -> Json | None:
+def _from_start(s3: S3Client, bucket: str, state: Json) -> Json | None:
     """Return `state` of a run that began at its first step, else None: a resumed run takes less time."""
     try:
         spec = read_json(s3, bucket, layout.run_prefix(state["env"], state["run_id"]) + "run_spec.json")
@@ -91,7 +92,7 @@ def _from_start(s3: Any, bucket: str, state: Json) -> Json | None:
     return None if spec is None or spec.get("resume") else state
 
 
-def _with_seeds(s3: Any, bucket: str, state: Json, seeds: int) -> tuple[dict[str, float], float] | None:
+def _with_seeds(s3: S3Client, bucket: str, state: Json, seeds: int) -> tuple[dict[str, float], float] | None:
     """Return `_phases` as they would be with `seeds` trainings; None when the run does not tell how long one took.
 
     Only the training itself runs once for each seed: boot, data and the rivals' forecasts are the same.

@@ -7,7 +7,6 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Callable
-from typing import Any
 
 from chronos_training.ansible import changes
 from chronos_training.control.launch.launch_spec import LaunchSpec
@@ -25,6 +24,7 @@ from chronos_training.control.lifecycle.reconcile import (
 from chronos_training.control.lifecycle.waiting import Waiting
 from chronos_training.control.registry import audit
 from chronos_training.core import aws, termination_schedule
+from chronos_training.core.aws_types import EC2Client, S3Client
 from chronos_training.core.clock import iso, parse_iso, utc_now
 from chronos_training.core.commands import playbook
 from chronos_training.core.errors import TrainingError
@@ -101,7 +101,7 @@ def launch(spec: LaunchSpec, emit: Emit, *, consistency_seconds: float = CONSIST
 
 
 def _free_the_lock(
-    s3: Any, ec2: Any, store: StateStore, spec: LaunchSpec, emit: Emit, consistency_seconds: float
+    s3: S3Client, ec2: EC2Client, store: StateStore, spec: LaunchSpec, emit: Emit, consistency_seconds: float
 ) -> Reconciled | None:
     """Return what was reconciled, None when the lock was free. TrainingError when a run holds it and may be at work.
 
@@ -121,7 +121,7 @@ def _free_the_lock(
             time.sleep(POLL_SECONDS)
 
 
-def _refuse_strays(ec2: Any, spec: LaunchSpec, reconciled: str | None = None) -> list[Instance]:
+def _refuse_strays(ec2: EC2Client, spec: LaunchSpec, reconciled: str | None = None) -> list[Instance]:
     """Return the instances that EC2 is ending: no reason to wait. They have no lock, and so can write nothing that counts.
 
     Raises TrainingError when others live without a run. Those of run `reconciled`, just reconciled, do not count: the

@@ -11,6 +11,7 @@ from chronos_training.config import TrainingConfig
 from chronos_training.config.fingerprint import Fingerprint
 from chronos_training.control.registry.runs import checked_run_id, latest_run
 from chronos_training.core import aws, layout
+from chronos_training.core.aws_types import S3Client
 from chronos_training.core.commands import playbook
 from chronos_training.core.errors import ConfigurationError
 from chronos_training.core.manifest import dataset_digest
@@ -19,7 +20,7 @@ from chronos_training.core.objects import read_bytes, read_json
 Json = dict[str, Any]
 
 
-def without_latest(config: TrainingConfig, s3: Any, bucket: str, env: str) -> TrainingConfig:
+def without_latest(config: TrainingConfig, s3: S3Client, bucket: str, env: str) -> TrainingConfig:
     """Return `config` with the run's id where model.base_run is "latest". ConfigurationError when there is none."""
     if config.model.base_run != "latest":
         return config
@@ -33,7 +34,7 @@ def without_latest(config: TrainingConfig, s3: Any, bucket: str, env: str) -> Tr
     return config.model_copy(update={"model": config.model.model_copy(update={"base_run": found})})
 
 
-def model_of_run(s3: Any, bucket: str, env: str, run_id: str) -> Json:
+def model_of_run(s3: S3Client, bucket: str, env: str, run_id: str) -> Json:
     """Return the model of a completed run in the form of a published one (see published.base_model).
 
     ConfigurationError when there is no such run, or it has not completed.
@@ -79,7 +80,7 @@ def model_of_run(s3: Any, bucket: str, env: str, run_id: str) -> Json:
     }
 
 
-def checkpoints_of_run(s3: Any, bucket: str, env: str, run_id: str, fingerprint: Fingerprint) -> Json:
+def checkpoints_of_run(s3: S3Client, bucket: str, env: str, run_id: str, fingerprint: Fingerprint) -> Json:
     """Return the whole checkpoints of a run: run_id, prefix, files (path, size, sha256) and the newest step.
 
     `fingerprint` belongs to the run that resumes. ConfigurationError when the earlier one learnt otherwise, which the
@@ -115,14 +116,14 @@ def checkpoints_of_run(s3: Any, bucket: str, env: str, run_id: str, fingerprint:
     return {"run_id": run_id, "prefix": prefix, "step": max(steps), "files": files}
 
 
-def _folders(s3: Any, bucket: str, prefix: str) -> list[str]:
+def _folders(s3: S3Client, bucket: str, prefix: str) -> list[str]:
     with aws.explained(f"list s3://{bucket}/{prefix}"):
         pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix, Delimiter="/")
         found = [one["Prefix"][len(prefix) :] for page in pages for one in page.get("CommonPrefixes", [])]
     return [folder for folder in found if folder.startswith("checkpoint-")]
 
 
-def _complete_checkpoint(s3: Any, bucket: str, prefix: str) -> tuple[str, list[Json]] | None:
+def _complete_checkpoint(s3: S3Client, bucket: str, prefix: str) -> tuple[str, list[Json]] | None:
     """Return fingerprint and files of a complete checkpoint, its completion marker with them; None for an incomplete one."""
     key = prefix + layout.COMPLETION_MARKER
     body = read_bytes(s3, bucket, key)

@@ -38,6 +38,7 @@ from chronos_training.control.launch.run_instances import zones_of
 from chronos_training.control.options.settings import Settings, resolve_settings
 from chronos_training.control.publish.published import base_model, current_runtime, dataset_manifest
 from chronos_training.core import aws, layout
+from chronos_training.core.aws_types import S3Client
 from chronos_training.core.capacity import gpu_memory_gb, memory_gb, vcpus
 from chronos_training.core.clock import duration, iso, utc_now
 from chronos_training.core.commands import playbook
@@ -328,7 +329,7 @@ def _deadline(config: TrainingConfig, prices: dict[str, HourlyPrice]) -> float:
     return deadline_of(config, price, next(kind for kind, one in prices.items() if one == price))
 
 
-def _load(s3: Any, bucket: str, request: LaunchRequest) -> tuple[TrainingConfig, list[str], dict[str, str]]:
+def _load(s3: S3Client, bucket: str, request: LaunchRequest) -> tuple[TrainingConfig, list[str], dict[str, str]]:
     """Return the configuration, its sources, and which of them set each key. A source overrides those before it.
 
     The sources: repository, bucket, the user's own file.

@@ -10,6 +10,7 @@ from chronos_training.config import TrainingConfig
 from chronos_training.control.launch.request import LaunchRequest
 from chronos_training.control.registry.runs import checked_run_id
 from chronos_training.core import aws, layout
+from chronos_training.core.aws_types import S3Client
 from chronos_training.core.commands import playbook
 from chronos_training.core.errors import ConfigurationError
 from chronos_training.core.objects import read_json
@@ -67,7 +68,7 @@ def check_repeat_alone(request: LaunchRequest) -> None:
             )
 
 
-def earlier_launch(s3: Any, bucket: str, env: str, run_id: str, device: str) -> EarlierLaunch:
+def earlier_launch(s3: S3Client, bucket: str, env: str, run_id: str, device: str) -> EarlierLaunch:
     """Return what run `run_id` was launched with. ConfigurationError when it cannot be repeated on `device`."""
     key = layout.run_prefix(env, checked_run_id(env, run_id)) + "run_spec.json"
     spec = read_json(s3, bucket, key)
@@ -119,7 +120,7 @@ def _gone(run_id: str, what: str, hint: str) -> ConfigurationError:
     return ConfigurationError(f"Run {run_id} cannot be rerun: {what}.", hint=hint)
 
 
-def _there(s3: Any, bucket: str, key: str, size: int) -> bool:
+def _there(s3: S3Client, bucket: str, key: str, size: int) -> bool:
     """Return whether `key` exists with `size` bytes; what is in it is compared with its sha256 on the instance."""
     with aws.explained(f"look for s3://{bucket}/{key}"):
         found = s3.list_objects_v2(Bucket=bucket, Prefix=key, MaxKeys=1).get("Contents", [])

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 from chronos_training.control.launch.launch_spec import LaunchSpec
 from chronos_training.control.launch.run_instances import Unanswered
 from chronos_training.control.lifecycle.finalize import finalize
 from chronos_training.control.lifecycle.reconcile import CONSISTENCY_SECONDS
 from chronos_training.control.lifecycle.termination_schedules import cancel_schedules
+from chronos_training.core.aws_types import EC2Client, S3Client
 from chronos_training.core.commands import playbook
 from chronos_training.core.errors import TrainingError
 from chronos_training.core.instances import find_instances, terminate
@@ -20,8 +20,8 @@ Emit = Callable[[str], None]
 
 
 def roll_back(
-    s3: Any,
-    ec2: Any,
+    s3: S3Client,
+    ec2: EC2Client,
     store: StateStore,
     spec: LaunchSpec,
     error: BaseException,

@@ -17,6 +17,7 @@ from botocore.parsers import ResponseParserError
 from chronos_training.control.launch.launch_spec import LaunchSpec
 from chronos_training.control.lifecycle.waiting import Waiting
 from chronos_training.core import aws, capacity
+from chronos_training.core.aws_types import EC2Client
 from chronos_training.core.capacity import LaunchFailure, LaunchOption, Refusal
 from chronos_training.core.clock import iso, utc_now
 from chronos_training.core.commands import playbook
@@ -41,7 +42,7 @@ class Unanswered(TrainingError):
     code = "outcome_unknown"
 
 
-def zones_of(ec2: Any, subnet_ids: tuple[str, ...]) -> dict[str, str]:
+def zones_of(ec2: EC2Client, subnet_ids: tuple[str, ...]) -> dict[str, str]:
     """Return the zone of each subnet, in the order given. TrainingError when one is gone."""
     with aws.explained(f"find the zones of {', '.join(subnet_ids)}"):
         found = ec2.describe_subnets(SubnetIds=list(subnet_ids))["Subnets"]
@@ -50,7 +51,7 @@ def zones_of(ec2: Any, subnet_ids: tuple[str, ...]) -> dict[str, str]:
 
 
 def run_instances(
-    ec2: Any,
+    ec2: EC2Client,
     store: StateStore,
     observed: Observed,
     spec: LaunchSpec,
@@ -149,7 +150,7 @@ def _beat(record: RunRecord) -> RunRecord:
     return record.evolve(heartbeat_at=iso(utc_now()))
 
 
-def _attach(ec2: Any, store: StateStore, observed: Observed, ids: list[str]) -> Observed:
+def _attach(ec2: EC2Client, store: StateStore, observed: Observed, ids: list[str]) -> Observed:
     """Enter the instances in the state, or end them: nobody else knows their ids, and they may not be listed yet."""
     try:
         return store.update(observed, _attached(ids))
@@ -170,7 +171,7 @@ def _attached(ids: list[str]) -> Callable[[RunRecord], RunRecord]:
 
 
 def _attempt(
-    ec2: Any, request: dict[str, Any], env: str, option: LaunchOption, emit: Emit, sleep: Callable[[float], None]
+    ec2: EC2Client, request: dict[str, Any], env: str, option: LaunchOption, emit: Emit, sleep: Callable[[float], None]
 ) -> list[dict[str, Any]] | Refusal:
     """Send one request until EC2 has answered it for good; return the instances, head node first, or why there are
     none.
@@ -178,7 +179,7 @@ def _attempt(
     began, pause, answered = time.monotonic(), 0.5, True
     while True:
         try:
-            started: list[dict[str, Any]] = ec2.run_instances(**request)["Instances"]
+            started: list[Any] = ec2.run_instances(**request)["Instances"]
             return sorted(started, key=lambda instance: int(instance["AmiLaunchIndex"]))
         except botocore_errors.ClientError as error:
             details = error.response.get("Error", {})

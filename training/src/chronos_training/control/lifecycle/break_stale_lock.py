@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 from chronos_training.control.lifecycle.lock_status import refusal
 from chronos_training.control.lifecycle.reconcile import CONSISTENCY_SECONDS, close, proof_of_death
 from chronos_training.control.lifecycle.termination_schedules import cancel_schedules_of_ended
 from chronos_training.control.lifecycle.waiting import Waiting
+from chronos_training.core.aws_types import EC2Client, S3Client
 from chronos_training.core.clock import duration
 from chronos_training.core.errors import TrainingError
 from chronos_training.core.instances import find_instances, terminate, wait_until_terminated
@@ -19,7 +19,7 @@ from chronos_training.core.store import Observed, RunActive, StateStore
 Emit = Callable[[str], None]
 
 
-def death_of(observed: Observed, ec2: Any, project: str) -> str | None:
+def death_of(observed: Observed, ec2: EC2Client, project: str) -> str | None:
     """Return why nobody works for this run any more, or None when somebody may.
 
     Wider than `proof_of_death` by what may be ended without asking: an instance that the state does not name while the
@@ -47,7 +47,7 @@ def death_of(observed: Observed, ec2: Any, project: str) -> str | None:
 
 
 def find_stale_lock(
-    store: StateStore, ec2: Any, project: str, run_id: str | None = None
+    store: StateStore, ec2: EC2Client, project: str, run_id: str | None = None
 ) -> tuple[Observed, str] | None:
     """Return the lock of a dead run and why that is dead; None when the lock is free.
 
@@ -68,7 +68,14 @@ def find_stale_lock(
 
 
 def break_stale_lock(
-    s3: Any, bucket: str, store: StateStore, ec2: Any, project: str, observed: Observed, reason: str, emit: Emit
+    s3: S3Client,
+    bucket: str,
+    store: StateStore,
+    ec2: EC2Client,
+    project: str,
+    observed: Observed,
+    reason: str,
+    emit: Emit,
 ) -> RunRecord:
     """End the dead run seen in `observed` and release its lock; return its record.
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection
-from typing import Any
 
 from chronos_training.control.lifecycle.reconcile import close
 from chronos_training.control.lifecycle.waiting import Waiting
+from chronos_training.core.aws_types import EC2Client, S3Client
 from chronos_training.core.instances import find_instances, terminate, wait_until_terminated
 from chronos_training.core.record import RunRecord
 from chronos_training.core.store import Observed, RunActive, StateStore
@@ -16,10 +16,10 @@ POLL_SECONDS = 1.0
 
 
 def finalize(
-    s3: Any,
+    s3: S3Client,
     bucket: str,
     store: StateStore,
-    ec2: Any,
+    ec2: EC2Client,
     project: str,
     run_ids: Collection[str],
     status: str,
@@ -48,7 +48,7 @@ def finalize(
 
 
 def _end_what_it_names(
-    ec2: Any, project: str, current: Observed, emit: Callable[[str], None], consistency_seconds: float
+    ec2: EC2Client, project: str, current: Observed, emit: Callable[[str], None], consistency_seconds: float
 ) -> bool:
     """End the instances of the run that still live. True when something was found or may turn up: look again."""
     record = current.record

@@ -10,7 +10,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 from chronos_training.control.launch.owner import owner
 from chronos_training.control.lifecycle.finalize import finalize
@@ -18,6 +17,7 @@ from chronos_training.control.lifecycle.reconcile import CONSISTENCY_SECONDS
 from chronos_training.control.lifecycle.termination_schedules import cancel_schedules_of_ended
 from chronos_training.control.lifecycle.waiting import ACCEPTED, Waiting
 from chronos_training.core import aws, inventory
+from chronos_training.core.aws_types import EC2Client, S3Client
 from chronos_training.core.clock import duration
 from chronos_training.core.commands import playbook
 from chronos_training.core.errors import TrainingError
@@ -101,7 +101,7 @@ def kill(request: KillRequest, emit: Emit, *, consistency_seconds: float = CONSI
     return Killed(run_id, status, [i.instance_id for i in ended])
 
 
-def _alive(ec2: Any, request: KillRequest) -> list[Instance]:
+def _alive(ec2: EC2Client, request: KillRequest) -> list[Instance]:
     """Return what is to be ended. What EC2 is already terminating only needs time, unless it takes too long."""
     return [i for i in find_instances(ec2, request.project, request.env) if i.state not in GOING or i.stuck]
 
@@ -136,7 +136,7 @@ def _wait(store: StateStore, run_id: str, grace: float, emit: Emit) -> None:
 
 
 def _wait_until_listed(
-    ec2: Any, request: KillRequest, store: StateStore, asked: Observed, seconds: float, emit: Emit
+    ec2: EC2Client, request: KillRequest, store: StateStore, asked: Observed, seconds: float, emit: Emit
 ) -> None:
     """Wait for what a launch may have asked for just now: until all of it is listed, or can no longer turn up.
 
@@ -161,8 +161,8 @@ def _wait_until_listed(
 
 
 def _finalize(
-    s3: Any,
-    ec2: Any,
+    s3: S3Client,
+    ec2: EC2Client,
     request: KillRequest,
     store: StateStore,
     run_ids: set[str],
@@ -188,7 +188,7 @@ def _finalize(
     return record.status
 
 
-def _prove_nothing_left(ec2: Any, request: KillRequest, emit: Emit) -> None:
+def _prove_nothing_left(ec2: EC2Client, request: KillRequest, emit: Emit) -> None:
     """Wait until EC2 lists no instance, volume or interface of the environment any more, but what it was ending before."""
     began, show = time.monotonic(), Waiting(emit)
     while True:

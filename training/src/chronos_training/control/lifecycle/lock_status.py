@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from chronos_training.control.lifecycle.reconcile import CONSISTENCY_SECONDS
+from chronos_training.core.aws_types import EC2Client
 from chronos_training.core.clock import duration, parse_iso, utc_now
 from chronos_training.core.commands import fix, playbook
 from chronos_training.core.errors import TrainingError
@@ -27,7 +26,7 @@ def describe(observed: Observed) -> str:
     return f"step {step} for {age}, {stale}last heartbeat {duration(observed.age_seconds)} ago"
 
 
-def refusal(observed: Observed, url: str, ec2: Any, project: str) -> str:
+def refusal(observed: Observed, url: str, ec2: EC2Client, project: str) -> str:
     """Return the refusal of whatever needs a free environment: who holds it, what EC2 says, the one safe next command."""
     record = observed.record
     said, state = instance_status(observed, ec2, project)
@@ -80,7 +79,7 @@ def next_step(observed: Observed, state: str | None) -> str:
     return f"Watch it: {monitor} (to end it instead: {kill})"
 
 
-def instance_status(observed: Observed, ec2: Any, project: str) -> tuple[str, str | None]:
+def instance_status(observed: Observed, ec2: EC2Client, project: str) -> tuple[str, str | None]:
     """Return what EC2 says about the run's instance: as words, and as a state that `next_step` knows."""
     record = observed.record
     try:
@@ -105,6 +104,6 @@ def instance_status(observed: Observed, ec2: Any, project: str) -> tuple[str, st
     return "no instance yet", None
 
 
-def instance_state(observed: Observed, ec2: Any, project: str) -> str:
+def instance_state(observed: Observed, ec2: EC2Client, project: str) -> str:
     """Return what EC2 says about the run's instance, as words."""
     return instance_status(observed, ec2, project)[0]

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from chronos_training.core import aws, layout
+from chronos_training.core.aws_types import EC2Client, S3Client
 from chronos_training.core.commands import playbook
 from chronos_training.core.errors import TrainingError
 from chronos_training.core.instances import find_instances
@@ -23,7 +24,9 @@ LABEL, WIDTH = 14, 96
 GB = 1e9
 
 
-def show(s3: Any, ec2: Any, bucket: str, project: str, env: str, run_id: str, wait_seconds: float, emit: Emit) -> Json:
+def show(
+    s3: S3Client, ec2: EC2Client, bucket: str, project: str, env: str, run_id: str, wait_seconds: float, emit: Emit
+) -> Json:
     """Wait for the probe's instance to be terminated, store how long that took, and say what the probe found.
 
     Returns facts, missing and seconds_to_terminated. TrainingError when the run left no facts, or when its instance still
@@ -49,7 +52,7 @@ def show(s3: Any, ec2: Any, bucket: str, project: str, env: str, run_id: str, wa
 
 
 def wait_until_terminated(
-    ec2: Any,
+    ec2: EC2Client,
     project: str,
     env: str,
     run_id: str,

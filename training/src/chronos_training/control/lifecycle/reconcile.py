@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from chronos_training.control.lifecycle.termination_schedules import cancel_schedules
 from chronos_training.core import aws, layout
+from chronos_training.core.aws_types import EC2Client, S3Client
 from chronos_training.core.clock import duration, iso, utc_now
 from chronos_training.core.instances import GOING, find_instances
 from chronos_training.core.objects import read_bytes
@@ -27,7 +27,7 @@ class Reconciled:
 
 
 def proof_of_death(
-    observed: Observed, ec2: Any, project: str, *, consistency_seconds: float = CONSISTENCY_SECONDS
+    observed: Observed, ec2: EC2Client, project: str, *, consistency_seconds: float = CONSISTENCY_SECONDS
 ) -> str | None:
     """Return the sentence that proves that nothing works for this run any more, or None when it may be alive."""
     record = observed.record
@@ -43,7 +43,7 @@ def proof_of_death(
     return None
 
 
-def ending_instances(observed: Observed, ec2: Any, project: str) -> list[str] | None:
+def ending_instances(observed: Observed, ec2: EC2Client, project: str) -> list[str] | None:
     """Return the instances of a run that EC2 is still ending, when it has no other any more: the proof of its death is near.
 
     None when one may still be at work, or may not be listed yet.
@@ -56,7 +56,7 @@ def ending_instances(observed: Observed, ec2: Any, project: str) -> list[str] | 
     return sorted(identity for identity, state in states.items() if state != "terminated")
 
 
-def archive(s3: Any, bucket: str, record: RunRecord) -> None:
+def archive(s3: S3Client, bucket: str, record: RunRecord) -> None:
     """Copy the record into the run's prefix (C7): the state file itself is about to go."""
     key = layout.run_prefix(record.env, record.run_id) + "system-state.json"
     with aws.explained(f"archive the state to s3://{bucket}/{key}"):
@@ -64,7 +64,7 @@ def archive(s3: Any, bucket: str, record: RunRecord) -> None:
 
 
 def close(
-    s3: Any,
+    s3: S3Client,
     bucket: str,
     store: StateStore,
     observed: Observed,
@@ -105,16 +105,16 @@ def close(
     return final.record
 
 
-def succeeded(s3: Any, bucket: str, record: RunRecord) -> bool:
+def succeeded(s3: S3Client, bucket: str, record: RunRecord) -> bool:
     """Return whether the run has stored its `_SUCCESS`."""
     return read_bytes(s3, bucket, layout.run_prefix(record.env, record.run_id) + "_SUCCESS") is not None
 
 
 def reconcile(
-    s3: Any,
+    s3: S3Client,
     bucket: str,
     store: StateStore,
-    ec2: Any,
+    ec2: EC2Client,
     project: str,
     *,
     consistency_seconds: float = CONSISTENCY_SECONDS,

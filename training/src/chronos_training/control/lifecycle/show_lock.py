@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from chronos_training.control.lifecycle.break_stale_lock import death_of
 from chronos_training.control.lifecycle.lock_status import UNSEEN, describe, instance_status, next_step
+from chronos_training.core.aws_types import EC2Client
 from chronos_training.core.clock import duration, parse_iso, utc_now
 from chronos_training.core.commands import playbook
 from chronos_training.core.store import STALE_SECONDS, Observed
@@ -41,7 +41,7 @@ class LockStatus:
         ]
 
 
-def lock_status(observed: Observed, ec2: Any, project: str) -> LockStatus:
+def lock_status(observed: Observed, ec2: EC2Client, project: str) -> LockStatus:
     """Return the status of the lock seen in `observed`. An EC2 that does not answer leaves the run's death unproven."""
     record = observed.record
     said, state = instance_status(observed, ec2, project)

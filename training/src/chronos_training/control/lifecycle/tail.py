@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from botocore.exceptions import ClientError
 
 from chronos_training.core import aws
+from chronos_training.core.aws_types import S3Client
 
 # What is shown of a log that is already there when the watching begins.
 FIRST_LINES = 20
@@ -34,7 +35,7 @@ class _Read:
 class Tail:
     """The logs below a prefix. `new_lines` returns what came since the last call."""
 
-    def __init__(self, s3: Any, bucket: str, prefix: str, names: Sequence[str]) -> None:
+    def __init__(self, s3: S3Client, bucket: str, prefix: str, names: Sequence[str]) -> None:
         """`names` are logs without their ending (`training`), of every instance of the run."""
         self._s3, self._bucket, self._prefix, self._names = s3, bucket, prefix, set(names)
         self._read: dict[str, _Read] = {}
@@ -48,7 +49,7 @@ class Tail:
         with aws.explained(f"read the logs below s3://{self._bucket}/{self._prefix}"):
             pages = self._s3.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=self._prefix)
             found = {one["Key"][len(self._prefix) :]: one for page in pages for one in page.get("Contents", [])}
-            logs: dict[str, dict[int | None, dict[str, Any]]] = {}
+            logs: dict[str, dict[int | None, Mapping[str, Any]]] = {}
             for name, one in found.items():
                 match = _NAME.match(name)
                 if match and match["log"].rsplit("/", 1)[-1] in self._names:
@@ -58,7 +59,7 @@ class Tail:
             self._begun = True
             return lines
 
-    def _of(self, log: str, there: dict[int | None, dict[str, Any]], last: bool) -> list[str]:
+    def _of(self, log: str, there: dict[int | None, Mapping[str, Any]], last: bool) -> list[str]:
         if log not in self._read:
             full = [part for part in there if part is not None]
             # Of what was there before the watching began, what is older is in the bucket for whoever wants it.
@@ -79,7 +80,7 @@ class Tail:
         shown = lines if self._begun else lines[-FIRST_LINES:]
         return [f"{log} | {line}" for line in shown]
 
-    def _growing(self, one: dict[str, Any], at: _Read) -> bytes:
+    def _growing(self, one: Mapping[str, Any], at: _Read) -> bytes:
         if one["Size"] < at.offset:  # somebody started it over
             at.offset, at.head = 0, b""
         if one["Size"] == at.offset:
@@ -91,7 +92,7 @@ class Tail:
             return b""
         return new
 
-    def _from(self, one: dict[str, Any], at: _Read) -> bytes:
+    def _from(self, one: Mapping[str, Any], at: _Read) -> bytes:
         """Return the bytes of this very version from where reading stopped; none if it has changed meanwhile."""
         if one["Size"] <= at.offset:
             return b""

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any
 
 from chronos_training.core import aws, termination_schedule
+from chronos_training.core.aws_types import EC2Client
 from chronos_training.core.errors import TrainingError
 from chronos_training.core.instances import GOING, find_instances
 from chronos_training.core.layout import RUN_ID
@@ -29,7 +29,7 @@ def cancel_schedules(region: str, env: str, runs: Iterable[Scheduled], emit: Emi
             _cancel(region, env, run_id, number, emit)
 
 
-def cancel_schedules_of_ended(ec2: Any, region: str, env: str, project: str, emit: Emit) -> None:
+def cancel_schedules_of_ended(ec2: EC2Client, region: str, env: str, project: str, emit: Emit) -> None:
     """Delete every schedule of `env` whose instances EC2 has ended, or has accepted to end: it has nothing left to do.
 
     To be called as soon as EC2 has accepted a termination. Whoever dies after that leaves an instance that ends without

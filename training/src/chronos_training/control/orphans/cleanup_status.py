@@ -10,6 +10,7 @@ from chronos_training.control.orphans.snapshot import LOCK
 from chronos_training.control.orphans.verify import Emit, Verdict
 from chronos_training.control.registry.runs import run_ids
 from chronos_training.core import aws, inventory, layout
+from chronos_training.core.aws_types import S3Client
 from chronos_training.core.errors import PermissionDenied
 from chronos_training.core.inventory import Resource
 from chronos_training.core.objects import read_json
@@ -18,7 +19,7 @@ from chronos_training.core.objects import read_json
 LOOK_BACK = 10
 
 
-def complete(s3: Any, first: Verdict, last: Verdict, emit: Emit) -> list[str]:
+def complete(s3: S3Client, first: Verdict, last: Verdict, emit: Emit) -> list[str]:
     """Write the inventory after the end for the newest runs that lack it; return the keys written.
 
     `first` is what was seen at first: what existed before, for a run that could not write that itself. Whoever may only
@@ -60,7 +61,7 @@ def _of(run_id: str, reports: list[OrphanReport]) -> list[Resource]:
     return [f.resource for f in reports if f.resource.run_id == run_id]
 
 
-def _write(s3: Any, bucket: str, key: str, status: dict[str, Any]) -> None:
+def _write(s3: S3Client, bucket: str, key: str, status: dict[str, Any]) -> None:
     body = (json.dumps(status, indent=2) + "\n").encode()
     with aws.explained(f"write s3://{bucket}/{key}"):
         s3.put_object(Bucket=bucket, Key=key, Body=body, ContentType="application/json")

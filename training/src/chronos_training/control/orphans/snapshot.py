@@ -6,12 +6,12 @@ import re
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
 
 from botocore.exceptions import ClientError
 
 from chronos_training.control.lifecycle.break_stale_lock import death_of
 from chronos_training.core import aws, inventory, layout, termination_schedule
+from chronos_training.core.aws_types import SchedulerClient
 from chronos_training.core.clock import iso
 from chronos_training.core.instances import GOING, Instance, find_instances
 from chronos_training.core.inventory import Resource
@@ -91,7 +91,7 @@ def _schedules(scope: Scope, region: str) -> Iterable[Resource]:
         yield Resource(SCHEDULE, found.name, found.state, run.group() if run else "", detail, region=region)
 
 
-def _group_is_ours(scheduler: Any, scope: Scope, group: str) -> bool:
+def _group_is_ours(scheduler: SchedulerClient, scope: Scope, group: str) -> bool:
     """Return whether the schedule group exists and carries both tags. A schedule itself cannot be tagged."""
     with aws.explained(f"inspect the schedule group {group} in {scheduler.meta.region_name}"):
         try:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from chronos_training.core import aws, layout
+from chronos_training.core.aws_types import S3Client
 from chronos_training.core.errors import ConfigurationError, PermissionDenied, TrainingError
 from chronos_training.core.objects import delete_objects
 from chronos_training.core.probe import probe_prefix
@@ -109,7 +110,7 @@ def _rule(name: str, prefix: str, abort_days: int, expire_days: int) -> dict[str
     }
 
 
-def region_of(s3: Any, bucket: str) -> str | None:
+def region_of(s3: S3Client, bucket: str) -> str | None:
     """Return the bucket's region, or None when it does not exist. TrainingError when it is another's."""
     with aws.explained(f"inspect the bucket {bucket}"):
         try:
@@ -122,7 +123,7 @@ def region_of(s3: Any, bucket: str) -> str | None:
             raise
 
 
-def describe(s3: Any, bucket: str) -> Described | None:
+def describe(s3: S3Client, bucket: str) -> Described | None:
     """Return the bucket's aspects as they are, or None when it does not exist. TrainingError when it is another's."""
     if region_of(s3, bucket) is None:
         return None
@@ -130,7 +131,7 @@ def describe(s3: Any, bucket: str) -> Described | None:
         return {name: aspect.read(s3, bucket) for name, aspect in ASPECTS.items()}
 
 
-def _closed(s3: Any, bucket: str) -> TrainingError:
+def _closed(s3: S3Client, bucket: str) -> TrainingError:
     """Return what a 403 to HeadBucket means, which S3 answers for another account's bucket and for a missing permission."""
     sentence = f"The bucket {bucket} exists, but these credentials have no access to it (403)"
     try:
@@ -150,7 +151,7 @@ def _closed(s3: Any, bucket: str) -> TrainingError:
     )
 
 
-def ensure_present(s3: Any, bucket: str, region: str, want: Described, *, check_mode: bool) -> dict[str, Any]:
+def ensure_present(s3: S3Client, bucket: str, region: str, want: Described, *, check_mode: bool) -> dict[str, Any]:
     """Make the bucket as `want` says; write only the aspects that differ. Returns changed, aspects, diff."""
     before = describe(s3, bucket)
     now: Described = before or {}
@@ -175,7 +176,7 @@ def ensure_present(s3: Any, bucket: str, region: str, want: Described, *, check_
     }
 
 
-def ensure_absent(s3: Any, bucket: str, *, check_mode: bool) -> dict[str, Any]:
+def ensure_absent(s3: S3Client, bucket: str, *, check_mode: bool) -> dict[str, Any]:
     """Delete the bucket with everything in it. Returns changed and the number of objects deleted. Cannot be undone."""
     with aws.explained(f"delete the bucket {bucket}"):
         try:
@@ -196,9 +197,11 @@ def ensure_absent(s3: Any, bucket: str, *, check_mode: bool) -> dict[str, Any]:
     return {"changed": True, "objects": count}
 
 
-def _create(s3: Any, bucket: str, region: str) -> None:
+def _create(s3: S3Client, bucket: str, region: str) -> None:
     # us-east-1 is the one region that must not be named.
-    where = {} if region == "us-east-1" else {"CreateBucketConfiguration": {"LocationConstraint": region}}
+    where: dict[str, Any] = (
+        {} if region == "us-east-1" else {"CreateBucketConfiguration": {"LocationConstraint": region}}
+    )
     with aws.explained(f"create the bucket {bucket}"):
         s3.create_bucket(Bucket=bucket, ObjectOwnership="BucketOwnerEnforced", **where)
         s3.get_waiter("bucket_exists").wait(Bucket=bucket, WaiterConfig={"Delay": 2, "MaxAttempts": 30})
@@ -215,7 +218,7 @@ class Aspect:
 def _reader(method: str, absent: str, pick: Callable[[dict[str, Any]], Any]) -> Callable[[Any, str], Any]:
     """Return a reader that calls `method`, picks the value, and says None for the error code `absent`."""
 
-    def read(s3: Any, bucket: str) -> Any:
+    def read(s3: S3Client, bucket: str) -> Any:
         try:
             return pick(getattr(s3, method)(Bucket=bucket))
         except s3.exceptions.ClientError as error:

@@ -14,6 +14,7 @@ from chronos_training.control.provision import parameters
 from chronos_training.control.provision.bucket import region_of
 from chronos_training.control.provision.names import Names
 from chronos_training.core import aws, commands
+from chronos_training.core.aws_types import IAMClient
 from chronos_training.core.errors import ConfigurationError
 
 Raw = dict[str, Any]
@@ -73,13 +74,12 @@ def collect(wish: Wish) -> Found:
     )
 
 
-def _role(iam: Any, name: str) -> Raw | None:
+def _role(iam: IAMClient, name: str) -> Raw | None:
     with aws.explained(f"find the role {name}"):
         try:
-            role: Raw = iam.get_role(RoleName=name)["Role"]
+            return {**iam.get_role(RoleName=name)["Role"]}
         except iam.exceptions.NoSuchEntityException:
             return None
-        return role
 
 
 def check(found: Found, wish: Wish) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from chronos_training.core import aws
+from chronos_training.core.aws_types import IAMClient, STSClient
 
 Json = dict[str, Any]
 
@@ -20,7 +21,7 @@ class Policy:
     attachments: int = 0
 
 
-def describe(iam: Any, sts: Any, names: Iterable[str]) -> dict[str, Policy]:
+def describe(iam: IAMClient, sts: STSClient, names: Iterable[str]) -> dict[str, Policy]:
     """Return those of the account's own policies that exist, by name. TrainingError when IAM cannot be read.
 
     Each by its ARN: the list of all is behind by some seconds when a policy was just made, and long in a large account.
@@ -34,7 +35,7 @@ def describe(iam: Any, sts: Any, names: Iterable[str]) -> dict[str, Policy]:
                 policy = iam.get_policy(PolicyArn=arn)["Policy"]
             except iam.exceptions.NoSuchEntityException:
                 continue
-            version = iam.get_policy_version(PolicyArn=arn, VersionId=policy["DefaultVersionId"])["PolicyVersion"]
+            version: Any = iam.get_policy_version(PolicyArn=arn, VersionId=policy["DefaultVersionId"])["PolicyVersion"]
             tags = {tag["Key"]: tag["Value"] for tag in iam.list_policy_tags(PolicyArn=arn)["Tags"]}
             found[name] = Policy(version["Document"], tags, policy.get("AttachmentCount", 0))
         return found

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from chronos_training.core import aws
+from chronos_training.core.aws_types import SchedulerClient, SQSClient
 from chronos_training.core.errors import TrainingError
 
 Described = dict[str, Any]
@@ -22,8 +23,8 @@ _NO_GROUP = "ResourceNotFoundException"
 class Clients:
     """boto3 clients of the environment's region."""
 
-    scheduler: Any
-    sqs: Any
+    scheduler: SchedulerClient
+    sqs: SQSClient
 
     @classmethod
     def of(cls, region: str) -> Clients:
@@ -103,7 +104,7 @@ def ensure_absent(clients: Clients, group: str, queue: str, *, check_mode: bool)
     return {"changed": bool(gone), "diff": {"before": gone, "after": {}}}
 
 
-def _describe_group(scheduler: Any, name: str) -> Described | None:
+def _describe_group(scheduler: SchedulerClient, name: str) -> Described | None:
     with aws.explained(f"inspect the schedule group {name}"):
         try:
             found = scheduler.get_schedule_group(Name=name)
@@ -118,7 +119,7 @@ def _describe_group(scheduler: Any, name: str) -> Described | None:
     return {"tags": {tag["Key"]: tag["Value"] for tag in tags}}
 
 
-def _describe_queue(sqs: Any, name: str) -> Described | None:
+def _describe_queue(sqs: SQSClient, name: str) -> Described | None:
     with aws.explained(f"inspect the queue {name}"):
         try:
             url = sqs.get_queue_url(QueueName=name)["QueueUrl"]
@@ -137,8 +138,8 @@ def _describe_queue(sqs: Any, name: str) -> Described | None:
     }
 
 
-def _write_group(scheduler: Any, name: str, before: Described | None, after: Described) -> None:
-    tags = [{"Key": key, "Value": value} for key, value in after["tags"].items()]
+def _write_group(scheduler: SchedulerClient, name: str, before: Described | None, after: Described) -> None:
+    tags: list[Any] = [{"Key": key, "Value": value} for key, value in after["tags"].items()]
     with aws.explained(f"create the schedule group {name}"):
         if before is not None:
             scheduler.tag_resource(ResourceArn=scheduler.get_schedule_group(Name=name)["Arn"], Tags=tags)
@@ -155,8 +156,8 @@ def _write_group(scheduler: Any, name: str, before: Described | None, after: Des
             raise
 
 
-def _write_queue(sqs: Any, name: str, before: Described | None, after: Described, differing: list[str]) -> None:
-    attributes = {
+def _write_queue(sqs: SQSClient, name: str, before: Described | None, after: Described, differing: list[str]) -> None:
+    attributes: dict[Any, str] = {
         key: json.dumps(after[key]) if key == "Policy" else after[key]
         for key in differing
         if key not in {"arn", "tags"}

@@ -9,6 +9,7 @@ from chronos_training.control.provision import parameters, people, schedule_grou
 from chronos_training.control.provision.bucket import Described, describe
 from chronos_training.control.provision.names import Names
 from chronos_training.core import aws, layout
+from chronos_training.core.aws_types import IAMClient, S3Client
 from chronos_training.core.instances import Instance, find_instances, tag_filters
 
 Raw = dict[str, Any]
@@ -81,16 +82,17 @@ def name_tags(resource: Raw) -> dict[str, str]:
     return {tag["Key"]: tag["Value"] for tag in resource.get("Tags", [])}
 
 
-def _role(iam: Any, name: str) -> Raw | None:
+def _role(iam: IAMClient, name: str) -> Raw | None:
     """Return the role with `InlinePolicies` {name: document} and `AttachedPolicies` [arn], or None."""
     with aws.explained(f"read the role {name}"):
         try:
-            role: Raw = iam.get_role(RoleName=name)["Role"]
+            role = iam.get_role(RoleName=name)["Role"]
         except iam.exceptions.NoSuchEntityException:
             return None
         inline = iam.list_role_policies(RoleName=name)["PolicyNames"]
         attached = iam.list_attached_role_policies(RoleName=name)["AttachedPolicies"]
-        return role | {
+        return {
+            **role,
             "InlinePolicies": {
                 policy: iam.get_role_policy(RoleName=name, PolicyName=policy)["PolicyDocument"] for policy in inline
             },
@@ -98,16 +100,15 @@ def _role(iam: Any, name: str) -> Raw | None:
         }
 
 
-def _profile(iam: Any, name: str) -> Raw | None:
+def _profile(iam: IAMClient, name: str) -> Raw | None:
     with aws.explained(f"read the instance profile {name}"):
         try:
-            profile: Raw = iam.get_instance_profile(InstanceProfileName=name)["InstanceProfile"]
+            return {**iam.get_instance_profile(InstanceProfileName=name)["InstanceProfile"]}
         except iam.exceptions.NoSuchEntityException:
             return None
-        return profile
 
 
-def _exists(s3: Any, bucket: str, key: str) -> bool:
+def _exists(s3: S3Client, bucket: str, key: str) -> bool:
     """Return whether the object exists, by listing: HEAD says 403, not 404, to a person without s3:ListBucket."""
     with aws.explained(f"look for s3://{bucket}/{key}"):
         found = s3.list_objects_v2(Bucket=bucket, Prefix=key, MaxKeys=1).get("Contents", [])

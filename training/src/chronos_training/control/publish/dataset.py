@@ -19,6 +19,7 @@ from botocore.exceptions import ClientError
 
 from chronos_training.control.publish.publishing import is_there, put
 from chronos_training.core import aws, layout
+from chronos_training.core.aws_types import S3Client
 from chronos_training.core.errors import TrainingError
 from chronos_training.core.manifest import Manifest, dataset_digest, parse_manifest
 from chronos_training.core.objects import delete_objects
@@ -51,7 +52,7 @@ class Publication:
     changed: bool
 
 
-def publish_dataset(s3: Any, bucket: str, folder: Path, *, check_mode: bool = False) -> Json:
+def publish_dataset(s3: S3Client, bucket: str, folder: Path, *, check_mode: bool = False) -> Json:
     """Make `cached-datasets/<name>/` in `bucket` hold the prepared dataset in `folder`; return what was (or would be) done.
 
     The result holds changed, diff, name, digest, files, bytes, rows, uploaded. Of an unchanged dataset the manifest is
@@ -83,7 +84,7 @@ def publish_dataset(s3: Any, bucket: str, folder: Path, *, check_mode: bool = Fa
     }
 
 
-def read_remote(s3: Any, bucket: str, prefix: str, *, missing_bucket_is_empty: bool = False) -> Remote:
+def read_remote(s3: S3Client, bucket: str, prefix: str, *, missing_bucket_is_empty: bool = False) -> Remote:
     """Return what lies below `prefix`. A manifest that cannot be understood counts as none: publishing mends it."""
     url = f"s3://{bucket}/{prefix}"
     sizes: dict[str, int] = {}
@@ -104,7 +105,7 @@ def read_remote(s3: Any, bucket: str, prefix: str, *, missing_bucket_is_empty: b
         return Remote(None, etag, sizes)
 
 
-def _damaged(s3: Any, bucket: str, prefix: str, remote: Remote) -> set[str]:
+def _damaged(s3: S3Client, bucket: str, prefix: str, remote: Remote) -> set[str]:
     """Return the paths that the manifest in place names and that are not, or no longer, what was published."""
     files = remote.manifest.files if remote.manifest else ()
     with ThreadPoolExecutor(THREADS) as pool:
@@ -142,7 +143,7 @@ def _essence(manifest: Json) -> Json:
     return {key: value for key, value in manifest.items() if key not in _INCIDENTAL}
 
 
-def _upload(s3: Any, bucket: str, prefix: str, folder: Path, plan: Publication) -> None:
+def _upload(s3: S3Client, bucket: str, prefix: str, folder: Path, plan: Publication) -> None:
     def one(upload: tuple[str, str, str]) -> None:
         source, path, sha256 = upload
         if (folder / source).stat().st_size > SMALL:
@@ -163,10 +164,10 @@ def _upload(s3: Any, bucket: str, prefix: str, folder: Path, plan: Publication) 
         list(pool.map(one, plan.uploads))
 
 
-def _swap(s3: Any, bucket: str, prefix: str, manifest: Json, etag: str | None) -> None:
+def _swap(s3: S3Client, bucket: str, prefix: str, manifest: Json, etag: str | None) -> None:
     """Put the manifest in place of the one that was looked at, or where none was."""
     body = (json.dumps(manifest, indent=1, ensure_ascii=False) + "\n").encode()
-    condition = {"IfMatch": etag} if etag else {"IfNoneMatch": "*"}
+    condition: dict[str, Any] = {"IfMatch": etag} if etag else {"IfNoneMatch": "*"}
     try:
         s3.put_object(Bucket=bucket, Key=prefix + MANIFEST, Body=body, ContentType="application/json", **condition)
     except ClientError as error:

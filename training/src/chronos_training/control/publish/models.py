@@ -12,6 +12,7 @@ from typing import Any
 from chronos_training.base_models.pretrained import Pretrained, read_pretrained
 from chronos_training.control.publish import publishing
 from chronos_training.core import aws, layout
+from chronos_training.core.aws_types import S3Client
 from chronos_training.core.errors import ConfigurationError, TrainingError
 from chronos_training.core.manifest import dataset_digest
 from chronos_training.core.objects import NotOurs, read_json
@@ -23,7 +24,7 @@ Emit = Callable[[str], None]
 
 
 def publish_model(
-    s3: Any, bucket: str, name: str, source: str, *, revision: str = "", check_mode: bool, emit: Emit
+    s3: S3Client, bucket: str, name: str, source: str, *, revision: str = "", check_mode: bool, emit: Emit
 ) -> dict[str, Any]:
     """Publish the model in `source` (a folder, or `hub:owner/name`) as `name`, unless the bucket has it.
 
@@ -118,7 +119,7 @@ def _essence(pointer: dict[str, Any]) -> dict[str, Any]:
     return {key: pointer.get(key) for key in ("schema_version", "name", "family", "digest", "settings")}
 
 
-def _current(s3: Any, bucket: str, name: str, check_mode: bool) -> dict[str, Any] | None:
+def _current(s3: S3Client, bucket: str, name: str, check_mode: bool) -> dict[str, Any] | None:
     try:
         return read_json(s3, bucket, layout.model_current_key(name))
     except NotOurs:  # a pointer in another form counts as none: it is written again
@@ -129,7 +130,7 @@ def _current(s3: Any, bucket: str, name: str, check_mode: bool) -> dict[str, Any
         raise
 
 
-def _missing(s3: Any, bucket: str, pointer: dict[str, Any]) -> list[dict[str, Any]]:
+def _missing(s3: S3Client, bucket: str, pointer: dict[str, Any]) -> list[dict[str, Any]]:
     """Return the files that the bucket does not have, or not as they are here."""
 
     def there(file: dict[str, Any]) -> bool:
@@ -146,7 +147,7 @@ def _missing(s3: Any, bucket: str, pointer: dict[str, Any]) -> list[dict[str, An
         ]
 
 
-def _upload(s3: Any, bucket: str, folder: Path, pointer: dict[str, Any], missing: list[dict[str, Any]]) -> None:
+def _upload(s3: S3Client, bucket: str, folder: Path, pointer: dict[str, Any], missing: list[dict[str, Any]]) -> None:
     def one(file: dict[str, Any]) -> None:
         publishing.put(s3, bucket, pointer["prefix"] + file["path"], folder / file["path"], file["sha256"])
 

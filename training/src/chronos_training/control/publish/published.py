@@ -6,6 +6,7 @@ from typing import Any
 
 from chronos_training import base_models
 from chronos_training.core import aws, layout
+from chronos_training.core.aws_types import S3Client
 from chronos_training.core.commands import playbook
 from chronos_training.core.errors import ConfigurationError, DataError
 from chronos_training.core.manifest import Manifest, parse_manifest
@@ -18,7 +19,7 @@ class NotPublished(ConfigurationError):
     code = "not_published"
 
 
-def current_runtime(s3: Any, bucket: str, env: str, kind: str) -> tuple[dict[str, Any], dict[str, Any]]:
+def current_runtime(s3: S3Client, bucket: str, env: str, kind: str) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return the published environment of a kind, and the agent package. NotPublished when one is missing."""
     which = "No training environment" if kind == "chronos" else f"No environment of kind {kind}"
     variables = {} if kind == "chronos" else {"training_runtime_kind": kind}
@@ -26,12 +27,12 @@ def current_runtime(s3: Any, bucket: str, env: str, kind: str) -> tuple[dict[str
     return environment, _current(s3, bucket, env, layout.RUNTIME_PACKAGE_CURRENT, which, **variables)
 
 
-def current_agent(s3: Any, bucket: str, env: str) -> dict[str, Any]:
+def current_agent(s3: S3Client, bucket: str, env: str) -> dict[str, Any]:
     """Return the published agent package. NotPublished when there is none."""
     return _current(s3, bucket, env, layout.RUNTIME_PACKAGE_CURRENT, "No agent package")
 
 
-def _current(s3: Any, bucket: str, env: str, key: str, which: str, **variables: str) -> dict[str, Any]:
+def _current(s3: S3Client, bucket: str, env: str, key: str, which: str, **variables: str) -> dict[str, Any]:
     current: dict[str, Any] | None = read_json(s3, bucket, key)
     if current is None:
         raise NotPublished(
@@ -41,7 +42,7 @@ def _current(s3: Any, bucket: str, env: str, key: str, which: str, **variables: 
     return current
 
 
-def dataset_manifest(s3: Any, bucket: str, env: str, name: str) -> Manifest:
+def dataset_manifest(s3: S3Client, bucket: str, env: str, name: str) -> Manifest:
     """Return the manifest of the dataset. NotPublished with the published names when there is no such dataset."""
     key = layout.dataset_manifest_key(name)
     body = read_bytes(s3, bucket, key)
@@ -57,12 +58,12 @@ def dataset_manifest(s3: Any, bucket: str, env: str, name: str) -> Manifest:
     return manifest
 
 
-def dataset_names(s3: Any, bucket: str) -> list[str]:
+def dataset_names(s3: S3Client, bucket: str) -> list[str]:
     """Return the names of the published datasets."""
     return _names(s3, bucket, layout.DATASET_PREFIX)
 
 
-def base_model(s3: Any, bucket: str, env: str, name: str) -> dict[str, Any]:
+def base_model(s3: S3Client, bucket: str, env: str, name: str) -> dict[str, Any]:
     """Return what is published as model `name` (its current.json). NotPublished with the names that there are.
 
     A model that comes with the package, `builtin:NAME`, is described in the same form: it travels with the agent package.
@@ -79,7 +80,7 @@ def base_model(s3: Any, bucket: str, env: str, name: str) -> dict[str, Any]:
     return found
 
 
-def _names(s3: Any, bucket: str, prefix: str) -> list[str]:
+def _names(s3: S3Client, bucket: str, prefix: str) -> list[str]:
     with aws.explained(f"list {prefix} in {bucket}"):
         answer = s3.list_objects_v2(Bucket=bucket, Prefix=prefix, Delimiter="/")
     return [p["Prefix"][len(prefix) : -1] for p in answer.get("CommonPrefixes", [])]

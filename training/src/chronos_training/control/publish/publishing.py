@@ -12,6 +12,7 @@ from boto3.s3.transfer import TransferConfig
 from botocore.exceptions import ClientError
 
 from chronos_training.core import aws, layout
+from chronos_training.core.aws_types import S3Client
 from chronos_training.core.commands import playbook
 from chronos_training.core.errors import TrainingError
 from chronos_training.core.objects import says_absent
@@ -20,7 +21,7 @@ from chronos_training.core.objects import says_absent
 TRANSFER = TransferConfig(multipart_threshold=16 << 20, multipart_chunksize=16 << 20, max_concurrency=8)
 
 
-def is_there(s3: Any, bucket: str, key: str, size: int, sha256: str) -> bool:
+def is_there(s3: S3Client, bucket: str, key: str, size: int, sha256: str) -> bool:
     """Return whether `key` holds an object of this size that was published with this digest."""
     try:
         head = s3.head_object(Bucket=bucket, Key=key)
@@ -31,7 +32,7 @@ def is_there(s3: Any, bucket: str, key: str, size: int, sha256: str) -> bool:
     return bool(head["ContentLength"] == size and head.get("Metadata", {}).get("sha256") == sha256)
 
 
-def put(s3: Any, bucket: str, key: str, content: Path | bytes, sha256: str, *, content_type: str = "") -> None:
+def put(s3: S3Client, bucket: str, key: str, content: Path | bytes, sha256: str, *, content_type: str = "") -> None:
     """Upload `content` (in parts when large) with its digest as metadata, then ask S3 for both.
 
     Raises TrainingError when the upload is refused or what S3 holds is not what was sent.
@@ -49,14 +50,14 @@ def put(s3: Any, bucket: str, key: str, content: Path | bytes, sha256: str, *, c
         )
 
 
-def put_json(s3: Any, bucket: str, key: str, value: dict[str, Any]) -> None:
+def put_json(s3: S3Client, bucket: str, key: str, value: dict[str, Any]) -> None:
     """Write `value` as JSON in one request."""
     body = (json.dumps(value, indent=2) + "\n").encode()
     with aws.explained(f"write s3://{bucket}/{key}"):
         s3.put_object(Bucket=bucket, Key=key, Body=body, ContentType="application/json")
 
 
-def tell_missing_bucket(s3: Any, bucket: str, emit: Callable[[str], None]) -> None:
+def tell_missing_bucket(s3: S3Client, bucket: str, emit: Callable[[str], None]) -> None:
     """Say when there is no bucket yet. A preview foretells what is published all the same: it may follow one of provisioning."""
     try:
         s3.list_objects_v2(Bucket=bucket, Prefix=layout.RUNTIME_ENV_PREFIX, MaxKeys=1)

@@ -14,6 +14,7 @@ from typing import Any
 import chronos_training
 from chronos_training.control.publish import agent, environment, interpreter, publishing, s5cmd_program, squashfs
 from chronos_training.core import aws, layout
+from chronos_training.core.aws_types import S3Client
 from chronos_training.core.errors import ConfigurationError, TrainingError
 from chronos_training.core.objects import NotOurs, read_json
 
@@ -111,7 +112,7 @@ def publish_runtime(request: Request, *, check_mode: bool, emit: Emit) -> dict[s
     }
 
 
-def _current(s3: Any, bucket: str, key: str, check_mode: bool) -> dict[str, Any] | None:
+def _current(s3: S3Client, bucket: str, key: str, check_mode: bool) -> dict[str, Any] | None:
     """Return the pointer at `key` if the object it names is there."""
     try:
         found = read_json(s3, bucket, key)
@@ -137,7 +138,12 @@ def _summary(pointer: dict[str, Any] | None) -> dict[str, Any]:
 
 
 def _publish_environment(
-    s3: Any, request: Request, target: environment.Target, current: dict[str, Any] | None, check_mode: bool, emit: Emit
+    s3: S3Client,
+    request: Request,
+    target: environment.Target,
+    current: dict[str, Any] | None,
+    check_mode: bool,
+    emit: Emit,
 ) -> dict[str, Any]:
     same = current if current and current.get("build_id") == target.build_id and "archive" in current else None
     # A publication from a machine without mksquashfs is completed by one that has it.
@@ -186,7 +192,7 @@ def _form_pointer(about: dict[str, Any], path: Path) -> dict[str, Any]:
 
 
 def _publish_package(
-    s3: Any, request: Request, current: dict[str, Any] | None, check_mode: bool, emit: Emit
+    s3: S3Client, request: Request, current: dict[str, Any] | None, check_mode: bool, emit: Emit
 ) -> dict[str, Any]:
     archive = agent.agent_archive(_s5cmd(request, emit))
     digest = hashlib.sha256(archive).hexdigest()
@@ -220,7 +226,7 @@ def _s5cmd(request: Request, emit: Emit) -> bytes | None:
     return program
 
 
-def _upload(s3: Any, bucket: str, key: str, content: Path | bytes, sha256: str, emit: Emit) -> None:
+def _upload(s3: S3Client, bucket: str, key: str, content: Path | bytes, sha256: str, emit: Emit) -> None:
     """Upload unless an earlier, interrupted publication already did."""
     size = content.stat().st_size if isinstance(content, Path) else len(content)
     if publishing.is_there(s3, bucket, key, size, sha256):

@@ -25,6 +25,7 @@ from chronos_training.ansible import changes
 from chronos_training.control.launch.owner import user
 from chronos_training.control.publish.agent import git_commit
 from chronos_training.core import aws, layout
+from chronos_training.core.aws_types import S3Client
 from chronos_training.core.clock import iso, utc_now
 from chronos_training.core.errors import TrainingError
 from chronos_training.core.objects import read_json
@@ -112,7 +113,7 @@ def recorded(log: Log, event: str, run_id: str | None = None) -> Iterator[Entry]
             record(log, event, entry, result)
 
 
-def events(s3: Any, bucket: str, env: str, limit: int) -> list[dict[str, Any]]:
+def events(s3: S3Client, bucket: str, env: str, limit: int) -> list[dict[str, Any]]:
     """Return the newest `limit` events, newest first. TrainingError when they cannot be read."""
     keys = _newest(s3, bucket, layout.audit_prefix(env), limit)
     with ThreadPoolExecutor(8) as pool:
@@ -120,7 +121,7 @@ def events(s3: Any, bucket: str, env: str, limit: int) -> list[dict[str, Any]]:
     return [event for event in found if event is not None]
 
 
-def _newest(s3: Any, bucket: str, prefix: str, limit: int) -> list[str]:
+def _newest(s3: S3Client, bucket: str, prefix: str, limit: int) -> list[str]:
     """Return the last `limit` keys below `prefix`, last first; a request for each year, month and day that is looked at."""
     with aws.explained(f"list s3://{bucket}/{prefix}"):
         pages = list(s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix, Delimiter="/"))

@@ -9,6 +9,7 @@ from typing import Any
 
 from chronos_training.control.registry.runs import PastRun, checked_run_id, read_run
 from chronos_training.core import layout
+from chronos_training.core.aws_types import S3Client
 from chronos_training.core.commands import playbook
 from chronos_training.core.errors import ConfigurationError
 from chronos_training.core.objects import read_json
@@ -65,7 +66,7 @@ class Comparison:
         return [_line(row, widths) for row in rows]
 
 
-def compare(s3: Any, bucket: str, env: str, run_ids: list[str], active: dict[str, Any] | None) -> Comparison:
+def compare(s3: S3Client, bucket: str, env: str, run_ids: list[str], active: dict[str, Any] | None) -> Comparison:
     """Return the runs side by side. ConfigurationError when they cannot be compared, or one of them does not exist."""
     if not 2 <= len(run_ids) <= MOST or len(set(run_ids)) < len(run_ids):
         raise ConfigurationError(
@@ -97,7 +98,7 @@ def compare(s3: Any, bucket: str, env: str, run_ids: list[str], active: dict[str
     return Comparison(tuple(runs), differing, metrics, _known(results))
 
 
-def _metadata(s3: Any, bucket: str, env: str, run_id: str) -> dict[str, Any]:
+def _metadata(s3: S3Client, bucket: str, env: str, run_id: str) -> dict[str, Any]:
     return read_json(s3, bucket, layout.run_prefix(env, run_id) + "model_metadata.json") or {}
 
 

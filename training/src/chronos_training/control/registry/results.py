@@ -11,6 +11,7 @@ from typing import Any
 from chronos_training.ansible import changes
 from chronos_training.control.registry.runs import checked_run_id, run_cost
 from chronos_training.core import aws, layout
+from chronos_training.core.aws_types import S3Client
 from chronos_training.core.commands import playbook
 from chronos_training.core.cost import REFERENCE_TYPE
 from chronos_training.core.errors import DataError, TrainingError
@@ -19,7 +20,7 @@ from chronos_training.core.objects import read_json
 
 
 def fetch_run(
-    s3: Any, bucket: str, env: str, run_id: str, target: Path, *, logs: bool, emit: Callable[[str], None]
+    s3: S3Client, bucket: str, env: str, run_id: str, target: Path, *, logs: bool, emit: Callable[[str], None]
 ) -> list[str]:
     """Download the run's artifacts, records and logs into `target`; return the paths that were new or changed.
 
@@ -54,20 +55,20 @@ def fetch_run(
     return new
 
 
-def _objects(s3: Any, bucket: str, prefix: str) -> list[str]:
+def _objects(s3: S3Client, bucket: str, prefix: str) -> list[str]:
     with aws.explained(f"list s3://{bucket}/{prefix}"):
         pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
         return [entry["Key"] for page in pages for entry in page.get("Contents", [])]
 
 
-def _expected(s3: Any, bucket: str, prefix: str) -> dict[str, str]:
+def _expected(s3: S3Client, bucket: str, prefix: str) -> dict[str, str]:
     training = read_json(s3, bucket, prefix + "training.json")
     if training is None:
         return {}  # a run that was lost before it could write one
     return {prefix + artifact["path"]: artifact["sha256"] for artifact in training["artifacts"]}
 
 
-def _fetch(s3: Any, bucket: str, key: str, path: Path, sha256: str | None) -> Path | None:
+def _fetch(s3: S3Client, bucket: str, key: str, path: Path, sha256: str | None) -> Path | None:
     if sha256 is not None and path.exists() and sha256_file(path) == sha256:
         return None
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from chronos_training.core import aws, layout
+from chronos_training.core.aws_types import S3Client
 from chronos_training.core.clock import duration, parse_iso
 from chronos_training.core.commands import playbook
 from chronos_training.core.cost import reference_cost
@@ -44,7 +45,7 @@ def checked_run_id(env: str, run_id: str) -> str:
     return run_id
 
 
-def run_ids(s3: Any, bucket: str, env: str, limit: int = 1000) -> list[str]:
+def run_ids(s3: S3Client, bucket: str, env: str, limit: int = 1000) -> list[str]:
     """Return the ids of the newest `limit` runs, newest first. One request for each year and month with runs."""
     found: list[str] = []
     for year in reversed(_folders(s3, bucket, layout.runs_prefix(env))):
@@ -58,18 +59,18 @@ def run_ids(s3: Any, bucket: str, env: str, limit: int = 1000) -> list[str]:
     return found
 
 
-def _folders(s3: Any, bucket: str, prefix: str) -> list[str]:
+def _folders(s3: S3Client, bucket: str, prefix: str) -> list[str]:
     with aws.explained(f"list s3://{bucket}/{prefix}"):
         pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix, Delimiter="/")
         return sorted(p["Prefix"] for page in pages for p in page.get("CommonPrefixes", []))
 
 
-def archived_state(s3: Any, bucket: str, env: str, run_id: str) -> dict[str, Any] | None:
+def archived_state(s3: S3Client, bucket: str, env: str, run_id: str) -> dict[str, Any] | None:
     """Return the archived state of the run, or None when there is none."""
     return read_json(s3, bucket, layout.run_prefix(env, run_id) + "system-state.json")
 
 
-def newest_ended_age(s3: Any, bucket: str, env: str) -> float | None:
+def newest_ended_age(s3: S3Client, bucket: str, env: str) -> float | None:
     """Return the seconds since the newest run was archived, by S3's clock; None when it has no archive."""
     newest = run_ids(s3, bucket, env, limit=1)
     if not newest:
@@ -77,7 +78,7 @@ def newest_ended_age(s3: Any, bucket: str, env: str) -> float | None:
     return age_seconds(s3, bucket, layout.run_prefix(env, newest[0]) + "system-state.json")
 
 
-def list_runs(s3: Any, bucket: str, env: str, limit: int, active: dict[str, Any] | None) -> list[PastRun]:
+def list_runs(s3: S3Client, bucket: str, env: str, limit: int, active: dict[str, Any] | None) -> list[PastRun]:
     """Return the newest runs. `active` is the state of the run that is under way, if any."""
     with ThreadPoolExecutor(8) as pool:
         runs = list(pool.map(lambda run_id: read_run(s3, bucket, env, run_id, active), run_ids(s3, bucket, env, limit)))
@@ -85,7 +86,7 @@ def list_runs(s3: Any, bucket: str, env: str, limit: int, active: dict[str, Any]
     return [replace(run, latest=newest.get(run.model) == run.run_id) for run in runs]
 
 
-def latest_run(s3: Any, bucket: str, env: str, name: str) -> str | None:
+def latest_run(s3: S3Client, bucket: str, env: str, name: str) -> str | None:
     """Return the id of the newest completed run whose model `name` is recommended, None when there is none.
 
     It is found by prefix, as everything of past runs: there is no pointer that a crash could leave behind.
@@ -104,7 +105,7 @@ def _is_recommended(metadata: dict[str, Any]) -> bool:
     return bool(metadata.get("validation", {}).get("publish", {}).get("met"))
 
 
-def read_run(s3: Any, bucket: str, env: str, run_id: str, active: dict[str, Any] | None) -> PastRun:
+def read_run(s3: S3Client, bucket: str, env: str, run_id: str, active: dict[str, Any] | None) -> PastRun:
     """Return the run as its prefix, or `active` (the state of the run that is under way), shows it."""
     prefix = layout.run_prefix(env, run_id)
     if active is not None and active["run_id"] == run_id:
