@@ -10,9 +10,8 @@ from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-from chronos_training.core.aws_types import EC2Client, Filter
-
 from . import aws
+from .aws_types import EC2Client, Filter
 from .clock import duration
 from .commands import fix, playbook
 from .errors import TrainingError

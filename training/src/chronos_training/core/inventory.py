@@ -6,9 +6,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from chronos_training.core.aws_types import EC2Client, Filter
-
 from . import aws
+from .aws_types import EC2Client, Filter
 from .clock import iso, utc_now
 from .instances import tag_filters
 

@@ -17,9 +17,8 @@ from botocore.exceptions import (
 )
 from botocore.parsers import ResponseParserError
 
-from chronos_training.core.aws_types import ObjectIdentifier, S3Client
-
 from . import aws
+from .aws_types import ObjectIdentifier, S3Client
 from .errors import TrainingError
 
 

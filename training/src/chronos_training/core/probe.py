@@ -12,8 +12,7 @@ from urllib.parse import urlsplit
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from chronos_training.core.aws_types import S3Client
-
+from .aws_types import S3Client
 from .errors import PermissionDenied, TrainingError
 from .wire import Answer, S3Wire
 

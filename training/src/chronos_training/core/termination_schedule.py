@@ -18,9 +18,8 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from chronos_training.core.aws_types import SchedulerClient
-
 from . import aws
+from .aws_types import SchedulerClient
 from .commands import playbook
 from .errors import TrainingError
 

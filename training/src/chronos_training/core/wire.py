@@ -16,9 +16,8 @@ from botocore import exceptions as botocore_errors
 from botocore.config import Config
 from botocore.parsers import ResponseParserError
 
-from chronos_training.core.aws_types import S3Client
-
 from . import aws
+from .aws_types import S3Client
 from .errors import Unreachable
 from .explanations import words
 from .objects import says_absent

@@ -11,6 +11,7 @@ from chronos_training.control.lifecycle.waiting import ACCEPTED, Waiting
 from chronos_training.control.orphans.classify import SETTLING_SECONDS, OrphanReport, classify
 from chronos_training.control.orphans.snapshot import LOCK, Scope, Snapshot, collect
 from chronos_training.control.registry.runs import newest_ended_age
+from chronos_training.control.text_table import aligned
 from chronos_training.core import aws
 from chronos_training.core.store import Observed
 
@@ -101,8 +102,7 @@ def table(verdict: Verdict) -> list[str]:
         rows.insert(0, ["kind", "id", "state", "region", "belongs to", "detail"])
         if len(scope.regions) == 1:
             rows = [row[:3] + row[4:] for row in rows]
-        widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-        lines += ["  ".join(f"{c:{w}}" for c, w in zip(row, widths, strict=True)).rstrip() for row in rows]
+        lines += aligned(rows)
     lines += [f.name for f in verdict.orphans if f.resource.kind == LOCK]
     lines += [f"terminating: {f.name}: {ACCEPTED}" for f in verdict.going if f.resource.kind == "instance"]
     if verdict.clean:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from chronos_training.control.provision.names import Names
 from chronos_training.control.provision.survey import Survey
+from chronos_training.control.text_table import aligned
 from chronos_training.core.commands import playbook
 
 LONG_LIVED = "long-lived"
@@ -74,9 +75,7 @@ def render(table: list[Row], absent: str) -> str:
     cells = [("resource", "name", "id", "lifecycle")]
     # A name that is its own id is said once.
     cells += [(r.kind, r.name, ("exists" if r.id == r.name else r.id) or absent, r.lifecycle) for r in table]
-    widths = [max(len(row[column]) for row in cells) for column in range(4)]
-    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in cells]
-    return "\n".join(lines)
+    return "\n".join(aligned(cells))
 
 
 def _by_cidr(seen: Survey) -> list[dict[str, str]]:

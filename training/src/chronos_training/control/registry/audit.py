@@ -24,6 +24,7 @@ import chronos_training
 from chronos_training.ansible import changes
 from chronos_training.control.launch.owner import user
 from chronos_training.control.publish.agent import git_commit
+from chronos_training.control.text_table import aligned
 from chronos_training.core import aws, layout
 from chronos_training.core.aws_types import S3Client
 from chronos_training.core.clock import iso, utc_now
@@ -143,8 +144,7 @@ def table(found: list[dict[str, Any]]) -> list[str]:
         about = event["run_id"] or event["details"].get("object") or "-"
         by = f"{event['user']}@{event['host']}"
         rows.append((_when(event["at"]), event["event"], event["result"], about, by, _short(event["commit"])))
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    lines = aligned(rows)
     head, told = [lines[0], "-" * max(map(len, lines))], []
     for line, event in zip(lines[1:], found, strict=True):
         told.append(line)

@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any
 
+from chronos_training.control.text_table import aligned
 from chronos_training.core import aws, layout
 from chronos_training.core.aws_types import S3Client
 from chronos_training.core.clock import duration, parse_iso
@@ -158,8 +159,7 @@ def table(runs: list[PastRun]) -> list[str]:
     """Return the runs as lines of a table, and what they cost together; behind a run, of which name it has the latest model."""
     header = ("run", "status", "dataset", "took", "WQL", "vs naive (n)", "cost")
     rows = [header, *[_row(run) for run in runs]]
-    widths = [max(len(row[i]) for row in rows) for i in range(len(header))]
-    lines = ["  ".join(_cell(text, i, widths[i]) for i, text in enumerate(row)) for row in rows]
+    lines = aligned(rows, right={4, 5, 6})  # the numbers
     lines[1:] = [
         f"{line}{f'  latest {run.model}' if run.latest else ''}" for line, run in zip(lines[1:], runs, strict=True)
     ]
@@ -183,10 +183,6 @@ def _relative(run: PastRun) -> str:
     if run.relative_wql is None:
         return "-"
     return f"{run.relative_wql:.3f}{'' if run.series is None else f' ({run.series})'}"
-
-
-def _cell(text: str, column: int, width: int) -> str:
-    return text.rjust(width) if column > 3 else text.ljust(width)  # numbers are behind took
 
 
 def _total(runs: list[PastRun]) -> str:
