@@ -1,24 +1,29 @@
-"""Put a pretrained model into the package: `python tools/pack_base_model.py FIRST STEP SECOND NAME`.
+"""Put a pretrained model into the package: `python tools/pack_base_model.py NAME PART... [--after]`.
 
-FIRST and SECOND are the output folders of the two parts of a pretraining (docs/base-models.md), STEP the step of FIRST that SECOND
-began with. What goes into
-training/src/chronos_training/base_models/NAME: weights in safetensors, upstream's config.json, the forecast task without any dates (the
-series are synthetic, so no window of real data was seen), what both parts were trained with, and a model card.
+Each PART is the output folder of a part of the pretraining (docs/base-models.md), in their order; `FOLDER:STEP` where the next part
+began with the model of that step. With `--after` they follow the parts of the model NAME that is in the package already.
+What goes into training/src/chronos_training/base_models/NAME: weights in safetensors, upstream's config.json, the forecast task without
+any dates (the windows of no dataset of a user were seen), what the parts were trained with, and a model card.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import shutil
-import sys
 from pathlib import Path
+from typing import Any
 
 from safetensors import safe_open
 
 ROOT = Path(__file__).resolve().parents[1]
 MAKER = "python -m chronos_training.data.synthetic.panel"
-LONG = f"{MAKER} --series 24000 --seed 20261128 --output synthetic.parquet"
-SHORT = f"{MAKER} --series 48000 --seed 20261129 --shortest 112 --full 352 --output short.parquet"
+SERIES = [
+    f"{MAKER} --series 24000 --seed 20261128 --output synthetic.parquet",
+    f"{MAKER} --series 48000 --seed 20261129 --shortest 112 --full 352 --output short.parquet",
+    f"{MAKER} --series 12000 --seed 20261130 --shortest 112 --full 352 --output further.parquet",
+    "python tools/real_series.py --append-to further.parquet --output mixed.parquet",
+]
 CARD = """---
 license: apache-2.0
 library_name: chronos-forecasting
@@ -32,44 +37,66 @@ It comes with Chronos Training as `builtin:{name}`.
 
 - **Forecasts**: up to {horizon} observations of one column, without covariates, from at most {context} observations in
   patches of {patch}; quantiles {levels}.
-- **Data**: synthetic series only, drawn by
-  `{long}` and
-  `{short}`
-  from the priors in docs/base-models.md (trends, seasons, SARIMA, Gaussian processes, counts, intermittent demand, prices). No real
-  series was used, so no real panel can have been seen.
-- **Training**: {first:,} steps of {batch} windows of the first series at a constant learning rate of {rate:g}, seed {first_seed}, then
-  {second:,} steps with the second ones, in which it falls to zero, seed {second_seed}; on one core. `pretraining.json` has both configurations,
-  docs/base-models.md the commands.
+- **Data**: synthetic series from the priors in docs/base-models.md (trends, seasons, SARIMA, Gaussian processes, counts, intermittent
+  demand, prices), and in the last part real series of packages whose licences allow it (public domain, CC0, CC BY, MIT, BSD or
+  Apache; each is listed in docs/base-models.md). None is a panel that docs/panels.md judges. Made by:
+{series}
+- **Training**, on one core; `pretraining.json` has the configuration of each part, docs/base-models.md the commands:
+{parts}
 - **Quality**: {quality}
 - **Licence**: Apache-2.0, as the code. Architecture and loader: chronos-forecasting (Apache-2.0).
 """
 QUALITY = {
     "chronos2": "docs/panels.md has the zero-shot results and those after a training, on 18 real panels.",
-    "chronos_bolt": "it knows levels and spread; seasons it learnt hardly at all in so few steps. Zero-shot, chronos-2-small is\n"
-    "  the better choice. As a start it beats random weights where windows are few: 1.07 instead of 1.44 of seasonal naive's\n"
-    "  WQL on 20 quarterly series of visitor nights, 0.81 instead of 1.08 on 32 of prisoners (seed 0).",
+    "chronos_bolt": "docs/base-models.md says for what it is good.",
 }
 TITLES = {"chronos2": "Chronos-2", "chronos_bolt": "Chronos-Bolt"}
+RATES = {
+    "constant_with_warmup": "at a constant learning rate of {:g}",
+    "linear": "at a learning rate that falls from {:g} to zero",
+}
 
 
-def main(arguments: list[str]) -> int:
+def parser() -> argparse.ArgumentParser:
+    """Return the command line."""
+    one = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    one.add_argument("name")
+    one.add_argument("parts", nargs="+", metavar="FOLDER[:STEP]")
+    one.add_argument("--after", action="store_true", help="the parts follow those of the model that is in the package")
+    return one
+
+
+def main() -> int:
     """Write the folder; returns the exit code."""
-    first, step, second, name = Path(arguments[0]), int(arguments[1]), Path(arguments[2]), arguments[3]
-    parts = [json.loads((folder / "run_spec.json").read_text())["training"] for folder in (first, second)]
-    parts[0]["training"]["steps"] = step  # it may have been meant to run longer
-    source = next((second / "models").iterdir())
-    target = ROOT / "training/src/chronos_training/base_models" / name
+    options = parser().parse_args()
+    target = ROOT / "training/src/chronos_training/base_models" / options.name
+    parts: list[Any] = json.loads((target / "pretraining.json").read_text())["parts"] if options.after else []
+    folder = Path()
+    for one in options.parts:
+        path, _, step = one.partition(":")
+        folder = Path(path)
+        part = json.loads((folder / "run_spec.json").read_text())["training"]
+        part["training"]["steps"] = int(step or part["training"]["steps"])  # it may have been meant to run longer
+        parts.append(part)
+    source = next((folder / "models").iterdir())
     target.mkdir(parents=True, exist_ok=True)
     for file in ("config.json", "model.safetensors"):
         shutil.copyfile(source / file, target / file)
     task = json.loads((source / "forecast_task.json").read_text())
     task |= {"freq": "", "season_length": None, "train_end": "", "train_ends": {}, "dataset": "", "elsewhere": {}}
     write(target / "forecast_task.json", task)
-    write(target / "pretraining.json", {"series": [LONG, SHORT], "parts": parts})
+    write(target / "pretraining.json", {"series": SERIES, "parts": parts})
     with safe_open(target / "model.safetensors", framework="np") as weights:
         parameters = sum(weights.get_tensor(key).size for key in weights.keys())  # noqa: SIM118 (no mapping)
-    model, learn = parts[0]["model"], [part["training"] for part in parts]
-    text = CARD.format(
+    (target / "README.md").write_text(card(options.name, parts, task["levels"], parameters), encoding="utf-8")
+    print(f"{target}: {sum(file.stat().st_size for file in target.iterdir()):,} bytes, {parameters:,} parameters")
+    return 0
+
+
+def card(name: str, parts: list[Any], levels: list[float], parameters: int) -> str:
+    """Return the model card."""
+    model = parts[0]["model"]
+    return CARD.format(
         name=name,
         family=model["family"],
         title=TITLES[model["family"]],
@@ -77,20 +104,16 @@ def main(arguments: list[str]) -> int:
         horizon=parts[0]["forecast"]["prediction_length"],
         context=model["context_length"],
         patch=model["patch_size"],
-        levels=", ".join(f"{level:g}" for level in task["levels"]),
+        levels=", ".join(f"{level:g}" for level in levels),
         quality=QUALITY[model["family"]],
-        long=LONG,
-        short=SHORT,
-        first=learn[0]["steps"],
-        second=learn[1]["steps"],
-        batch=learn[0]["batch_size"],
-        rate=learn[0]["learning_rate"],
-        first_seed=learn[0]["seed"],
-        second_seed=learn[1]["seed"],
+        series="\n".join(f"  `{command}`" for command in SERIES),
+        parts="\n".join(_line(part["training"]) for part in parts),
     )
-    (target / "README.md").write_text(text, encoding="utf-8")
-    print(f"{target}: {sum(file.stat().st_size for file in target.iterdir()):,} bytes, {parameters:,} parameters")
-    return 0
+
+
+def _line(how: dict[str, Any]) -> str:
+    rate = RATES[how["lr_scheduler"]].format(how["learning_rate"])
+    return f"  - {how['steps']:,} steps of {how['batch_size']} windows {rate}, seed {how['seed']};"
 
 
 def write(path: Path, content: object) -> None:
@@ -99,4 +122,4 @@ def write(path: Path, content: object) -> None:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main(sys.argv[1:]))
+    raise SystemExit(main())

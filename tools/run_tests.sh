@@ -100,7 +100,7 @@ for section in "$@"; do
         e2e)
             [ -d tests/e2e ] || continue
             printf '\n==== Tests: end to end, through the playbooks\n'
-            run_pytest e2e python -m pytest -q -m "$chosen" -n 2 --dist loadfile tests/e2e
+            run_pytest e2e python -m pytest -q -m "$chosen" -n 4 --dist loadfile tests/e2e
             ;;
         *)
             echo "run_tests: no section $section (lint docs unit protocol integration boot training autogluon molecule e2e)" >&2

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from real_series import GAPS, LONGEST, SHORTEST, main, markdown, panel, pieces, series
+from real_series import BEHIND, GAPS, LONGEST, SHORTEST, main, markdown, panel, pieces, series
 from real_sources import ARCHIVES, SOURCES, Packages, Source
 
 from tests.bench.families import PANELS
@@ -78,9 +78,19 @@ def test_of_too_many_series_evenly_spread_ones_are_taken(tmp_path: Path) -> None
 
 def test_the_panel_has_daily_dates_and_keeps_gaps() -> None:
     frame = panel({"a": np.array([1, np.nan, 3], np.float32), "b": np.array([4, 5], np.float32)})
-    assert list(frame.columns) == ["item_id", "timestamp", "target"] and frame["target"].isna().sum() == 1
-    assert frame["item_id"].tolist() == ["a"] * 3 + ["b"] * 2
-    assert frame["timestamp"].dt.day.tolist() == [1, 2, 3, 1, 2]
+    assert list(frame.columns) == ["item_id", "timestamp", "target"] and frame["target"].isna().sum() == 1 + 2 * BEHIND
+    assert frame["item_id"].tolist() == ["a"] * (3 + BEHIND) + ["b"] * (2 + BEHIND)
+    first = frame.groupby("item_id").head(3)
+    assert first["timestamp"].dt.day.tolist() == [1, 2, 3] * 2 and first["target"].isna().tolist() == [0, 1, 0, 0, 0, 1]
+
+
+def test_the_real_series_follow_the_synthetic_ones(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    wide = pd.DataFrame({"c": np.arange(50.0)}, pd.date_range("2020", periods=50))
+    monkeypatch.setattr("real_series.SOURCES", (made(wide),))
+    panel({"s": np.ones(3, np.float32)}).to_parquet(tmp_path / "synthetic.parquet")
+    words = ["--packages", str(tmp_path), "--append-to", str(tmp_path / "synthetic.parquet")]
+    assert main([*words, "--output", str(tmp_path / "mixed.parquet")]) == 0
+    assert pd.read_parquet(tmp_path / "mixed.parquet")["item_id"].unique().tolist() == ["s", "cpi/x/D/c/0"]
 
 
 def test_a_file_is_read_from_a_package_that_is_not_unpacked(tmp_path: Path) -> None:
