@@ -86,7 +86,7 @@ bench-families: setup ## How good the families get on three real panels, from ra
 	@env=$$(.venv/bin/python -m chronos_training.control.publish.build_runtime) && \
 	PYTHONPATH="$$PWD/training/src" OMP_WAIT_POLICY=PASSIVE HF_HUB_OFFLINE=1 $$env -m tests.bench.families $(ARGS)
 
-bench-panels: setup ## How good untouched defaults get on eighteen real panels, three seeds each (ARGS=--write)
+bench-panels: setup ## How good untouched defaults get on twenty-four real panels, three seeds each (ARGS=--write)
 	@env=$$(.venv/bin/python -m chronos_training.control.publish.build_runtime) && \
 	PYTHONPATH="$$PWD/training/src" OMP_WAIT_POLICY=PASSIVE HF_HUB_OFFLINE=1 $$env -m tests.bench.panels $(ARGS)
 

@@ -1,7 +1,8 @@
-"""Put a pretrained model into the package: `python tools/pack_base_model.py NAME PART... [--after]`.
+"""Put a pretrained model into the package: `python tools/pack_base_model.py NAME PART...`.
 
 Each PART is the output folder of a part of the pretraining (docs/base-models.md), in their order; `FOLDER:STEP` where the next part
-began with the model of that step. With `--after` they follow the parts of the model NAME that is in the package already.
+began with the model of that step. With `--after` they follow the parts of the model NAME that is in the package already, and `--average` takes the mean of its weights and
+those at the end of the last part (arXiv:2109.01903).
 What goes into training/src/chronos_training/base_models/NAME: weights in safetensors, upstream's config.json, the forecast task without
 any dates (the windows of no dataset of a user were seen), what the parts were trained with, and a model card.
 """
@@ -14,7 +15,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from safetensors import safe_open
+from safetensors.numpy import load_file, save_file
 
 ROOT = Path(__file__).resolve().parents[1]
 MAKER = "python -m chronos_training.data.synthetic.panel"
@@ -22,7 +23,7 @@ SERIES = [
     f"{MAKER} --series 24000 --seed 20261128 --output synthetic.parquet",
     f"{MAKER} --series 48000 --seed 20261129 --shortest 112 --full 352 --output short.parquet",
     f"{MAKER} --series 12000 --seed 20261130 --shortest 112 --full 352 --output further.parquet",
-    "python tools/real_series.py --append-to further.parquet --output mixed.parquet",
+    "python tools/real_series.py --packages packages --append-to further.parquet --output mixed.parquet",
 ]
 CARD = """---
 license: apache-2.0
@@ -38,16 +39,17 @@ It comes with Chronos Training as `builtin:{name}`.
 - **Forecasts**: up to {horizon} observations of one column, without covariates, from at most {context} observations in
   patches of {patch}; quantiles {levels}.
 - **Data**: synthetic series from the priors in docs/base-models.md (trends, seasons, SARIMA, Gaussian processes, counts, intermittent
-  demand, prices), and in the last part real series of packages whose licences allow it (public domain, CC0, CC BY, MIT, BSD or
-  Apache; each is listed in docs/base-models.md). None is a panel that docs/panels.md judges. Made by:
+  demand, prices), and in the last part real series of packages, each listed with its licence in docs/base-models.md. None is a
+  panel that docs/panels.md judges. Made by:
 {series}
 - **Training**, on one core; `pretraining.json` has the configuration of each part, docs/base-models.md the commands:
 {parts}
+  - the packaged weights are the mean of those before and after the last part.
 - **Quality**: {quality}
 - **Licence**: Apache-2.0, as the code. Architecture and loader: chronos-forecasting (Apache-2.0).
 """
 QUALITY = {
-    "chronos2": "docs/panels.md has the zero-shot results and those after a training, on 18 real panels.",
+    "chronos2": "docs/panels.md has the zero-shot results and those after a training, on real panels.",
     "chronos_bolt": "docs/base-models.md says for what it is good.",
 }
 TITLES = {"chronos2": "Chronos-2", "chronos_bolt": "Chronos-Bolt"}
@@ -63,6 +65,9 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument("name")
     one.add_argument("parts", nargs="+", metavar="FOLDER[:STEP]")
     one.add_argument("--after", action="store_true", help="the parts follow those of the model that is in the package")
+    one.add_argument(
+        "--average", action="store_true", help="with --after: the mean of the old weights and the new ones"
+    )
     return one
 
 
@@ -80,14 +85,17 @@ def main() -> int:
         parts.append(part)
     source = next((folder / "models").iterdir())
     target.mkdir(parents=True, exist_ok=True)
-    for file in ("config.json", "model.safetensors"):
-        shutil.copyfile(source / file, target / file)
+    shutil.copyfile(source / "config.json", target / "config.json")
+    weights = load_file(source / "model.safetensors")
+    if options.average:
+        before = load_file(target / "model.safetensors")
+        weights = {key: (values + before[key]) / 2 for key, values in weights.items()}
+    save_file(weights, target / "model.safetensors", metadata={"format": "pt"})
     task = json.loads((source / "forecast_task.json").read_text())
     task |= {"freq": "", "season_length": None, "train_end": "", "train_ends": {}, "dataset": "", "elsewhere": {}}
     write(target / "forecast_task.json", task)
     write(target / "pretraining.json", {"series": SERIES, "parts": parts})
-    with safe_open(target / "model.safetensors", framework="np") as weights:
-        parameters = sum(weights.get_tensor(key).size for key in weights.keys())  # noqa: SIM118 (no mapping)
+    parameters = sum(values.size for values in weights.values())
     (target / "README.md").write_text(card(options.name, parts, task["levels"], parameters), encoding="utf-8")
     print(f"{target}: {sum(file.stat().st_size for file in target.iterdir()):,} bytes, {parameters:,} parameters")
     return 0

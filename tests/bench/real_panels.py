@@ -195,6 +195,56 @@ def carriers() -> pd.DataFrame:
     return _melted(weeks.loc[:, (weeks > 0).all()])
 
 
+def police_stops() -> pd.DataFrame:
+    """Return stops by the police on each day of 2017 in the 40 neighbourhoods with most."""
+    raw = _read("carData", "MplsStops")
+    day = pd.to_datetime(raw["date"]).dt.tz_localize(None).dt.normalize()
+    counts = pd.DataFrame({"day": day, "at": raw["neighborhood"]}).groupby(["day", "at"]).size().unstack(fill_value=0)
+    most = counts.sum().nlargest(40).index
+    return _melted(counts[most].reindex(pd.date_range("2017-01-01", "2017-12-31"), fill_value=0).astype("float64"))
+
+
+def cigarettes() -> pd.DataFrame:
+    """Return packs of cigarettes sold per head in US states from 1963 to 1992."""
+    raw = _read("plm", "Cigar")
+    year = pd.to_datetime((1900 + raw["year"]).astype(str), format="%Y")
+    return pd.DataFrame({"item_id": "state " + raw["state"].astype(str), "timestamp": year, "target": raw["sales"]})
+
+
+def parity() -> pd.DataFrame:
+    """Return the logarithms of price level and dollar exchange rate in 17 countries, in 104 quarters from 1973."""
+    raw = _read("plm", "Parity")
+    quarter = pd.DatetimeIndex(pd.date_range("1973-01-01", periods=104, freq="QS")[raw["time"] - 1])
+    parts = [
+        pd.DataFrame({"item_id": raw["country"] + " " + title, "timestamp": quarter, "target": raw[name]})
+        for name, title in (("lp", "price level"), ("ls", "exchange rate"))
+    ]
+    changing = pd.concat(parts, ignore_index=True)
+    return changing[changing["item_id"] != "USA exchange rate"].reset_index(drop=True)
+
+
+def nitrogen_oxides() -> pd.DataFrame:
+    """Return daily means of nitrogen oxides at 13 sites in Switzerland in 2004."""
+    raw = _read("robustbase", "ambientNOxCH").drop(columns="rownames")
+    return _melted(raw.set_index(pd.to_datetime(raw.pop("date"))))
+
+
+def rodents() -> pd.DataFrame:
+    """Return animals caught in each month of the 15 species with most; a month without any catch at all is missing."""
+    raw = _read("ratdat", "surveys")
+    month = pd.to_datetime({"year": raw["year"], "month": raw["month"], "day": 1})
+    counts = pd.DataFrame({"month": month, "of": raw["species_id"]}).groupby(["month", "of"]).size()
+    wide = counts.unstack(fill_value=0).astype("float64").asfreq("MS")
+    return _melted(wide[wide.sum().nlargest(15).index])
+
+
+def gdp() -> pd.DataFrame:
+    """Return the real gross domestic product of 22 countries in each year from 1950."""
+    raw = _read("stevedata", "pwt_sample").dropna(subset=["rgdpna"])
+    year = pd.to_datetime(raw["year"].astype(int).astype(str), format="%Y")
+    return pd.DataFrame({"item_id": raw["country"], "timestamp": year, "target": raw["rgdpna"]})
+
+
 READERS: dict[str, Callable[[], pd.DataFrame]] = {
     reader.__name__: reader
     for reader in (
@@ -213,6 +263,12 @@ READERS: dict[str, Callable[[], pd.DataFrame]] = {
         coffee_imports,
         hepatitis,
         carriers,
+        police_stops,
+        cigarettes,
+        parity,
+        nitrogen_oxides,
+        rodents,
+        gdp,
     )
 }
 

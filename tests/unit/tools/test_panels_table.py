@@ -59,7 +59,7 @@ def test_coverage_is_judged_where_there_are_twenty_series(series: int, coverage:
 
 
 def test_the_page_says_what_was_not_looked_at_when_it_was_first_run_and_what_is_missing() -> None:
-    names = ("birthdays", "accommodation")
+    names = ("birthdays", "gdp")
     text = page({name: [played(name, seed, 0.8) for seed in range(3)] for name in names}, ZERO, 5.0)
     assert "## 1 panel not looked at, first run on 2026-12-01" in text and "seeds 0, 1, 2" in text
     assert "60% → 80%" in text and "Not measured yet: us_employment" in text

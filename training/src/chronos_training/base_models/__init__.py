@@ -1,4 +1,4 @@
-"""Base models that come with this package: small ones, pretrained on synthetic series (docs/base-models.md).
+"""Base models that come with this package: small ones, pretrained on synthetic and real series (docs/base-models.md).
 
 Each is a folder here, with a model card. A configuration and the commands name one as `builtin:NAME`.
 """
