@@ -59,6 +59,7 @@ from ansible.module_utils.basic import AnsibleModule
 from chronos_training.ansible.arguments import ENVIRONMENT, LAUNCH, PROJECT
 from chronos_training.ansible.module import main
 from chronos_training.control.launch.plan import make_plan
+from chronos_training.control.launch.plan_text import lines
 from chronos_training.control.launch.probe_plan import make_probe_plan
 from chronos_training.control.launch.request import LaunchRequest
 
@@ -79,14 +80,15 @@ ARGUMENT_SPEC: dict[str, Any] = {
 def run(params: dict[str, Any], *, check_mode: bool, emit: Callable[[str], None]) -> dict[str, Any]:
     """Return the plan; see RETURN."""
     plan = (make_probe_plan if params["probe"] else make_plan)(LaunchRequest.from_params(params))
-    for line in plan.lines():
+    said = lines(plan)
+    for line in said:
         emit(line)
     return {
         "changed": False,
         "run_id": plan.run_id,
         "instance_run": plan.instance_run(),
-        "order": plan.launch_spec(),
-        "lines": plan.lines(),
+        "order": plan.order(),
+        "lines": said,
     }
 
 

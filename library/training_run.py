@@ -89,16 +89,18 @@ def run(params: dict[str, Any], *, check_mode: bool, emit: Callable[[str], None]
 
 
 def _launch(params: dict[str, Any], check_mode: bool, emit: Callable[[str], None]) -> dict[str, Any]:
-    spec = launching.LaunchSpec.from_params(params["order"], params["tags"], params["user_data"])
+    order = launching.LaunchOrder.from_params(params["order"], params["tags"], params["user_data"])
     if check_mode:
-        launching.preview(spec)
+        launching.preview(order)
         emit("would launch this run; nothing was changed")
-        return {"changed": True, "run_id": spec.run_id, "status": "planned"}
-    with audit.recorded(audit.Log(spec.bucket, spec.env, spec.region, emit), audit.LAUNCH, spec.run_id) as entry:
-        record = launching.launch(spec, emit)
+        return {"changed": True, "run_id": order.run.run_id, "status": "planned"}
+    with audit.recorded(
+        audit.Log(order.settings.bucket, order.run.env, order.settings.region, emit), audit.LAUNCH, order.run.run_id
+    ) as entry:
+        record = launching.launch(order, emit)
         entry.details = {"instances": list(record.instances), "instance_type": record.instance_type}
     emit("next:")
-    for line in after_launch(spec.env):
+    for line in after_launch(order.run.env):
         emit(f"  {line}")
     started = {"instance_id": record.instance_id, "members": list(record.members)}
     return {"changed": True, "run_id": record.run_id, **started, "status": record.status}

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from chronos_training.control.launch.launch import LaunchSpec, launch
+from chronos_training.control.launch.launch import LaunchOrder, launch
+from chronos_training.control.options.settings import Settings
 from chronos_training.control.provision import schedule_group
 from chronos_training.core import aws as core_aws
 from chronos_training.core import layout, termination_schedule
 from chronos_training.core.record import RunRecord
+from chronos_training.core.run_spec import ImageSpec, InstanceSpec, LimitsSpec, RunSpec
 from chronos_training.core.store import Observed, open_store
 from local_aws.moto_gaps.public_parameters import UBUNTU
 from tests.policies import Deployment, make_roles
+from tests.run_specs import run_spec
 
 ENV, PROJECT, REGION, ACCOUNT = "local", "Chronos-Training", "us-east-1", "123456789012"
 BUCKET = layout.bucket_name(ENV, ACCOUNT, REGION)
@@ -48,35 +50,38 @@ class LaunchAccount:
         self.store = open_store(BUCKET, ENV, region=REGION)
         self.lines: list[str] = []
 
-    def order(self, **changes: Any) -> LaunchSpec:
-        """Return an order of one type in three zones, with a deadline far away."""
+    def order(self, *, user_data: str = DEAF_USER_DATA, **changes: Any) -> LaunchOrder:
+        """Return an order of one type in three zones, with a deadline far away.
+
+        `changes` are run_id, instance_types, instances and deadline_seconds.
+        """
         vpc = self.ec2.describe_vpcs()["Vpcs"][0]["VpcId"]
         groups = self.ec2.describe_security_groups(Filters=[{"Name": "vpc-id", "Values": [vpc]}])["SecurityGroups"]
-        order = LaunchSpec(
-            run_id=RUN,
+        settings = Settings(
             env=ENV,
-            project=PROJECT,
             region=REGION,
             bucket=BUCKET,
-            tags=TAGS,
-            instance_types=("g4dn.2xlarge",),
-            instances=1,
+            vpc_id=vpc,
             subnet_ids=tuple(self.subnets[zone] for zone in sorted(self.subnets)),
             security_group_id=groups[0]["GroupId"],
             instance_profile=INSTANCE_ROLE,
-            image_id=UBUNTU,
-            root_device="/dev/sda1",
-            volume_gb=10,
-            deadline_seconds=3600.0,
-            run_spec_key=layout.run_prefix(ENV, RUN) + "run_spec.json",
-            run_spec_body="{}\n",
-            training_config={},
-            owner="tester@here (pid 1)",
             guard_role_arn=GUARD_ROLE_ARN,
             guard_queue_arn=QUEUE_ARN,
-            user_data=DEAF_USER_DATA,
         )
-        return replace(order, **changes)
+        return LaunchOrder(self.run_spec(**changes), settings, PROJECT, "/dev/sda1", TAGS, user_data)
+
+    def run_spec(
+        self,
+        run_id: str = RUN,
+        instance_types: tuple[str, ...] = ("g4dn.2xlarge",),
+        instances: int = 1,
+        deadline_seconds: float = 3600.0,
+    ) -> RunSpec:
+        instance = InstanceSpec(
+            instance_types, instance_types[0], count=instances, image=ImageSpec(UBUNTU), volume_gb=10
+        )
+        training = {"name": "mine", "run": {"instances": instances}}
+        return run_spec(run_id, training=training, instance=instance, limits=LimitsSpec(deadline_seconds))
 
     def launch(self, **changes: Any) -> RunRecord:
         return launch(self.order(**changes), self.lines.append)

@@ -43,8 +43,14 @@ def module(account: Any, which: str, /, *, check_mode: bool = False, **params: A
 
 
 def launch(account: LaunchAccount, **changes: Any) -> dict[str, Any]:
-    order = dataclasses.asdict(account.order(**changes))
-    return module(account, "training_run", state="launched", tags=TAGS, user_data=order.pop("user_data"), order=order)
+    order = account.order(**changes)
+    params = {
+        "run_spec": order.run.body().decode(),
+        "settings": dataclasses.asdict(order.settings),
+        "project": order.project,
+        "root_device": order.root_device,
+    }
+    return module(account, "training_run", state="launched", tags=TAGS, user_data=order.user_data, order=params)
 
 
 def kill(account: LaunchAccount, **params: Any) -> dict[str, Any]:

@@ -56,15 +56,15 @@ class Doctor:
         aws.reset()
         self.account = LaunchAccount(aws, patch)
         self.ec2 = aws.client("ec2")
-        order = self.account.order()
+        settings = self.account.order().settings
         vpc = self.ec2.describe_vpcs()["Vpcs"][0]["VpcId"]
         mine = [{"Key": key, "Value": value} for key, value in TAGS.items()]
-        self.ec2.create_tags(Resources=[*order.subnet_ids, order.security_group_id], Tags=mine)
+        self.ec2.create_tags(Resources=[*settings.subnet_ids, settings.security_group_id], Tags=mine)
         self.settings = {
             "bucket": BUCKET,
             "vpc_id": vpc,
-            "subnet_ids": ",".join(order.subnet_ids),
-            "security_group_id": order.security_group_id,
+            "subnet_ids": ",".join(settings.subnet_ids),
+            "security_group_id": settings.security_group_id,
             "instance_profile": INSTANCE_ROLE,
             "region": REGION,
             "guard_role_arn": GUARD_ROLE_ARN,

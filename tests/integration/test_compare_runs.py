@@ -11,6 +11,8 @@ from chronos_training.control.registry.compare import compare
 from chronos_training.control.registry.runs import list_runs, table
 from chronos_training.core import layout
 from chronos_training.core.errors import ConfigurationError
+from chronos_training.core.run_spec import InstanceSpec
+from tests.run_specs import run_spec
 
 BUCKET = "compared-runs"
 FIRST, SECOND, THIRD = "20260101-000000", "20260102-000000", "20260103-000000"
@@ -19,13 +21,12 @@ FIRST, SECOND, THIRD = "20260101-000000", "20260102-000000", "20260103-000000"
 def ended(s3: Any, run_id: str, *, wql: float | None = 0.05, price: float | None = 1.2, **training: Any) -> None:
     """A run of ten minutes, as its prefix shows it."""
     state = {"status": "completed", "created_at": "2026-01-01T00:00:00Z", "heartbeat_at": "2026-01-01T00:10:00Z"}
-    spec = {
-        "training": {"name": "mine", "training": {"steps": 100, "learning_rate": 0.001} | training},
-        "dataset": {"name": "panel", "digest": "d" * 64}, "base_model": None, "resume": None, "device": "cpu",
-        "git_commit": "abc", "runtime": {"python_env_sha256": "e" * 64, "package_sha256": "f" * 64},
-        "instance": {"types": ["m5.large"], "volume_gb": 100, "price_per_hour_usd": price},
-    }  # fmt: skip
-    files: dict[str, Any] = {"system-state.json": state, "run_spec.json": spec}
+    spec = run_spec(
+        run_id,
+        training={"name": "mine", "training": {"steps": 100, "learning_rate": 0.001} | training},
+        instance=InstanceSpec(("m5.large",), volume_gb=100, price_per_hour_usd=price),
+    )
+    files: dict[str, Any] = {"system-state.json": state, "run_spec.json": json.loads(spec.body())}
     if wql is not None:
         files["model_metadata.json"] = {"name": "mine", "metrics": {"wql": wql, "mase": 1.0}, "validation": {}}
     for name, content in files.items():

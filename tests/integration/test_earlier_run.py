@@ -12,6 +12,7 @@ from chronos_training.config import TrainingConfig
 from chronos_training.config.fingerprint import Fingerprint
 from chronos_training.control.launch.lineage import checkpoints_of_run, model_of_run
 from chronos_training.core.errors import ConfigurationError
+from tests.run_specs import run_spec
 
 BUCKET, RUN = "earlier-runs", "20260101-000000"
 PREFIX = "dev/runs/2026/01/01-000000/"
@@ -30,8 +31,7 @@ def put(s3: Any, name: str, content: Any) -> None:
 @pytest.fixture
 def run(s3: Any) -> Any:
     """A run that was killed: two whole checkpoints and a torn one."""
-    spec = {"training": TrainingConfig().model_dump(mode="json"), "dataset": {"digest": DATA}, "base_model": None}
-    put(s3, "run_spec.json", spec)
+    put(s3, "run_spec.json", run_spec(training=TrainingConfig().model_dump(mode="json")).body())
     for step in (20, 40, 60):
         body = f"weights {step}".encode()
         entry = {"size": len(body), "sha256": hashlib.sha256(body).hexdigest()}
@@ -47,18 +47,18 @@ def resume(s3: Any, ours: Fingerprint, run_id: str = RUN) -> Any:
 
 def test_every_whole_checkpoint_is_taken_and_a_torn_one_is_not(run: Any) -> None:
     found = resume(run, fingerprint())
-    assert (found["run_id"], found["step"]) == (RUN, 40)
-    assert sorted(file["path"] for file in found["files"]) == [
+    assert (found.run_id, found.step) == (RUN, 40)
+    assert sorted(file.path for file in found.files) == [
         f"checkpoint-{step}/{name}" for step in (20, 40) for name in ("complete.json", "model.safetensors")
     ]
-    for file in found["files"]:
-        body = run.get_object(Bucket=BUCKET, Key=found["prefix"] + file["path"])["Body"].read()
-        assert (len(body), hashlib.sha256(body).hexdigest()) == (file["size"], file["sha256"])
+    for file in found.files:
+        body = run.get_object(Bucket=BUCKET, Key=found.prefix + file.path)["Body"].read()
+        assert (len(body), hashlib.sha256(body).hexdigest()) == (file.size, file.sha256)
 
 
 def test_what_decides_no_weight_may_differ(run: Any) -> None:
     other = fingerprint(description="again", evaluation={"report_series": 3}, run={"max_runtime_hours": 1.0})
-    assert resume(run, other)["step"] == 40
+    assert resume(run, other).step == 40
 
 
 @pytest.mark.parametrize(
@@ -87,7 +87,7 @@ def test_a_run_id_that_is_none_is_one_sentence(run: Any, run_id: str) -> None:
 def test_nothing_to_go_on_from(s3: Any) -> None:
     with pytest.raises(ConfigurationError, match=f"There is no run {RUN} in dev"):
         resume(s3, fingerprint())
-    put(s3, "run_spec.json", {"training": {}, "dataset": {"digest": DATA}, "base_model": None})
+    put(s3, "run_spec.json", run_spec(training={}).body())
     with pytest.raises(ConfigurationError, match="left no complete checkpoint"):
         resume(s3, fingerprint())
 

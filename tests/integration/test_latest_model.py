@@ -12,6 +12,7 @@ from chronos_training.control.launch.lineage import without_latest
 from chronos_training.control.registry.runs import latest_run, list_runs, table
 from chronos_training.core import layout
 from chronos_training.core.errors import ConfigurationError
+from tests.run_specs import run_spec
 
 BUCKET = "latest-models"
 
@@ -22,7 +23,11 @@ def ended(
     """A run that has ended, as its prefix shows it."""
     metadata = {"name": name, "run_id": run_id, "metrics": {}, "validation": {"publish": {"met": met}}}
     state = {"status": status, "created_at": "2026-01-01T00:00:00Z", "heartbeat_at": "2026-01-01T00:10:00Z"}
-    files = {"model_metadata.json": metadata, "system-state.json": state, "run_spec.json": {"training": {"name": name}}}
+    files = {
+        "model_metadata.json": metadata,
+        "system-state.json": state,
+        "run_spec.json": json.loads(run_spec(training={"name": name}).body()),
+    }
     if status == "completed":
         files["_SUCCESS"] = {}
     for file, content in files.items():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import threading
 from typing import Any
 
@@ -14,9 +13,11 @@ from chronos_training.control.lifecycle.outcome import UNSEEN_CODE, CannotSee, R
 from chronos_training.core import aws as core_aws
 from chronos_training.core.errors import TrainingError
 from chronos_training.core.record import RunRecord
+from chronos_training.core.run_spec import InstanceSpec
 from chronos_training.core.states import COMPLETED, FAILED, INTERRUPTED, KILLED, LOST, RUNNING, TIMED_OUT
 from local_aws.testing import wait_for
 from tests.policies import Deployment, people_policy
+from tests.run_specs import run_spec
 
 from .lock_account import BUCKET, ENV, PROJECT, REGION, RUN, LockAccount, load_module
 
@@ -78,7 +79,7 @@ def test_each_other_end_has_an_exit_code_of_its_own(account: LockAccount, status
 
 
 def test_the_cost_so_far_is_by_the_price_that_the_launch_announced(account: LockAccount) -> None:
-    account.put_json(RUN, "run_spec.json", json.dumps({"instance": {"price_per_hour_usd": 60.0}}).encode())
+    account.put_json(RUN, "run_spec.json", run_spec(instance=InstanceSpec(price_per_hour_usd=60.0)).body())
     account.hold(
         status=RUNNING,
         instance_id="i-1",
@@ -145,7 +146,7 @@ def test_a_run_id_that_is_none_is_one_sentence(account: LockAccount, run_id: str
 def test_whoever_only_watches_can_monitor_and_list_and_compare(
     account: LockAccount, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    account.put_json(RUN, "run_spec.json", json.dumps({"instance": {"price_per_hour_usd": 1.0}}).encode())
+    account.put_json(RUN, "run_spec.json", run_spec(instance=InstanceSpec(price_per_hour_usd=1.0)).body())
     instance = account.instance(account.tags(RUN))
     account.hold(status=RUNNING, instance_id=instance, **TRAINING)
     become(account, monkeypatch, "monitor")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fcntl
-import json
 import os
 import pty
 import re
@@ -19,8 +18,10 @@ from typing import Any
 import pytest
 
 from chronos_training.core.clock import iso, utc_now
+from chronos_training.core.run_spec import InstanceSpec
 from chronos_training.core.states import COMPLETED, FAILED, RUNNING
 from tests.policies import Deployment, people_policy
+from tests.run_specs import run_spec
 
 from .lock_account import BUCKET, ENV, REGION, ROOT, RUN, LockAccount
 
@@ -111,7 +112,7 @@ def a_run(account: LockAccount, command: Command, status: str, error: str | None
 
 def begin(account: LockAccount) -> None:
     """A run that was launched two minutes ago and trains."""
-    account.put_json(RUN, "run_spec.json", json.dumps({"instance": {"price_per_hour_usd": 1.0}}).encode())
+    account.put_json(RUN, "run_spec.json", run_spec(instance=InstanceSpec(price_per_hour_usd=1.0)).body())
     launched, now = iso(utc_now() - timedelta(seconds=120)), iso(utc_now())
     steps = {"initialization": {"started_at": launched, "ended_at": launched}, "training": {"started_at": launched}}
     times = {

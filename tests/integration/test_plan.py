@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import boto3
 import pytest
 
-from chronos_training.config import TrainingConfig
 from chronos_training.control.launch import plan_text
 from chronos_training.control.launch.plan import Plan
+from chronos_training.control.launch.plan_text import lines
 from chronos_training.core import layout
 from chronos_training.core.cost import HourlyPrice, price_table
 from chronos_training.core.errors import ConfigurationError, TrainingError
+from chronos_training.core.run_spec import ImageSpec, LimitsSpec, ResumeSpec
 from tests.integration import plan_account
 from tests.integration.plan_account import BUCKET as BUCKET
 from tests.integration.plan_account import make_account, put
@@ -36,7 +38,7 @@ def make(folder: Path, sections: dict[str, Any] | None = None, **changes: Any) -
 def lines_of(plan: Plan, label: str) -> list[str]:
     """Return the texts beside a label."""
     found, on = [], False
-    for line in plan.lines():
+    for line in lines(plan):
         if line[: plan_text.LABEL].strip():
             on = line[: plan_text.LABEL].strip() == label
         if on:
@@ -60,7 +62,7 @@ def test_nothing_is_wider_than_a_terminal(tmp_path):
     types = ("g4dn.2xlarge", "g4dn.xlarge", "m5.large", "x9.huge")
     made = make(tmp_path, {"evaluation": {"baselines": ["naive", "auto_ets"]}}, instance_types=types, **TABLE)
     file = str(tmp_path / "mine.yaml")
-    assert max(len(line) for line in made.lines() if file not in line) <= 78
+    assert max(len(line) for line in lines(made) if file not in line) <= 78
 
 
 def test_types_and_zones_stand_in_the_order_in_which_they_are_tried(tmp_path):
@@ -71,7 +73,7 @@ def test_types_and_zones_stand_in_the_order_in_which_they_are_tried(tmp_path):
 
 def test_a_dataset_and_an_environment_have_name_size_and_hash(tmp_path):
     made = make(tmp_path)
-    digest = made.run_spec["dataset"]["digest"]
+    digest = made.run_spec.data.digest
     assert lines_of(made, "dataset")[0].startswith(f"birthdays, sha256 {digest[:12]}: 1 series, 200 rows, ")
     assert lines_of(made, "environment") == ["torch 2.13.0+cpu, Python 3.11.7, sha256 cccccccccccc: 0.0 MB"]
 
@@ -97,11 +99,12 @@ def past_run(s3: Any, run_id: str, made: Plan, training_seconds: int, **changes:
         moments += took
     state = {
         "env": "local", "run_id": run_id, "status": "completed", "instance_type": "m5.large", "steps": steps,
-        "created_at": at(0), "heartbeat_at": at(moments), "training_config": made.run_spec["training"],
+        "created_at": at(0), "heartbeat_at": at(moments), "training_config": made.run_spec.training,
     }  # fmt: skip
     resume = changes.pop("resume", None)
     put(s3, layout.run_prefix("local", run_id) + "system-state.json", state | changes)
-    put(s3, layout.run_prefix("local", run_id) + "run_spec.json", {"resume": resume})
+    spec = replace(made.run_spec, run_id=run_id, resume=resume)
+    put(s3, spec.key, spec.body())
 
 
 def test_times_are_the_medians_of_earlier_runs_like_it(tmp_path, account):
@@ -120,13 +123,13 @@ def test_times_are_the_medians_of_earlier_runs_like_it(tmp_path, account):
 
 def test_runs_that_were_other_work_are_left_out(tmp_path, account):
     first = make(tmp_path)
-    other = TrainingConfig.model_validate(first.run_spec["training"])
+    other = first.config
     longer = other.model_dump(mode="json")
     longer["training"]["steps"] = 9000
     past_run(account, "20260101-010000", first, 100, status="failed")
     past_run(account, "20260102-010000", first, 100, instance_type="g4dn.2xlarge")
     past_run(account, "20260103-010000", first, 100, training_config=longer)
-    past_run(account, "20260104-010000", first, 100, resume={"run_id": "20260101-010000"})
+    past_run(account, "20260104-010000", first, 100, resume=ResumeSpec("20260101-010000", "checkpoints/", 20, ()))
     past_run(account, "20260105-010000", first, 100, created_at="2026-01-06T00:00:00Z")  # a clock that was wrong
     put(account, layout.run_prefix("local", "20260106-010000") + "system-state.json", b"no JSON")
     assert make(tmp_path).duration_estimate is None
@@ -188,9 +191,9 @@ def test_a_cap_becomes_the_deadline_that_the_instance_is_told(tmp_path):
     told = made.instance_run()
     worst = made.price.cost(told["poweroff_minutes"] * 60)
     assert worst is not None and 1.95 < worst <= 2.0
-    assert told["deadline_seconds"] == made.launch_spec()["deadline_seconds"] == made.deadline_seconds
-    assert made.run_spec["training"]["run"]["max_runtime_hours"] == pytest.approx(made.deadline_seconds / 3600)
-    assert made.run_spec["limits"] == {"deadline_seconds": made.deadline_seconds, "max_cost_usd": 2.0, "capped": True}
+    assert told["deadline_seconds"] == made.deadline_seconds
+    assert made.config.run.max_runtime_hours == pytest.approx(made.deadline_seconds / 3600)
+    assert made.run_spec.limits == LimitsSpec(made.deadline_seconds, max_cost_usd=2.0, capped=True)
     assert "set by run.max_cost" in " ".join(lines_of(made, "limit"))
     # The limit is what follows from the cap, not a setting of the person's.
     assert not any("max_runtime_hours" in text for text in lines_of(made, "settings"))
@@ -216,7 +219,7 @@ def test_prices_that_may_be_wrong_are_said_with_what_to_do(tmp_path, monkeypatch
 
 def test_the_run_spec_keeps_the_price_of_every_type(tmp_path):
     made = make(tmp_path, instance_types=("m5.large", "x9.huge"), **TABLE)
-    prices = json.loads(made.run_spec_body)["instance"]["prices_per_hour_usd"]
+    prices = json.loads(made.run_spec.body())["instance"]["prices_per_hour_usd"]
     assert prices["x9.huge"]["total"] is None
     assert prices["m5.large"] == made.prices["m5.large"].parts()
     assert isinstance(made.prices["m5.large"], HourlyPrice) and prices["m5.large"]["total"] > 0
@@ -229,8 +232,8 @@ def test_the_root_device_is_the_images_own(tmp_path):
         ][0]
         plan_account.name_image(named["ImageId"])
         made = make(tmp_path)
-        assert (made.launch_spec()["image_id"], made.launch_spec()["root_device"]) == (named["ImageId"], device)
-        assert made.run_spec["instance"]["image"] == {"id": named["ImageId"], "name": named["Name"]}
+        assert made.order()["root_device"] == device
+        assert made.run_spec.instance.image == ImageSpec(named["ImageId"], named["Name"])
         assert named["ImageId"] in " ".join(lines_of(made, "image"))
 
 
@@ -240,7 +243,7 @@ def test_a_volume_smaller_than_the_images_snapshot_is_refused_before_anything_is
     assert "training_launch_volume_gb is 14, and the machine image ami-" in str(error.value)
     assert "itself needs at least 15 GB" in str(error.value)
     assert "Set training_launch_volume_gb to 15 or more" in str(error.value)
-    assert make(tmp_path, volume_gb=15).run_spec["instance"]["volume_gb"] == 15
+    assert make(tmp_path, volume_gb=15).run_spec.instance.volume_gb == 15
 
 
 def test_an_image_that_is_gone_is_a_sentence(tmp_path):

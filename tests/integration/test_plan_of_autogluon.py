@@ -32,15 +32,15 @@ def test_each_family_gets_the_environment_that_it_needs(account, tmp_path):
     for config, kind in (("autogluon_tiny_cpu", "autogluon"), ("birthdays_tiny_cpu", "chronos")):
         short = {} if kind == "autogluon" else {"model": {"context_length": 28}}
         made = plan(tmp_path, config, forecast={"prediction_length": 7}, **short)
-        assert made.run_spec["runtime"]["python_env_sha256"] == kind[0] * 64
+        assert made.run_spec.runtime.python_env_sha256 == kind[0] * 64
 
 
 def test_chronos_inside_comes_from_published_weights_of_any_family(account, tmp_path):
     put(account, "runtime/python-env/autogluon.json", pointer("autogluon"))
     model = {"initialization": "pretrained", "base": "little"}
     made = plan(tmp_path, forecast={"prediction_length": 7}, model=model)
-    assert made.run_spec["base_model"]["family"] == "chronos_bolt"
-    assert made.run_spec["training"]["model"]["family"] == "autogluon"
+    assert made.run_spec.base_model and made.run_spec.base_model.family == "chronos_bolt"
+    assert made.config.model.family == "autogluon"
     with pytest.raises(ConfigurationError, match=r"model\.base: 'litle' is not published"):
         plan(tmp_path, forecast={"prediction_length": 7}, model={**model, "base": "litle"})
 

@@ -11,8 +11,10 @@ from typing import Any
 
 import pytest
 
+from chronos_training.core.run_spec import InstanceSpec, RuntimeSpec
 from chronos_training.core.states import RUNNING
 from tests.policies import Deployment, people_policy
+from tests.run_specs import run_spec
 
 from .lock_account import BUCKET, ENV, OLD_RUN, REGION, ROOT, RUN, LockAccount
 
@@ -32,10 +34,9 @@ def account(aws: Any, monkeypatch: pytest.MonkeyPatch) -> LockAccount:
     steps = {"training": {"started_at": "2026-01-02T03:04:05Z"}}
     account.hold(status=RUNNING, instance_id=instance, current_step="training", steps=steps)
     environment = {"key": "runtime/python-env/e/env.tar.zst", "sha256": "e" * 64, "size": 1}
-    spec: dict[str, Any] = {"training": {"name": "mine"}, "instance": {"price_per_hour_usd": 1.0}, "device": "cpu"}
-    spec["runtime"] = {"python_env": environment}
+    spec = run_spec(runtime=RuntimeSpec(environment), instance=InstanceSpec(price_per_hour_usd=1.0))
     for run_id in (RUN, OLD_RUN):
-        account.put_json(run_id, "run_spec.json", json.dumps(spec).encode())
+        account.put_json(run_id, "run_spec.json", spec.body())
     state = {"status": "completed", "created_at": "2026-01-01T01:00:00Z", "heartbeat_at": "2026-01-01T01:10:00Z"}
     account.put_json(OLD_RUN, "system-state.json", json.dumps({**state, "run_id": OLD_RUN}).encode())
     account.put_json(OLD_RUN, "models/mine/config.json", b"{}")

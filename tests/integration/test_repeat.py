@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,11 @@ import pytest
 import yaml
 
 from chronos_training.control.launch.plan import Plan, make_plan
+from chronos_training.control.launch.plan_text import lines
 from chronos_training.control.launch.probe_plan import make_probe_plan
 from chronos_training.control.launch.request import LaunchRequest
 from chronos_training.core.errors import ConfigurationError
+from chronos_training.core.run_spec import ResumeSpec
 from chronos_training.data.prepare import prepare
 
 from .plan_account import BUCKET, IMAGE, make_account, put
@@ -75,7 +78,7 @@ def first(account: Any, tmp_path: Path) -> Plan:
         yaml.safe_dump({**SECTIONS, "model": {"context_length": 28, "initialization": "pretrained", "base": "little"}})
     )
     made = plan(own)
-    put(account, made.run_spec_key, made.run_spec_body.encode())
+    put(account, made.run_spec.key, made.run_spec.body())
     own.unlink()
     publish_environment(account, "n" * 64)
     publish_weights(account, "x")
@@ -85,19 +88,19 @@ def first(account: Any, tmp_path: Path) -> Plan:
 def test_everything_that_decides_the_run_is_its_own_again(account: Any, first: Plan) -> None:
     again = plan(repeat_run=first.run_id).run_spec
     for part in ("training", "dataset", "base_model", "device"):
-        assert again[part] == first.run_spec[part]
-    assert again["runtime"]["python_env"] == first.run_spec["runtime"]["python_env"]
-    assert again["training"]["training"]["steps"] == 77
-    assert again["base_model"]["digest"] == "w" * 64
-    assert again["repeats"] == first.run_id
-    assert any(f"configuration of run {first.run_id}" in line for line in plan(repeat_run=first.run_id).lines())
+        assert getattr(again, part) == getattr(first.run_spec, part)
+    assert again.environment == first.run_spec.environment
+    assert again.training["training"]["steps"] == 77
+    assert again.base_digest == "w" * 64
+    assert again.repeats == first.run_id
+    assert any(f"configuration of run {first.run_id}" in line for line in lines(plan(repeat_run=first.run_id)))
 
 
 def test_a_repetition_can_be_repeated(account: Any, first: Plan) -> None:
     again = plan(repeat_run=first.run_id)
-    spec = {**again.run_spec, "run_id": "20260101-000000"}
-    put(account, "local/runs/2026/01/01-000000/run_spec.json", spec)
-    assert plan(repeat_run="20260101-000000").run_spec["training"] == first.run_spec["training"]
+    spec = replace(again.run_spec, run_id="20260101-000000")
+    put(account, spec.key, spec.body())
+    assert plan(repeat_run=spec.run_id).run_spec.training == first.run_spec.training
 
 
 def refused(run_id: str, **fields: Any) -> str:
@@ -108,20 +111,19 @@ def refused(run_id: str, **fields: Any) -> str:
 
 def test_what_is_no_longer_in_the_bucket_is_named(account: Any, first: Plan, tmp_path: Path) -> None:
     old = first.run_spec
-    environment = old["runtime"]["python_env"]["key"]
+    environment = old.environment["key"]
     account.delete_object(Bucket=BUCKET, Key=environment)
     assert f"its environment eeeeeeeeeeee is no longer in the bucket (s3://{BUCKET}/{environment})" in refused(
         first.run_id
     )
     put(account, environment, b"0123456789")
-    weights = f"{old['base_model']['prefix']}config.json"
+    assert old.base_model is not None
+    weights = f"{old.base_model.prefix}config.json"
     account.delete_object(Bucket=BUCKET, Key=weights)
     assert f"the weights it started from are no longer in the bucket (s3://{BUCKET}/{weights})" in refused(first.run_id)
     put(account, weights, b"{}")
     publish_data(account, tmp_path, days=300)
-    assert f"its dataset birthdays (digest {old['dataset']['digest'][:12]}) is no longer in the bucket" in refused(
-        first.run_id
-    )
+    assert f"its dataset birthdays (digest {old.data.digest[:12]}) is no longer in the bucket" in refused(first.run_id)
 
 
 def test_weights_of_the_package_are_the_same_or_it_is_another_run(account: Any, tmp_path: Path) -> None:
@@ -133,12 +135,13 @@ def test_weights_of_the_package_are_the_same_or_it_is_another_run(account: Any, 
     }  # else those of the configuration that this one is laid over
     own.write_text(yaml.safe_dump({**SECTIONS, "model": from_package}))
     made = plan(own)
-    assert any("builtin:chronos-2-small, which comes with this package" in line for line in made.lines())
-    assert made.run_spec["base_model"]["files"] == []  # nothing to fetch from the bucket
-    put(account, made.run_spec_key, made.run_spec_body.encode())
-    assert plan(repeat_run=made.run_id).run_spec["base_model"] == made.run_spec["base_model"]
-    other = {**made.run_spec, "base_model": {**made.run_spec["base_model"], "digest": "0" * 64}}
-    put(account, made.run_spec_key, other)
+    assert any("builtin:chronos-2-small, which comes with this package" in line for line in lines(made))
+    assert made.run_spec.base_model is not None
+    assert made.run_spec.base_model.files == ()  # nothing to fetch from the bucket
+    put(account, made.run_spec.key, made.run_spec.body())
+    assert plan(repeat_run=made.run_id).run_spec.base_model == made.run_spec.base_model
+    other = replace(made.run_spec, base_model=replace(made.run_spec.base_model, digest="0" * 64))
+    put(account, other.key, other.body())
     assert "builtin:chronos-2-small, are others in this version of the package" in refused(made.run_id)
 
 
@@ -148,15 +151,16 @@ def test_what_would_be_another_run_is_refused(account: Any, first: Plan, tmp_pat
     assert "training_launch_resume_run cannot be set with it" in refused(first.run_id, resume_run=first.run_id)
     assert "is not a run id" in refused("yesterday")
     assert "There is no run 20200101-000000 in local to rerun" in refused("20200101-000000")
-    resumed = {**first.run_spec, "resume": {"run_id": "20251231-000000"}}
-    put(account, "local/runs/2026/01/01-000000/run_spec.json", resumed)
+    checkpoints = ResumeSpec("20251231-000000", "checkpoints/", 20, ())
+    resumed = replace(first.run_spec, run_id="20260101-000000", resume=checkpoints)
+    put(account, resumed.key, resumed.body())
     assert "it resumed run 20251231-000000" in refused("20260101-000000")
 
 
 def test_a_probe_is_planned_without_data_and_cannot_be_repeated(account: Any) -> None:
     probe = plan(maker=make_probe_plan)
-    assert probe.run_spec["dataset"] is None and probe.run_spec["runtime"]["python_env_sha256"] == "e" * 64
-    assert probe.deadline_seconds == 1800 and "at worst: $0.00" in "\n".join(probe.lines())
-    put(account, probe.run_spec_key, probe.run_spec_body.encode())
+    assert probe.run_spec.dataset is None and probe.run_spec.runtime.python_env_sha256 == "e" * 64
+    assert probe.deadline_seconds == 1800 and "at worst: $0.00" in "\n".join(lines(probe))
+    put(account, probe.run_spec.key, probe.run_spec.body())
     with pytest.raises(ConfigurationError, match=r"Run \d{8}-\d{6} was a probe, which trains nothing"):
         plan(repeat_run=probe.run_id)

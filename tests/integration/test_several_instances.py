@@ -18,7 +18,7 @@ from chronos_training.core.errors import TrainingError
 
 from .launch_account import BUCKET, DEAF_USER_DATA, ENV, PROJECT, REGION, RUN, LaunchAccount
 
-TWO: dict[str, Any] = {"instances": 2, "training_config": {"run": {"instances": 2}}}
+TWO: dict[str, Any] = {"instances": 2}
 SCOPE = Scope(ENV, PROJECT, REGION, (REGION,), BUCKET)
 VCPU = "You have requested more vCPU capacity than your current vCPU limit of 8 allows for the instance bucket."
 

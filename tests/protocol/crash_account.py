@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import subprocess
 import sys
@@ -15,12 +14,14 @@ from pathlib import Path
 from typing import Any
 
 from chronos_training.core import layout
+from chronos_training.core.run_spec import ImageSpec, InstanceSpec, RunSpec
 from chronos_training.core.states import FINAL
 from local_aws.home import REPOSITORY_ROOT
 from local_aws.moto_gaps.public_parameters import UBUNTU
 from local_aws.testing import EmbeddedAws, wait_for
 from tests.policies import Deployment, make_roles
 from tests.protocol.crash_process import Order, as_line
+from tests.run_specs import run_spec
 
 ENV, PROJECT, REGION = "local", "Chronos-Training", "us-east-1"
 BUCKET = "chronos-training-local-crashes"
@@ -28,6 +29,11 @@ TAGS = {"Project": PROJECT, "Environment": ENV, "ManagedBy": "Ansible"}
 # How long EC2 may hide a new instance: five minutes there, here it lists at once. S3's times are whole seconds.
 WINDOW = 0.5
 PATIENCE = 60.0
+
+
+def a_machine(count: int = 1) -> InstanceSpec:
+    """Return what the run specs of these tests say of instances."""
+    return InstanceSpec(("m5.large",), "m5.large", count=count, image=ImageSpec(UBUNTU), volume_gb=8)
 
 
 @dataclass(frozen=True)
@@ -130,9 +136,8 @@ class CrashAccount:
     def launch(self, *, instances: int = 1, **boundary: Any) -> Done:
         """Launch a run of its own id, on machines that wait: what happens on them, the test starts when it is time."""
         run_id = self.new_run_id()
-        order, run = self.order_of(run_id, json.dumps({"run_id": run_id, "training": {"name": "crash"}}))
-        order |= {"instances": instances, "training_config": {"run": {"instances": instances}}}
-        run["instances"] = instances
+        training = {"name": "crash", "run": {"instances": instances}}
+        order, run = self.order_of(run_spec(run_id, training=training, instance=a_machine(instances)))
         user_data = "#cloud-config\nwrite_files:\n" + "".join(
             f"  - path: {path}\n    content: {json.dumps(text)}\n"
             for path, text in {
@@ -149,35 +154,38 @@ class CrashAccount:
         self.last_run = layout.new_run_id(datetime.fromtimestamp(self._seconds, timezone.utc))
         return self.last_run
 
-    def order_of(self, run_id: str, spec: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    def order_of(self, spec: RunSpec) -> tuple[dict[str, Any], dict[str, Any]]:
         """Return a launch order, and what its user data tells the instance."""
-        key = layout.run_prefix(ENV, run_id) + "run_spec.json"
-        common = {"run_id": run_id, "env": ENV, "project": PROJECT, "bucket": BUCKET, "region": REGION}
-        order = common | {
-            "instance_types": ["m5.large"],
-            "instances": 1,
+        settings = {
+            "env": ENV,
+            "region": REGION,
+            "bucket": BUCKET,
+            "vpc_id": "",
             "subnet_ids": [self._subnet],
             "security_group_id": self._group,
             "instance_profile": f"chronos-training-{ENV}-instance",
-            "image_id": UBUNTU,
-            "root_device": "/dev/sda1",
-            "volume_gb": 8,
-            "deadline_seconds": 3600,
-            "run_spec_key": key,
-            "run_spec_body": spec,
-            "training_config": {},
-            "owner": "tester@here (pid 1)",
             "guard_role_arn": self._guard_role,
             "guard_queue_arn": self._queue,
         }
-        run = common | {
-            "run_spec_key": key,
-            "run_spec_sha256": hashlib.sha256(spec.encode()).hexdigest(),
+        order = {
+            "run_spec": spec.body().decode(),
+            "settings": settings,
+            "project": PROJECT,
+            "root_device": "/dev/sda1",
+        }
+        run = {
+            "run_id": spec.run_id,
+            "env": ENV,
+            "project": PROJECT,
+            "bucket": BUCKET,
+            "region": REGION,
+            "run_spec_key": spec.key,
+            "run_spec_sha256": spec.sha256,
             "deadline_seconds": 3600,
             "heartbeat_seconds": 30,
             "log_seconds": 10,
             "watch_seconds": 20,
-            "instances": 1,
+            "instances": spec.instance.count,
         }
         return order, run
 

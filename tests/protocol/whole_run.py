@@ -9,7 +9,7 @@ import hashlib
 import json
 import tempfile
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +19,10 @@ from chronos_training.control.publish.agent import ARCHIVE_NAME, agent_archive
 from chronos_training.control.publish.packing import pack_folder
 from chronos_training.core import layout
 from chronos_training.core.manifest import dataset_digest
+from chronos_training.core.run_spec import DatasetSpec, LimitsSpec, RuntimeSpec
 from local_aws.home import REPOSITORY_ROOT
-from tests.protocol.crash_account import BUCKET, TAGS, WINDOW, CrashAccount, Done
+from tests.protocol.crash_account import BUCKET, TAGS, WINDOW, CrashAccount, Done, a_machine
+from tests.run_specs import run_spec
 
 USER_DATA = REPOSITORY_ROOT / "roles/instance_user_data"
 PYTHON = """#!/bin/sh
@@ -50,7 +52,7 @@ class Published:
 
     agent: dict[str, str]
     environment: dict[str, Any]
-    dataset: dict[str, Any]
+    dataset: DatasetSpec
 
 
 def publish(account: CrashAccount, seconds: float = 1.0) -> Published:
@@ -89,7 +91,7 @@ def publish(account: CrashAccount, seconds: float = 1.0) -> Published:
     manifest_key = layout.dataset_manifest_key("tiny")
     put(manifest_key, json.dumps(manifest).encode())
     size = sum(entry["size"] for entry in files)
-    dataset = {"name": "tiny", "manifest_key": manifest_key, "digest": manifest["digest"], "bytes": size}
+    dataset = DatasetSpec("tiny", manifest_key, str(manifest["digest"]), len(files), size, items=1, rows=3000)
     return Published({"agent_key": agent_key, "agent_sha256": digest}, {**environment, "torch": "2.0"}, dataset)
 
 
@@ -98,17 +100,16 @@ def launch(
 ) -> Done:
     """Launch the run as the playbook does, through `endpoint`."""
     run_id = account.new_run_id()
-    spec = {
-        "schema_version": 1,
-        "run_id": run_id,
-        "device": "cpu",
-        "training": {"name": "tiny"},
-        "dataset": published.dataset,
-        "runtime": {"python_env": published.environment},
-        "instance": {"type": "m5.large", "request_prices_usd": {"writes": 5e-6, "reads": 4e-7}},
-    }
-    order, run = account.order_of(run_id, json.dumps(spec))
-    order["deadline_seconds"] = deadline
+    instance = replace(a_machine(), request_prices_usd={"writes": 5e-6, "reads": 4e-7})
+    spec = run_spec(
+        run_id,
+        training={"name": "tiny"},
+        dataset=published.dataset,
+        runtime=RuntimeSpec(published.environment),
+        instance=instance,
+        limits=LimitsSpec(deadline),
+    )
+    order, run = account.order_of(spec)
     run |= published.agent | {
         "deadline_seconds": deadline,
         "poweroff_minutes": 16,

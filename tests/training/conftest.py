@@ -66,7 +66,8 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def write_spec(path: Path, config: TrainingConfig, **more: Any) -> Path:
     """Write a run spec and return its path."""
-    path.write_text(json.dumps({"training": config.model_dump(mode="json"), "device": "cpu", **more}), encoding="utf-8")
+    whole = {"schema_version": 1, "training": config.model_dump(mode="json"), "device": "cpu"}
+    path.write_text(json.dumps(whole | more), encoding="utf-8")
     return path
 
 

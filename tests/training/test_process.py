@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +21,9 @@ from chronos_training.training import checkpoints, train
 from chronos_training.training.metadata import metadata_schema
 from chronos_training.training.progress import Progress
 from chronos_training.training.seeds import FOLDER
-from chronos_training.training.spec import RunSpec
+from chronos_training.training.spec import TrainingSpec
 from chronos_training.training.stopping import Stopped, StopRequest
+from tests.run_specs import DATASET
 from tests.training.conftest import command, environment, start, tiny, write_spec
 
 
@@ -224,7 +226,10 @@ def test_faults_that_a_person_can_mend(data: Path, tmp_path: Path, capsys: pytes
         ({"config": tiny(dataset={"targets": ["sales"]})}, "no column 'sales'"),
         ({"config": tiny(training={"precision": "fp16"})}, "training.precision: fp16 needs a GPU"),
         ({"config": tiny(dataset={"name": "other"})}, "dataset.name: 'other' is configured"),
-        ({"config": tiny(), "dataset": {"digest": "0" * 64}}, "was launched with dataset digest 000000000000"),
+        (
+            {"config": tiny(), "dataset": asdict(replace(DATASET, digest="0" * 64))},
+            "was launched with dataset digest 000000000000",
+        ),
         ({"config": tiny(), "training": {"model": {"familly": "x"}}}, "training.model.familly: unknown key"),
         ({"config": tiny(), "device": "tpu"}, "device: 'tpu' is not allowed"),
     ]
@@ -253,7 +258,7 @@ def test_a_run_that_is_stopped_once_its_model_is_stored_leaves_a_whole_model(dat
 
     config = tiny(evaluation={"seeds": 2})
     with pytest.raises(Stopped):
-        session.run(RunSpec(config, "cpu"), data, tmp_path, Stops(tmp_path / "progress.json"), stop)
+        session.run(TrainingSpec.of(config, "cpu"), data, tmp_path, Stops(tmp_path / "progress.json"), stop)
     model = tmp_path / "models/tiny"
     assert (model / "model.safetensors").is_file() and not (tmp_path / FOLDER).exists()
     assert json.loads((model / task.FILE).read_text(encoding="utf-8"))["prediction_length"] == 7

@@ -12,10 +12,12 @@ from chronos_training.agent.paths import Paths
 from chronos_training.agent.reporter import Reporter
 from chronos_training.core.aws import SENT
 from chronos_training.core.record import RunRecord
+from chronos_training.core.run_spec import InstanceSpec
+from tests.run_specs import run_spec
 from tests.unit.core.memory_wire import MemoryObject
 from tests.unit.core.test_store import record, store_on
 
-SPEC = {"instance": {"type": "m5.large", "price_per_hour_usd": 3600.0}}
+SPEC = run_spec(instance=InstanceSpec(type="m5.large", price_per_hour_usd=3600.0))
 
 
 def reporter_on(stored: MemoryObject) -> Reporter:
@@ -45,7 +47,7 @@ def test_it_counts_from_the_boot_by_monotonic_time(tmp_path, monkeypatch):
     assert cost_so_far(paths, SPEC, "m5.large") == 60.0  # a minute is billed at least
     now[0] += 90.0
     assert cost_so_far(paths, SPEC, "m5.large") == 90.0
-    assert cost_so_far(paths, {}, "m5.large") is None
+    assert cost_so_far(paths, None, "m5.large") is None
 
 
 def test_a_note_that_cannot_be_read_costs_a_number_not_the_run(tmp_path):

@@ -19,11 +19,13 @@ import pytest
 import yaml
 from botocore.awsrequest import AWSResponse
 
-from chronos_training.control.launch.launch_spec import LaunchSpec
+from chronos_training.control.launch.launch_order import LaunchOrder
 from chronos_training.control.launch.run_instances import request_of
+from chronos_training.control.options.settings import Settings
 from chronos_training.core.errors import TrainingError
 from local_aws.home import REPOSITORY_ROOT
 from tests.protocol import whole_run
+from tests.run_specs import run_spec
 
 SCHEMA = "usr/lib/python3/dist-packages/cloudinit/config/schemas/schema-cloud-config-v1.json"
 CACHED = REPOSITORY_ROOT / ".cache/cloud-init" / Path(SCHEMA).name
@@ -56,10 +58,10 @@ def user_data() -> str:
     return whole_run.user_data(RUN)
 
 
-def order_with(user_data: str) -> LaunchSpec:
+def order_with(user_data: str) -> LaunchOrder:
     """Return a launch order with this user data."""
-    values = dict.fromkeys(LaunchSpec.__dataclass_fields__, "") | {"tags": {}, "instances": 1, "volume_gb": 100}
-    return LaunchSpec(**values | {"user_data": user_data})
+    settings = Settings("production", "ap-southeast-2", "bucket", "vpc-1", ("subnet-1",), "sg-1", "profile")
+    return LaunchOrder(run_spec(), settings, "Chronos-Training", "/dev/sda1", {}, user_data)
 
 
 @pytest.fixture(scope="module")

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from chronos_training.config import Precision, TrainingConfig
+from chronos_training.core.run_spec import BaseModelSpec, InstanceSpec
 from chronos_training.data.panel import Panel
 from chronos_training.evaluation.forecasts import Chunk
 from chronos_training.evaluation.scoring import Scoring
@@ -23,19 +24,19 @@ from chronos_training.training.card import card
 from chronos_training.training.losscurve import LossCurve
 from chronos_training.training.metadata import autogluon_section, build_metadata, chronos_section, metadata_schema
 from chronos_training.training.report import write_report
-from chronos_training.training.spec import RunSpec
+from chronos_training.training.spec import TrainingSpec
 from tests.unit.small_panel import chunk_with
 
 NOW = datetime(2026, 5, 2, 9, 30, tzinfo=timezone.utc)
 PRECISION = Precision("bf16", "the A10G has it")
 CURVE = LossCurve([10, 20, 30], [4.0, 3.0, 2.5], [1e-3, 9e-4, 1e-4], 12.0, 80.0, 0, 30, 30, PRECISION)
-INSTANCE = {
-    "type": "g4dn.xlarge", "market": "on-demand", "price_per_hour_usd": 0.6, "price_date": "2026-01-01",
-    "reference_type": "g4dn.2xlarge", "reference_price_per_hour_usd": 0.8,
-}  # fmt: skip
+INSTANCE = InstanceSpec(
+    type="g4dn.xlarge", market="on-demand", price_per_hour_usd=0.6, price_date="2026-01-01",
+    reference_type="g4dn.2xlarge", reference_price_per_hour_usd=0.8,
+)  # fmt: skip
 
 
-def about(spec: RunSpec, panel: Panel, scores: dict[str, Any]) -> dict[str, Any]:
+def about(spec: TrainingSpec, panel: Panel, scores: dict[str, Any]) -> dict[str, Any]:
     return build_metadata(
         spec,
         panel,
@@ -43,7 +44,7 @@ def about(spec: RunSpec, panel: Panel, scores: dict[str, Any]) -> dict[str, Any]
         model=chronos_section(spec.config, 148_156, CURVE),
         times={"created_at": NOW, "training_started_at": NOW - timedelta(minutes=2), "training_ended_at": NOW},
         seconds={"preparing": 1.0, "training": 12.0, "evaluating": 2.0},
-        cost=cost.estimate(spec.instance, NOW - timedelta(minutes=30), NOW),
+        cost=cost.estimate(spec.run.instance, NOW - timedelta(minutes=30), NOW),
     )
 
 
@@ -65,11 +66,11 @@ def stored(chunk: Chunk, panel: Panel, config: TrainingConfig, path: Path) -> Pa
     return path
 
 
-@pytest.mark.parametrize("instance", [INSTANCE, {}], ids=["priced", "unknown"])
+@pytest.mark.parametrize("instance", [INSTANCE, InstanceSpec()], ids=["priced", "unknown"])
 def test_metadata_fits_its_schema(
-    scores: dict[str, Any], panel: Panel, config: TrainingConfig, instance: dict[str, Any]
+    scores: dict[str, Any], panel: Panel, config: TrainingConfig, instance: InstanceSpec
 ) -> None:
-    metadata = about(RunSpec(config, "cpu", instance=instance), panel, scores)
+    metadata = about(TrainingSpec.of(config, "cpu", instance=instance), panel, scores)
     jsonschema.Draft202012Validator(metadata_schema()).validate(metadata)
     assert metadata["metrics"]["sharpe_ratio"] is None
     assert "not a price or a return" in metadata["metrics"]["sharpe_ratio_reason"]
@@ -83,7 +84,7 @@ def test_cost_is_price_times_billed_hours() -> None:
     assert half_hour["cost_so_far_usd"] == pytest.approx(0.3)
     assert half_hour["reference_cost_same_hours_usd"] == pytest.approx(0.4)
     assert cost.estimate(INSTANCE, NOW, NOW)["cost_so_far_usd"] == pytest.approx(0.01)  # a minute is billed at least
-    assert cost.estimate({}, NOW, NOW)["cost_so_far_usd"] is None
+    assert cost.estimate(InstanceSpec(), NOW, NOW)["cost_so_far_usd"] is None
 
 
 def test_start_of_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -116,16 +117,18 @@ class Page(HTMLParser):
         assert self.open.pop() == tag
 
 
-@pytest.mark.parametrize("instance", [INSTANCE, {}], ids=["priced", "unknown"])
+@pytest.mark.parametrize("instance", [INSTANCE, InstanceSpec()], ids=["priced", "unknown"])
 def test_report_is_whole_and_self_contained(
     tmp_path: Path,
     scores: dict[str, Any],
     forecasts: Path,
     panel: Panel,
     config: TrainingConfig,
-    instance: dict[str, Any],
+    instance: InstanceSpec,
 ) -> None:
-    metadata = about(RunSpec(config, "cpu", run_id="20260502-093000", env="local", instance=instance), panel, scores)
+    metadata = about(
+        TrainingSpec.of(config, "cpu", run_id="20260502-093000", env="local", instance=instance), panel, scores
+    )
     write_report(tmp_path / "report.html", metadata, scores, forecasts, panel, CURVE)
     text = (tmp_path / "report.html").read_text(encoding="utf-8")
     page = Page()
@@ -161,7 +164,7 @@ def test_the_first_page_says_what_recalibration_and_combination_change(
         "reason": "Combined: 100 % of this model.",
         "verdicts": {"model": verdict},
     }
-    metadata = about(RunSpec(config, "cpu"), panel, scores)
+    metadata = about(TrainingSpec.of(config, "cpu"), panel, scores)
     jsonschema.Draft202012Validator(metadata_schema()).validate(metadata)
     write_report(tmp_path / "r.html", metadata, scores, forecasts, panel, CURVE)
     page = (tmp_path / "r.html").read_text(encoding="utf-8")
@@ -177,7 +180,9 @@ def test_the_first_page_says_why_there_is_neither(
     scores: dict[str, Any], panel: Panel, config: TrainingConfig, forecasts: Path, tmp_path: Path
 ) -> None:
     scores["recalibration"] = {"applied": False, "reason": "Not recalibrated: too little."}
-    write_report(tmp_path / "r.html", about(RunSpec(config, "cpu"), panel, scores), scores, forecasts, panel, CURVE)
+    write_report(
+        tmp_path / "r.html", about(TrainingSpec.of(config, "cpu"), panel, scores), scores, forecasts, panel, CURVE
+    )
     page = (tmp_path / "r.html").read_text(encoding="utf-8")
     assert words(page, "Recalibration") == "Not recalibrated: too little."
     assert "before recalibration</li>" not in page and not words(page, "Combination")
@@ -194,7 +199,9 @@ def test_only_a_resume_of_a_finished_training_has_no_step_left(
     said: bool,
 ) -> None:
     curve = dataclasses.replace(CURVE, resumed_from=resumed)
-    write_report(tmp_path / "r.html", about(RunSpec(config, "cpu"), panel, scores), scores, forecasts, panel, curve)
+    write_report(
+        tmp_path / "r.html", about(TrainingSpec.of(config, "cpu"), panel, scores), scores, forecasts, panel, curve
+    )
     assert ("had no step left to do" in (tmp_path / "r.html").read_text(encoding="utf-8")) == said
 
 
@@ -204,7 +211,7 @@ def test_names_from_the_data_are_escaped(tmp_path: Path, panel: Panel, config: T
     chunk, scoring = chunk_with(panel, config, range(5)), Scoring(panel, config)
     scoring.add(chunk)
     scores, forecasts = scoring.result(), stored(chunk, panel, config, tmp_path / "f.parquet")
-    metadata = about(RunSpec(config, "cpu"), panel, scores)
+    metadata = about(TrainingSpec.of(config, "cpu"), panel, scores)
     metadata["configuration"]["evaluation"]["report_series"] = 5
     write_report(tmp_path / "report.html", metadata, scores, forecasts, panel, CURVE)
     text = (tmp_path / "report.html").read_text(encoding="utf-8")
@@ -221,7 +228,7 @@ def test_report_survives_missing_values_and_no_steps(
     scoring = Scoring(panel, config)
     scoring.add(chunk)
     scores = scoring.result()
-    metadata = about(RunSpec(config, "cpu"), panel, scores)
+    metadata = about(TrainingSpec.of(config, "cpu"), panel, scores)
     forecasts = stored(chunk, panel, config, tmp_path / "f.parquet")
     nothing = LossCurve([], [], [], 0.0, 0.0, 30, 30, 30, PRECISION)
     write_report(tmp_path / "report.html", metadata, scores, forecasts, panel, nothing)
@@ -231,7 +238,7 @@ def test_report_survives_missing_values_and_no_steps(
 
 
 def test_the_card_says_what_the_model_is(scores: dict[str, Any], panel: Panel, config: TrainingConfig) -> None:
-    text = card(about(RunSpec(config, "cpu"), panel, scores))
+    text = card(about(TrainingSpec.of(config, "cpu"), panel, scores))
     assert text.startswith("---\nlibrary_name: chronos-forecasting\n") and "# small" in text
     assert "Chronos2Pipeline.from_pretrained(" in text and scores["verdict"]["sentence"] in text
     assert "| seasonal naive |" in text and "None" not in text
@@ -279,15 +286,15 @@ def autogluon_about(panel: Panel, scores: dict[str, Any]) -> dict[str, Any]:
         "fit_seconds": 12.0, "time_limit_seconds": 60.0,
         "chronos": {"path": "models/small-chronos", "family": "chronos2", "model": "Chronos2FineTuned"},
     }  # fmt: skip
-    base = {"name": "chronos-2", "family": "chronos2", "digest": "b" * 64, "revision": None}
+    base = BaseModelSpec("chronos-2", "chronos2", "b" * 64)
     return build_metadata(
-        RunSpec(config, "cpu", base_model=base),
+        TrainingSpec.of(config, "cpu", base_model=base),
         panel,
         scores,
         model=autogluon_section(found),
         times={"created_at": NOW, "training_started_at": NOW - timedelta(minutes=2), "training_ended_at": NOW},
         seconds={"preparing": 1.0, "training": 12.0, "evaluating": 2.0},
-        cost=cost.estimate({}, NOW - timedelta(minutes=30), NOW),
+        cost=cost.estimate(InstanceSpec(), NOW - timedelta(minutes=30), NOW),
     )
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import Any
 
 FILE_NAME = "margin"
 # Not measured yet: a tenth of the run, at most five minutes.
@@ -22,10 +21,10 @@ class CheckpointHeadroom:
         self._last: tuple[int, float] | None = None
         self._written: float | None = None
 
-    def note(self, step: Any, upload_seconds: float | None) -> None:
+    def note(self, step: int | None, upload_seconds: float | None) -> None:
         """Note the training's present step; `upload_seconds` is what the last checkpoint took to store."""
         now = time.monotonic()
-        if not isinstance(step, int) or (self._last is not None and step <= self._last[0]):
+        if step is None or (self._last is not None and step <= self._last[0]):
             return
         last, self._last = self._last, (step, now)
         if last is None or upload_seconds is None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from chronos_training.core import aws
 from chronos_training.core.aws_types import S3Client
 from chronos_training.core.errors import DataError
-from chronos_training.core.manifest import Manifest, parse_manifest
+from chronos_training.core.manifest import DataFile, Manifest, parse_manifest
 from chronos_training.core.objects import get_bytes
 
 from . import transfer
@@ -59,9 +59,11 @@ def sync_dataset(
         raise DataError(error.message, hint=error.hint, code=error.code) from error
 
 
-def sync_files(s3: S3Client, bucket: str, base: dict[str, Any], target: Path, what: str, progress: Progress) -> None:
-    """Download the files of `base` (of the run spec: prefix, files) into `target`. DataError that names `what`."""
-    wanted = [Wanted(base["prefix"] + f["path"], target / f["path"], f["size"], f["sha256"]) for f in base["files"]]
+def sync_files(
+    s3: S3Client, bucket: str, prefix: str, files: Sequence[DataFile], target: Path, what: str, progress: Progress
+) -> None:
+    """Download `files`, which lie below `prefix`, into `target`. DataError that names `what`."""
+    wanted = [Wanted(prefix + file.path, target / file.path, file.size, file.sha256) for file in files]
     try:
         transfer.fetch(s3, bucket, wanted, target.with_name(target.name + ".partial"), progress)
     except transfer.Corrupt as error:

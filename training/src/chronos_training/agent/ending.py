@@ -9,16 +9,17 @@ import json
 import logging
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from chronos_training.core import aws, inventory, layout, run_cost, termination_schedule
+from chronos_training.core import aws, inventory, run_cost, termination_schedule
 from chronos_training.core.aws_types import S3Client
 from chronos_training.core.cas import ConditionalObject, Lost
 from chronos_training.core.clock import iso, parse_iso, utc_now
 from chronos_training.core.errors import TrainingError
 from chronos_training.core.objects import get_bytes
+from chronos_training.core.run_spec import NAME, RunSpec
 from chronos_training.core.states import COMPLETED, FAILED, FINAL
 from chronos_training.core.store import Fenced, Observed, StateStore
 from chronos_training.core.wire import STATE_CONFIG, S3Wire
@@ -50,7 +51,7 @@ class Outcome:
     error: str | None
     steps: dict[str, dict[str, str]]
     artifacts: list[Json] | None
-    run_spec: Json
+    run_spec: RunSpec | None  # None when it could not be read
     error_code: str | None = None  # of a run that failed
 
 
@@ -161,10 +162,11 @@ def end_run(
         raise attempt.problems[0]
 
 
-def cost_so_far(paths: Paths, run_spec: Json, instance_type: str | None) -> float | None:
+def cost_so_far(paths: Paths, run_spec: RunSpec | None, instance_type: str | None) -> float | None:
     """Return the dollars of all instances since this one's boot, an estimate; None while no price is known. Never raises."""
-    instance = run_spec.get("instance", {})
-    return run_cost.cost_usd(instance, instance_type, _life(paths), requests.counts(paths.state))
+    if run_spec is None:
+        return None
+    return run_cost.cost_usd(run_spec.instance, instance_type, _life(paths), requests.counts(paths.state))
 
 
 def _life(paths: Paths) -> float:
@@ -205,9 +207,8 @@ def _store(
     # Not seeing the inventory, or a late log, does not make a good model a failed run.
     attempt("write cleanup_status.json", lambda: _put_cleanup_status(s3, run), vital=False)
     training = training_record(run, outcome, artifacts)
-    instance = outcome.run_spec.get("instance")
-    sent = requests.counts(paths.state)
-    training["cost"] = run_cost.breakdown(instance, instance_type, _life(paths), sent) if instance else None
+    spec, sent = outcome.run_spec, requests.counts(paths.state)
+    training["cost"] = run_cost.breakdown(spec.instance, instance_type, _life(paths), sent) if spec else None
     attempt("write training.json", lambda: _put(s3, run, "training.json", training))
     attempt("ship the logs", ship_logs, vital=False)
     if outcome.status != COMPLETED:
@@ -232,6 +233,7 @@ def training_record(run: Run, outcome: Outcome, artifacts: list[Json]) -> Json:
         if "ended_at" in times:
             seconds = (parse_iso(times["ended_at"]) - parse_iso(times["started_at"])).total_seconds()
             phases[name]["seconds"] = seconds
+    spec = outcome.run_spec
     return {
         "schema_version": 1,
         "run_id": run.run_id,
@@ -241,9 +243,9 @@ def training_record(run: Run, outcome: Outcome, artifacts: list[Json]) -> Json:
         "error_code": outcome.error_code,
         "written_at": iso(utc_now()),
         "phases": phases,
-        "dataset": outcome.run_spec.get("dataset"),
-        "runtime": outcome.run_spec.get("runtime"),
-        "training_config": outcome.run_spec.get("training"),
+        "dataset": asdict(spec.dataset) if spec and spec.dataset else None,
+        "runtime": asdict(spec.runtime) if spec else None,
+        "training_config": spec.training if spec else None,
         "artifacts": artifacts,
     }
 
@@ -298,7 +300,7 @@ def _write_success(run: Run) -> None:
         raise TrainingError(f"{marker.url} exists already.", code="conflict") from error
 
 
-def load_run_spec(s3: S3Client, run: Run, cache: Path) -> Json:
+def load_run_spec(s3: S3Client, run: Run, cache: Path) -> RunSpec:
     """Return the run spec, from the local copy or from S3, verified by the hash in the user data."""
     if cache.exists():
         body = cache.read_bytes()
@@ -308,10 +310,9 @@ def load_run_spec(s3: S3Client, run: Run, cache: Path) -> Json:
     found = hashlib.sha256(body).hexdigest()
     if found != run.run_spec_sha256:
         raise TrainingError(
-            f"{layout.run_prefix(run.env, run.run_id)}run_spec.json was changed after the launch.",
+            f"{run.prefix}{NAME} was changed after the launch.",
             code="checksum_mismatch",
         )
     cache.parent.mkdir(parents=True, exist_ok=True)
     cache.write_bytes(body)
-    spec: Json = json.loads(body)
-    return spec
+    return RunSpec.from_json(body, run.run_spec_key)

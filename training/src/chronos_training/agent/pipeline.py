@@ -14,6 +14,7 @@ from typing import Any, NoReturn
 from chronos_training.core import aws
 from chronos_training.core.clock import iso, utc_now
 from chronos_training.core.errors import TrainingError
+from chronos_training.core.live_progress import LiveProgress
 from chronos_training.core.rendezvous import ALONE, Rendezvous
 from chronos_training.core.run_records import DATA_SYNC, PREFLIGHT, RESULTS_SYNC, TRAINING
 from chronos_training.core.states import COMPLETED, FAILED, INTERRUPTED, KILLED, RUNNING
@@ -130,12 +131,12 @@ class Pipeline:
         assert trainer is not None
         checkpoints = CheckpointSync(self.results)
 
-        def on_progress(progress: dict[str, Any]) -> None:
-            self.reporter.progress(**progress)
+        def on_progress(progress: LiveProgress) -> None:
+            self.reporter.progress(progress)
             if self.workers is not None:
                 # Needed again when torchrun has to start again after a failure in the head node's own part.
-                self.workers.needed = progress.get("phase") not in ALONE
-            self.headroom.note(progress.get("step"), checkpoints.seconds)
+                self.workers.needed = progress.phase not in ALONE
+            self.headroom.note(progress.step, checkpoints.seconds)
 
         checkpoints.start()
         try:
@@ -169,7 +170,7 @@ class Pipeline:
 
         def progress(done: int, total: int) -> None:
             facts["files"] = total
-            self.reporter.progress(message="storing results", done_files=done, total_files=total)
+            self.reporter.progress(LiveProgress("storing results", done_files=done, total_files=total))
 
         with self.records.phase(RESULTS_SYNC, facts):
             try:

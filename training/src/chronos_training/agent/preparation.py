@@ -15,7 +15,9 @@ from chronos_training.core import aws, layout
 from chronos_training.core.aws_types import S3Client
 from chronos_training.core.commands import playbook
 from chronos_training.core.errors import TrainingError
+from chronos_training.core.live_progress import LiveProgress
 from chronos_training.core.objects import get_bytes
+from chronos_training.core.run_spec import NAME, BaseModelSpec, ResumeSpec, RunSpec
 
 from . import machine
 from .data_sync import read_manifest, sync_dataset, sync_files
@@ -43,7 +45,7 @@ READY_SECONDS = 300.0
 
 
 class Preparation:
-    """Brings one instance to where the training can begin. `spec` is empty until the run spec was read."""
+    """Brings one instance to where the training can begin. `spec` is None until the run spec was read."""
 
     def __init__(
         self,
@@ -51,13 +53,13 @@ class Preparation:
         run: Run,
         s3: S3Client,
         asked_to_stop: Callable[[], StopRequested | None],
-        report: Callable[..., None] = lambda **progress: None,
+        report: Callable[[LiveProgress], None] = lambda progress: None,
     ) -> None:
         """`asked_to_stop` gives the reason to end, when there is one; `report` is told what is happening."""
         self._paths, self._run, self._s3 = paths, run, s3
         self._asked_to_stop, self._report = asked_to_stop, report
         self._retry_policy = RetryPolicy(check=self.stop_if_asked)
-        self.spec: dict[str, Any] = {}
+        self.spec: RunSpec | None = None
         # What preflight.json and data_sync.json tell; a part that was not reached is None.
         self.preflight: dict[str, Any] = {"machine": None, "dataset": None, "environment": None}
         self.synced: dict[str, Any] = {"dataset": None, "base_model": None, "resume": None}
@@ -69,22 +71,21 @@ class Preparation:
         `started_at` is the run's begin, `instance_type` the instance type that was available.
         """
         paths, run = self._paths, self._run
-        self.spec = self._retry_policy(lambda: load_run_spec(self._s3, run, paths.state / "run_spec.json"))
-        if self.spec.get("probe"):
-            self._start_probe()
+        spec = self.spec = self._retry_policy(lambda: load_run_spec(self._s3, run, paths.state / NAME))
+        if spec.probe:
+            self._start_probe(spec)
             return
-        runtime, dataset = self.spec["runtime"]["python_env"], self.spec["dataset"]
-        base = self.spec.get("base_model")
-        needed = runtime["size"] + runtime["unpacked_size"] + dataset["bytes"]
-        needed += sum(file["size"] for part in (base, self.spec.get("resume")) if part for file in part["files"])
+        runtime, dataset = spec.environment, spec.data
+        needed = runtime["size"] + runtime["unpacked_size"] + dataset.bytes
+        needed += sum(file.size for part in (spec.base_model, spec.resume) if part for file in part.files)
         use_local_disk(paths.work, needed + WORK_BYTES)
         left = run.deadline_seconds - (time.monotonic() - machine.booted_at(paths.state))
-        found = check_machine(self.spec["device"], runtime["torch"], needed, paths.work, left)
+        found = check_machine(spec.device, runtime["torch"], needed, paths.work, left)
         self.preflight["machine"] = {"gpu": None, **found, "needed_bytes": needed, "seconds_left": round(left, 1)}
         log.info("machine: %s", found)
         # Before the environment: a dataset that is gone or has changed is found out in seconds, not in minutes.
         self._manifest = self._retry_policy(
-            lambda: read_manifest(self._s3, run.bucket, dataset["manifest_key"], dataset["digest"])
+            lambda: read_manifest(self._s3, run.bucket, dataset.manifest_key, dataset.digest)
         )
         self.preflight["dataset"] = {
             "name": self._manifest.name,
@@ -101,7 +102,7 @@ class Preparation:
         installed = time.monotonic()
         self.stop_if_asked()
         self._emit("starting the environment")
-        versions = self._start_trainer(python, started_at, instance_type or "")
+        versions = self._start_trainer(spec, python, started_at, instance_type or "")
         self.preflight["environment"] = {
             "sha256": runtime["sha256"],
             "mounted": os.path.ismount(paths.environment),
@@ -109,15 +110,17 @@ class Preparation:
             "start_seconds": round(time.monotonic() - installed, 3),
             **versions,
         }
-        check_environment(versions, self.spec["device"], runtime["torch"])
+        check_environment(versions, spec.device, runtime["torch"])
         log.info("environment: %s", versions)
 
     def sync_data(self) -> None:
         """Fetch dataset, base model and earlier checkpoints, each file verified. A probe has none of them."""
-        if self.spec.get("probe"):
+        spec = self.spec
+        assert spec is not None  # `initialize` has read it
+        if spec.probe:
             return
-        paths, run, dataset, manifest = self._paths, self._run, self.spec["dataset"], self._manifest
-        prefix = layout.dataset_prefix(dataset["name"])
+        paths, run, manifest = self._paths, self._run, self._manifest
+        prefix = layout.dataset_prefix(spec.data.name)
         paths.data.mkdir(parents=True, exist_ok=True)
 
         began = time.monotonic()
@@ -125,29 +128,29 @@ class Preparation:
         self._retry_policy(
             lambda: sync_dataset(self._s3, run.bucket, prefix, manifest, paths.data, progress),
         )
-        (paths.data / "manifest.json").write_bytes(self._retry_policy(self._manifest_bytes))
+        (paths.data / "manifest.json").write_bytes(self._retry_policy(lambda: self._manifest_bytes(spec)))
         log.info("dataset %s: %d files, %d bytes, verified", manifest.name, len(manifest.files), manifest.total_bytes)
         self.synced["dataset"] = {
             "name": manifest.name,
             "digest": manifest.digest,
             **_amount([file.size for file in manifest.files], began),
         }
-        base = self.spec.get("base_model")
-        if base and not is_builtin(base["name"]):
-            fetching = self._fetching(f"fetching model {base['name']}")
-            began, what = time.monotonic(), f"model {base['name']}"
-            self._retry_policy(lambda: sync_files(self._s3, run.bucket, base, paths.base_model, what, fetching))
-            log.info("%s: %d files, verified", what, len(base["files"]))
-            about = {"name": base["name"], "digest": base["digest"]}
-            self.synced["base_model"] = about | _amount([file["size"] for file in base["files"]], began)
-        resume = self.spec.get("resume")
-        if resume:
-            began, what = time.monotonic(), f"the checkpoints of run {resume['run_id']}"
-            fetching, target = self._fetching(f"fetching {what}"), paths.output / "checkpoints"
-            self._retry_policy(lambda: sync_files(self._s3, run.bucket, resume, target, what, fetching))
-            log.info("%s: %d files, verified; step %d", what, len(resume["files"]), resume["step"])
-            about = {"run_id": resume["run_id"], "step": resume["step"]}
-            self.synced["resume"] = about | _amount([file["size"] for file in resume["files"]], began)
+        base = spec.base_model
+        if base and not is_builtin(base.name):
+            self.synced["base_model"] = {"name": base.name, "digest": base.digest} | self._sync(
+                base, paths.base_model, f"model {base.name}"
+            )
+        if spec.resume:
+            what, checkpoints = f"the checkpoints of run {spec.resume.run_id}", paths.output / "checkpoints"
+            about: dict[str, Any] = {"run_id": spec.resume.run_id, "step": spec.resume.step}
+            self.synced["resume"] = about | self._sync(spec.resume, checkpoints, what)
+
+    def _sync(self, part: BaseModelSpec | ResumeSpec, target: Path, what: str) -> dict[str, Any]:
+        """Fetch and verify the files of a part of the run spec; return how many there were."""
+        began, fetching, bucket = time.monotonic(), self._fetching(f"fetching {what}"), self._run.bucket
+        self._retry_policy(lambda: sync_files(self._s3, bucket, part.prefix or "", part.files, target, what, fetching))
+        log.info("%s: %d files, verified", what, len(part.files))
+        return _amount([file.size for file in part.files], began)
 
     def stop_if_asked(self) -> None:
         """Raise the reason to end, when there is one."""
@@ -160,13 +163,13 @@ class Preparation:
         if self.trainer is not None:
             self.trainer.end()
 
-    def _start_probe(self) -> None:
+    def _start_probe(self, spec: RunSpec) -> None:
         """Have the machine's own Python wait to gather facts: nothing of a training is checked, for each lack is a fact.
 
         The environment is brought when one was published; that it cannot be is the probe's to tell.
         """
         paths = self._paths
-        runtime = self.spec["runtime"]["python_env"]
+        runtime = spec.runtime.python_env
         use_local_disk(paths.work, WORK_BYTES + (runtime["size"] + runtime["unpacked_size"] if runtime else 0))
         paths.output.mkdir(parents=True, exist_ok=True)
         if runtime is not None:
@@ -182,24 +185,20 @@ class Preparation:
         variables = {**TRAINING_VARIABLES, "PYTHONPATH": str(paths.base / "agent/app")}
         self.trainer = Trainer(command, variables, paths.logs / "training.log", paths.state / "trainer.pid")
 
-    def _base_folder(self) -> Path:
-        """Return the folder of the weights to start from: they came with the agent package, or are synced from the bucket."""
-        name = self.spec["base_model"]["name"]
-        return folder_of(name) if is_builtin(name) else self._paths.base_model
-
-    def _start_trainer(self, python: Path, started_at: str, instance_type: str) -> dict[str, Any]:
+    def _start_trainer(self, spec: RunSpec, python: Path, started_at: str, instance_type: str) -> dict[str, Any]:
         """Start the training program, which loads its libraries and waits for its data; return what it found."""
         paths = self._paths
         paths.output.mkdir(parents=True, exist_ok=True)
         ready = paths.state / "trainer.ready"
         arguments = {
-            "--spec": paths.state / "run_spec.json",
+            "--spec": paths.state / NAME,
             "--data": paths.data,
             "--output": paths.output,
             "--ready": ready,
         }
-        if self.spec.get("base_model"):
-            arguments["--base-model"] = self._base_folder()
+        if spec.base_model:  # weights that came with the agent package, or are synced from the bucket
+            name = spec.base_model.name
+            arguments["--base-model"] = folder_of(name) if is_builtin(name) else paths.base_model
         command = [str(python), "-m", "chronos_training.training.train"]
         for name, path in arguments.items():
             command += [name, str(path)]
@@ -220,9 +219,9 @@ class Preparation:
                 code="preflight_failed",
             ) from error
 
-    def _manifest_bytes(self) -> bytes:
+    def _manifest_bytes(self, spec: RunSpec) -> bytes:
         with aws.explained("read the manifest"):
-            return get_bytes(self._s3, self._run.bucket, self.spec["dataset"]["manifest_key"])
+            return get_bytes(self._s3, self._run.bucket, spec.data.manifest_key)
 
     def _fetching(self, message: str) -> Progress:
         most = 0
@@ -233,13 +232,13 @@ class Preparation:
             if done > most:
                 most = done
                 self._retry_policy.working()
-            self._report(message=message, done_bytes=done, total_bytes=total)
+            self._report(LiveProgress(message, done_bytes=done, total_bytes=total))
 
         return progress
 
     def _emit(self, message: str) -> None:
         log.info("%s", message)
-        self._report(message=message)
+        self._report(LiveProgress(message))
 
 
 def _amount(sizes: list[int], began: float) -> dict[str, Any]:

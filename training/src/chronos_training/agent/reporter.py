@@ -5,10 +5,10 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
-from typing import Any
 
 from chronos_training.core.clock import iso, utc_now
 from chronos_training.core.errors import TrainingError
+from chronos_training.core.live_progress import LiveProgress
 from chronos_training.core.record import RunRecord
 from chronos_training.core.store import Fenced, Observed, StateStore
 
@@ -28,7 +28,7 @@ class Reporter:
         self._beat = beat
         self._step: str | None = None
         self._steps: dict[str, dict[str, str]] = {}
-        self._progress: dict[str, Any] = {}
+        self._progress = LiveProgress()
         self._rendezvous: str | None = None
         self._cost: Callable[[], float | None] = lambda: None
         self._lock = threading.Lock()
@@ -67,7 +67,7 @@ class Reporter:
         now = iso(utc_now())
         if self._step is not None:
             self._steps[self._step]["ended_at"] = now
-        self._step, self._progress = step, {}
+        self._step, self._progress = step, LiveProgress()
         self._steps[step] = {"started_at": now}
         log.info("step %s", step)
         self.flush()
@@ -77,7 +77,7 @@ class Reporter:
         if self._step is not None:
             self._steps[self._step]["ended_at"] = iso(utc_now())
 
-    def progress(self, **progress: Any) -> None:
+    def progress(self, progress: LiveProgress) -> None:
         """Set what the current step is doing; written with the next heartbeat."""
         self._progress = progress
 
@@ -114,7 +114,7 @@ class Reporter:
             heartbeat_at=iso(utc_now()),
             current_step=self._step,
             steps=self.steps,
-            progress=dict(self._progress),
+            progress=self._progress.to_json(),
             rendezvous=self._rendezvous,
             cost_usd=self._cost(),
         )

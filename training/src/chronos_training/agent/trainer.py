@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from chronos_training.core.errors import TrainingError
+from chronos_training.core.live_progress import LiveProgress
 
 POLL_SECONDS = 0.5
 READY_POLL_SECONDS = 0.1
@@ -80,7 +81,7 @@ class Trainer:
     def run(
         self,
         progress_file: Path,
-        on_progress: Callable[[dict[str, Any]], None],
+        on_progress: Callable[[LiveProgress], None],
         should_stop: Callable[[], StopRequested | None],
         stop_grace: float,
         go: str = "go",
@@ -157,9 +158,9 @@ def end_group(pid: int, grace: float, is_dead: Callable[[], bool]) -> None:
         os.killpg(pid, signal.SIGKILL)
 
 
-def _read_progress(path: Path, on_progress: Callable[[dict[str, Any]], None]) -> None:
+def _read_progress(path: Path, on_progress: Callable[[LiveProgress], None]) -> None:
     with contextlib.suppress(OSError, ValueError):
-        on_progress(json.loads(path.read_text(encoding="utf-8")))
+        on_progress(LiveProgress.from_json(json.loads(path.read_text(encoding="utf-8"))))
 
 
 def _last_error(log: Path) -> str:

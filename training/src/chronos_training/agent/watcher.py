@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 from chronos_training.core import aws
 from chronos_training.core.clock import duration
 from chronos_training.core.errors import TrainingError
+from chronos_training.core.run_spec import NAME
 from chronos_training.core.states import FAILED, INTERRUPTED, KILLED, TIMED_OUT
 from chronos_training.core.store import Observed, open_store
 
@@ -208,9 +209,9 @@ def _end(paths: Paths, run: Run, decision: Decision, *, only_logs: bool) -> None
     if observed is None or observed.record.run_id != run.run_id:
         shipper.ship()
         return
-    spec = {}
+    spec = None
     try:
-        spec = RetryPolicy()(lambda: load_run_spec(s3, run, paths.state / "run_spec.json"))
+        spec = RetryPolicy()(lambda: load_run_spec(s3, run, paths.state / NAME))
     except TrainingError as error:  # it only describes the run; the results do not need it
         log.error("%s", error)
     # What this process calls failed is a pipeline that crashed or stands still.

@@ -16,13 +16,13 @@ from chronos_training.config.schema import UPSTREAM_LEVELS
 from chronos_training.core.errors import ConfigurationError
 from chronos_training.data.panel import Panel
 from chronos_training.families.task import Task
-from chronos_training.training.spec import RunSpec
+from chronos_training.training.spec import TrainingSpec
 
 if TYPE_CHECKING:
     from chronos_training.evaluation.held_out import Forecaster
 
 
-def forecaster_of(folder: Path, panel: Panel, spec: RunSpec) -> Forecaster:
+def forecaster_of(folder: Path, panel: Panel, spec: TrainingSpec) -> Forecaster:
     """Return the model in a folder as a forecaster of held-out windows."""
     from chronos_training.evaluation.model_forecasts import forecast_model
     from chronos_training.families import family as family_of

@@ -12,7 +12,7 @@ from chronos_training.config import TrainingConfig
 from chronos_training.core.errors import ConfigurationError
 from chronos_training.data.panel import Panel
 from chronos_training.families.task import Task
-from chronos_training.training.spec import RunSpec
+from chronos_training.training.spec import TrainingSpec
 
 if TYPE_CHECKING:
     from chronos_training.evaluation.held_out import Forecaster
@@ -23,7 +23,7 @@ def is_one(folder: Path) -> bool:
     return (folder / "predictor.pkl").is_file()
 
 
-def forecaster_of(folder: Path, panel: Panel, spec: RunSpec) -> Forecaster:
+def forecaster_of(folder: Path, panel: Panel, spec: TrainingSpec) -> Forecaster:
     """Return the predictor in a folder as a forecaster of held-out windows."""
     from chronos_training.training.autogluon.forecasts import forecaster
     from chronos_training.training.autogluon.training import load_predictor

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 
 from chronos_training.cli.inputs import (
     accept,
@@ -17,6 +16,7 @@ from chronos_training.cli.inputs import (
 from chronos_training.cli.weights import OF_A_FOLDER, Weights, model_folder, with_weights
 from chronos_training.config import automatic_line, resolve, starting_from, with_context, with_initialization
 from chronos_training.config.size import check_memory
+from chronos_training.core.run_spec import NAME, BaseModelSpec
 from chronos_training.data.manifest import read_manifest
 from chronos_training.training import train as process
 
@@ -34,7 +34,7 @@ def train(options: argparse.Namespace) -> int:
         check_memory(config, machine_memory_gb(), "this machine", shared=True)
     process.prepare_process()
     from chronos_training.training.session import check
-    from chronos_training.training.spec import RunSpec
+    from chronos_training.training.spec import TrainingSpec
 
     with staged(options.output) as stage:
         data = dataset_of(options, config, stage)
@@ -47,16 +47,12 @@ def train(options: argparse.Namespace) -> int:
         for one in config.automatic.items():
             print(f"  {automatic_line(config, *one)}")
         about, folder = (weights.about, weights.folder) if weights else (None, None)
-        check(RunSpec(config, options.device, base_model=about or {}), data, stage, options.output, folder)
+        base = BaseModelSpec(**about) if about else None
+        trained = TrainingSpec.of(config, options.device, base_model=base)
+        check(trained, data, stage, options.output, folder)
         data = accept(stage, options.output) or data
-    spec = options.output / "run_spec.json"
-    content = {
-        "schema_version": 1,
-        "training": config.model_dump(mode="json"),
-        "device": options.device,
-        "base_model": about,
-    }
-    spec.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    spec = options.output / NAME
+    spec.write_bytes(trained.run.body())
     words = ["--spec", str(spec), "--data", str(data), "--output", str(options.output)]
     if folder is not None:
         words += ["--base-model", str(folder)]
@@ -77,7 +73,7 @@ def evaluate(options: argparse.Namespace) -> int:
     from chronos_training.families.task import FILE, read_task
     from chronos_training.training import artifacts
     from chronos_training.training.session import read_panel, use_device
-    from chronos_training.training.spec import RunSpec
+    from chronos_training.training.spec import TrainingSpec
 
     must_be_a_folder(options.output, "an evaluation")
     must_take_options(options)
@@ -99,7 +95,7 @@ def evaluate(options: argparse.Namespace) -> int:
         config = with_context(config, longest)  # the model's own, which does not depend on these data
     with staged(options.output) as stage:
         data = dataset_of(options, config, stage)
-        spec = RunSpec(resolve(config, read_manifest(data), options.device, longest), options.device)
+        spec = TrainingSpec.of(resolve(config, read_manifest(data), options.device, longest), options.device)
         config = spec.config
         use_device(spec)
         panel, _ = read_panel(spec, data, stage)

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from chronos_training.config.schema import TrainingConfig
+from chronos_training.config.fields import Section
 
 # Of these sections AutoGluon takes only the keys named; the others are for the Chronos families' own loop.
 TAKEN_BY_AUTOGLUON = {
@@ -16,8 +15,6 @@ TAKEN_BY_AUTOGLUON = {
 }
 # Of the rest it takes everything but these.
 LEFT_BY_AUTOGLUON = {"evaluation": {"batch_size", "seeds"}}
-
-LEAST_MINUTES = 0.1
 
 
 def counts(family: str, section: str, key: str) -> bool:
@@ -29,9 +26,8 @@ def counts(family: str, section: str, key: str) -> bool:
     return key not in LEFT_BY_AUTOGLUON.get(section, set())
 
 
-def unused(config: TrainingConfig) -> Iterator[tuple[str, str]]:
+def unused(config: Section, family: str) -> Iterator[tuple[str, str]]:
     """Give (dotted key, why not) for each key that differs from its default and that the family does not use."""
-    family = config.model.family
     for name in type(config).model_fields:
         section = getattr(config, name)
         # Compared with the defaults, not with what was given: a run spec gives every key.
@@ -45,19 +41,6 @@ def unused(config: TrainingConfig) -> Iterator[tuple[str, str]]:
                 )
             else:
                 yield f"{name}.{key}", f"it is for model.family autogluon, but model.family is {family}"
-
-
-def unmeant(config: TrainingConfig) -> Iterator[tuple[str, str]]:
-    """Give (dotted key, why not) for what a program may try and no person can mean; refused in what people write."""
-    is_open = config.automatic.get("model.initialization") == ""  # decided when the dataset is known
-    if config.training.method == "lora" and config.model.initialization == "random" and not is_open:
-        yield (
-            "training.method",
-            "low-rank additions leave the weights unchanged, and random weights (model.initialization) are useless "
-            "without training; use full, or start from pretrained weights",
-        )
-    if config.model.family == "autogluon" and config.autogluon.time_limit_minutes < LEAST_MINUTES:
-        yield "autogluon.time_limit_minutes", f"must be at least {LEAST_MINUTES:g}: no model can be fitted in less"
 
 
 def in_use(content: dict[str, Any]) -> dict[str, Any]:

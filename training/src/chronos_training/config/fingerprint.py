@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from chronos_training.config.schema import TrainingConfig
+from chronos_training.core.run_spec import RunSpec
 
 # Sections that may differ, but for what `decisive` takes from them. AutoGluon leaves no checkpoint to resume from.
 FREE = {"description", "evaluation", "run", "autogluon", "automatic"}
@@ -27,14 +28,14 @@ class Fingerprint:
         text = json.dumps([decisive(self.config), self.dataset_digest, self.base_digest], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
 
-    def differences(self, spec: dict[str, Any]) -> list[str]:
+    def differences(self, spec: RunSpec) -> list[str]:
         """Return in words what differs from the run of a run spec; empty when its checkpoints are ours."""
-        before, now = _flat(decisive(TrainingConfig.model_validate(spec["training"]))), _flat(decisive(self.config))
+        before, now = _flat(decisive(TrainingConfig.model_validate(spec.training))), _flat(decisive(self.config))
         found = sorted(key for key in before.keys() | now.keys() if before.get(key) != now.get(key))
         found = [key.replace("run.processes", "run.instances x run.processes") for key in found]
-        if spec["dataset"]["digest"] != self.dataset_digest:
+        if spec.data.digest != self.dataset_digest:
             found.append("dataset (published again since)")
-        if str((spec.get("base_model") or {}).get("digest", "")) != self.base_digest:
+        if spec.base_digest != self.base_digest:
             found.append("base model")
         return found
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
 from chronos_training.config.auto import open_keys, stand_ins
-from chronos_training.config.family_rules import unmeant
 from chronos_training.config.messages import lines_of, nearest, show
 from chronos_training.config.reading import read_file
 from chronos_training.config.schema import TrainingConfig
@@ -16,6 +16,7 @@ from chronos_training.core.errors import ConfigurationError
 
 CONFIGS = Path(__file__).resolve().parents[3] / "configs"  # training/configs in a checkout
 BUILT_IN = "built-in default"
+LEAST_MINUTES = 0.1  # of AutoGluon
 
 KeyPath = tuple[int | str, ...]
 
@@ -56,7 +57,7 @@ def load_with_origins(paths: list[Path]) -> tuple[TrainingConfig, dict[str, Path
         try:
             opened = open_keys(merged)
             config = TrainingConfig.model_validate(stand_ins(merged, opened) | _automatic(merged, opened))
-            for key, reason in unmeant(config):
+            for key, reason in _unmeant(config):
                 section, name = key.split(".")
                 value, file = getattr(getattr(config, section), name), _origin(origin, (section, name))
                 raise ConfigurationError(f"{file}: {key}: {show(value)} is not allowed: {reason}.")
@@ -64,6 +65,19 @@ def load_with_origins(paths: list[Path]) -> tuple[TrainingConfig, dict[str, Path
         except ValidationError as error:
             problems = [f"{_origin(origin, path)}: {line}" for path, line in lines_of(error)]
     raise ConfigurationError(_listed(problems))
+
+
+def _unmeant(config: TrainingConfig) -> Iterator[tuple[str, str]]:
+    """Give (dotted key, why not) for what a program may try and no person can mean; refused in what people write."""
+    is_open = config.automatic.get("model.initialization") == ""  # decided when the dataset is known
+    if config.training.method == "lora" and config.model.initialization == "random" and not is_open:
+        yield (
+            "training.method",
+            "low-rank additions leave the weights unchanged, and random weights (model.initialization) are useless "
+            "without training; use full, or start from pretrained weights",
+        )
+    if config.model.family == "autogluon" and config.autogluon.time_limit_minutes < LEAST_MINUTES:
+        yield "autogluon.time_limit_minutes", f"must be at least {LEAST_MINUTES:g}: no model can be fitted in less"
 
 
 def _automatic(merged: dict[str, Any], opened: dict[str, str]) -> dict[str, Any]:

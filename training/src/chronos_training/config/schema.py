@@ -55,7 +55,7 @@ class TrainingConfig(Section):
 
     @model_validator(mode="after")
     def _every_setting_counts(self) -> TrainingConfig:
-        for key, reason in unused(self):
+        for key, reason in unused(self, self.model.family):
             raise ValueError(f"{key}|{reason}")
         return self
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from chronos_training.core.cost import billed_seconds
 from chronos_training.core.run_cost import breakdown, hourly
+from chronos_training.core.run_spec import InstanceSpec
 
 STARTED_AT = "CHRONOS_RUN_STARTED_AT"
 INSTANCE_TYPE = "CHRONOS_INSTANCE_TYPE"
@@ -27,29 +28,27 @@ def instance_type() -> str | None:
     return os.environ.get(INSTANCE_TYPE) or None
 
 
-def estimate(
-    instance: dict[str, Any], begun: datetime, now: datetime, started_type: str | None = None
-) -> dict[str, Any]:
+def estimate(instance: InstanceSpec, begun: datetime, now: datetime, started_type: str | None = None) -> dict[str, Any]:
     """Return hours since the start, and price × hours by part, for the instance and the reference type, in USD.
 
-    `instance` is that section of the run spec, `started_type` the instance type that was available. The prices are
+    `started_type` is the instance type that was available. The prices are
     those that the launch announced; requests come on top and are small. Null where no price is known.
     """
     seconds = (now - begun).total_seconds()
     hours = billed_seconds(seconds) / 3600
-    kind = started_type or instance.get("type")
-    parts, reference = breakdown(instance, kind, seconds), instance.get("reference_price_per_hour_usd")
+    kind = started_type or instance.type
+    parts, reference = breakdown(instance, kind, seconds), instance.reference_price_per_hour_usd
     return {
         "estimate": True,
         "billed_hours_so_far": round(hours, 6),
         "instance_type": kind,
-        "market": instance.get("market"),
+        "market": instance.market,
         "instance_seconds": parts["instance_seconds"] if kind else [],
         "price_per_hour_usd": hourly(instance, kind)["total"],
-        "price_date": instance.get("price_date"),
+        "price_date": instance.price_date,
         "cost_so_far_usd": parts["usd"]["total"],
         "parts_usd": {part: parts["usd"][part] for part in ("instances", "volumes", "addresses")},
-        "reference_type": instance.get("reference_type"),
+        "reference_type": instance.reference_type,
         "reference_price_per_hour_usd": reference,
-        "reference_cost_same_hours_usd": round(reference * hours, 6) if isinstance(reference, int | float) else None,
+        "reference_cost_same_hours_usd": None if reference is None else round(reference * hours, 6),
     }

@@ -14,14 +14,14 @@ from chronos_training.core.clock import iso
 from chronos_training.data.panel import Panel
 from chronos_training.data.usable import SeriesFinding
 from chronos_training.training.losscurve import LossCurve
-from chronos_training.training.spec import RunSpec
+from chronos_training.training.spec import TrainingSpec
 from chronos_training.training.versions import versions
 
 SCORES = ("mae", "wql", "mase", "rmse", "smape")
 
 
 def build_metadata(
-    spec: RunSpec,
+    spec: TrainingSpec,
     panel: Panel,
     scores: dict[str, Any],
     *,
@@ -38,16 +38,19 @@ def build_metadata(
     return {
         "schema_version": 1,
         "name": spec.config.name,
-        "run_id": spec.run_id or None,
-        "env": spec.env or None,
-        "launched_by": spec.launched_by,
-        "git_commit": spec.git_commit,
+        "run_id": spec.run.run_id or None,
+        "env": spec.run.env or None,
+        "launched_by": spec.run.launched_by or None,
+        "git_commit": spec.run.git_commit or None,
         "created_at": iso(times["created_at"]),
         "training_started_at": iso(times["training_started_at"]),
         "training_ended_at": iso(times["training_ended_at"]),
         "seconds": {key: round(value, 3) for key, value in seconds.items()},
         "dataset": {key: manifest.get(key) for key in keys}
-        | {"manifest_key": spec.dataset.get("manifest_key"), "findings": [finding.sentence for finding in findings]},
+        | {
+            "manifest_key": spec.run.dataset.manifest_key if spec.run.dataset else None,
+            "findings": [finding.sentence for finding in findings],
+        },
         "model": {
             "family": spec.config.model.family,
             "path": f"models/{spec.config.name}",
@@ -57,7 +60,7 @@ def build_metadata(
         "lineage": {
             "initialization": spec.config.model.initialization,
             "base_model": _base_model(spec),
-            "parent_run_id": spec.resume.get("run_id") or spec.base_model.get("run_id"),
+            "parent_run_id": next((one.run_id for one in (spec.run.resume, spec.run.base_model) if one), None),
             "resumed_from_step": model["resumed_from_step"] or None,
         },
         "metrics": {
@@ -89,7 +92,7 @@ def build_metadata(
         },
         "configuration": spec.config.model_dump(mode="json"),
         "versions": versions(),
-        "runtime": {key: spec.runtime.get(key) for key in ("python_env_sha256", "package_sha256")},
+        "runtime": {key: getattr(spec.run.runtime, key) for key in ("python_env_sha256", "package_sha256")},
         "device": spec.device,
         "cost": cost,
     }
@@ -117,10 +120,10 @@ def autogluon_section(about: dict[str, Any]) -> dict[str, Any]:
     return {**dict.fromkeys(none), "autogluon": about}
 
 
-def _base_model(spec: RunSpec) -> dict[str, Any] | None:
-    if not spec.base_model:
+def _base_model(spec: TrainingSpec) -> dict[str, Any] | None:
+    if (base := spec.run.base_model) is None:
         return None
-    return {key: spec.base_model.get(key) for key in ("name", "family", "digest", "revision")}
+    return {key: getattr(base, key) for key in ("name", "family", "digest", "revision")}
 
 
 def metadata_schema() -> dict[str, Any]:

@@ -7,8 +7,10 @@ import logging
 import math
 import os
 import time
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+
+from chronos_training.core.live_progress import LiveProgress
 
 log = logging.getLogger("chronos_training")
 
@@ -22,32 +24,33 @@ class Progress:
     def __init__(self, path: Path | None) -> None:
         """`path` is the file to write; its folder exists. None: nothing is written, as by all ranks but the first."""
         self._path = path
-        self._state: dict[str, Any] = {"phase": "preparing", "step": 0, "total_steps": 0}
+        self._state = LiveProgress(phase="preparing", step=0, total_steps=0)
         self._written = -math.inf
         self._spoken = -math.inf
 
     @property
     def current(self) -> str:
         """Return the phase."""
-        return str(self._state["phase"])
+        return self._state.phase or ""
 
     def phase(self, name: str, message: str) -> None:
         """Enter a phase: preparing, training, storing, evaluating or reporting. Written and logged at once."""
-        self._state |= {"phase": name, "message": message, "eta_seconds": None}
+        self._state = replace(self._state, phase=name, message=message, eta_seconds=None)
         log.info("%s", message)
         self._write()
 
     def step(self, step: int, total: int, *, loss: float | None, samples_per_second: float, eta_seconds: float) -> None:
         """Note an optimizer step; written about once a second, logged every few seconds and at the last step."""
         shown = None if loss is None or not math.isfinite(loss) else loss
-        self._state |= {
-            "step": step,
-            "total_steps": total,
-            "loss": shown,
-            "samples_per_second": round(samples_per_second, 1),
-            "eta_seconds": round(eta_seconds, 1),
-            "message": f"step {step}/{total}",
-        }
+        self._state = replace(
+            self._state,
+            step=step,
+            total_steps=total,
+            loss=shown,
+            samples_per_second=round(samples_per_second, 1),
+            eta_seconds=round(eta_seconds, 1),
+            message=f"step {step}/{total}",
+        )
         now = time.monotonic()
         if now - self._spoken >= LINE_EVERY_SECONDS or step == total:
             self._spoken = now
@@ -71,24 +74,25 @@ class Progress:
         """Note which of AutoGluon's models is being fitted, after `done` of `total`; seconds used and left. Written at once."""
         best = "" if best_score is None else f", best {metric} {best_score:.4g} by {best_model}"
         what = f"fitting {model}" if model else "preparing the models"
-        self._state |= {
-            "step": done,
-            "total_steps": total,
-            "fitting": model,
-            "best_score": best_score,
-            "best_model": best_model,
-            "eta_seconds": round(left, 1),
-            "message": f"{what} ({done} of {total} fitted{best}), {clock(used)} used, at most {clock(left)} left",
-        }
+        self._state = replace(
+            self._state,
+            step=done,
+            total_steps=total,
+            fitting=model,
+            best_score=best_score,
+            best_model=best_model,
+            eta_seconds=round(left, 1),
+            message=f"{what} ({done} of {total} fitted{best}), {clock(used)} used, at most {clock(left)} left",
+        )
         self._write()
 
     def evaluated(self, done: int, total: int) -> None:
         """Note how many series are scored."""
-        self._state |= {"message": f"scored {done:,} of {total:,} series"}
+        self._state = replace(self._state, message=f"scored {done:,} of {total:,} series")
         now = time.monotonic()
         if now - self._spoken >= LINE_EVERY_SECONDS:
             self._spoken = now
-            log.info("%s", self._state["message"])
+            log.info("%s", self._state.message)
         if now - self._written >= FILE_EVERY_SECONDS:
             self._write()
 
@@ -97,7 +101,7 @@ class Progress:
         if self._path is None:
             return
         partial = self._path.with_suffix(".json.partial")
-        partial.write_text(json.dumps(self._state) + "\n", encoding="utf-8")
+        partial.write_text(json.dumps(self._state.to_json()) + "\n", encoding="utf-8")
         os.replace(partial, self._path)
 
 

@@ -23,7 +23,7 @@ from chronos_training.families import family as family_of
 from chronos_training.families import weights
 from chronos_training.training import refit
 from chronos_training.training.progress import Progress, log
-from chronos_training.training.spec import RunSpec
+from chronos_training.training.spec import TrainingSpec
 from chronos_training.training.stopping import StopRequest
 
 # Its name says to the ending that it is no result.
@@ -31,7 +31,7 @@ FOLDER = "seeds.tmp"
 
 
 def other_seeds(
-    spec: RunSpec, panel: Panel, output: Path, base: Path | None, progress: Progress, stop: StopRequest
+    spec: TrainingSpec, panel: Panel, output: Path, base: Path | None, progress: Progress, stop: StopRequest
 ) -> dict[str, Forecaster]:
     """Train with each further seed; return forecasters by name (SEED and the seed), recalibrated as each one's own."""
     found = {}
@@ -55,7 +55,7 @@ def with_seed(config: TrainingConfig, seed: int) -> TrainingConfig:
 
 
 def _trained(
-    spec: RunSpec, panel: Panel, folder: Path, base: Path | None, progress: Progress, stop: StopRequest
+    spec: TrainingSpec, panel: Panel, folder: Path, base: Path | None, progress: Progress, stop: StopRequest
 ) -> Forecaster:
     config, family = spec.config, family_of(spec.config.model.family)
 
@@ -65,7 +65,7 @@ def _trained(
     def validate(model: Any) -> Validated:
         return validated(predictor(model), panel, config, stop.check)
 
-    fingerprint = Fingerprint(config, str(panel.manifest["digest"]), str(spec.base_model.get("digest", ""))).digest
+    fingerprint = Fingerprint(config, str(panel.manifest["digest"]), spec.run.base_digest).digest
     model, _, told = refit.train(
         lambda: weights.make_model(family, config, base),
         family,

@@ -47,7 +47,7 @@ from chronos_training.training import (
 from chronos_training.training.losscurve import LossCurve
 from chronos_training.training.progress import Progress, log
 from chronos_training.training.seeds import other_seeds
-from chronos_training.training.spec import RunSpec
+from chronos_training.training.spec import TrainingSpec
 from chronos_training.training.stopping import StopRequest
 
 # Columns mapped from files; the ending says that they are no result. Each process has its own.
@@ -55,7 +55,7 @@ COLUMNS = "columns-{rank}.tmp"
 
 
 def run(
-    spec: RunSpec, data: Path, output: Path, progress: Progress, stop: StopRequest, base_model: Path | None = None
+    spec: TrainingSpec, data: Path, output: Path, progress: Progress, stop: StopRequest, base_model: Path | None = None
 ) -> None:
     """Train and evaluate as `spec` says, reading the synced dataset in `data` and pretrained weights in `base_model`.
 
@@ -67,7 +67,7 @@ def run(
         _run(spec, data, output, work, progress, stop, base_model)
 
 
-def check(spec: RunSpec, data: Path, work: Path, output: Path, base_model: Path | None) -> None:
+def check(spec: TrainingSpec, data: Path, work: Path, output: Path, base_model: Path | None) -> None:
     """Raise what `run` would be refused with, without writing anything to `output`; columns are mapped in `work`."""
     use_device(spec)
     panel, _ = read_panel(spec, data, work, say=log.debug)  # `run` tells it
@@ -79,8 +79,8 @@ def check(spec: RunSpec, data: Path, work: Path, output: Path, base_model: Path 
         weights.make_model(family_of(spec.config.model.family), spec.config, base_model)
 
 
-def _fingerprint(spec: RunSpec, panel: Panel) -> str:
-    return Fingerprint(spec.config, str(panel.manifest["digest"]), str(spec.base_model.get("digest", ""))).digest
+def _fingerprint(spec: TrainingSpec, panel: Panel) -> str:
+    return Fingerprint(spec.config, str(panel.manifest["digest"]), spec.run.base_digest).digest
 
 
 @contextlib.contextmanager
@@ -94,7 +94,7 @@ def columns_folder(output: Path) -> Iterator[Path]:
 
 
 def _run(
-    spec: RunSpec,
+    spec: TrainingSpec,
     data: Path,
     output: Path,
     work: Path,
@@ -143,7 +143,7 @@ def _run(
         findings=findings,
         times={"created_at": _now(), "training_started_at": learnt.started, "training_ended_at": learnt.ended},
         seconds=seconds,
-        cost=cost.estimate(spec.instance, cost.started_at(begun), _now(), cost.instance_type()),
+        cost=cost.estimate(spec.run.instance, cost.started_at(begun), _now(), cost.instance_type()),
     )
     artifacts.write_json(output / "model_metadata.json", about)
     card.write_card(output / "models" / config.name / "README.md", about)
@@ -174,7 +174,7 @@ class Learnt:
 
 
 def _chronos(
-    spec: RunSpec,
+    spec: TrainingSpec,
     panel: Panel,
     folders: RunFolders,
     progress: Progress,
@@ -258,7 +258,7 @@ def _store(found: Validated, folder: Path) -> None:
 
 
 def _autogluon(
-    spec: RunSpec,
+    spec: TrainingSpec,
     panel: Panel,
     folders: RunFolders,
     progress: Progress,
@@ -284,7 +284,7 @@ def _forecaster(family: Family, model: Any, panel: Panel, config: TrainingConfig
 
 
 def read_panel(
-    spec: RunSpec, data: Path, work: Path, say: Callable[..., None] = log.info
+    spec: TrainingSpec, data: Path, work: Path, say: Callable[..., None] = log.info
 ) -> tuple[Panel, list[SeriesFinding]]:
     """Return the series that the run learns from, and what was found in them. ConfigurationError or DataError when the data are not what it expects."""
     config, columns = spec.config, spec.config.dataset
@@ -305,7 +305,7 @@ def _now() -> datetime:
     return datetime.now(timezone.utc)
 
 
-def use_device(spec: RunSpec) -> None:
+def use_device(spec: TrainingSpec) -> None:
     """Make the declared device ready; ConfigurationError when it cannot do what is configured. A run that was planned for a GPU never falls back to the CPU in silence."""
     check_device(spec.config, spec.device)
     if spec.device == "cuda":
@@ -320,11 +320,11 @@ def threads(config: TrainingConfig) -> int:
     return config.training.cpu_threads or max(1, (os.cpu_count() or 1) // config.run.processes)
 
 
-def _check_digest(spec: RunSpec, panel: Panel) -> None:
-    wanted = spec.dataset.get("digest")
+def _check_digest(spec: TrainingSpec, panel: Panel) -> None:
+    wanted = spec.run.dataset.digest if spec.run.dataset else None
     if wanted and wanted != panel.manifest["digest"]:
         raise ConfigurationError(
-            f"The run was launched with dataset digest {str(wanted)[:12]}…, but the folder holds {panel.manifest['digest'][:12]}…: "
+            f"The run was launched with dataset digest {wanted[:12]}…, but the folder holds {panel.manifest['digest'][:12]}…: "
             "the dataset was published again in between.",
             hint="Launch again.",
         )

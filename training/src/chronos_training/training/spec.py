@@ -1,9 +1,8 @@
-"""What the instance hands to the training process: run_spec.json, checked."""
+"""What the instance hands to the training process: the run spec, with its configuration checked."""
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,59 +12,40 @@ from chronos_training.config.auto import is_resolved
 from chronos_training.config.messages import lines_of
 from chronos_training.config.schema import TrainingConfig
 from chronos_training.core.errors import ConfigurationError
+from chronos_training.core.run_spec import RunSpec, read_file
 
 DEVICES = ("cpu", "cuda")
 
 
 @dataclass(frozen=True)
-class RunSpec:
-    """One run: the validated configuration, the declared device and the provenance that goes into the metadata."""
+class TrainingSpec:
+    """One training: the validated configuration, and the run spec that it comes from."""
 
     config: TrainingConfig
-    device: str
-    run_id: str = ""
-    env: str = ""
-    git_commit: str | None = None
-    launched_by: str | None = None
-    created_at: str | None = None
-    dataset: dict[str, Any] = field(default_factory=dict)
-    runtime: dict[str, Any] = field(default_factory=dict)
-    instance: dict[str, Any] = field(default_factory=dict)
-    base_model: dict[str, Any] = field(default_factory=dict)  # empty: from random weights
-    resume: dict[str, Any] = field(default_factory=dict)  # empty: from the first step
+    run: RunSpec
+
+    @property
+    def device(self) -> str:
+        """Return the declared device."""
+        return self.run.device
+
+    @classmethod
+    def of(cls, config: TrainingConfig, device: str, **parts: Any) -> TrainingSpec:
+        """Return the training of a configuration without a launch; `parts` are further fields of its run spec."""
+        return cls(config, RunSpec(device=device, training=config.model_dump(mode="json"), **parts))
 
 
-def read_spec(path: Path) -> RunSpec:
-    """Return the run spec in `path`. ConfigurationError lists what is wrong with it."""
+def read_spec(path: Path) -> TrainingSpec:
+    """Return the training that the run spec in `path` asks for. TrainingError lists what is wrong with it."""
+    run = read_file(path)
     try:
-        raw = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise ConfigurationError(f"{path}: no such run spec.") from None
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise ConfigurationError(f"{path}: not a readable run spec: {error}.") from None
-    if not isinstance(raw, dict) or not isinstance(raw.get("training"), dict):
-        raise ConfigurationError(f"{path}: the run spec has no section 'training'.")
-    try:
-        config = TrainingConfig.model_validate(raw["training"])
+        config = TrainingConfig.model_validate(run.training)
     except ValidationError as error:
         raise ConfigurationError(f"{path}: " + " ".join(f"training.{line}" for _, line in lines_of(error))) from None
     if not is_resolved(config):
         keys = ", ".join(key for key, reason in config.automatic.items() if not reason)
         raise ConfigurationError(f"{path}: training.automatic: {keys} have no value yet: the launch chooses them.")
-    device = raw.get("device", "cpu")
-    if device not in DEVICES:
-        raise ConfigurationError(f"{path}: device: {device!r} is not allowed: must be one of: {', '.join(DEVICES)}.")
-    return RunSpec(
-        config=config,
-        device=device,
-        run_id=str(raw.get("run_id", "")),
-        env=str(raw.get("env", "")),
-        git_commit=raw.get("git_commit") or None,
-        launched_by=raw.get("launched_by") or None,
-        created_at=raw.get("created_at") or None,
-        dataset=dict(raw.get("dataset") or {}),
-        runtime=dict(raw.get("runtime") or {}),
-        instance=dict(raw.get("instance") or {}),
-        base_model=dict(raw.get("base_model") or {}),
-        resume=dict(raw.get("resume") or {}),
-    )
+    if run.device not in DEVICES:
+        allowed = ", ".join(DEVICES)
+        raise ConfigurationError(f"{path}: device: {run.device!r} is not allowed: must be one of: {allowed}.")
+    return TrainingSpec(config, run)

@@ -10,7 +10,7 @@ from typing import Any
 
 from chronos_training.config import load_with_origins, repository_config
 from chronos_training.control.launch.image import Image
-from chronos_training.control.launch.launch_spec import LaunchSpec
+from chronos_training.control.launch.launch_order import LaunchOrder
 from chronos_training.control.launch.plan import Plan, make_plan
 from chronos_training.control.launch.request import LaunchRequest
 from chronos_training.control.options.settings import NotProvisioned, Settings, resolve_settings
@@ -124,7 +124,7 @@ def _plan(asked: Asked) -> tuple[Plan | None, CheckResult]:
         return None, later("launch plan", str(error))
     except TrainingError as error:
         return None, refused("launch plan", error)
-    return plan, ok("launch plan", f"{plan.run_spec['training']['name']}, with everything it needs published")
+    return plan, ok("launch plan", f"{plan.config.name}, with everything it needs published")
 
 
 def _instances(asked: Asked) -> int:
@@ -163,7 +163,7 @@ def _request(
     if found is None:
         return [note("request", "not tried: there is no image to launch")]
     if plan is not None:
-        spec = LaunchSpec.from_params(plan.launch_spec(), asked.tags, request.USER_DATA)
+        order = LaunchOrder.from_params(plan.order(), asked.tags, request.USER_DATA)
     else:
-        spec = request.stand_in(settings, vars(asked.launch), asked.tags, found, instances)
-    return request.request(ec2, spec)
+        order = request.stand_in(settings, asked.launch, asked.tags, found, instances)
+    return request.request(ec2, order)

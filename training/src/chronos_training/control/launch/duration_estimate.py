@@ -10,12 +10,11 @@ from typing import Any
 from pydantic import ValidationError
 
 from chronos_training.config import TrainingConfig
-from chronos_training.control.registry.runs import archived_state, run_ids
-from chronos_training.core import layout
+from chronos_training.control.registry.runs import archived_state, run_ids, stored_run_spec
+from chronos_training.control.registry.summary import read_summary
 from chronos_training.core.aws_types import S3Client
 from chronos_training.core.clock import parse_iso
 from chronos_training.core.errors import TrainingError
-from chronos_training.core.objects import read_json
 from chronos_training.core.states import COMPLETED, STEPS
 
 Json = dict[str, Any]
@@ -86,10 +85,10 @@ def _work(config: TrainingConfig) -> Json:
 def _from_start(s3: S3Client, bucket: str, state: Json) -> Json | None:
     """Return `state` of a run that began at its first step, else None: a resumed run takes less time."""
     try:
-        spec = read_json(s3, bucket, layout.run_prefix(state["env"], state["run_id"]) + "run_spec.json")
+        spec = stored_run_spec(s3, bucket, state["env"], state["run_id"])
     except TrainingError:
         return None
-    return None if spec is None or spec.get("resume") else state
+    return None if spec is None or spec.resume else state
 
 
 def _with_seeds(s3: S3Client, bucket: str, state: Json, seeds: int) -> tuple[dict[str, float], float] | None:
@@ -102,9 +101,11 @@ def _with_seeds(s3: S3Client, bucket: str, state: Json, seeds: int) -> tuple[dic
     if found is None or not more:
         return found
     try:
-        about = read_json(s3, bucket, layout.run_prefix(state["env"], state["run_id"]) + "model_metadata.json") or {}
-        each = float(about["seconds"]["training"])
-    except (TrainingError, KeyError, TypeError, ValueError):
+        summary = read_summary(s3, bucket, state["env"], state["run_id"])
+    except TrainingError:
+        return None
+    each = summary.seconds.get("training") if summary else None
+    if each is None:
         return None
     phases, total = found
     training = max(phases["training"] + more * each, each)

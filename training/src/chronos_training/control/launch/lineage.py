@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import replace
 from typing import Any
 
 from chronos_training.base_models.pretrained import settings_of
 from chronos_training.config import TrainingConfig
 from chronos_training.config.fingerprint import Fingerprint
-from chronos_training.control.registry.runs import checked_run_id, latest_run
+from chronos_training.control.registry.runs import checked_run_id, latest_run, stored_run_spec
+from chronos_training.control.registry.summary import read_summary
 from chronos_training.core import aws, layout
 from chronos_training.core.aws_types import S3Client
 from chronos_training.core.commands import playbook
 from chronos_training.core.errors import ConfigurationError
-from chronos_training.core.manifest import dataset_digest
+from chronos_training.core.manifest import DataFile, dataset_digest
 from chronos_training.core.objects import read_bytes, read_json
+from chronos_training.core.run_spec import ResumeSpec
 
 Json = dict[str, Any]
 
@@ -41,13 +44,13 @@ def model_of_run(s3: S3Client, bucket: str, env: str, run_id: str) -> Json:
     """
     prefix = layout.run_prefix(env, run_id)
     done = read_json(s3, bucket, prefix + "training.json")
-    about = read_json(s3, bucket, prefix + "model_metadata.json")
+    about = read_summary(s3, bucket, env, run_id)
     if done is None or about is None or done.get("status") != "completed":
         raise ConfigurationError(
             f"model.base_run: run {run_id} of {env} has no finished model in s3://{bucket}/{prefix}.",
             hint=f"Name a completed run. The runs of {env}: {playbook(env, 'list_runs')}",
         )
-    model = about["model"]
+    model = about.model
     if model["family"] == "autogluon":
         model = model["autogluon"]["chronos"]
         if model is None:
@@ -69,7 +72,7 @@ def model_of_run(s3: S3Client, bucket: str, env: str, run_id: str) -> Json:
             f"model.base_run: the model of run {run_id} is gone: s3://{bucket}/{key} does not exist."
         )
     return {
-        "name": about["name"],
+        "name": about.name,
         "family": model["family"],
         "digest": dataset_digest(files),
         "prefix": prefix + below,
@@ -80,13 +83,13 @@ def model_of_run(s3: S3Client, bucket: str, env: str, run_id: str) -> Json:
     }
 
 
-def checkpoints_of_run(s3: S3Client, bucket: str, env: str, run_id: str, fingerprint: Fingerprint) -> Json:
-    """Return the whole checkpoints of a run: run_id, prefix, files (path, size, sha256) and the newest step.
+def checkpoints_of_run(s3: S3Client, bucket: str, env: str, run_id: str, fingerprint: Fingerprint) -> ResumeSpec:
+    """Return the whole checkpoints of a run, as the run spec names them.
 
     `fingerprint` belongs to the run that resumes. ConfigurationError when the earlier one learnt otherwise, which the
     instance would refuse too, or left no complete checkpoint.
     """
-    spec = read_json(s3, bucket, layout.run_prefix(env, checked_run_id(env, run_id)) + "run_spec.json")
+    spec = stored_run_spec(s3, bucket, env, checked_run_id(env, run_id))
     if spec is None:
         raise ConfigurationError(
             f"There is no run {run_id} in {env} to resume.",
@@ -94,7 +97,7 @@ def checkpoints_of_run(s3: S3Client, bucket: str, env: str, run_id: str, fingerp
             code="run_not_found",
         )
     prefix = layout.checkpoint_prefix(env, run_id)
-    files: list[Json] = []
+    files: list[DataFile] = []
     steps = []
     for folder in _folders(s3, bucket, prefix):
         found = _complete_checkpoint(s3, bucket, prefix + folder)
@@ -107,13 +110,13 @@ def checkpoints_of_run(s3: S3Client, bucket: str, env: str, run_id: str, fingerp
                 f"Run {run_id} cannot be resumed: its {differing} differed at launch.",
                 hint="Launch with its configuration, or start from its model (model.base_run).",
             )
-        files += [one | {"path": folder + one["path"]} for one in parts]
+        files += [replace(one, path=folder + one.path) for one in parts]
         steps.append(int(folder.strip("/").rsplit("-", 1)[1]))
     if not steps:
         raise ConfigurationError(
             f"Run {run_id} left no complete checkpoint in s3://{bucket}/{prefix}.", hint="Launch without resuming it."
         )
-    return {"run_id": run_id, "prefix": prefix, "step": max(steps), "files": files}
+    return ResumeSpec(run_id, prefix, max(steps), tuple(files))
 
 
 def _folders(s3: S3Client, bucket: str, prefix: str) -> list[str]:
@@ -123,20 +126,20 @@ def _folders(s3: S3Client, bucket: str, prefix: str) -> list[str]:
     return [folder for folder in found if folder.startswith("checkpoint-")]
 
 
-def _complete_checkpoint(s3: S3Client, bucket: str, prefix: str) -> tuple[str, list[Json]] | None:
+def _complete_checkpoint(s3: S3Client, bucket: str, prefix: str) -> tuple[str, list[DataFile]] | None:
     """Return fingerprint and files of a complete checkpoint, its completion marker with them; None for an incomplete one."""
     key = prefix + layout.COMPLETION_MARKER
     body = read_bytes(s3, bucket, key)
     try:
         marker = json.loads(body or b"")
-        files = [{"path": name, "size": one["size"], "sha256": one["sha256"]} for name, one in marker["files"].items()]
+        files = [DataFile(name, one["size"], one["sha256"]) for name, one in marker["files"].items()]
         stored_fingerprint = str(marker["fingerprint"])
     except (ValueError, KeyError, TypeError, AttributeError):
         return None
     with aws.explained(f"list s3://{bucket}/{prefix}"):
         pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
         there = {one["Key"][len(prefix) :]: one["Size"] for page in pages for one in page.get("Contents", [])}
-    if body is None or any(there.get(one["path"]) != one["size"] for one in files):
+    if body is None or any(there.get(one.path) != one.size for one in files):
         return None
-    own = {"path": layout.COMPLETION_MARKER, "size": len(body), "sha256": hashlib.sha256(body).hexdigest()}
+    own = DataFile(layout.COMPLETION_MARKER, len(body), hashlib.sha256(body).hexdigest())
     return stored_fingerprint, [*files, own]

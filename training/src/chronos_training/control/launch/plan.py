@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
-import json
 import tempfile
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -31,13 +30,12 @@ from chronos_training.control.launch.image import Image, check_volume, find_imag
 from chronos_training.control.launch.limits import LEAST_CAPPED_SECONDS, deadline_of, poweroff_minutes, with_limit
 from chronos_training.control.launch.lineage import checkpoints_of_run, model_of_run, without_latest
 from chronos_training.control.launch.owner import owner
-from chronos_training.control.launch.plan_text import plan_lines, probe_lines
 from chronos_training.control.launch.request import LaunchRequest
-from chronos_training.control.launch.rerun import check_repeat_alone, earlier_launch
+from chronos_training.control.launch.rerun import check_dataset, check_repeat_alone, earlier_launch
 from chronos_training.control.launch.run_instances import zones_of
 from chronos_training.control.options.settings import Settings, resolve_settings
 from chronos_training.control.publish.published import base_model, current_runtime, dataset_manifest
-from chronos_training.core import aws, layout
+from chronos_training.core import aws, layout, typed_json
 from chronos_training.core.aws_types import S3Client
 from chronos_training.core.capacity import gpu_memory_gb, memory_gb, vcpus
 from chronos_training.core.clock import duration, iso, utc_now
@@ -45,51 +43,57 @@ from chronos_training.core.commands import playbook
 from chronos_training.core.cost import REFERENCE_TYPE, HourlyPrice, dearest, hourly_price, request_prices
 from chronos_training.core.errors import ConfigurationError
 from chronos_training.core.objects import read_bytes
+from chronos_training.core.run_spec import (
+    BaseModelSpec,
+    DatasetSpec,
+    ImageSpec,
+    InstanceSpec,
+    LimitsSpec,
+    RunSpec,
+    RuntimeSpec,
+    SeasonSpec,
+)
 
 Json = dict[str, Any]
 # What the run spec says about the environment; `image` or `archive` may be None.
 _ENVIRONMENT = ("sha256", "key", "size", "unpacked_size", "image", "archive", "python", "torch", "packages")
-_BASE_MODEL = ("name", "family", "digest", "prefix", "revision", "run_id", "files")
 
 
 @dataclasses.dataclass(frozen=True)
 class Plan:
-    """A launch that has passed every check. `run_spec_body` is stored as it is; its hash goes into the user data."""
+    """A launch that has passed every check. `run_spec` is stored as it is; its hash goes into the user data."""
 
-    run_id: str
     settings: Settings
     request: LaunchRequest
-    deadline_seconds: float
     prices: dict[str, HourlyPrice]  # by instance type, for each type that is tried
     image: Image
     zones: dict[str, str]  # subnet id -> zone, in the order in which they are tried
     differences: list[Difference]  # from the built-in defaults
-    origins: dict[str, str]  # dotted key -> the source that set it last, as run_spec["config_sources"] names it
+    origins: dict[str, str]  # dotted key -> the source that set it last, as the run spec's config_sources name it
     duration_estimate: DurationEstimate | None
-    run_spec: Json
-    run_spec_body: str
+    run_spec: RunSpec
     agent: Json
     remarks: list[str]  # settings that are probably a mistake
 
     @property
-    def run_spec_key(self) -> str:
-        """Return the S3 key of the run spec."""
-        return layout.run_prefix(self.request.env, self.run_id) + "run_spec.json"
+    def run_id(self) -> str:
+        """Return the run's id."""
+        return self.run_spec.run_id
+
+    @property
+    def deadline_seconds(self) -> float:
+        """Return the seconds from boot to the limit."""
+        return self.run_spec.limits.deadline_seconds
+
+    @cached_property
+    def config(self) -> TrainingConfig:
+        """Return the configuration of the run spec."""
+        return TrainingConfig.model_validate(self.run_spec.training)
 
     @property
     def price(self) -> HourlyPrice:
         """Return the price that the limit and the worst case are computed from: the most expensive type that may be started."""
         return dearest(list(self.prices.values()))
-
-    @property
-    def capped(self) -> bool:
-        """Return whether run.max_cost sets the limit, and not run.max_runtime_hours."""
-        return bool(self.run_spec["limits"]["capped"])
-
-    @property
-    def instances(self) -> int:
-        """Return how many instances the run has."""
-        return int(self.run_spec["training"]["run"]["instances"])
 
     def instance_run(self) -> Json:
         """Return what the user data passes to the instance (`run.json`)."""
@@ -99,11 +103,11 @@ class Plan:
             "project": self.request.project,
             "bucket": self.settings.bucket,
             "region": self.settings.region,
-            "run_spec_key": self.run_spec_key,
-            "run_spec_sha256": hashlib.sha256(self.run_spec_body.encode()).hexdigest(),
+            "run_spec_key": self.run_spec.key,
+            "run_spec_sha256": self.run_spec.sha256,
             "agent_key": self.agent["key"],
             "agent_sha256": self.agent["sha256"],
-            "instances": self.instances,
+            "instances": self.run_spec.instance.count,
             "deadline_seconds": self.deadline_seconds,
             "poweroff_minutes": poweroff_minutes(self.deadline_seconds),
             "heartbeat_seconds": self.request.heartbeat_seconds,
@@ -111,40 +115,19 @@ class Plan:
             "watch_seconds": self.request.watch_seconds,
         }
 
-    def launch_spec(self) -> Json:
-        """Return what the launch needs besides tags and user data, as JSON; see `launch.LaunchOrder`."""
+    def order(self) -> Json:
+        """Return what crosses to the module that launches, as JSON; see `LaunchOrder.from_params`."""
         return {
-            "run_id": self.run_id,
-            "env": self.request.env,
+            "run_spec": self.run_spec.body().decode(),
+            "settings": dataclasses.asdict(self.settings),
             "project": self.request.project,
-            "region": self.settings.region,
-            "bucket": self.settings.bucket,
-            "instance_types": list(self.request.instance_types),
-            "instances": self.instances,
-            "subnet_ids": list(self.settings.subnet_ids),
-            "security_group_id": self.settings.security_group_id,
-            "instance_profile": self.settings.instance_profile,
-            "guard_role_arn": self.settings.guard_role_arn,
-            "guard_queue_arn": self.settings.guard_queue_arn,
-            "image_id": self.image.image_id,
             "root_device": self.image.root_device,
-            "volume_gb": self.request.volume_gb,
-            "deadline_seconds": self.deadline_seconds,
-            "run_spec_key": self.run_spec_key,
-            "run_spec_body": self.run_spec_body,
-            "training_config": self.run_spec["training"],
-            "owner": self.run_spec["launched_by"],
         }
 
     @property
     def precisions(self) -> list[Precision]:
         """Return the precisions that the tried types compute in, each one once."""
-        config = TrainingConfig.model_validate(self.run_spec["training"])
-        return planned(config, self.request.device, self.request.instance_types)
-
-    def lines(self) -> list[str]:
-        """Return the plan as the user reads it."""
-        return probe_lines(self) if self.run_spec.get("probe") else plan_lines(self)
+        return planned(self.config, self.request.device, self.request.instance_types)
 
 
 def settings_of(request: LaunchRequest) -> Settings:
@@ -167,7 +150,7 @@ def make_plan(request: LaunchRequest) -> Plan:
     if request.repeat_run:
         check_repeat_alone(request)
         again = earlier_launch(s3, settings.bucket, request.env, request.repeat_run, request.device)
-        config, sources = again.config, [f"the configuration of run {again.run_id}"]
+        config, sources = TrainingConfig.model_validate(again.training), [f"the configuration of run {again.run_id}"]
         origins = {one.key: sources[0] for one in differences(config)}
     else:
         config, sources, origins = _load(s3, settings.bucket, request)
@@ -176,22 +159,24 @@ def make_plan(request: LaunchRequest) -> Plan:
     environment, agent = current_runtime(s3, settings.bucket, request.env, kind)
     manifest = dataset_manifest(s3, settings.bucket, request.env, config.dataset.name)
     base = None
+    weights: Json | None = None
     if again is not None:
-        again.check_dataset(manifest.digest)
-        environment, base = again.environment, again.base
+        check_dataset(again, manifest.digest)
+        environment = again.environment
     else:
         config = with_initialization(config, manifest.content)
         if config.model.base is not None:
-            base = base_model(s3, settings.bucket, request.env, config.model.base)
+            weights = base_model(s3, settings.bucket, request.env, config.model.base)
         elif config.model.base_run is not None:
-            base = model_of_run(s3, settings.bucket, request.env, config.model.base_run)
-    if base is not None and again is None:
-        given, config = config, adopt(config, base)
-        taken = {f"model.{key}" for key, value in config.model if value != getattr(given.model, key)}
-        origins = {key: source for key, source in origins.items() if key not in taken}
-    if again is None:  # a rerun already has its values
-        longest = base["settings"].get("context_length") if base else None
+            weights = model_of_run(s3, settings.bucket, request.env, config.model.base_run)
+        if weights is not None:
+            given, config = config, adopt(config, weights)
+            taken = {f"model.{key}" for key, value in config.model if value != getattr(given.model, key)}
+            origins = {key: source for key, source in origins.items() if key not in taken}
+        # A rerun already has its values.
+        longest = weights["settings"].get("context_length") if weights else None
         config = resolve(config, manifest.content, request.device, longest)
+    base = again.base_model if again else typed_json.read(BaseModelSpec, weights, "model") if weights else None
     check_against_dataset(config, manifest.content)
     check_device(config, request.device)
     _check_size(config, request)
@@ -199,7 +184,7 @@ def make_plan(request: LaunchRequest) -> Plan:
     resume = None
     if request.resume_run:
         _check_resumable(config)
-        fingerprint = Fingerprint(config, manifest.digest, base["digest"] if base else "")
+        fingerprint = Fingerprint(config, manifest.digest, base.digest if base else "")
         resume = checkpoints_of_run(s3, settings.bucket, request.env, request.resume_run, fingerprint)
     prices = {
         kind: hourly_price(kind, request.volume_gb, request.price_per_hour, config.run.instances)
@@ -216,53 +201,31 @@ def make_plan(request: LaunchRequest) -> Plan:
     check_volume(image, request.volume_gb)
     zones = zones_of(aws.client("ec2", region=settings.region), settings.subnet_ids)
     season = config.season(manifest.content)
-    now = utc_now()
-    run_id = layout.new_run_id(now)
-    spec = {
-        "schema_version": 1,
-        "run_id": run_id,
-        "env": request.env,
-        "created_at": iso(now),
-        "launched_by": owner(),
-        "git_commit": request.git_commit,
-        "config_sources": sources,
-        "device": request.device,
-        "training": config.model_dump(mode="json"),
-        "dataset": {
-            "name": manifest.name,
-            "manifest_key": layout.dataset_manifest_key(manifest.name),
-            "digest": manifest.digest,
-            "files": len(manifest.files),
-            "bytes": manifest.total_bytes,
-            "items": manifest.content["items"],
-            "rows": manifest.content["rows"],
-            "season": {"length": season.length, "reason": season.reason},
-        },
-        "base_model": {k: base.get(k) for k in _BASE_MODEL} if base else None,
-        "resume": resume,
-        "repeats": request.repeat_run,
-        "runtime": runtime_section(environment, agent),
-        "instance": instance_section(request, config.run.instances, prices, image),
-        "limits": {"deadline_seconds": deadline, "max_cost_usd": config.run.max_cost, "capped": capped},
-    }
-    body = json.dumps(spec, indent=2) + "\n"
-    said = [*remarks(config, manifest.content), *_remarks(config, request, deadline)]
-    return Plan(
-        run_id,
-        settings,
+    spec = new_run_spec(
         request,
-        deadline,
+        config,
+        environment,
+        agent,
         prices,
         image,
-        zones,
-        changed,
-        origins,
-        duration_estimate,
-        spec,
-        body,
-        agent,
-        said,
+        config_sources=tuple(sources),
+        dataset=DatasetSpec(
+            name=manifest.name,
+            manifest_key=layout.dataset_manifest_key(manifest.name),
+            digest=manifest.digest,
+            files=len(manifest.files),
+            bytes=manifest.total_bytes,
+            items=manifest.content["items"],
+            rows=manifest.content["rows"],
+            season=SeasonSpec(season.length, season.reason),
+        ),
+        base_model=base,
+        resume=resume,
+        repeats=request.repeat_run,
+        limits=LimitsSpec(deadline, config.run.max_cost, capped),
     )
+    said = [*remarks(config, manifest.content), *_remarks(config, request, deadline)]
+    return Plan(settings, request, prices, image, zones, changed, origins, duration_estimate, spec, agent, said)
 
 
 def _check_size(config: TrainingConfig, request: LaunchRequest) -> None:
@@ -295,33 +258,47 @@ def _remarks(config: TrainingConfig, request: LaunchRequest, deadline: float) ->
     return said
 
 
-def runtime_section(environment: Json | None, agent: Json) -> Json:
-    """Return what the run spec says about the published environment (None without one) and the agent."""
-    return {
-        "python_env": {k: environment[k] for k in _ENVIRONMENT if k in environment} if environment else None,
-        "package": {k: agent[k] for k in ("sha256", "key", "version")},
-        "python_env_sha256": environment["sha256"] if environment else None,
-        "package_sha256": agent["sha256"],
-    }
-
-
-def instance_section(request: LaunchRequest, count: int, prices: dict[str, HourlyPrice], image: Image) -> Json:
-    """Return what the run spec says about the instances and their prices."""
-    price = prices[request.instance_types[0]]
-    return {
-        "types": list(request.instance_types),
-        "type": request.instance_types[0],
-        "count": count,
-        "market": "on-demand",
-        "image": {"id": image.image_id, "name": image.name},
-        "volume_gb": request.volume_gb,
-        "price_per_hour_usd": price.total,
-        "prices_per_hour_usd": {kind: one.parts() for kind, one in prices.items()},
-        "request_prices_usd": request_prices(request.price_per_hour),
-        "price_date": price.date,
-        "reference_type": REFERENCE_TYPE,
-        "reference_price_per_hour_usd": hourly_price(REFERENCE_TYPE, 100).total,
-    }
+def new_run_spec(
+    request: LaunchRequest,
+    config: TrainingConfig,
+    environment: Json | None,
+    agent: Json,
+    prices: dict[str, HourlyPrice],
+    image: Image,
+    **parts: Any,
+) -> RunSpec:
+    """Return the run spec of a launch now. `environment` is None where none is published; `parts` are further fields."""
+    now, first = utc_now(), prices[request.instance_types[0]]
+    return RunSpec(
+        run_id=layout.new_run_id(now),
+        env=request.env,
+        created_at=iso(now),
+        launched_by=owner(),
+        git_commit=request.git_commit,
+        device=request.device,
+        training=config.model_dump(mode="json"),
+        runtime=RuntimeSpec(
+            python_env={k: environment[k] for k in _ENVIRONMENT if k in environment} if environment else None,
+            package={k: agent[k] for k in ("sha256", "key", "version")},
+            python_env_sha256=environment["sha256"] if environment else None,
+            package_sha256=agent["sha256"],
+        ),
+        instance=InstanceSpec(
+            types=request.instance_types,
+            type=request.instance_types[0],
+            count=config.run.instances,
+            market="on-demand",
+            image=ImageSpec(image.image_id, image.name),
+            volume_gb=request.volume_gb,
+            price_per_hour_usd=first.total,
+            prices_per_hour_usd={kind: one.parts() for kind, one in prices.items()},
+            request_prices_usd=request_prices(request.price_per_hour),
+            price_date=first.date,
+            reference_type=REFERENCE_TYPE,
+            reference_price_per_hour_usd=hourly_price(REFERENCE_TYPE, 100).total,
+        ),
+        **parts,
+    )
 
 
 def _deadline(config: TrainingConfig, prices: dict[str, HourlyPrice]) -> float:

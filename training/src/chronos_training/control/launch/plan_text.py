@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import json
 import textwrap
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from chronos_training.base_models import is_builtin
-from chronos_training.config import Difference, TrainingConfig, automatic_line
+from chronos_training.config import Difference, automatic_line
 from chronos_training.control.launch.limits import GUARD_MINUTES, worst_seconds
+from chronos_training.control.launch.plan import Plan
 from chronos_training.core.clock import duration, utc_now
 from chronos_training.core.cost import GIVEN, HourlyPrice, price_table, table_doubts
-
-if TYPE_CHECKING:
-    from chronos_training.control.launch.plan import Plan
+from chronos_training.core.run_spec import BaseModelSpec, DatasetSpec, ResumeSpec, SeasonSpec
 
 Json = dict[str, Any]
 LABEL = 13
@@ -24,21 +23,23 @@ ADOPTED = "the base model"
 REFRESH = ".venv/bin/python -m chronos_training.cli.refresh_prices"
 
 
-def plan_lines(plan: Plan) -> list[str]:
-    """Return the plan, one label for each topic."""
-    spec = plan.run_spec
+def lines(plan: Plan) -> list[str]:
+    """Return the plan as the user reads it, one label for each topic."""
+    spec, config = plan.run_spec, plan.config
+    if spec.probe:
+        return _probe_lines(plan)
     return [
         *_row("run", f"{plan.run_id} in {plan.request.env}, {plan.settings.region}"),
         *_row("bucket", plan.settings.bucket),
-        *_row("model", f"{spec['training']['name']}: {spec['training']['model']['family']} on {plan.request.device}"),
+        *_row("model", f"{config.name}: {config.model.family} on {spec.device}"),
         *_precision(plan),
-        *_starts_from(spec["base_model"]),
-        *_resumes_from(spec["resume"]),
+        *_starts_from(spec.base_model),
+        *_resumes_from(spec.resume),
         *_settings(plan),
         *_automatic(plan),
-        *_dataset(spec["dataset"]),
-        *_season(spec["dataset"]),
-        *_environment(spec["runtime"]["python_env"]),
+        *_dataset(spec.data),
+        *_season(spec.data.season),
+        *_environment(spec.environment),
         *_instances(plan),
         *_time(plan),
         *_limit(plan),
@@ -47,9 +48,9 @@ def plan_lines(plan: Plan) -> list[str]:
     ]
 
 
-def probe_lines(plan: Plan) -> list[str]:
+def _probe_lines(plan: Plan) -> list[str]:
     """Return the plan of a probe: where it runs, on what, and what it may cost at most."""
-    environment, worst = plan.run_spec["runtime"]["python_env"], plan.price.cost(worst_seconds(plan.deadline_seconds))
+    environment, worst = plan.run_spec.runtime.python_env, plan.price.cost(worst_seconds(plan.deadline_seconds))
     return [
         *_row("probe", f"{plan.run_id} in {plan.request.env}, {plan.settings.region}"),
         *_row("bucket", plan.settings.bucket),
@@ -76,38 +77,38 @@ def _row(label: str, *texts: str) -> list[str]:
 
 def _precision(plan: Plan) -> list[str]:
     """Return the precision that each type computes in, and why. AutoGluon decides that by itself."""
-    if plan.run_spec["training"]["model"]["family"] == "autogluon":
+    if plan.config.model.family == "autogluon":
         return []
     return _row("precision", *(one.sentence for one in plan.precisions))
 
 
-def _starts_from(base: Json | None) -> list[str]:
+def _starts_from(base: BaseModelSpec | None) -> list[str]:
     if base is None:
         return []
-    if is_builtin(base["name"]):
-        return _row("starts from", f"{base['name']}, which comes with this package: sha256 {base['digest'][:12]}")
-    size = _size(sum(file["size"] for file in base["files"]))
-    if base["run_id"]:
-        return _row("starts from", f"the model of run {base['run_id']}: {base['family']}, {size}")
-    return _row("starts from", f"{base['name']}: {base['family']}, {size}, sha256 {base['digest'][:12]}")
+    if is_builtin(base.name):
+        return _row("starts from", f"{base.name}, which comes with this package: sha256 {base.digest[:12]}")
+    size = _size(sum(file.size for file in base.files))
+    if base.run_id:
+        return _row("starts from", f"the model of run {base.run_id}: {base.family}, {size}")
+    return _row("starts from", f"{base.name}: {base.family}, {size}, sha256 {base.digest[:12]}")
 
 
-def _resumes_from(resume: Json | None) -> list[str]:
+def _resumes_from(resume: ResumeSpec | None) -> list[str]:
     if resume is None:
         return []
-    size = _size(sum(file["size"] for file in resume["files"]))
-    return _row("resumes from", f"step {resume['step']:,} of run {resume['run_id']}, {size}")
+    size = _size(sum(file.size for file in resume.files))
+    return _row("resumes from", f"step {resume.step:,} of run {resume.run_id}, {size}")
 
 
 def _settings(plan: Plan) -> list[str]:
     """Return what differs from the defaults, below the source that set it."""
-    by_data = plan.run_spec["training"]["automatic"]
+    by_data = plan.config.automatic
     if all(one.key in by_data for one in plan.differences):
         return _row("settings", "all defaults")
     longest = max(len(one.key) for one in plan.differences)
     width = WIDTH - LABEL - longest - 4
     texts = []
-    for source in (*plan.run_spec["config_sources"], ADOPTED):
+    for source in (*plan.run_spec.config_sources, ADOPTED):
         ours = [
             one for one in plan.differences if plan.origins.get(one.key, ADOPTED) == source and one.key not in by_data
         ]
@@ -118,8 +119,7 @@ def _settings(plan: Plan) -> list[str]:
 
 def _automatic(plan: Plan) -> list[str]:
     """Return the automatic settings, each with its reason."""
-    config = TrainingConfig.model_validate(plan.run_spec["training"])
-    return _row("automatic", *(automatic_line(config, *one) for one in config.automatic.items()))
+    return _row("automatic", *(automatic_line(plan.config, *one) for one in plan.config.automatic.items()))
 
 
 def _change(one: Difference, width: int) -> str:
@@ -139,16 +139,16 @@ def _cut(text: str, width: int) -> str:
     return text if len(text) <= width else text[: width - 1] + "…"
 
 
-def _dataset(dataset: Json) -> list[str]:
+def _dataset(dataset: DatasetSpec) -> list[str]:
     return _row(
         "dataset",
-        f"{dataset['name']}, sha256 {dataset['digest'][:12]}: {dataset['items']} series, {dataset['rows']:,} rows, "
-        f"{_size(dataset['bytes'])}",
+        f"{dataset.name}, sha256 {dataset.digest[:12]}: {dataset.items} series, {dataset.rows:,} rows, "
+        f"{_size(dataset.bytes)}",
     )
 
 
-def _season(dataset: Json) -> list[str]:
-    return _row("season", f"{dataset['season']['length']:,}: {dataset['season']['reason']}")
+def _season(season: SeasonSpec | None) -> list[str]:
+    return [] if season is None else _row("season", f"{season.length:,}: {season.reason}")
 
 
 def _environment(environment: Json) -> list[str]:
@@ -161,7 +161,8 @@ def _environment(environment: Json) -> list[str]:
 
 def _instances(plan: Plan) -> list[str]:
     """Return the types in the order in which they are tried, with their prices, and the zones that each is tried in."""
-    many = f"{plan.instances} x " if plan.instances > 1 else ""
+    count = plan.run_spec.instance.count
+    many = f"{count} x " if count > 1 else ""
     types = [f"{many}{name}" for name in plan.request.instance_types]
     longest = max(map(len, types))
     numbers = [""] if len(types) == 1 else [f"{n}. " for n in range(1, len(types) + 1)]
@@ -171,7 +172,7 @@ def _instances(plan: Plan) -> list[str]:
     ]
     each = "each in " if len(types) > 1 else "in "
     zones = each + ", then ".join(dict.fromkeys(plan.zones.values()))
-    rows = _row("instances" if plan.instances > 1 else "instance", *texts, zones)
+    rows = _row("instances" if count > 1 else "instance", *texts, zones)
     source = "" if plan.price.date == GIVEN else f"; table of {plan.price.date}"
     rows += _row("image", f"{plan.image.name}, {plan.image.image_id}, {plan.image.root_gb} GB")
     return rows + _row("prices", f"each with {plan.request.volume_gb} GB gp3 and a public address{source}")
@@ -184,12 +185,12 @@ def _price(price: HourlyPrice) -> str:
 
 
 def _time(plan: Plan) -> list[str]:
-    found, seeds = plan.duration_estimate, plan.run_spec["training"]["evaluation"]["seeds"]
+    found, seeds = plan.duration_estimate, plan.config.evaluation.seeds
     several = [f"with {seeds} trainings, one for each seed (evaluation.seeds)"] if seeds > 1 else []
     if found is None:
-        if plan.run_spec["resume"]:
+        if plan.run_spec.resume:
             return _row("time", "not known: it resumes from a checkpoint", *several)
-        name, kind = plan.run_spec["training"]["name"], plan.request.instance_types[0]
+        name, kind = plan.config.name, plan.request.instance_types[0]
         return _row("time", f"not known: no run of {name} with these settings has completed on {kind} yet", *several)
     runs = "the last similar run" if found.runs == 1 else f"the median of the last {found.runs} similar runs"
     phases = ", ".join(f"{name} {duration(seconds)}" for name, seconds in found.phases.items())
@@ -198,9 +199,10 @@ def _time(plan: Plan) -> list[str]:
 
 def _limit(plan: Plan) -> list[str]:
     limit = f"{duration(plan.deadline_seconds)} from boot"
-    cap = plan.run_spec["limits"]["max_cost_usd"]
+    limits = plan.run_spec.limits
+    cap = limits.max_cost_usd
     if cap is not None:
-        why = "set by run.max_cost" if plan.capped else f"run.max_cost {_money(cap)} would pay for more"
+        why = "set by run.max_cost" if limits.capped else f"run.max_cost {_money(cap)} would pay for more"
         limit += f" ({why})"
     return _row("limit", f"{limit}; the last guard ends it {GUARD_MINUTES} minutes later")
 

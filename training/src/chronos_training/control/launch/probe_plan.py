@@ -5,20 +5,18 @@ It is launched, watched, guarded and ended as every run is.
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from chronos_training.config import load_with_origins, repository_config
 from chronos_training.control.launch.image import check_volume, find_image
-from chronos_training.control.launch.owner import owner
-from chronos_training.control.launch.plan import Plan, instance_section, runtime_section, settings_of
+from chronos_training.control.launch.plan import Plan, new_run_spec, settings_of
 from chronos_training.control.launch.request import LaunchRequest
 from chronos_training.control.launch.run_instances import zones_of
 from chronos_training.control.publish.published import current_agent
 from chronos_training.core import aws, layout
-from chronos_training.core.clock import iso, utc_now
 from chronos_training.core.cost import hourly_price
 from chronos_training.core.objects import read_json
+from chronos_training.core.run_spec import LimitsSpec
 
 NAME = "image-probe"
 # A driver image from a volume that is read for the first time: minutes for the boot, minutes for torch.
@@ -42,33 +40,10 @@ def make_probe_plan(request: LaunchRequest) -> Plan:
     image = find_image(request.image_parameter, settings.region)
     check_volume(image, request.volume_gb)
     zones = zones_of(aws.client("ec2", region=settings.region), settings.subnet_ids)
-    now, deadline = utc_now(), LIMIT_HOURS * 3600
-    run_id = layout.new_run_id(now)
-    spec = {
-        "schema_version": 1,
-        "run_id": run_id,
-        "env": request.env,
-        "created_at": iso(now),
-        "launched_by": owner(),
-        "git_commit": request.git_commit,
-        "config_sources": [],
-        "probe": True,
-        "device": request.device,
-        "training": config.model_dump(mode="json"),
-        "dataset": None,
-        "base_model": None,
-        "resume": None,
-        "repeats": None,
-        "runtime": runtime_section(environment, agent),
-        "instance": instance_section(request, 1, prices, image),
-        "limits": {"deadline_seconds": deadline, "max_cost_usd": None, "capped": False},
-    }
-    body = json.dumps(spec, indent=2) + "\n"
+    limits = LimitsSpec(LIMIT_HOURS * 3600)
     return Plan(
-        run_id=run_id,
         settings=settings,
         request=request,
-        deadline_seconds=deadline,
         prices=prices,
         image=image,
         zones=zones,
@@ -76,7 +51,6 @@ def make_probe_plan(request: LaunchRequest) -> Plan:
         origins={},
         remarks=[],
         duration_estimate=None,
-        run_spec=spec,
-        run_spec_body=body,
+        run_spec=new_run_spec(request, config, environment, agent, prices, image, probe=True, limits=limits),
         agent=agent,
     )

@@ -2,56 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
-
 from chronos_training.base_models import described, is_builtin
-from chronos_training.config import TrainingConfig
 from chronos_training.control.launch.request import LaunchRequest
-from chronos_training.control.registry.runs import checked_run_id
-from chronos_training.core import aws, layout
+from chronos_training.control.registry.runs import checked_run_id, stored_run_spec
+from chronos_training.core import aws
 from chronos_training.core.aws_types import S3Client
 from chronos_training.core.commands import playbook
 from chronos_training.core.errors import ConfigurationError
-from chronos_training.core.objects import read_json
-
-Json = dict[str, Any]
+from chronos_training.core.run_spec import RunSpec, key_of
 
 
-@dataclass(frozen=True)
-class EarlierLaunch:
-    """What a run was launched with: its run spec, whose parts are all still in the bucket."""
-
-    run_id: str
-    spec: Json
-
-    @property
-    def config(self) -> TrainingConfig:
-        """Return its configuration, with the sizes of its base model and with a run's id where it said "latest"."""
-        return TrainingConfig.model_validate(self.spec["training"])
-
-    @property
-    def environment(self) -> Json:
-        """Return its Python environment, as the pointer to a published one describes it."""
-        found: Json = self.spec["runtime"]["python_env"]
-        return found
-
-    @property
-    def base(self) -> Json | None:
-        """Return the weights that it started from, None for random ones."""
-        found: Json | None = self.spec.get("base_model")
-        return found
-
-    def check_dataset(self, digest: str) -> None:
-        """Raise ConfigurationError when the dataset that is published now has another `digest`."""
-        dataset = self.spec["dataset"]
-        if digest != dataset["digest"]:
-            raise _gone(
-                self.run_id,
-                f"its dataset {dataset['name']} (digest {dataset['digest'][:12]}) is no longer in the bucket: "
-                f"the dataset now published under that name has digest {digest[:12]}",
-                "Publish the same data again, or launch with the configuration and the new data.",
-            )
+def check_dataset(again: RunSpec, digest: str) -> None:
+    """Raise ConfigurationError when the dataset that is published now has another `digest` than that of run `again`."""
+    dataset = again.data
+    if digest != dataset.digest:
+        raise _gone(
+            again.run_id,
+            f"its dataset {dataset.name} (digest {dataset.digest[:12]}) is no longer in the bucket: "
+            f"the dataset now published under that name has digest {digest[:12]}",
+            "Publish the same data again, or launch with the configuration and the new data.",
+        )
 
 
 def check_repeat_alone(request: LaunchRequest) -> None:
@@ -68,30 +38,29 @@ def check_repeat_alone(request: LaunchRequest) -> None:
             )
 
 
-def earlier_launch(s3: S3Client, bucket: str, env: str, run_id: str, device: str) -> EarlierLaunch:
-    """Return what run `run_id` was launched with. ConfigurationError when it cannot be repeated on `device`."""
-    key = layout.run_prefix(env, checked_run_id(env, run_id)) + "run_spec.json"
-    spec = read_json(s3, bucket, key)
+def earlier_launch(s3: S3Client, bucket: str, env: str, run_id: str, device: str) -> RunSpec:
+    """Return the run spec of run `run_id`, whose parts are all still in the bucket. ConfigurationError when it cannot be repeated on `device`."""
+    spec = stored_run_spec(s3, bucket, env, checked_run_id(env, run_id))
     if spec is None:
         raise ConfigurationError(
-            f"There is no run {run_id} in {env} to rerun: s3://{bucket}/{key} does not exist.",
+            f"There is no run {run_id} in {env} to rerun: s3://{bucket}/{key_of(env, run_id)} does not exist.",
             hint=f"The runs of {env}: {playbook(env, 'list_runs')}",
             code="run_not_found",
         )
-    if spec.get("probe"):
+    if spec.probe:
         raise ConfigurationError(f"Run {run_id} was a probe, which trains nothing and cannot be rerun.")
-    if spec.get("resume") is not None:
+    if spec.resume is not None:
         raise ConfigurationError(
-            f"Run {run_id} cannot be rerun on its own: it resumed run {spec['resume']['run_id']}.",
+            f"Run {run_id} cannot be rerun on its own: it resumed run {spec.resume.run_id}.",
             hint="Repeat that one.",
         )
-    if spec["device"] != device:
+    if spec.device != device:
         raise ConfigurationError(
-            f"Run {run_id} trained on {spec['device']}, and training_launch_device is {device}, so it would not be "
+            f"Run {run_id} trained on {spec.device}, and training_launch_device is {device}, so it would not be "
             "the same run.",
-            hint=f"Set training_launch_device={spec['device']}, and a matching training_launch_instance_types.",
+            hint=f"Set training_launch_device={spec.device}, and a matching training_launch_instance_types.",
         )
-    environment = spec["runtime"]["python_env"]
+    environment = spec.environment
     for archive in filter(None, (environment, environment.get("image"), environment.get("archive"))):
         if not _there(s3, bucket, archive["key"], archive["size"]):
             raise _gone(
@@ -99,21 +68,21 @@ def earlier_launch(s3: S3Client, bucket: str, env: str, run_id: str, device: str
                 f"its environment {archive['sha256'][:12]} is no longer in the bucket (s3://{bucket}/{archive['key']})",
                 "Publish it again from the commit in the run spec, or launch with the current environment.",
             )
-    base: Json = spec.get("base_model") or {"name": "", "files": []}
-    if is_builtin(base["name"]) and base["digest"] != described(base["name"])["digest"]:
+    base = spec.base_model
+    if base and is_builtin(base.name) and base.digest != described(base.name)["digest"]:
         raise _gone(
             run_id,
-            f"the weights it started from, {base['name']}, are others in this version of the package",
-            f"Check out commit {spec['git_commit']}, or launch with its configuration.",
+            f"the weights it started from, {base.name}, are others in this version of the package",
+            f"Check out commit {spec.git_commit}, or launch with its configuration.",
         )
-    for file in base["files"]:
-        if not _there(s3, bucket, base["prefix"] + file["path"], file["size"]):
+    for key, size in [(f"{base.prefix}{file.path}", file.size) for file in base.files] if base else ():
+        if not _there(s3, bucket, key, size):
             raise _gone(
                 run_id,
-                f"the weights it started from are no longer in the bucket (s3://{bucket}/{base['prefix']}{file['path']})",
+                f"the weights it started from are no longer in the bucket (s3://{bucket}/{key})",
                 "Publish the model again, or launch from another one.",
             )
-    return EarlierLaunch(run_id, spec)
+    return spec
 
 
 def _gone(run_id: str, what: str, hint: str) -> ConfigurationError:

@@ -12,13 +12,13 @@ from chronos_training.control.lifecycle.lock_status import instance_status, next
 from chronos_training.control.lifecycle.outcome import CannotSee
 from chronos_training.control.lifecycle.progress import Doubt, ended_steps, progress_snapshot, took
 from chronos_training.control.lifecycle.tail import Tail
-from chronos_training.control.registry.runs import archived_state, checked_run_id, run_ids
+from chronos_training.control.registry.runs import archived_state, checked_run_id, run_ids, stored_run_spec
 from chronos_training.core import aws, layout
 from chronos_training.core.commands import playbook
 from chronos_training.core.errors import TrainingError, Unreachable
-from chronos_training.core.objects import read_json
 from chronos_training.core.record import RunRecord
 from chronos_training.core.run_cost import hourly
+from chronos_training.core.run_spec import InstanceSpec
 from chronos_training.core.states import FINAL, LOST
 from chronos_training.core.store import STALE_SECONDS, Observed, open_store
 
@@ -46,7 +46,7 @@ class Monitor:
         self._shown: Any = None  # the change key of what was shown last
         self._parts: tuple[str, ...] = ()  # the status on the screen
         self._told: set[str] = set()  # what is said once: the end of each step, what to do about a stale run
-        self._ordered: dict[str, dict[str, Any]] = {}  # by run: `instance` of its run spec
+        self._instances: dict[str, InstanceSpec] = {}  # by run, of its run spec
         self._tail: Tail | None = None
 
     def follow(self, *, run_id: str | None, interval: float, once: bool = False, logs: bool = False) -> dict[str, Any]:
@@ -142,14 +142,13 @@ class Monitor:
     def _price_of(self, record: RunRecord) -> float | None:
         """Return the price per hour of the type that was started, None when it is not known or cannot be seen."""
         run_id = record.run_id
-        if run_id not in self._ordered:
+        if run_id not in self._instances:
             try:
-                spec = read_json(self._s3, self._bucket, layout.run_prefix(self._env, run_id) + "run_spec.json") or {}
+                spec = stored_run_spec(self._s3, self._bucket, self._env, run_id)
             except TrainingError:
                 return None
-            self._ordered[run_id] = spec.get("instance", {})
-        price: float | None = hourly(self._ordered[run_id], record.instance_type)["total"]
-        return price
+            self._instances[run_id] = spec.instance if spec else InstanceSpec()
+        return hourly(self._instances[run_id], record.instance_type)["total"]
 
     def _instance_state(self, observed: Observed) -> dict[str, Any]:
         """Return what the state cannot know of itself: where it lies, what EC2 says, what may safely be done next."""

@@ -8,6 +8,7 @@ from typing import Any
 
 from chronos_training.core.clock import duration, parse_iso
 from chronos_training.core.cost import billed_seconds
+from chronos_training.core.live_progress import LiveProgress
 from chronos_training.core.record import RunRecord
 from chronos_training.core.states import FINAL, STEPS
 from chronos_training.core.store import Observed
@@ -92,26 +93,28 @@ def _where(record: RunRecord, now: datetime) -> str:
 
 
 def _details(record: RunRecord) -> list[str]:
-    progress = record.progress
-    step, total = progress.get("step"), progress.get("total_steps")
-    if progress.get("phase") == "training" and step and total:
+    try:
+        progress = LiveProgress.from_json(record.progress)
+    except ValueError:  # of another version: then there is nothing to show
+        return []
+    step, total, message = progress.step, progress.total_steps, progress.message
+    if progress.phase == "training" and step and total:
         filled = round(BAR_WIDTH * step / total)
         parts = [f"[{'#' * filled}{'.' * (BAR_WIDTH - filled)}] {step}/{total}"]
-        if progress.get("fitting"):
-            parts.append(f"fitting {progress['fitting']}")
-        if progress.get("best_score") is not None:
-            parts.append(f"best {progress['best_score']:.4g} by {progress['best_model']}")
-        if progress.get("loss") is not None:
-            parts.append(f"loss {progress['loss']:.4f}")
-        if progress.get("samples_per_second"):
-            parts.append(f"{progress['samples_per_second']:.0f} samples/s")
-        if progress.get("eta_seconds") is not None:
-            parts.append(f"{duration(progress['eta_seconds'])} left")
+        if progress.fitting:
+            parts.append(f"fitting {progress.fitting}")
+        if progress.best_score is not None:
+            parts.append(f"best {progress.best_score:.4g} by {progress.best_model}")
+        if progress.loss is not None:
+            parts.append(f"loss {progress.loss:.4f}")
+        if progress.samples_per_second:
+            parts.append(f"{progress.samples_per_second:.0f} samples/s")
+        if progress.eta_seconds is not None:
+            parts.append(f"{duration(progress.eta_seconds)} left")
         return parts
-    done, total_bytes = progress.get("done_bytes"), progress.get("total_bytes")
-    if done is not None and total_bytes:
-        return [f"{progress['message']}: {done / 1e6:.1f} of {total_bytes / 1e6:.1f} MB"]
-    if progress.get("total_files"):
-        return [f"{progress['message']}: {progress['done_files']} of {progress['total_files']} files"]
-    said = str(progress.get("message") or progress.get("phase") or "")
+    if progress.done_bytes is not None and progress.total_bytes:
+        return [f"{message}: {progress.done_bytes / 1e6:.1f} of {progress.total_bytes / 1e6:.1f} MB"]
+    if progress.total_files:
+        return [f"{message}: {progress.done_files} of {progress.total_files} files"]
+    said = message or progress.phase
     return [said] if said else []

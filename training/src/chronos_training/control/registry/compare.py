@@ -7,12 +7,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
-from chronos_training.control.registry.runs import PastRun, checked_run_id, read_run
-from chronos_training.core import layout
+from chronos_training.control.registry.runs import PastRun, checked_run_id, read_run, stored_run_spec
+from chronos_training.control.registry.summary import RunSummary, read_summary
 from chronos_training.core.aws_types import S3Client
 from chronos_training.core.commands import playbook
 from chronos_training.core.errors import ConfigurationError
-from chronos_training.core.objects import read_json
+from chronos_training.core.run_spec import RunSpec, key_of
 
 # The most that fit side by side on a terminal.
 MOST = 4
@@ -76,51 +76,44 @@ def compare(s3: S3Client, bucket: str, env: str, run_ids: list[str], active: dic
     names = [checked_run_id(env, run_id) for run_id in run_ids]
     with ThreadPoolExecutor(MOST) as pool:
         runs = list(pool.map(lambda name: read_run(s3, bucket, env, name, active), names))
-        specs = list(
-            pool.map(lambda name: read_json(s3, bucket, layout.run_prefix(env, name) + "run_spec.json"), names)
-        )
-        about = list(pool.map(lambda name: _metadata(s3, bucket, env, name), names))
+        specs = list(pool.map(lambda name: stored_run_spec(s3, bucket, env, name), names))
+        about = list(pool.map(lambda name: read_summary(s3, bucket, env, name) or RunSummary(), names))
     missing = [name for name, spec in zip(names, specs, strict=True) if spec is None]
     if missing:
         raise ConfigurationError(
-            f"There is no run {missing[0]} in {env}: s3://{bucket}/{layout.run_prefix(env, missing[0])}run_spec.json does not exist.",
+            f"There is no run {missing[0]} in {env}: s3://{bucket}/{key_of(env, missing[0])} does not exist.",
             hint=f"The runs of {env}: {playbook(env, 'list_runs')}",
             code="run_not_found",
         )
-    launched = [_launched_with(spec or {}) for spec in specs]
+    launched = [_launched_with(spec) for spec in specs if spec is not None]
     rows = {key: [one.get(key) for one in launched] for key in dict.fromkeys(key for one in launched for key in one)}
     differing = {key: values for key, values in rows.items() if any(value != values[0] for value in values)}
-    metrics = _known({key: [one.get("metrics", {}).get(key) for one in about] for key in METRICS})
+    metrics = _known({key: [one.metric(key) for one in about] for key in METRICS})
     results = {
-        name: [one.get("validation", {}).get(key, {}).get("result") for one in about]
+        name: [one.result(key) for one in about]
         for name, key in (("against naive", "verdict"), ("intervals", "interval_coverage"))
     }
     return Comparison(tuple(runs), differing, metrics, _known(results))
-
-
-def _metadata(s3: S3Client, bucket: str, env: str, run_id: str) -> dict[str, Any]:
-    return read_json(s3, bucket, layout.run_prefix(env, run_id) + "model_metadata.json") or {}
 
 
 def _known(rows: dict[str, list[Any]]) -> dict[str, list[Any]]:
     return {key: values for key, values in rows.items() if any(value is not None for value in values)}
 
 
-def _launched_with(spec: dict[str, Any]) -> dict[str, Any]:
+def _launched_with(spec: RunSpec) -> dict[str, Any]:
     """Return a run spec flat: the configuration by its keys, then what else decides how a run goes."""
-    runtime, instance = spec.get("runtime", {}), spec.get("instance", {})
     return {
-        **_flat(spec.get("training", {})),
-        "data": _short(spec.get("dataset", {}).get("digest")),
-        "base model": _short((spec.get("base_model") or {}).get("digest")),
-        "resumes": (spec.get("resume") or {}).get("run_id"),
-        "environment": _short(runtime.get("python_env_sha256")),
-        "program": _short(runtime.get("package_sha256")),
-        "commit": spec.get("git_commit"),
-        "device": spec.get("device"),
-        "instance": ", ".join(instance.get("types", [])),
-        "machine image": (instance.get("image") or {}).get("name"),
-        "volume, GB": instance.get("volume_gb"),
+        **_flat(spec.training),
+        "data": _short(spec.dataset.digest if spec.dataset else None),
+        "base model": _short(spec.base_digest or None),
+        "resumes": spec.resume.run_id if spec.resume else None,
+        "environment": _short(spec.runtime.python_env_sha256),
+        "program": _short(spec.runtime.package_sha256),
+        "commit": spec.git_commit or None,
+        "device": spec.device,
+        "instance": ", ".join(spec.instance.types),
+        "machine image": spec.instance.image.name or None,
+        "volume, GB": spec.instance.volume_gb or None,
     }
 
 

@@ -10,13 +10,16 @@ from typing import Any
 
 from chronos_training.ansible import changes
 from chronos_training.control.registry.runs import checked_run_id, run_cost
-from chronos_training.core import aws, layout
+from chronos_training.control.registry.summary import NAME as METADATA
+from chronos_training.control.registry.summary import RunSummary
+from chronos_training.core import aws, layout, typed_json
 from chronos_training.core.aws_types import S3Client
 from chronos_training.core.commands import playbook
 from chronos_training.core.cost import REFERENCE_TYPE
 from chronos_training.core.errors import DataError, TrainingError
 from chronos_training.core.hashing import sha256_file
 from chronos_training.core.objects import read_json
+from chronos_training.core.run_spec import NAME, read_file
 
 
 def fetch_run(
@@ -86,12 +89,10 @@ def _fetch(s3: S3Client, bucket: str, key: str, path: Path, sha256: str | None) 
 
 def summary_lines(folder: Path) -> list[str]:
     """Return what a person wants to know of a fetched run: scores, where things are, what it cost."""
-    metadata, state, spec = (
-        _json(folder / name) for name in ("model_metadata.json", "system-state.json", "run_spec.json")
-    )
+    state, summary = _json(folder / "system-state.json"), typed_json.read(RunSummary, _json(folder / METADATA))
+    spec = read_file(folder / NAME) if (folder / NAME).exists() else None
     lines = []
-    metrics, validation = metadata.get("metrics"), metadata.get("validation", {})
-    if metrics:
+    if metrics := summary.metrics:
         naive = metrics["seasonal_naive"]
         scores = [
             f"{key.upper()} {_score(metrics[key], digits)} ({'seasonal naive ' if key == 'wql' else ''}{_score(naive[key], digits)})"
@@ -105,7 +106,7 @@ def summary_lines(folder: Path) -> list[str]:
         ("covers", "interval_coverage"),
         ("advice", "publish"),
     ):
-        if sentence := validation.get(key, {}).get("sentence"):
+        if sentence := summary.sentence(key):
             lines.append(f"{name:<8}{sentence}")
     for name, path in (("report", folder / "report.html"), ("model", folder / "models"), ("logs", folder / "logs")):
         if path.exists():

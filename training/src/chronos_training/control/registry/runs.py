@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any
 
+from chronos_training.control.registry.summary import RunSummary, read_summary
 from chronos_training.control.text_table import aligned
 from chronos_training.core import aws, layout
 from chronos_training.core.aws_types import S3Client
@@ -15,6 +16,7 @@ from chronos_training.core.cost import reference_cost
 from chronos_training.core.errors import ConfigurationError
 from chronos_training.core.objects import age_seconds, read_bytes, read_json
 from chronos_training.core.run_cost import cost_of_run
+from chronos_training.core.run_spec import InstanceSpec, RunSpec, key_of
 from chronos_training.core.states import COMPLETED
 
 
@@ -71,6 +73,13 @@ def archived_state(s3: S3Client, bucket: str, env: str, run_id: str) -> dict[str
     return read_json(s3, bucket, layout.run_prefix(env, run_id) + "system-state.json")
 
 
+def stored_run_spec(s3: S3Client, bucket: str, env: str, run_id: str) -> RunSpec | None:
+    """Return what the run was launched with, None when nothing is stored. TrainingError when that is no run spec."""
+    key = key_of(env, run_id)
+    body = read_bytes(s3, bucket, key)
+    return None if body is None else RunSpec.from_json(body, f"s3://{bucket}/{key}")
+
+
 def newest_ended_age(s3: S3Client, bucket: str, env: str) -> float | None:
     """Return the seconds since the newest run was archived, by S3's clock; None when it has no archive."""
     newest = run_ids(s3, bucket, env, limit=1)
@@ -93,44 +102,37 @@ def latest_run(s3: S3Client, bucket: str, env: str, name: str) -> str | None:
     It is found by prefix, as everything of past runs: there is no pointer that a crash could leave behind.
     """
     for run_id in run_ids(s3, bucket, env):
-        prefix = layout.run_prefix(env, run_id)
-        metadata = read_json(s3, bucket, prefix + "model_metadata.json")
-        if metadata is None or metadata.get("name") != name or not _is_recommended(metadata):
+        summary = read_summary(s3, bucket, env, run_id)
+        if summary is None or summary.name != name or not summary.recommended:
             continue
-        if read_bytes(s3, bucket, prefix + "_SUCCESS") is not None:
+        if read_bytes(s3, bucket, layout.run_prefix(env, run_id) + "_SUCCESS") is not None:
             return run_id
     return None
 
 
-def _is_recommended(metadata: dict[str, Any]) -> bool:
-    return bool(metadata.get("validation", {}).get("publish", {}).get("met"))
-
-
 def read_run(s3: S3Client, bucket: str, env: str, run_id: str, active: dict[str, Any] | None) -> PastRun:
     """Return the run as its prefix, or `active` (the state of the run that is under way), shows it."""
-    prefix = layout.run_prefix(env, run_id)
     if active is not None and active["run_id"] == run_id:
         state: dict[str, Any] = active
     else:
         state = archived_state(s3, bucket, env, run_id) or {}
-    spec = read_json(s3, bucket, prefix + "run_spec.json") or {}
-    metadata = read_json(s3, bucket, prefix + "model_metadata.json") or {}
-    training = spec.get("training", {})
-    metrics = metadata.get("metrics", {})
+    spec = stored_run_spec(s3, bucket, env, run_id)
+    summary = read_summary(s3, bucket, env, run_id) or RunSummary()
+    training = spec.training if spec else {}
     return PastRun(
         run_id=run_id,
         status=state.get("status", "unknown"),
         model=training.get("name", "?"),
         dataset=training.get("dataset", {}).get("name", "?"),
-        started_at=state.get("created_at", spec.get("created_at", "")),
+        started_at=state.get("created_at", spec.created_at if spec else ""),
         length=_length(state),
-        wql=metrics.get("wql"),
-        relative_wql=metrics.get("relative_wql"),
+        wql=summary.metric("wql"),
+        relative_wql=summary.metric("relative_wql"),
         cost_usd=run_cost(state, spec)[0],
-        recommended=state.get("status") == COMPLETED and _is_recommended(metadata),
+        recommended=state.get("status") == COMPLETED and summary.recommended,
         latest=False,
-        series=metrics.get("relative_wql_series"),
-        verdict=metadata.get("validation", {}).get("verdict", {}).get("result"),
+        series=summary.metrics.get("relative_wql_series"),
+        verdict=summary.result("verdict"),
     )
 
 
@@ -142,12 +144,12 @@ def run_seconds(state: dict[str, Any]) -> float | None:
         return None
 
 
-def run_cost(state: dict[str, Any], spec: dict[str, Any]) -> tuple[float | None, float | None]:
+def run_cost(state: dict[str, Any], spec: RunSpec | None) -> tuple[float | None, float | None]:
     """Return what the run cost and what the same time costs on the reference type, in US dollars; None if unknown."""
     seconds = run_seconds(state)
     if seconds is None:
         return None, None
-    return cost_of_run(state, spec, seconds), reference_cost(seconds)
+    return cost_of_run(state, spec.instance if spec else InstanceSpec(), seconds), reference_cost(seconds)
 
 
 def _length(state: dict[str, Any]) -> str:

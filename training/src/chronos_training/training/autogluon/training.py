@@ -20,7 +20,7 @@ from chronos_training.training.autogluon import board, choice, movable
 from chronos_training.training.autogluon.fit import fit, in_folder, new_predictor, seconds_for_fit, zero_shot
 from chronos_training.training.autogluon.forecasts import forecaster
 from chronos_training.training.progress import Progress, log
-from chronos_training.training.spec import RunSpec
+from chronos_training.training.spec import TrainingSpec
 from chronos_training.training.stopping import StopRequest
 
 # The folder of the fine-tuned Chronos model beside the predictor's: a later run starts from it.
@@ -28,7 +28,7 @@ EXPORTED = "{name}-chronos"
 
 
 def train(
-    spec: RunSpec, panel: Panel, output: Path, work: Path, base: Path | None, progress: Progress, stop: StopRequest
+    spec: TrainingSpec, panel: Panel, output: Path, work: Path, base: Path | None, progress: Progress, stop: StopRequest
 ) -> tuple[dict[str, Forecaster], dict[str, Any]]:
     """Fit, and return the forecasters to compare and the section `model` of the metadata, without its common keys.
 
@@ -81,13 +81,14 @@ def train(
     return {MODEL: forecaster(predictor, panel, config, stop.check)} | contestants, about
 
 
-def base_family(spec: RunSpec, base: Path | None) -> str | None:
+def base_family(spec: TrainingSpec, base: Path | None) -> str | None:
     """Return the family of the given weights, None without. ConfigurationError when they are configured and not there."""
     if spec.config.model.initialization == "random":
         return None
     if base is None:
         raise ConfigurationError("model.initialization is pretrained, but --base-model gives no folder with weights.")
-    return str(spec.base_model["family"])
+    assert spec.run.base_model is not None  # pretrained weights have one
+    return spec.run.base_model.family
 
 
 def load_predictor(folder: Path, config: TrainingConfig) -> TimeSeriesPredictor:
