@@ -1,6 +1,7 @@
 #!/bin/sh
-# The tests, section by section; all sections run even when one fails. A name or several choose sections, and --all takes
-# those marked `long` along:
+# The tests, section by section; all sections run even when one fails. Without names, two rows of sections run side by side:
+# one computes, the other mostly waits for machines that boot and end. Names choose sections, one after the other, and --all
+# takes those marked `long` along:
 #   sh tools/run_tests.sh unit integration
 #   sh tools/run_tests.sh --all training
 set -u
@@ -12,13 +13,12 @@ unset MAKEFLAGS MFLAGS MAKELEVEL
 reports=.cache/test-reports
 rm -rf "$reports"
 mkdir -p "$reports"
-broken=''
 
 # pytest with a report that the closing line is counted from. Exit code 5 means "no tests there".
 run_pytest() {
     name=$1
     shift
-    "$@" "--junit-xml=$reports/$name.xml" || [ $? -eq 5 ] || broken="$broken $name"
+    "$@" "--junit-xml=$reports/$name.xml" || [ $? -eq 5 ] || echo "$name" >>"$reports/broken"
 }
 
 # Runners that count nothing themselves count as one test.
@@ -27,19 +27,26 @@ run_other() {
     shift
     if "$@"; then echo passed >"$reports/$name.one"; else
         echo failed >"$reports/$name.one"
-        broken="$broken $name"
+        echo "$name" >>"$reports/broken"
     fi
 }
 
-chosen='not boot and not qemu and not protocol and not long'
-if [ "${1:-}" = --all ]; then
-    chosen='not boot and not qemu and not protocol'
-    shift
-fi
-[ $# -gt 0 ] || set -- lint docs unit protocol integration boot training autogluon molecule e2e
-for section in "$@"; do
+# In the environment of this kind that instances run.
+run_training() {
+    name=$1 kind=$2
+    shift 2
+    # shellcheck disable=SC2086 # no kind is no word
+    if tools=$(python tools/group_packages.py test) && env=$(python -m chronos_training.control.publish.build_runtime $kind); then
+        run_pytest "$name" env PYTHONPATH="$PWD/training/src:$tools" OMP_WAIT_POLICY=PASSIVE HF_HUB_OFFLINE=1 \
+            "$env" -m pytest -q -m "$chosen" -n 2 --dist loadfile "$@"
+    else
+        run_other "$name" false
+    fi
+}
+
+run_section() {
     begun=$(date +%s)
-    case $section in
+    case $1 in
         lint)
             printf '\n==== %s\n' 'Lint'
             run_other lint sh tools/lint.sh
@@ -49,48 +56,31 @@ for section in "$@"; do
             run_other docs sh tools/docs.sh
             ;;
         unit)
-            [ -d tests/unit ] || continue
             printf '\n==== Tests: unit\n'
             run_pytest unit python -m pytest -q -m "$chosen" -n 2 --dist loadfile tests/unit
             ;;
         integration)
-            [ -d tests/integration ] || continue
             printf '\n==== Tests: integration\n'
             # Four on two cores: half of the time they wait for machines that boot and end (634 s by two, 441 s by four).
             run_pytest integration python -m pytest -q -m "$chosen" -n 4 --dist loadfile tests/integration
             ;;
         protocol)
-            [ -d tests/protocol ] || continue
             printf '\n==== Tests: protocol, the quick selection (make test-protocol runs all)\n'
             run_pytest protocol python -m pytest -q -m "$chosen" -n 2 --dist loadfile tests/protocol
             ;;
         boot)
-            [ -d tests/boot ] || continue
             printf '\n==== Tests: boot, at level namespace (make test-boot: nspawn, and its faults)\n'
             run_pytest boot python -m pytest -q -m "$chosen" tests/boot
             ;;
         training)
-            [ -d tests/training ] || continue
             printf '\n==== Tests: training, in the environment that instances run\n'
-            if tools=$(python tools/group_packages.py test) && env=$(python -m chronos_training.control.publish.build_runtime); then
-                run_pytest training env PYTHONPATH="$PWD/training/src:$tools" OMP_WAIT_POLICY=PASSIVE HF_HUB_OFFLINE=1 \
-                    "$env" -m pytest -q -m "$chosen" -n 2 --dist loadfile --ignore-glob '*/test_autogluon*' tests/training
-            else
-                run_other training false
-            fi
+            run_training training '' --ignore-glob '*/test_autogluon*' tests/training
             ;;
         autogluon)
-            [ -d tests/training ] || continue
             printf '\n==== Tests: training by AutoGluon, in the environment of its own\n'
-            if tools=$(python tools/group_packages.py test) && env=$(python -m chronos_training.control.publish.build_runtime autogluon); then
-                run_pytest autogluon env PYTHONPATH="$PWD/training/src:$tools" OMP_WAIT_POLICY=PASSIVE HF_HUB_OFFLINE=1 \
-                    "$env" -m pytest -q -m "$chosen" -n 2 --dist loadfile tests/training/test_autogluon*.py
-            else
-                run_other autogluon false
-            fi
+            run_training autogluon autogluon tests/training/test_autogluon*.py
             ;;
         molecule)
-            [ -d tests/molecule ] || continue
             printf '\n==== Roles: molecule\n'
             for scenario in tests/molecule/*/molecule.yml; do
                 scenario=${scenario%/molecule.yml}
@@ -98,17 +88,40 @@ for section in "$@"; do
             done
             ;;
         e2e)
-            [ -d tests/e2e ] || continue
             printf '\n==== Tests: end to end, through the playbooks\n'
-            run_pytest e2e python -m pytest -q -m "$chosen" -n 4 --dist loadfile tests/e2e
+            run_pytest e2e python -m pytest -q -m "$chosen" -n 3 --dist loadfile tests/e2e
             ;;
         *)
-            echo "run_tests: no section $section (lint docs unit protocol integration boot training autogluon molecule e2e)" >&2
+            echo "run_tests: no section $1 (lint docs unit protocol integration boot training autogluon molecule e2e)" >&2
             exit 2
             ;;
     esac
-    printf '%s %s\n' "$section" $(($(date +%s) - begun)) >>"$reports/seconds"
-done
+    printf '%s %s\n' "$1" $(($(date +%s) - begun)) >>"$reports/seconds"
+}
 
-[ -z "$broken" ] || printf '\nnot passed:%s\n' "$broken"
-python tools/test_summary.py "$reports" && [ -z "$broken" ]
+# One section after the other; what each says is printed at its end, so that two rows do not mix.
+row() {
+    for section in "$@"; do
+        run_section "$section" >"$reports/$section.log" 2>&1
+        cat "$reports/$section.log"
+    done
+}
+
+chosen='not boot and not qemu and not protocol and not long'
+if [ "${1:-}" = --all ]; then
+    chosen='not boot and not qemu and not protocol'
+    shift
+fi
+if [ $# -gt 0 ]; then
+    for section in "$@"; do run_section "$section"; done
+else
+    echo 'Two rows of sections side by side; what each section says comes at its end.'
+    row lint docs unit training autogluon molecule &
+    computing=$!
+    trap 'kill "$computing" 2>/dev/null' INT TERM
+    row boot protocol integration e2e
+    wait "$computing"
+fi
+
+if [ -e "$reports/broken" ]; then printf '\nnot passed: %s\n' "$(tr '\n' ' ' <"$reports/broken")"; fi
+python tools/test_summary.py "$reports" && [ ! -e "$reports/broken" ]
