@@ -89,7 +89,7 @@ def run(params: dict[str, Any], *, check_mode: bool, emit: Callable[[str], None]
 
 
 def _launch(params: dict[str, Any], check_mode: bool, emit: Callable[[str], None]) -> dict[str, Any]:
-    order = launching.LaunchOrder.from_params(params["order"], params["tags"], params["user_data"])
+    order = launching.LaunchSpec.from_params(params["order"], params["tags"], params["user_data"])
     if check_mode:
         launching.preview(order)
         emit("would launch this run; nothing was changed")

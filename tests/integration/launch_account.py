@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from chronos_training.control.launch.launch import LaunchOrder, launch
+from chronos_training.control.launch.launch import LaunchSpec, launch
 from chronos_training.control.options.settings import Settings
 from chronos_training.control.provision import schedule_group
 from chronos_training.core import aws as core_aws
@@ -50,7 +50,7 @@ class LaunchAccount:
         self.store = open_store(BUCKET, ENV, region=REGION)
         self.lines: list[str] = []
 
-    def order(self, *, user_data: str = DEAF_USER_DATA, **changes: Any) -> LaunchOrder:
+    def order(self, *, user_data: str = DEAF_USER_DATA, **changes: Any) -> LaunchSpec:
         """Return an order of one type in three zones, with a deadline far away.
 
         `changes` are run_id, instance_types, instances and deadline_seconds.
@@ -68,7 +68,7 @@ class LaunchAccount:
             guard_role_arn=GUARD_ROLE_ARN,
             guard_queue_arn=QUEUE_ARN,
         )
-        return LaunchOrder(self.run_spec(**changes), settings, PROJECT, "/dev/sda1", TAGS, user_data)
+        return LaunchSpec(self.run_spec(**changes), settings, PROJECT, "/dev/sda1", TAGS, user_data)
 
     def run_spec(
         self,

@@ -32,8 +32,8 @@ def warm_up() -> None:
 
 
 def launch(say: Say, *, order: dict[str, Any], tags: dict[str, str], user_data: str, window: float) -> dict[str, Any]:
-    launch_order = launching.LaunchOrder.from_params(order, tags, user_data)
-    record = launching.launch(launch_order, say, consistency_seconds=window)
+    launch_spec = launching.LaunchSpec.from_params(order, tags, user_data)
+    record = launching.launch(launch_spec, say, consistency_seconds=window)
     return {"run_id": record.run_id, "instance_id": record.instance_id}
 
 

@@ -19,7 +19,7 @@ import pytest
 import yaml
 from botocore.awsrequest import AWSResponse
 
-from chronos_training.control.launch.launch_order import LaunchOrder
+from chronos_training.control.launch.launch_spec import LaunchSpec
 from chronos_training.control.launch.run_instances import request_of
 from chronos_training.control.options.settings import Settings
 from chronos_training.core.errors import TrainingError
@@ -58,10 +58,10 @@ def user_data() -> str:
     return whole_run.user_data(RUN)
 
 
-def order_with(user_data: str) -> LaunchOrder:
+def order_with(user_data: str) -> LaunchSpec:
     """Return a launch order with this user data."""
     settings = Settings("production", "ap-southeast-2", "bucket", "vpc-1", ("subnet-1",), "sg-1", "profile")
-    return LaunchOrder(run_spec(), settings, "Chronos-Training", "/dev/sda1", {}, user_data)
+    return LaunchSpec(run_spec(), settings, "Chronos-Training", "/dev/sda1", {}, user_data)
 
 
 @pytest.fixture(scope="module")

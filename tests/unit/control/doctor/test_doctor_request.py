@@ -6,7 +6,7 @@ import boto3
 from botocore.stub import ANY, Stubber
 
 from chronos_training.control.doctor import request
-from chronos_training.control.launch.launch_order import LaunchOrder
+from chronos_training.control.launch.launch_spec import LaunchSpec
 from chronos_training.control.options.settings import Settings
 from chronos_training.core.capacity import LaunchOption
 from tests.run_specs import run_spec
@@ -15,7 +15,7 @@ from tests.run_specs import run_spec
 def test_what_an_ec2_without_dry_runs_started_is_ended_at_once():
     ec2 = boto3.Session("key", "secret", region_name="us-east-1").client("ec2")
     settings = Settings("local", "us-east-1", "bucket", "vpc-1", ("subnet-1",), "sg-1", "profile")
-    order = LaunchOrder(run_spec(), settings, "Project", "/dev/sda1", {}, "")
+    order = LaunchSpec(run_spec(), settings, "Project", "/dev/sda1", {}, "")
     option = LaunchOption("m5.large", "subnet-1", "us-east-1a")
     asked = request.request_of(order, option.instance_type, option.subnet_id, "token")
     with Stubber(ec2) as stub:

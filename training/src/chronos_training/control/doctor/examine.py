@@ -10,7 +10,7 @@ from typing import Any
 
 from chronos_training.config import load_with_origins, repository_config
 from chronos_training.control.launch.image import Image
-from chronos_training.control.launch.launch_order import LaunchOrder
+from chronos_training.control.launch.launch_spec import LaunchSpec
 from chronos_training.control.launch.plan import Plan, make_plan
 from chronos_training.control.launch.request import LaunchRequest
 from chronos_training.control.options.settings import NotProvisioned, Settings, resolve_settings
@@ -163,7 +163,7 @@ def _request(
     if found is None:
         return [note("request", "not tried: there is no image to launch")]
     if plan is not None:
-        order = LaunchOrder.from_params(plan.order(), asked.tags, request.USER_DATA)
+        spec = LaunchSpec.from_params(plan.order(), asked.tags, request.USER_DATA)
     else:
-        order = request.stand_in(settings, asked.launch, asked.tags, found, instances)
-    return request.request(ec2, order)
+        spec = request.stand_in(settings, asked.launch, asked.tags, found, instances)
+    return request.request(ec2, spec)

@@ -9,7 +9,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from chronos_training.control.launch.image import Image
-from chronos_training.control.launch.launch_order import LaunchOrder
+from chronos_training.control.launch.launch_spec import LaunchSpec
 from chronos_training.control.launch.request import LaunchRequest
 from chronos_training.control.launch.run_instances import request_of, zones_of
 from chronos_training.control.options.settings import Settings
@@ -29,36 +29,36 @@ MANY = 8
 
 def stand_in(
     settings: Settings, launch: LaunchRequest, tags: dict[str, str], image: Image, instances: int
-) -> LaunchOrder:
-    """Return the order where nothing is published yet: all that EC2 sees of it is as it will be."""
+) -> LaunchSpec:
+    """Return the launch spec where nothing is published yet: all that EC2 sees of it is as it will be."""
     instance = InstanceSpec(
         types=launch.instance_types, count=instances, image=ImageSpec(image.image_id), volume_gb=launch.volume_gb
     )
     run_id = layout.new_run_id(utc_now())
     run = RunSpec(run_id=run_id, env=settings.env, device=launch.device, training={}, instance=instance)
-    return LaunchOrder(run, settings, launch.project, image.root_device, tags, USER_DATA)
+    return LaunchSpec(run, settings, launch.project, image.root_device, tags, USER_DATA)
 
 
-def request(ec2: EC2Client, order: LaunchOrder) -> list[CheckResult]:
+def request(ec2: EC2Client, spec: LaunchSpec) -> list[CheckResult]:
     """Ask EC2 for each type in each zone whether it would start the instances. Returns a check result for each type."""
     try:
         launch_options = capacity.launch_options(
-            order.run.instance.types, zones_of(ec2, order.settings.subnet_ids), order.run.instance.count
+            spec.run.instance.types, zones_of(ec2, spec.settings.subnet_ids), spec.run.instance.count
         )
     except TrainingError as error:
         return [refused("request", error)]
     # What EC2 answers is the result; nothing is asked a second time.
-    once = aws.client("ec2", region=order.settings.region, config=aws.ONCE)
+    once = aws.client("ec2", region=spec.settings.region, config=aws.ONCE)
     with ThreadPoolExecutor(MANY) as pool:
-        said = list(pool.map(lambda option: _try(once, order, option), launch_options))
+        said = list(pool.map(lambda option: _try(once, spec, option), launch_options))
     answers = dict(zip(launch_options, said, strict=True))
     would = any(not sentence for sentence in said)
-    return [_of_a_type(kind, answers, would) for kind in dict.fromkeys(order.run.instance.types)]
+    return [_of_a_type(kind, answers, would) for kind in dict.fromkeys(spec.run.instance.types)]
 
 
-def _try(once: Any, order: LaunchOrder, option: LaunchOption) -> str:
+def _try(once: Any, spec: LaunchSpec, option: LaunchOption) -> str:
     """Return why EC2 would not start the instances with `option`, or an empty string."""
-    asked = request_of(order, option.instance_type, option.subnet_id, uuid.uuid4().hex)
+    asked = request_of(spec, option.instance_type, option.subnet_id, uuid.uuid4().hex)
     try:
         with aws.explained(f"try the request for a {option}"):
             try:
@@ -71,7 +71,7 @@ def _try(once: Any, order: LaunchOrder, option: LaunchOption) -> str:
                 code, message = str(details.get("Code", "")), str(details.get("Message", ""))
                 if code == "DryRunOperation":
                     return ""
-                return _explain_failure(option, code, message, order.settings.region) or str(
+                return _explain_failure(option, code, message, spec.settings.region) or str(
                     aws.explain(error, f"start a {option}")
                 )
     except TrainingError as error:

@@ -116,7 +116,7 @@ class Plan:
         }
 
     def order(self) -> Json:
-        """Return what crosses to the module that launches, as JSON; see `LaunchOrder.from_params`."""
+        """Return what crosses to the module that launches, as JSON; see `LaunchSpec.from_params`."""
         return {
             "run_spec": self.run_spec.body().decode(),
             "settings": dataclasses.asdict(self.settings),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from chronos_training.control.launch.launch_order import LaunchOrder
+from chronos_training.control.launch.launch_spec import LaunchSpec
 from chronos_training.control.launch.run_instances import Unanswered
 from chronos_training.control.lifecycle.finalize import finalize
 from chronos_training.control.lifecycle.reconcile import CONSISTENCY_SECONDS
@@ -23,7 +23,7 @@ def roll_back(
     s3: S3Client,
     ec2: EC2Client,
     store: StateStore,
-    order: LaunchOrder,
+    spec: LaunchSpec,
     error: BaseException,
     emit: Emit,
     *,
@@ -33,24 +33,24 @@ def roll_back(
 
     The lock stays when nobody knows what was started: released, it would leave an instance that nobody looks for.
     """
-    instances = find_instances(ec2, order.project, order.run.env, order.run.run_id, live=False)
+    instances = find_instances(ec2, spec.project, spec.run.env, spec.run.run_id, live=False)
     current = store.read()
-    ours = current if current is not None and current.record.run_id == order.run.run_id else None
-    if ours is not None and len(instances) < order.run.instance.count and _may_have_started(ours, error):
-        _leave_to_the_next_command(store, ours, order, emit)
+    ours = current if current is not None and current.record.run_id == spec.run.run_id else None
+    if ours is not None and len(instances) < spec.run.instance.count and _may_have_started(ours, error):
+        _leave_to_the_next_command(store, ours, spec, emit)
         return
     alive = [instance for instance in instances if instance.state != "terminated"]
     terminate(ec2, alive)
     # Its end is accepted; that it is over, the release of the lock waits for.
-    cancel_schedules(order.settings.region, order.run.env, [(order.run.run_id, order.run.instance.count)], emit)
+    cancel_schedules(spec.settings.region, spec.run.env, [(spec.run.run_id, spec.run.instance.count)], emit)
     killed = ours is not None and ours.record.kill_requested_at is not None
     finalize(
         s3,
-        order.settings.bucket,
+        spec.settings.bucket,
         store,
         ec2,
-        order.project,
-        {order.run.run_id},
+        spec.project,
+        {spec.run.run_id},
         KILLED if killed else FAILED,
         f"The launch failed: {str(error) or type(error).__name__}",
         emit,
@@ -72,15 +72,13 @@ def _may_have_started(ours: Observed, error: BaseException) -> bool:
     return asked and unknown and ours.record.status not in FINAL
 
 
-def _leave_to_the_next_command(store: StateStore, ours: Observed, order: LaunchOrder, emit: Emit) -> None:
+def _leave_to_the_next_command(store: StateStore, ours: Observed, spec: LaunchSpec, emit: Emit) -> None:
     # An instance that does turn up finds this request at its claim, and ends the run itself.
-    store.request_kill(ours, order.run.launched_by)
+    store.request_kill(ours, spec.run.launched_by)
     what, none = (
-        ("an instance", "none")
-        if order.run.instance.count == 1
-        else (f"{order.run.instance.count} instances", "not all")
+        ("an instance", "none") if spec.run.instance.count == 1 else (f"{spec.run.instance.count} instances", "not all")
     )
     emit(
         f"interrupted while requesting {what}, and EC2 lists {none} yet, so the lock {store.url} is kept. "
-        f"To wait until it is certain and end whatever was started: {playbook(order.run.env, 'kill_training')}"
+        f"To wait until it is certain and end whatever was started: {playbook(spec.run.env, 'kill_training')}"
     )

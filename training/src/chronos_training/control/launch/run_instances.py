@@ -14,7 +14,7 @@ from typing import Any
 from botocore import exceptions as botocore_errors
 from botocore.parsers import ResponseParserError
 
-from chronos_training.control.launch.launch_order import LaunchOrder
+from chronos_training.control.launch.launch_spec import LaunchSpec
 from chronos_training.control.lifecycle.waiting import Waiting
 from chronos_training.core import aws, capacity
 from chronos_training.core.aws_types import EC2Client
@@ -54,7 +54,7 @@ def run_instances(
     ec2: EC2Client,
     store: StateStore,
     observed: Observed,
-    order: LaunchOrder,
+    spec: LaunchSpec,
     zones: dict[str, str],
     emit: Emit,
     *,
@@ -64,16 +64,16 @@ def run_instances(
 
     Raises TrainingError with every attempt in it when none is available, and Unanswered when EC2 did not say.
     """
-    left = capacity.launch_options(order.run.instance.types, zones, order.run.instance.count)
+    left = capacity.launch_options(spec.run.instance.types, zones, spec.run.instance.count)
     refused: list[Refusal] = []
     while left:
         option = left.pop(0)
         number = len(refused) + 1
         token = uuid.uuid4().hex if refused else observed.record.client_token
         observed = store.update(observed, _intent(number, option.instance_type, token))
-        _end_if_killed(observed, order)
+        _end_if_killed(observed, spec)
         outcome = _attempt(
-            ec2, request_of(order, option.instance_type, option.subnet_id, token), order.run.env, option, emit, sleep
+            ec2, request_of(spec, option.instance_type, option.subnet_id, token), spec.run.env, option, emit, sleep
         )
         if not isinstance(outcome, Refusal):
             leader = outcome[0]["InstanceId"]
@@ -88,20 +88,20 @@ def run_instances(
         refused.append(outcome)
         emit(f"attempt {number}: {outcome}")
         if outcome.failure is LaunchFailure.QUOTA:
-            room, observed = _wait_for_room(store, observed, order, option, emit, sleep)
+            room, observed = _wait_for_room(store, observed, spec, option, emit, sleep)
             # Once more also where its end came between the refusal and the look.
             first = [one.option for one in refused].count(option) == 1
-            if room or (first and _of_the_quota(order, option, "terminated")):
+            if room or (first and _of_the_quota(spec, option, "terminated")):
                 left.insert(0, option)
                 continue
         left = capacity.after(outcome, left)
-    raise _given_up(refused, order)
+    raise _given_up(refused, spec)
 
 
 def _wait_for_room(
     store: StateStore,
     observed: Observed,
-    order: LaunchOrder,
+    spec: LaunchSpec,
     option: LaunchOption,
     emit: Emit,
     sleep: Callable[[float], None],
@@ -112,7 +112,7 @@ def _wait_for_room(
     """
     began, beat, show = time.monotonic(), time.monotonic(), Waiting(emit)
     room = False
-    while ending := _of_the_quota(order, option, "shutting-down"):
+    while ending := _of_the_quota(spec, option, "shutting-down"):
         waited = time.monotonic() - began
         if waited > TERMINATION_SECONDS or all(i.stuck for i in ending):
             return False, observed
@@ -122,14 +122,14 @@ def _wait_for_room(
         show(f"waiting for EC2 to end {_names(ending)}", waited)
         if time.monotonic() - beat > HEARTBEAT_SECONDS:  # nobody shall take this launch for dead
             observed, beat = store.update(observed, _beat), time.monotonic()
-            _end_if_killed(observed, order)
+            _end_if_killed(observed, spec)
         sleep(POLL_SECONDS)
     return room, observed
 
 
-def _of_the_quota(order: LaunchOrder, option: LaunchOption, state: str) -> list[Instance]:
+def _of_the_quota(spec: LaunchSpec, option: LaunchOption, state: str) -> list[Instance]:
     """Return the instances in `state` that count, or counted, against the quota of `option`. It is the account's: of any environment."""
-    found = find_instances(aws.client("ec2", region=order.settings.region), order.project, None, live=False)
+    found = find_instances(aws.client("ec2", region=spec.settings.region), spec.project, None, live=False)
     quota = capacity.quota_of(option.instance_type)
     return [i for i in found if i.state == state and capacity.quota_of(i.instance_type) == quota]
 
@@ -138,10 +138,10 @@ def _names(ending: list[Instance]) -> str:
     return ", ".join(f"{i.instance_id} ({i.instance_type}, {i.state}, run {i.run_id or 'none'})" for i in ending)
 
 
-def _end_if_killed(observed: Observed, order: LaunchOrder) -> None:
+def _end_if_killed(observed: Observed, spec: LaunchSpec) -> None:
     if observed.record.kill_requested_at is not None:
         raise TrainingError(
-            f"{observed.record.kill_requested_by} killed run {order.run.run_id} before it got an instance.",
+            f"{observed.record.kill_requested_by} killed run {spec.run.run_id} before it got an instance.",
             code="run_stopped",
         )
 
@@ -220,7 +220,7 @@ def _unanswered(env: str, option: LaunchOption, why: str) -> Unanswered:
     )
 
 
-def _given_up(refused: list[Refusal], order: LaunchOrder) -> TrainingError:
+def _given_up(refused: list[Refusal], spec: LaunchSpec) -> TrainingError:
     """Return the one error that tells all attempts, and what would help."""
     attempts = "; ".join(f"{number}. {refusal}" for number, refusal in enumerate(refused, start=1))
     # AWS's own words, the last of each code: they name what our reading of the code may miss.
@@ -240,8 +240,8 @@ def _given_up(refused: list[Refusal], order: LaunchOrder) -> TrainingError:
     quotas = [refusal for refusal in refused if refusal.failure is LaunchFailure.QUOTA]
     if quotas:
         first = quotas[0]
-        sentence, hint = capacity.explain_quota(first.option, first.code, first.message, order.settings.region)
-        ending = _of_the_quota(order, first.option, "shutting-down")
+        sentence, hint = capacity.explain_quota(first.option, first.code, first.message, spec.settings.region)
+        ending = _of_the_quota(spec, first.option, "shutting-down")
         if ending:
             sentence += f" {_names(ending)} still counts against it until terminated."
             hint = f"Launch again when it is terminated, or: {hint[0].lower()}{hint[1:]}"
@@ -250,39 +250,39 @@ def _given_up(refused: list[Refusal], order: LaunchOrder) -> TrainingError:
         )
     return TrainingError(
         f"No instance available: every zone and type was refused. Attempts: {attempts}. AWS: {said}",
-        hint=capacity.advice(refused, order.settings.region),
+        hint=capacity.advice(refused, spec.settings.region),
         code="no_capacity",
     )
 
 
-def request_of(order: LaunchOrder, instance_type: str, subnet_id: str, token: str) -> dict[str, Any]:
+def request_of(spec: LaunchSpec, instance_type: str, subnet_id: str, token: str) -> dict[str, Any]:
     """Return the RunInstances request: tagged in the same call, self-terminating, IMDSv2 only, encrypted gp3, no key."""
-    tags = [{"Key": k, "Value": v} for k, v in {**order.tags, "RunId": order.run.run_id}.items()]
-    tags.append({"Key": "Name", "Value": f"chronos-training-{order.run.env}-{order.run.run_id}"})
+    tags = [{"Key": k, "Value": v} for k, v in {**spec.tags, "RunId": spec.run.run_id}.items()]
+    tags.append({"Key": "Name", "Value": f"chronos-training-{spec.run.env}-{spec.run.run_id}"})
     return {
-        "ImageId": order.run.instance.image.id,
+        "ImageId": spec.run.instance.image.id,
         "InstanceType": instance_type,
-        "MinCount": order.run.instance.count,
-        "MaxCount": order.run.instance.count,
+        "MinCount": spec.run.instance.count,
+        "MaxCount": spec.run.instance.count,
         "ClientToken": token,
-        "UserData": order.packed_user_data,
-        "IamInstanceProfile": {"Name": order.settings.instance_profile},
+        "UserData": spec.packed_user_data,
+        "IamInstanceProfile": {"Name": spec.settings.instance_profile},
         "InstanceInitiatedShutdownBehavior": "terminate",
         "MetadataOptions": {"HttpTokens": "required", "HttpPutResponseHopLimit": 1, "HttpEndpoint": "enabled"},
         "NetworkInterfaces": [
             {
                 "DeviceIndex": 0,
                 "SubnetId": subnet_id,
-                "Groups": [order.settings.security_group_id],
+                "Groups": [spec.settings.security_group_id],
                 "AssociatePublicIpAddress": True,
                 "DeleteOnTermination": True,
             }
         ],
         "BlockDeviceMappings": [
             {
-                "DeviceName": order.root_device,  # another name would be a second volume beside the root one
+                "DeviceName": spec.root_device,  # another name would be a second volume beside the root one
                 "Ebs": {
-                    "VolumeSize": order.run.instance.volume_gb,
+                    "VolumeSize": spec.run.instance.volume_gb,
                     "VolumeType": "gp3",
                     "DeleteOnTermination": True,
                     "Encrypted": True,

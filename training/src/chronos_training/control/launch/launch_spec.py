@@ -16,7 +16,7 @@ LARGEST_USER_DATA = 16384  # bytes, before base64; EC2 takes no more
 
 
 @dataclass(frozen=True)
-class LaunchOrder:
+class LaunchSpec:
     """What RunInstances and the guards need. TrainingError when EC2 would not take the user data."""
 
     run: RunSpec
@@ -39,8 +39,8 @@ class LaunchOrder:
         return gzip.compress(self.user_data.encode(), mtime=0)
 
     @classmethod
-    def from_params(cls, params: dict[str, Any], tags: dict[str, str], user_data: str) -> LaunchOrder:
-        """Return the order that `Plan.order` described. TrainingError when a part of it is missing."""
+    def from_params(cls, params: dict[str, Any], tags: dict[str, str], user_data: str) -> LaunchSpec:
+        """Return the launch spec that `Plan.order` described. TrainingError when a part of it is missing."""
         try:
             run = RunSpec.from_json(params["run_spec"], "order.run_spec")
             settings = typed_json.read(Settings, params["settings"], "settings")
