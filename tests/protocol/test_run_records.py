@@ -79,7 +79,7 @@ def test_a_run_writes_five_records(account, monkeypatch):
     assert found[PREFLIGHT]["machine"]["device"] == "cpu"
     assert found[PREFLIGHT]["environment"]["sha256"] == published.environment["sha256"]
     arrived = found[DATA_SYNC]["dataset"]
-    assert (arrived["files"], arrived["bytes"]) == (3, published.dataset["bytes"])
+    assert (arrived["files"], arrived["bytes"]) == (3, published.dataset.bytes)
     assert found[RESULTS_SYNC]["artifacts"] == found[TRAINING]["artifacts"]
     assert found[RESULTS_SYNC]["files"] == 2
     assert found[CLEANUP_STATUS]["status"] == "terminating"
