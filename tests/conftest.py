@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import pytest
 
-from local_aws.testing import EmbeddedAws
+if TYPE_CHECKING:
+    from local_aws.testing import EmbeddedAws
 
 # A shell's background job ignores Ctrl-C, and so would every process that a test starts in one.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
@@ -17,6 +19,8 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 @pytest.fixture(scope="session")
 def embedded_aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedAws]:
     """One server for the whole session (for each worker of xdist). Tests want `aws`."""
+    from local_aws.testing import EmbeddedAws  # the environment of volatility/ does not have what it needs
+
     server = EmbeddedAws(tmp_path_factory.mktemp("aws") / "home")
     yield server
     server.stop()

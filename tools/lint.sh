@@ -31,6 +31,7 @@ core() {
 check 'ruff check' ruff check --quiet .
 check 'ruff format' ruff format --quiet --check .
 check 'mypy' mypy training/src
+check 'mypy, volatility' mypy volatility/src
 check 'mypy, core and agent as Python 3.10' core
 check 'yamllint' yamllint --strict .
 check 'ansible-lint' ansible-lint --offline --nocolor -q

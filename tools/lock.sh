@@ -1,5 +1,5 @@
 #!/bin/sh
-# Resolves both pyproject.toml files again. Poetry lives in .cache/poetry and nowhere else.
+# Resolves the three pyproject.toml files again. Poetry lives in .cache/poetry and nowhere else.
 # Where only a package index without the JSON interface answers, set POETRY_PYPI_MIRROR_URL to it: the lock files name
 # no host either way.
 set -eu
@@ -12,7 +12,7 @@ if [ ! -x "$home/bin/poetry" ]; then
         'poetry>=2.2,<3' poetry-plugin-pypi-mirror
 fi
 export POETRY_CACHE_DIR="$PWD/.cache/poetry-cache" POETRY_VIRTUALENVS_CREATE=false
-for folder in . training; do
+for folder in . training volatility; do
     echo "lock: $folder/pyproject.toml"
     (cd "$folder" && "$home/bin/poetry" lock --no-interaction) >"$log" 2>&1 || {
         tail -n 5 "$log" >&2

@@ -80,6 +80,14 @@ run_section() {
             printf '\n==== Tests: training by AutoGluon, in the environment of its own\n'
             run_training autogluon autogluon tests/training/test_autogluon*.py
             ;;
+        volatility)
+            printf '\n==== Tests: volatility, in the environment of its own\n'
+            if tools=$(python tools/group_packages.py test) && env=$(python tools/volatility_env.py); then
+                run_pytest volatility env PYTHONPATH="$tools" "$env" -m pytest -q -m "$chosen" -n 2 --dist loadfile tests/volatility
+            else
+                run_other volatility false
+            fi
+            ;;
         molecule)
             printf '\n==== Roles: molecule\n'
             for scenario in tests/molecule/*/molecule.yml; do
@@ -92,7 +100,7 @@ run_section() {
             run_pytest e2e python -m pytest -q -m "$chosen" -n 3 --dist loadfile tests/e2e
             ;;
         *)
-            echo "run_tests: no section $1 (lint docs unit protocol integration boot training autogluon molecule e2e)" >&2
+            echo "run_tests: no section $1 (lint docs unit protocol integration boot training autogluon volatility molecule e2e)" >&2
             exit 2
             ;;
     esac
@@ -116,7 +124,7 @@ if [ $# -gt 0 ]; then
     for section in "$@"; do run_section "$section"; done
 else
     echo 'Two rows of sections side by side; what each section says comes at its end.'
-    row lint docs unit training autogluon molecule &
+    row lint docs unit volatility training autogluon molecule &
     computing=$!
     trap 'kill "$computing" 2>/dev/null' INT TERM
     row boot protocol integration e2e

@@ -76,7 +76,7 @@ def test_the_lock_has_one_version_of_each_package_for_every_supported_python(pyt
     assert len(names) == len(set(names)) > 50
 
 
-@pytest.mark.parametrize("lock", ["poetry.lock", "training/poetry.lock"])
+@pytest.mark.parametrize("lock", ["poetry.lock", "training/poetry.lock", "volatility/poetry.lock"])
 def test_the_lock_names_no_package_source(lock):
     lines = (ROOT / lock).read_text().splitlines()
     assert not [line for line in lines if line.startswith(("url =", "[package.source]", "reference ="))]

@@ -1,0 +1,1 @@
+"""Whether a model may serve: the measures, the rules, the champion."""

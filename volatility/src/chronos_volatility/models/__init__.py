@@ -1,0 +1,1 @@
+"""The models, how they are fitted walk-forward, and what they are stored as."""

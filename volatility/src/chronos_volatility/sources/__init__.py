@@ -1,0 +1,1 @@
+"""Where prices and macro series come from, behind one interface."""

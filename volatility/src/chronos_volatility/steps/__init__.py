@@ -1,0 +1,1 @@
+"""The steps of a day and of a week, each a subcommand."""

@@ -1,0 +1,1 @@
+"""The seven tables: their contracts, and how partitions are written and read."""
