@@ -8,12 +8,16 @@ from pathlib import Path
 
 from tests.unit.docs.pages import ROOT
 
-SOURCE = ROOT / "training/src"
+SOURCES = (ROOT / "training/src", ROOT / "volatility/src")
 
 
 def names() -> dict[str, Path]:
-    """Return the package's modules, by their dotted names."""
-    found = {".".join(path.relative_to(SOURCE).with_suffix("").parts): path for path in SOURCE.rglob("*.py")}
+    """Return the modules of all packages, by their dotted names."""
+    found = {
+        ".".join(path.relative_to(source).with_suffix("").parts): path
+        for source in SOURCES
+        for path in source.rglob("*.py")
+    }
     return {name.removesuffix(".__init__"): path for name, path in found.items()}
 
 
@@ -33,5 +37,6 @@ def imports(name: str, path: Path, known: dict[str, Path]) -> set[str]:
 
 def test_there_is_no_circle() -> None:
     known = names()
+    assert {name.split(".")[0] for name in known} == {"chronos_training", "chronos_volatility"}
     order = list(TopologicalSorter({name: imports(name, path, known) for name, path in known.items()}).static_order())
     assert set(order) == set(known)
