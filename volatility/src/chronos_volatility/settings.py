@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from chronos_training.core.cas import Lost
 from chronos_training.core.errors import ConfigurationError
-from chronos_volatility.storage import Storage
+from chronos_volatility.storage import THREADS, Conflict, Storage
 
 KEY = "settings.json"
 VOLATILITY_INDEXES = ("VIX", "VIX3M")
@@ -44,8 +45,8 @@ class Settings:
     """The share of sessions of the history that a required symbol may lack."""
     cross_check: float = 0.005
     """By how much (relative) the closes of two sources may differ."""
-    overlap: int = 10
-    """How many stored sessions are fetched again and compared."""
+    overlap: int = 20
+    """How many stored sessions are fetched again and compared; more than a killed writer can have left out."""
     restated_ignored: float = 1e-4
     """A stored price that a source gives up to this differently (relative) stands."""
     restated_accepted: float = 0.02
@@ -60,10 +61,14 @@ class Settings:
         twice = set(self.required) & set(self.optional)
         if twice:
             raise ConfigurationError(f"The settings name {', '.join(sorted(twice))} both as required and as optional.")
+        if SYNTHETIC in self.sources and len(self.sources) > 1:
+            raise ConfigurationError(
+                "Made-up prices and real ones must not mix: synthetic is the only source, or none."
+            )
         if not 0 <= self.restated_ignored <= self.restated_accepted:
             raise ConfigurationError("restated_ignored must be from 0 to restated_accepted.")
-        if self.overlap < 1:
-            raise ConfigurationError("overlap must be at least 1 session.")
+        if self.overlap <= THREADS:
+            raise ConfigurationError(f"overlap must be more than the {THREADS} sessions that are written at once.")
 
     @property
     def symbols(self) -> tuple[str, ...]:
@@ -122,6 +127,28 @@ def of(storage: Storage) -> Settings:
     if found is None:
         raise ConfigurationError(f"{storage.url} has no data yet.", hint="Begin with `volatility ingest`.")
     return found
+
+
+def keep(storage: Storage, settings: Settings) -> None:
+    """Store the settings, in place of earlier ones. ConfigurationError when what the prices are of would change."""
+    pointer = storage.pointer(KEY)
+    before = pointer.read()
+    if before is not None:
+        known = parse(before.body, f"{storage.url}/{KEY}")
+        fixed = [
+            (name, getattr(known, name), getattr(settings, name)) for name in ("target", "calendar", "first_session")
+        ]
+        fixed.append(("synthetic", SYNTHETIC in known.sources, SYNTHETIC in settings.sources))
+        for name, was, wanted in fixed:
+            if was != wanted:
+                raise ConfigurationError(f"{storage.url} was begun with {name} {was}, not {wanted}.",
+                                         hint="Use another folder or prefix.")  # fmt: skip
+        if known == settings:
+            return
+    try:
+        pointer.write(settings.to_json(), None if before is None else before.etag)
+    except Lost as error:
+        raise Conflict(f"{storage.url}/{KEY}") from error
 
 
 def _typed(value: Any, default: Any, what: str) -> Any:

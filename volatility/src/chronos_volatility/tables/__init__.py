@@ -1,6 +1,6 @@
 """The seven tables: their contracts, and how partitions are written and read."""
 
-from chronos_volatility.tables.partitions import is_synthetic, read, refresh_snapshot, refuse_synthetic, write
+from chronos_volatility.tables.partitions import is_synthetic, last_day, read, refresh_snapshot, refuse_synthetic, write
 from chronos_volatility.tables.schemas import (
     FEATURES,
     LABELS,
@@ -14,5 +14,5 @@ from chronos_volatility.tables.schemas import (
 
 __all__ = [
     "FEATURES", "LABELS", "MACRO_ALIGNED", "MARKET_DAILY", "PREDICTIONS", "RAW_MACRO", "RAW_MARKET", "TABLES",
-    "is_synthetic", "read", "refresh_snapshot", "refuse_synthetic", "write",
+    "is_synthetic", "last_day", "read", "refresh_snapshot", "refuse_synthetic", "write",
 ]  # fmt: skip

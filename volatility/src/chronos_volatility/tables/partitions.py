@@ -39,7 +39,8 @@ def read(
     """Return the rows of `table` from `first` to `last` (days, both counted in), validated and sorted by its key.
 
     `as_of` (with a time zone) gives them as a reader at that moment saw them: what was written before it.
-    `attrs["synthetic"]` of the result says whether any row is made up. An empty table has its columns and no rows.
+    `attrs["synthetic"]` of the result says whether any row is made up, `attrs["reasons"]` why a day (YYYY-MM-DD) was
+    corrected. An empty table has its columns and no rows.
     Raises DataError for what is damaged or breaks the contract.
     """
     promised = contract(table, _settings(storage))
@@ -93,6 +94,17 @@ def write(storage: Storage, table: str, frame: pd.DataFrame, *, reason: str | No
     raise Conflict(f"{storage.url}/{table}")
 
 
+def last_day(storage: Storage, table: str, until: date | str) -> pd.Timestamp | None:
+    """Return the last day not after `until` that has a partition, None when there is none. Nothing but names is read."""
+    end = pd.Timestamp(until)
+    # A month of names is one small request; only a line that stood still for longer needs all of them.
+    for first in (end - pd.Timedelta(days=40), None):
+        listed = list_partitions(storage, table, None if first is None else first.date(), end.date())
+        if listed:
+            return pd.Timestamp(max(listed))
+    return None
+
+
 def is_synthetic(storage: Storage) -> bool:
     """Return whether the storage holds prices that are made up, of which no score may be shown."""
     return SYNTHETIC in _settings(storage).sources
@@ -129,6 +141,8 @@ def _frame(storage: Storage, promised: Contract, known: KnownRows, keys: list[Pa
         rows = pa.schema(list(promised.types.items())).empty_table()
     frame = promised.validate(to_frame(rows), after=f"{storage.url} has rows that break the contract")
     frame.attrs["synthetic"] = any(history.synthetic for _, _, history in parts)
+    histories = {key.day.isoformat(): known.history(str(key)) for key in keys}
+    frame.attrs["reasons"] = {day: found.reason for day, found in histories.items() if found.reason is not None}
     return frame
 
 

@@ -1,0 +1,156 @@
+"""One ingest of the market: fetch, merge, curate, check, and only then write.
+
+Killed anywhere, the next run completes it: settings, raw.market and curated.market_daily are written in this order, days in
+theirs, and each run looks again at the last `overlap` sessions, which is more than a storage writes at once.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import pandas as pd
+
+from chronos_training.core.errors import DataError
+from chronos_volatility import settings as settings_of
+from chronos_volatility import tables
+from chronos_volatility.calendar import get_calendar
+from chronos_volatility.ingest.curate import curate, keep_stored
+from chronos_volatility.ingest.restated import Merged, merge
+from chronos_volatility.ingest.rules import require_few_gaps, require_latest
+from chronos_volatility.settings import Settings
+from chronos_volatility.sources.base import Source
+from chronos_volatility.sources.fallback import Found, find
+from chronos_volatility.storage import Storage
+from chronos_volatility.tables import MARKET_DAILY, RAW_MARKET
+from chronos_volatility.tables.schemas import contract
+
+LOOK_BACK = 30  # sessions in which the last row of a symbol is looked for before its whole history is read
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is asked for. `first` and `until` are sessions; None: the stored end, and the session that is due."""
+
+    now: datetime
+    first: pd.Timestamp | None = None
+    until: pd.Timestamp | None = None
+    reason: str | None = None
+
+
+@dataclass
+class Outcome:
+    """What was written, and what a person should know."""
+
+    until: pd.Timestamp
+    written: dict[str, list[str]] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+
+def ingest(storage: Storage, settings: Settings, sources: Sequence[Source], request: Request) -> Outcome:
+    """Bring the market tables up to the session that is due. Raises DataError before anything is written."""
+    calendar = get_calendar(settings.calendar, settings.closed)
+    due = calendar.expected_session(request.now)
+    until = min(due, calendar.at_or_before(request.until)) if request.until is not None else due
+    last = tables.last_day(storage, RAW_MARKET, until)
+    begin = pd.Timestamp(settings.first_session)
+    recent = begin if last is None else max(begin, calendar.after(last, 1 - settings.overlap))
+    stored = tables.read(storage, RAW_MARKET, first=min(recent, request.first or recent))
+    found: list[Found] = []
+    for symbol in settings.symbols:
+        first = request.first or (recent if symbol in set(stored["symbol"]) else begin)
+        one = find(symbol, sources, settings, first=first, last=until, stored=stored, fetched_at=request.now)
+        found.append(one)
+        if symbol == settings.target and request.until is None and not _is_live(symbol, sources):
+            until = _end(one, settings)  # a file ends where it ends
+    outcome = Outcome(until, notes=[note for one in found for note in one.notes])
+    fetched = _together([one.rows for one in found if one.rows is not None], until)
+    if not fetched.empty and fetched["date"].min() < (stored["date"].min() if len(stored) else begin):
+        stored = tables.read(storage, RAW_MARKET, first=fetched["date"].min())
+    merged = merge(stored, fetched, settings, request.reason)
+    whole = _overlay(stored, merged.rows)
+    window = whole[whole["date"] <= until]
+    require_latest(window, settings, until, outcome.notes)
+    outcome.notes += require_few_gaps(window, settings, min(recent, window["date"].min()), until)
+    curated, reasons = _curated(storage, settings, whole, merged, stored.attrs["reasons"], until)
+    contract(RAW_MARKET, settings).validate(merged.rows, after="nothing was written")
+    contract(MARKET_DAILY, settings).validate(curated, after="nothing was written")
+    settings_of.keep(storage, settings)
+    outcome.written[RAW_MARKET] = _write(storage, RAW_MARKET, merged.rows, merged.reasons, request.now)
+    outcome.written[MARKET_DAILY] = _write(storage, MARKET_DAILY, curated, reasons, request.now)
+    return outcome
+
+
+def _is_live(symbol: str, sources: Sequence[Source]) -> bool:
+    return any(source.live and source.has(symbol) for source in sources)
+
+
+def _end(found: Found, settings: Settings) -> pd.Timestamp:
+    if found.rows is None:
+        raise DataError(f"raw.market: nothing was written: no prices of {settings.target} ({'; '.join(found.notes)}).")
+    return found.rows["date"].iloc[-1]
+
+
+def _together(parts: list[pd.DataFrame], until: pd.Timestamp) -> pd.DataFrame:
+    if not parts:
+        raise DataError("raw.market: nothing was written: no source has any of the symbols.")
+    rows = pd.concat(parts)
+    return rows[rows["date"] <= until].sort_values(["date", "symbol"], ignore_index=True)
+
+
+def _overlay(stored: pd.DataFrame, changed: pd.DataFrame) -> pd.DataFrame:
+    """Return the stored rows with the sessions that change replaced."""
+    rest = stored[~stored["date"].isin(changed["date"])]
+    parts = [part for part in (rest, changed) if len(part)]
+    return pd.concat(parts or [stored]).sort_values(["date", "symbol"], ignore_index=True)
+
+
+def _curated(
+    storage: Storage, settings: Settings, raw: pd.DataFrame, merged: Merged, stored_reasons: dict[str, str],
+    until: pd.Timestamp,
+) -> tuple[pd.DataFrame, dict[pd.Timestamp, str]]:  # fmt: skip
+    """Return the curated rows from the first session that may change on, and why each stored one changes.
+
+    The reasons are those of raw.market, also of a correction whose writer was killed before it came here.
+    """
+    calendar = get_calendar(settings.calendar, settings.closed)
+    last = tables.last_day(storage, MARKET_DAILY, until)
+    begin = raw["date"].min() if last is None else calendar.after(last, 1 - settings.overlap)
+    begin = min([begin, *merged.rows["date"].head(1)])
+    if begin < raw["date"].min():
+        earlier = tables.read(storage, RAW_MARKET, first=begin)
+        raw, stored_reasons = _overlay(earlier, merged.rows), earlier.attrs["reasons"]
+    stored = tables.read(storage, MARKET_DAILY, first=begin)
+    rows = keep_stored(curate(raw[raw["date"] >= begin], _last_rows(storage, settings, begin)), stored)
+    causes = {pd.Timestamp(day): why for day, why in stored_reasons.items()} | merged.reasons
+    days = sorted(causes)
+    reasons = {}
+    for day in sorted(set(rows["date"]) & set(stored["date"])):
+        position = bisect_right(days, day) - 1
+        if position >= 0:
+            cause = days[position]
+            reasons[day] = causes[cause] if cause == day else f"follows from {cause.date()}: {causes[cause]}"
+    return rows, reasons
+
+
+def _last_rows(storage: Storage, settings: Settings, begin: pd.Timestamp) -> pd.DataFrame:
+    """Return the last curated row of each symbol before `begin`."""
+    end = begin - pd.Timedelta(days=1)
+    near = tables.read(storage, MARKET_DAILY, first=begin - pd.Timedelta(days=LOOK_BACK * 2), last=end)
+    last = near.groupby("symbol", as_index=False).last()
+    if set(settings.symbols) <= set(last["symbol"]) or tables.last_day(storage, MARKET_DAILY, end) is None:
+        return last
+    return tables.read(storage, MARKET_DAILY, last=end).groupby("symbol", as_index=False).last()
+
+
+def _write(
+    storage: Storage, table: str, rows: pd.DataFrame, reasons: dict[pd.Timestamp, str], now: datetime
+) -> list[str]:
+    """Write the days without a reason, then those of each reason."""
+    why = rows["date"].map(reasons)
+    written = tables.write(storage, table, rows[why.isna()], now=now)
+    for reason in dict.fromkeys(why.dropna()):
+        written += tables.write(storage, table, rows[why == reason], reason=reason, now=now)
+    return written
