@@ -27,7 +27,7 @@ from chronos_volatility.storage import Storage
 from chronos_volatility.tables import MARKET_DAILY, RAW_MARKET
 from chronos_volatility.tables.schemas import contract
 
-LOOK_BACK = 30  # sessions in which the last row of a symbol is looked for before its whole history is read
+LOOK_BACK = pd.Timedelta(days=12)  # in which each symbol has a row, or its whole history is read for the last one
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ def ingest(storage: Storage, settings: Settings, sources: Sequence[Source], requ
         if symbol == settings.target and request.until is None and not _is_live(symbol, sources):
             until = _end(one, settings)  # a file ends where it ends
     outcome = Outcome(until, notes=[note for one in found for note in one.notes])
-    fetched = _together([one.rows for one in found if one.rows is not None], until)
+    fetched = _together(found, until)
     if not fetched.empty and fetched["date"].min() < (stored["date"].min() if len(stored) else begin):
         stored = tables.read(storage, RAW_MARKET, first=fetched["date"].min())
     merged = merge(stored, fetched, settings, request.reason)
@@ -93,9 +93,11 @@ def _end(found: Found, settings: Settings) -> pd.Timestamp:
     return found.rows["date"].iloc[-1]
 
 
-def _together(parts: list[pd.DataFrame], until: pd.Timestamp) -> pd.DataFrame:
+def _together(found: list[Found], until: pd.Timestamp) -> pd.DataFrame:
+    parts = [one.rows for one in found if one.rows is not None]
     if not parts:
-        raise DataError("raw.market: nothing was written: no source has any of the symbols.")
+        told = "; ".join(note for one in found for note in one.notes)
+        raise DataError(f"raw.market: nothing was written: no source has any of the symbols ({told}).")
     rows = pd.concat(parts)
     return rows[rows["date"] <= until].sort_values(["date", "symbol"], ignore_index=True)
 
@@ -117,7 +119,7 @@ def _curated(
     """
     calendar = get_calendar(settings.calendar, settings.closed)
     last = tables.last_day(storage, MARKET_DAILY, until)
-    begin = raw["date"].min() if last is None else calendar.after(last, 1 - settings.overlap)
+    begin = pd.Timestamp(settings.first_session) if last is None else calendar.after(last, 1 - settings.overlap)
     begin = min([begin, *merged.rows["date"].head(1)])
     if begin < raw["date"].min():
         earlier = tables.read(storage, RAW_MARKET, first=begin)
@@ -138,7 +140,7 @@ def _curated(
 def _last_rows(storage: Storage, settings: Settings, begin: pd.Timestamp) -> pd.DataFrame:
     """Return the last curated row of each symbol before `begin`."""
     end = begin - pd.Timedelta(days=1)
-    near = tables.read(storage, MARKET_DAILY, first=begin - pd.Timedelta(days=LOOK_BACK * 2), last=end)
+    near = tables.read(storage, MARKET_DAILY, first=begin - LOOK_BACK, last=end)
     last = near.groupby("symbol", as_index=False).last()
     if set(settings.symbols) <= set(last["symbol"]) or tables.last_day(storage, MARKET_DAILY, end) is None:
         return last

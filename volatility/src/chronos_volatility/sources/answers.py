@@ -30,6 +30,9 @@ def accept(
     if missing:
         raise SourceError(f"{source} answered for {symbol} without {', '.join(missing)}.")
     frame, notes = answer.frame[list(COLUMNS)], list(answer.notes)
+    for name, wanted in (("date", "M"), *((price, "f") for price in PRICES)):
+        if frame[name].dtype.kind != wanted:
+            raise SourceError(f"{source} answered for {symbol} with a column {name} of type {frame[name].dtype}.")
     frame = frame[(frame["date"] >= first) & (frame["date"] <= last)]
     empty = frame[list(PRICES)].isna().all(axis=1)
     if empty.any():

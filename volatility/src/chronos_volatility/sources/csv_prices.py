@@ -117,9 +117,10 @@ def _dates(words: pd.Series, name: str) -> pd.Series:
     readings = [
         read for style in DATE_FORMATS if (read := pd.to_datetime(days, format=style, errors="coerce")).notna().all()
     ]
-    # 03/04/2018 reads in two ways: the true one has the rows in order.
-    ordered = [one for one in readings if one.is_monotonic_increasing or one.is_monotonic_decreasing]
-    candidates = ordered or readings
+    # 03/04/2018 reads in two ways: the true one has the rows in order, and the days next to each other.
+    ordered = [one for one in readings if one.is_monotonic_increasing or one.is_monotonic_decreasing] or readings
+    shortest = min((one.max() - one.min() for one in ordered), default=None)
+    candidates = [one for one in ordered if one.max() - one.min() == shortest]
     if not candidates:
         for style in DATE_FORMATS:
             read = pd.to_datetime(days, format=style, errors="coerce")
