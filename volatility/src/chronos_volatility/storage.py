@@ -125,7 +125,7 @@ class S3Storage:
 
     def create(self, key: str, body: bytes) -> bool:
         """See `Storage.create`. An answer that was lost is resolved by reading back."""
-        wire = S3Wire(self._s3, self.bucket, self._key(key))
+        wire = S3Wire(self._s3, self.bucket, self._key(key), content_type=_content_type(key))
         if wire.put(body, None)[0] is Answer.DONE:
             return True
         try:
@@ -172,6 +172,12 @@ def open_storage(place: str) -> Storage:
     if scheme != "s3" or not bucket:
         raise ConfigurationError(f"{place} is no storage.", hint="Give a folder, or s3://bucket/prefix.")
     return S3Storage(bucket, prefix.strip("/"))
+
+
+def _content_type(key: str) -> str:
+    if key.endswith(".parquet"):
+        return "application/vnd.apache.parquet"
+    return "application/json" if key.endswith(".json") else "application/octet-stream"
 
 
 def _is_taken(storage: Storage, key: str, body: bytes) -> bool:

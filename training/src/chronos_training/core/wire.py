@@ -74,11 +74,11 @@ class Unseen(Unreachable):
 class S3Wire:
     """`Wire` over boto3. Raises TrainingError for what no retry can cure (missing bucket, wrong region, credentials)."""
 
-    def __init__(self, s3: S3Client, bucket: str, key: str) -> None:
+    def __init__(self, s3: S3Client, bucket: str, key: str, *, content_type: str = "application/json") -> None:
         """`s3` is a boto3 S3 client made with STATE_CONFIG (single attempt, short time-outs)."""
         if s3.meta.config.retries.get("total_max_attempts") != 1:  # type: ignore[attr-defined]  # the stubs lack it
             raise ValueError("the state store needs an S3 client without retries (wire.STATE_CONFIG)")
-        self._s3, self._bucket, self._key = s3, bucket, key
+        self._s3, self._bucket, self._key, self._content_type = s3, bucket, key, content_type
         self.url, self.refusal = f"s3://{bucket}/{key}", ""
 
     def get(self) -> Version | None:
@@ -106,7 +106,7 @@ class S3Wire:
         condition: dict[str, Any] = {"IfNoneMatch": "*"} if etag is None else {"IfMatch": etag}
         try:
             written = self._s3.put_object(
-                Bucket=self._bucket, Key=self._key, Body=body, ContentType="application/json", **condition
+                Bucket=self._bucket, Key=self._key, Body=body, ContentType=self._content_type, **condition
             )
         except (botocore_errors.ClientError, botocore_errors.BotoCoreError, ResponseParserError) as error:
             return self._answer(error, f"write {self.url}"), ""

@@ -57,14 +57,10 @@ def ingest(storage: Storage, settings: Settings, sources: Sequence[Source], requ
     last = tables.last_day(storage, RAW_MARKET, until)
     begin = pd.Timestamp(settings.first_session)
     recent = begin if last is None else max(begin, calendar.after(last, 1 - settings.overlap))
-    stored = tables.read(storage, RAW_MARKET, first=min(recent, request.first or recent))
-    found: list[Found] = []
-    for symbol in settings.symbols:
-        first = request.first or (recent if symbol in set(stored["symbol"]) else begin)
-        one = find(symbol, sources, settings, first=first, last=until, stored=stored, fetched_at=request.now)
-        found.append(one)
-        if symbol == settings.target and request.until is None and not _is_live(symbol, sources):
-            until = _end(one, settings)  # a file ends where it ends
+    if request.first is not None:
+        recent = min(recent, max(begin, request.first))
+    stored = tables.read(storage, RAW_MARKET, first=recent)
+    found, until = _ask(storage, settings, sources, request, stored, recent, until)
     outcome = Outcome(until, notes=[note for one in found for note in one.notes])
     fetched = _together(found, until)
     if not fetched.empty and fetched["date"].min() < (stored["date"].min() if len(stored) else begin):
@@ -81,6 +77,30 @@ def ingest(storage: Storage, settings: Settings, sources: Sequence[Source], requ
     outcome.written[RAW_MARKET] = _write(storage, RAW_MARKET, merged.rows, merged.reasons, request.now)
     outcome.written[MARKET_DAILY] = _write(storage, MARKET_DAILY, curated, reasons, request.now)
     return outcome
+
+
+def _ask(
+    storage: Storage, settings: Settings, sources: Sequence[Source], request: Request, stored: pd.DataFrame,
+    recent: pd.Timestamp, until: pd.Timestamp,
+) -> tuple[list[Found], pd.Timestamp]:  # fmt: skip
+    """Return what the sources have of each symbol, and the last session: a target that is not live ends it.
+
+    A symbol that recent sessions have is asked for from `recent` on, another one from the beginning: that of the target.
+    """
+    begin, there = pd.Timestamp(settings.first_session), set(stored["symbol"])
+    found: list[Found] = []
+    for symbol in settings.symbols:
+        if symbol != settings.target and symbol not in there and there:
+            begin = max(begin, tables.first_day(storage, RAW_MARKET))
+        first = recent if symbol in there else begin
+        one = find(symbol, sources, settings, first=first, last=until, stored=stored, fetched_at=request.now)
+        found.append(one)
+        if symbol == settings.target:
+            if request.until is None and not _is_live(symbol, sources):
+                until = _end(one, settings)  # a file ends where it ends
+            if one.rows is not None:
+                begin = max(begin, one.rows["date"].iloc[0]) if not there else begin
+    return found, until
 
 
 def _is_live(symbol: str, sources: Sequence[Source]) -> bool:

@@ -1,6 +1,14 @@
 """The seven tables: their contracts, and how partitions are written and read."""
 
-from chronos_volatility.tables.partitions import is_synthetic, last_day, read, refresh_snapshot, refuse_synthetic, write
+from chronos_volatility.tables.partitions import (
+    first_day,
+    is_synthetic,
+    last_day,
+    read,
+    refresh_snapshot,
+    refuse_synthetic,
+    write,
+)
 from chronos_volatility.tables.schemas import (
     FEATURES,
     LABELS,
@@ -14,5 +22,5 @@ from chronos_volatility.tables.schemas import (
 
 __all__ = [
     "FEATURES", "LABELS", "MACRO_ALIGNED", "MARKET_DAILY", "PREDICTIONS", "RAW_MACRO", "RAW_MARKET", "TABLES",
-    "is_synthetic", "last_day", "read", "refresh_snapshot", "refuse_synthetic", "write",
+    "first_day", "is_synthetic", "last_day", "read", "refresh_snapshot", "refuse_synthetic", "write",
 ]  # fmt: skip

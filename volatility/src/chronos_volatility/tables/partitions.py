@@ -105,6 +105,11 @@ def last_day(storage: Storage, table: str, until: date | str) -> pd.Timestamp | 
     return None
 
 
+def first_day(storage: Storage, table: str) -> pd.Timestamp:
+    """Return the first day that has a partition. ValueError when there is none. Nothing but names is read."""
+    return pd.Timestamp(min(list_partitions(storage, table, None, None)))
+
+
 def is_synthetic(storage: Storage) -> bool:
     """Return whether the storage holds prices that are made up, of which no score may be shown."""
     return SYNTHETIC in _settings(storage).sources

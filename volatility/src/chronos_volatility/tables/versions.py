@@ -7,8 +7,9 @@
 | none was written before that time | nothing: the day is not in the result |
 
 The earlier of two equals stands because a reader may have seen it: no value changes without a seq and a reason of its own.
-The later writer looks after itself, finds that its content does not count, and writes it as a correction, or refuses to
-(`partitions.write`).
+A writer looks again when it has written. One that finds that its content does not count writes it as a correction, or
+refuses to (`partitions.write`). What is left without a lock: the writer with the earlier time is so slow that the other has
+looked already. Then the earlier one counts and the other is not told; all readers still see the same.
 """
 
 from __future__ import annotations
