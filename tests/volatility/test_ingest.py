@@ -12,12 +12,14 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from chronos_training.core.errors import ConfigurationError, DataError
 from chronos_volatility import settings as settings_of
 from chronos_volatility import tables
 from chronos_volatility.calendar import get_calendar
-from chronos_volatility.ingest.curate import curate
+from chronos_volatility.ingest.curate import curate, keep_stored
 from chronos_volatility.ingest.market import Outcome, Request, ingest
 from chronos_volatility.settings import LIVE, OFFLINE, SIMULATED
 from chronos_volatility.sources.base import Answer, SourceBusy
@@ -34,7 +36,7 @@ RAW, CURATED = "raw.market", "curated.market_daily"
 class Wire:
     """A live source: a table a symbol, until a session, which a test changes like a vendor does."""
 
-    name, live = "wire", True
+    name, live, explicit = "wire", True, False
 
     def __init__(self, until: str = "2018-12-06") -> None:
         days = get_calendar().sessions(BEGIN, "2019-01-31")
@@ -205,6 +207,18 @@ def test_restated_prices(storage: FolderStorage) -> None:
     assert tables.read(storage, RAW).attrs["reasons"]["2018-12-04"] == "confirmed by the exchange"
 
 
+def test_another_vendors_word_is_no_restatement(storage: FolderStorage) -> None:
+    wire, other = Wire(), Wire("2018-12-07")
+    run(storage, wire)
+    other.name = "other"
+    other.tables["VIX"]["high"] *= 1.005
+    other.change("SPY", "2018-12-04", 1.001)
+    outcome = run(storage, other, "2018-12-07 18:05")
+    assert counts(outcome) == (1, 1) and tables.read(storage, RAW).attrs["reasons"] == {}
+    assert set(tables.read(storage, RAW, first="2018-12-07")["source"]) == {"other"}
+    assert counts(run(storage, other, "2018-12-07 18:06", reason="the other is right")) == (19, 19)
+
+
 def test_an_old_correction_needs_its_day_named(storage: FolderStorage) -> None:
     wire = Wire()
     run(storage, wire)
@@ -370,6 +384,23 @@ def test_curated_rows_by_hand() -> None:
     assert spy["adj_close"].to_numpy() == pytest.approx([200 * 100 / 99, 200 * 102 / 99, 200 * 102 / 99 * 50.5 / 51])
     alone = curate(rows, before.head(0)).query("symbol == 'VIX'")
     assert alone["ret"].isna().all() and list(alone["adj_close"]) == [20.0]
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.floats(-0.2, 0.2), min_size=2, max_size=9), st.data())
+def test_a_chain_that_is_continued_is_the_chain_made_at_once(steps: list[float], data: st.DataObject) -> None:
+    days = get_calendar().sessions("2018-11-01", "2018-12-07")[: len(steps)]
+    close = 100 * np.exp(np.cumsum(steps))
+    rows = raw(*[(str(day.date()), "SPY", value) for day, value in zip(days, close, strict=True)])
+    rows["dividend"] = data.draw(st.lists(st.sampled_from([0.0, 1.5]), min_size=len(steps), max_size=len(steps)))
+    rows["split"] = data.draw(st.lists(st.sampled_from([1.0, 2.0]), min_size=len(steps), max_size=len(steps)))
+    cut = data.draw(st.integers(1, len(steps) - 1))
+    whole = curate(rows, rows.head(0).assign(adj_close=0.0))
+    begin = curate(rows.iloc[:cut], rows.head(0).assign(adj_close=0.0))
+    rest = curate(rows.iloc[cut:], begin.tail(1))
+    pd.testing.assert_frame_equal(pd.concat([begin, rest], ignore_index=True), whole, rtol=1e-12)
+    kept = keep_stored(whole, pd.concat([begin, rest]))
+    assert kept["adj_close"].tolist() == [*begin["adj_close"], *rest["adj_close"]]  # to the last bit
 
 
 def test_made_up_prices_are_marked_in_every_table(storage: FolderStorage) -> None:

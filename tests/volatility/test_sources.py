@@ -42,6 +42,8 @@ def prices(close: float = 100.0, days: pd.DatetimeIndex = SESSIONS, **changes: A
 class Fixed:
     """A source that answers with what it is given."""
 
+    explicit = False
+
     def __init__(self, name: str, answer: pd.DataFrame | Exception, *, live: bool = True) -> None:
         self.name, self.live, self.answer, self.asked = name, live, answer, 0
 
@@ -126,6 +128,15 @@ def test_a_source_that_contradicts_what_another_gave_before_is_not_believed() ->
     assert result.rows is None
     assert "second is not believed for SPY: the close of 2018-12-03 is 100 by second and 50 by first" in result.notes
     assert found(Fixed("first", prices()), stored=stored).rows is not None  # its own earlier word is no contradiction
+
+
+def test_nothing_stands_in_for_a_file_that_is_no_good(tmp_path: Path) -> None:
+    path = tmp_path / "spy.csv"
+    for text, words in (("Date,vix\n2018-12-07,20\n", "spy.csv has no column open"),
+                        ("date,open,high,low,close\n2018-12-07,1,1,1,0\n", "column close, row 2018-12-07 SPY: is not positive")):  # fmt: skip
+        path.write_text(text)
+        with pytest.raises(DataError, match=words):
+            found(Files({"SPY": path}), Fixed("second", prices()))
 
 
 def test_what_is_odd_in_a_volatility_index() -> None:

@@ -91,7 +91,7 @@ def _ask(
     found: list[Found] = []
     for symbol in settings.symbols:
         if symbol != settings.target and symbol not in there and there:
-            begin = max(begin, tables.first_day(storage, RAW_MARKET))
+            begin = max(begin, tables.days(storage, RAW_MARKET)[0])
         first = recent if symbol in there else begin
         one = find(symbol, sources, settings, first=first, last=until, stored=stored, fetched_at=request.now)
         found.append(one)

@@ -4,6 +4,7 @@
 |---|---|
 | of a session that is not stored | it is written |
 | of a symbol that its session does not have yet | a correction, "late: SYMBOL" |
+| that another source gives than the stored one | the stored one stands: vendors differ, and none is restated by another |
 | that differs by no more than `restated_ignored` | the stored one stands |
 | that differs by no more than `restated_accepted` | a correction, "restated by SOURCE: SYMBOL" |
 | that differs by more, or in its split | refused, unless a person gives the reason |
@@ -41,8 +42,10 @@ def merge(stored: pd.DataFrame, fetched: pd.DataFrame, settings: Settings, reaso
     both = fetched.merge(stored, on=key, how="left", suffixes=("", "_stored"))
     there = both["close_stored"].notna().to_numpy()
     apart = np.where(there, _apart(both), np.inf)
-    ignored = _EXACT if reason else settings.restated_ignored
-    changed = there & (apart > ignored)
+    if reason:
+        changed = there & (apart > _EXACT)
+    else:
+        changed = there & (apart > settings.restated_ignored) & (both["source"] == both["source_stored"]).to_numpy()
     if reason is None and (changed & (apart > settings.restated_accepted)).any():
         raise _refusal(both[changed & (apart > settings.restated_accepted)], settings)
     new = fetched.reset_index(drop=True)[~there | changed]

@@ -44,6 +44,9 @@ class Source(Protocol):
     live: bool
     """Whether it goes on: the session that is due is expected of it."""
 
+    explicit: bool
+    """Whether a person named it for just these prices: then no other source stands in for it."""
+
     def has(self, symbol: str) -> bool:
         """Return whether it can be asked for `symbol`."""
 

@@ -21,7 +21,7 @@ class Bundled:
     close is in its day's range.
     """
 
-    name, live = "bundled", False
+    name, live, explicit = "bundled", False, False
 
     def has(self, symbol: str) -> bool:
         """See `Source.has`."""

@@ -15,7 +15,7 @@ URL = "https://cdn.cboe.com/api/global/us_indices/daily_prices/{symbol}_History.
 class Cboe:
     """The source `cboe`: VIX from 1990, VIX3M from 2009."""
 
-    name, live = "cboe", True
+    name, live, explicit = "cboe", True, False
 
     def __init__(self, get: http.Get = http.get) -> None:
         """`get` fetches an address."""

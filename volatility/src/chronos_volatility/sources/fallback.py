@@ -38,7 +38,7 @@ def find(
     A source is passed over when it fails, when its answer breaks the contract, and when its closes contradict those that
     another source gave for the same days (`stored`, rows of raw.market). One that does not have the session `last` is
     passed over as well, unless no other has it. Where a further source also has the symbol, the last days of both must
-    agree: otherwise nobody knows which is right, and DataError stops the line.
+    agree: otherwise nobody knows which is right, and DataError stops the line; so does a person's file that is no good.
     """
     asked = [source for source in sources if source.has(symbol)]
     notes: list[str] = [] if asked else [f"no source has {symbol}"]
@@ -69,6 +69,8 @@ def _believable(
     try:
         answer = accept(source.fetch(symbol, first, last), symbol, source.name, settings, fetched_at, first, last)
     except SourceError as error:
+        if source.explicit:
+            raise DataError(error.message, hint=error.hint) from error
         notes.append(str(error))
         return None
     others = stored[(stored["symbol"] == symbol) & (stored["source"] != source.name)]

@@ -45,7 +45,7 @@ class PriceFile:
 class Files:
     """The source `file`."""
 
-    name, live = "file", False
+    name, live, explicit = "file", False, True
 
     def __init__(self, paths: dict[str, Path]) -> None:
         """`paths` has a CSV for each symbol."""

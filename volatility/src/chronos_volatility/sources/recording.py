@@ -14,7 +14,7 @@ from chronos_volatility.sources.files import PriceFile
 class Recording:
     """The source `recording`: a folder with a file for each symbol, as `Recorder` writes it."""
 
-    name, live = "recording", False
+    name, live, explicit = "recording", False, False
 
     def __init__(self, folder: Path) -> None:
         """`folder` has files such as SPY.csv."""
@@ -39,7 +39,7 @@ class Recorder:
     def __init__(self, source: Source, folder: Path) -> None:
         """Answers of `source` go to `folder`."""
         self._source, self._folder = source, folder
-        self.name, self.live = source.name, source.live
+        self.name, self.live, self.explicit = source.name, source.live, source.explicit
 
     def has(self, symbol: str) -> bool:
         """See `Source.has`."""

@@ -30,7 +30,7 @@ FIRST_CLOSE = {"SPY": 113.0, "TLT": 90.0, "HYG": 88.0}
 class Synthetic:
     """The source `synthetic`. Its rows carry its name, which is the mark (`tables.refuse_synthetic`)."""
 
-    name, live = SYNTHETIC, True
+    name, live, explicit = SYNTHETIC, True, False
 
     def __init__(self, seed: int = 0, calendar: str = "XNYS", begins: str = "2010-01-04") -> None:
         """The first session is the one on or after `begins`."""

@@ -28,7 +28,7 @@ History = Callable[[str, str], pd.DataFrame]
 class Yahoo:
     """The source `yahoo`: any ticker."""
 
-    name, live = "yahoo", True
+    name, live, explicit = "yahoo", True, False
 
     def __init__(self, history: History | None = None) -> None:
         """`history` returns yfinance's table of a ticker from a day on; by default it asks Yahoo."""

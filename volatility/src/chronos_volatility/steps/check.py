@@ -16,6 +16,7 @@ from chronos_volatility.settings import SYNTHETIC, Settings
 from chronos_volatility.steps.options import add_common, now_of, storage_of
 from chronos_volatility.storage import Storage
 from chronos_volatility.tables import FEATURES, LABELS, MARKET_DAILY, PREDICTIONS, RAW_MARKET, TABLES
+from chronos_volatility.tables.contract import name_rows
 from chronos_volatility.tables.schemas import HORIZON
 
 LIVE = {"yahoo", "cboe", SYNTHETIC}
@@ -69,6 +70,8 @@ def check(storage: Storage, settings: Settings, now: datetime, *, recent: bool =
             continue
         facts.append(_fact(table, rows))
         problems += _stale(table, rows, calendar.after(expected, -HORIZON) if table == LABELS else expected)
+        if table == MARKET_DAILY:
+            problems += _uncurated(storage, first)
         if table == RAW_MARKET:
             problems += _missing_symbols(rows, settings)
             facts += _gap_facts(rows, settings)
@@ -93,6 +96,16 @@ def _missing_symbols(rows: pd.DataFrame, settings: Settings) -> list[str]:
     last = rows["date"].max()
     there = set(rows.loc[rows["date"] == last, "symbol"])
     return [f"{RAW_MARKET} has no {symbol} on {last.date()}." for symbol in settings.required if symbol not in there]
+
+
+def _uncurated(storage: Storage, first: pd.Timestamp | None) -> list[str]:
+    days = [tables.days(storage, table, first) for table in (RAW_MARKET, MARKET_DAILY)]
+    lacking = [str(day.date()) for day in days[0].difference(days[1])]
+    return (
+        [f"{MARKET_DAILY} lacks {name_rows(lacking)}; `volatility ingest --from {lacking[0]}` makes them."]
+        if lacking
+        else []
+    )
 
 
 def _gap_facts(rows: pd.DataFrame, settings: Settings) -> list[str]:

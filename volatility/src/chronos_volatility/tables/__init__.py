@@ -1,7 +1,7 @@
 """The seven tables: their contracts, and how partitions are written and read."""
 
 from chronos_volatility.tables.partitions import (
-    first_day,
+    days,
     is_synthetic,
     last_day,
     read,
@@ -22,5 +22,5 @@ from chronos_volatility.tables.schemas import (
 
 __all__ = [
     "FEATURES", "LABELS", "MACRO_ALIGNED", "MARKET_DAILY", "PREDICTIONS", "RAW_MACRO", "RAW_MARKET", "TABLES",
-    "first_day", "is_synthetic", "last_day", "read", "refresh_snapshot", "refuse_synthetic", "write",
+    "days", "is_synthetic", "last_day", "read", "refresh_snapshot", "refuse_synthetic", "write",
 ]  # fmt: skip

@@ -105,9 +105,9 @@ def last_day(storage: Storage, table: str, until: date | str) -> pd.Timestamp | 
     return None
 
 
-def first_day(storage: Storage, table: str) -> pd.Timestamp:
-    """Return the first day that has a partition. ValueError when there is none. Nothing but names is read."""
-    return pd.Timestamp(min(list_partitions(storage, table, None, None)))
+def days(storage: Storage, table: str, first: date | str | None = None) -> pd.DatetimeIndex:
+    """Return the days from `first` on that have a partition, sorted. Nothing but names is read."""
+    return pd.DatetimeIndex(sorted(list_partitions(storage, table, _day(first), None))).as_unit("ns")
 
 
 def is_synthetic(storage: Storage) -> bool:
