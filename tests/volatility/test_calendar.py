@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
@@ -63,6 +64,25 @@ def test_steps_from_session_to_session() -> None:
             calendar.after(wrong, 1)
     with pytest.raises(ValueError, match="has no session"):
         calendar.after(calendar.last, 1)
+
+
+@pytest.mark.parametrize("ask", [
+    lambda calendar: list(calendar.sessions("2001-09-10", "2001-09-17")),  # closed for four days
+    lambda calendar: calendar.after(calendar.at_or_before("2024-03-01"), -5000),
+    lambda calendar: calendar.distance("2024-03-01", "1990-01-02"),
+    lambda calendar: calendar.is_session("1987-10-19"),
+    lambda calendar: list(calendar.are_sessions(pd.DatetimeIndex(["1987-10-19", "1987-10-18"]))),
+    lambda calendar: calendar.close("1999-11-26"),
+    lambda calendar: calendar.is_early_close("1999-11-26"),
+    lambda calendar: calendar.is_last_of_week("1999-11-26"),
+    lambda calendar: calendar.first,
+    lambda calendar: calendar.expected_session(datetime(1999, 11, 26, 14, 30, tzinfo=NEW_YORK)),
+])  # fmt: skip
+def test_what_is_long_ago_is_known_as_well(ask: Callable[[Calendar], object]) -> None:
+    """A calendar is made of the last years first; the answer is that of one that was whole before."""
+    whole = get_calendar()
+    assert whole.first == pd.Timestamp("1970-01-02")
+    assert ask(Calendar()) == ask(whole)
 
 
 def test_a_closed_day_that_no_calendar_knows() -> None:
