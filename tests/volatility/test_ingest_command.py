@@ -165,6 +165,20 @@ def test_the_settings_of_a_run_can_grow(place: str, tmp_path: Path, capsys: Said
     )
 
 
+def test_macro_series_need_a_key(place: str, tmp_path: Path, capsys: Said, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("FRED_API_KEY", raising=False)
+    chosen = tmp_path / "settings.json"
+    chosen.write_text('{"macro": ["DGS10"], "first_session": "2018-11-01"}')
+    words = ["ingest", "--data", place, "--settings", str(chosen)]
+    assert "FRED_API_KEY is not set" in failed(capsys, *words) and not Path(place).exists()
+    body = b'{"observations": [{"date": "2018-11-15", "value": "3.11", "realtime_start": "2018-11-16"}]}'
+    monkeypatch.setenv("FRED_API_KEY", "k")
+    monkeypatch.setattr("chronos_volatility.sources.http.get", lambda url, parameters: body)
+    assert main(words) == 0
+    rows = tables.read(FolderStorage(Path(place)), "curated.macro_release_aligned")
+    assert rows["date"].min() == pd.Timestamp("2018-11-19") and set(rows["value"]) == {3.11}
+
+
 def test_the_place_comes_from_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("VOLATILITY_DATA", str(tmp_path / "there"))
     assert main(["ingest", "--first", "2018-11-01"]) == 0

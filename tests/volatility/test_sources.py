@@ -158,8 +158,8 @@ def test_the_bundled_prices() -> None:
     missing = sessions.difference(pd.DatetimeIndex(vix.frame["date"]))
     assert [str(day.date()) for day in missing] == ["1991-03-01", "1997-01-31", "1997-11-26", "1999-12-31"]
     assert vix.notes == (
-        "1 days of VIX on which the exchange was closed are left out",
-        "47 opens of VIX before 2007 are brought into the day's range",
+        "VIX while the exchange was closed, left out: 1 day",
+        "VIX before 2007, open brought into the day's range: 47 days",
     )
     with pytest.raises(ConfigurationError, match="No prices of SPY are bundled"):
         bundled.fetch("SPY", begin, end)

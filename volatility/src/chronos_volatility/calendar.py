@@ -12,7 +12,6 @@ from typing import Any
 import exchange_calendars
 import numpy as np
 import pandas as pd
-from exchange_calendars.errors import CalendarError
 
 from chronos_training.core.errors import ConfigurationError
 
@@ -30,8 +29,8 @@ Day = str | date  # a datetime and a Timestamp are dates, too
 class Calendar:
     """The sessions of one exchange, from 1970 (or where its calendar begins) to a year ahead.
 
-    The last three years are made first, and the rest when it is asked for: a daily step needs no more, and all of it takes
-    a third of a second.
+    It is made when it is first asked: of the last three years where these are enough, as for a daily step, because all of it
+    takes a third of a second.
     """
 
     def __init__(self, name: str = NEW_YORK, closed: tuple[str, ...] = ()) -> None:
@@ -39,21 +38,24 @@ class Calendar:
 
         A day of mourning is announced days ahead: no released calendar knows the next one. ConfigurationError.
         """
+        if name not in exchange_calendars.get_calendar_names():
+            raise ConfigurationError(
+                f"There is no calendar {name!r}.", hint="Use a name of exchange_calendars, such as XNYS, XETR or XTKS."
+            )
         self.name, self.closed = name, closed
-        self._make(pd.Timestamp.now().normalize() - RECENT)
-
-    def _make(self, begins: pd.Timestamp) -> None:
-        exchange = _exchange(self.name, begins)
-        without = pd.DatetimeIndex([_day(one) for one in self.closed])
-        self._begins = begins
-        self._sessions: pd.DatetimeIndex = exchange.sessions.difference(without)
-        self._closes: pd.Series = exchange.closes.loc[self._sessions]
-        self._early: pd.DatetimeIndex = exchange.early_closes.difference(without)
+        self._begins: pd.Timestamp | None = None
 
     def _reach(self, day: pd.Timestamp) -> None:
         """Have the sessions from `day` on, as far as the calendar has any."""
-        if day < self._begins and self._begins > BEGINS:
-            self._make(BEGINS)
+        if self._begins is not None and (day >= self._begins or self._begins == BEGINS):
+            return
+        recent = pd.Timestamp.now().normalize() - RECENT
+        self._begins = recent if day >= recent else BEGINS
+        exchange = _exchange(self.name, self._begins)
+        without = pd.DatetimeIndex([_day(one) for one in self.closed])
+        self._sessions: pd.DatetimeIndex = exchange.sessions.difference(without)
+        self._closes: pd.Series = exchange.closes.loc[self._sessions]
+        self._early: pd.DatetimeIndex = exchange.early_closes.difference(without)
 
     @property
     def first(self) -> pd.Timestamp:
@@ -64,6 +66,7 @@ class Calendar:
     @property
     def last(self) -> pd.Timestamp:
         """The last session that is known, about a year ahead."""
+        self._reach(pd.Timestamp.now())
         return self._sessions[-1]
 
     def sessions(self, first: Day, last: Day) -> pd.DatetimeIndex:
@@ -75,8 +78,9 @@ class Calendar:
     def are_sessions(self, dates: pd.Series | pd.DatetimeIndex) -> np.ndarray:
         """Return for each of `dates` (n) whether it is a session: bool (n)."""
         days = pd.DatetimeIndex(dates)
-        if len(days):
-            self._reach(days.min())
+        if days.empty:
+            return np.zeros(0, bool)
+        self._reach(days.min())
         return np.asarray(days.isin(self._sessions))
 
     def is_session(self, day: Day) -> bool:
@@ -108,7 +112,7 @@ class Calendar:
 
     def close(self, session: Day) -> pd.Timestamp:
         """Return when `session` closes, in UTC. ValueError when it is no session."""
-        position = self._position(session)  # first: it may make the calendar anew
+        position = self._position(session)  # first: it makes the calendar reach
         return self._closes.iloc[position]
 
     def is_early_close(self, session: Day) -> bool:
@@ -146,13 +150,9 @@ def get_calendar(name: str = NEW_YORK, closed: tuple[str, ...] = ()) -> Calendar
 
 
 def _exchange(name: str, begins: pd.Timestamp) -> Any:
-    """Return the calendar of exchange_calendars, from `begins` or from where it begins. ConfigurationError."""
+    """Return the calendar of exchange_calendars, from `begins` or from where it begins."""
     try:
         return exchange_calendars.get_calendar(name, start=begins)
-    except CalendarError as error:
-        raise ConfigurationError(
-            f"There is no calendar {name!r}.", hint="Use a name of exchange_calendars, such as XNYS, XETR or XTKS."
-        ) from error
     except ValueError:  # its holidays are known from a later day only
         return exchange_calendars.get_calendar(name, start=type(exchange_calendars.get_calendar(name)).bound_min())
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
+import numpy as np
 import pandas as pd
 
 from chronos_training.core.errors import DataError
@@ -36,7 +37,7 @@ def accept(
     frame = frame[(frame["date"] >= first) & (frame["date"] <= last)]
     empty = frame[list(PRICES)].isna().all(axis=1)
     if empty.any():
-        notes.append(f"{int(empty.sum())} days of {symbol} without prices are left out")
+        notes.append(f"{symbol} without prices, left out: {_days(empty)}")
         frame = frame[~empty]
     if symbol in VOLATILITY_INDEXES:
         frame = _of_index(frame, symbol, settings, notes)
@@ -55,14 +56,19 @@ def _of_index(frame: pd.DataFrame, symbol: str, settings: Settings, notes: list[
     calendar = get_calendar(settings.calendar, settings.closed)
     closed = ~calendar.are_sessions(frame["date"])
     if closed.any():
-        notes.append(f"{int(closed.sum())} days of {symbol} on which the exchange was closed are left out")
+        notes.append(f"{symbol} while the exchange was closed, left out: {_days(closed)}")
         frame = frame[~closed]
     opens = frame["open"].clip(lower=frame["low"], upper=frame["high"])
     moved = (opens != frame["open"]) & frame["open"].notna() & (frame["date"] < OPENS_SOUND_FROM)
     if moved.any():
-        notes.append(f"{int(moved.sum())} opens of {symbol} before 2007 are brought into the day's range")
+        notes.append(f"{symbol} before 2007, open brought into the day's range: {_days(moved)}")
         frame = frame.assign(open=opens.where(moved, frame["open"]))
     return frame
+
+
+def _days(chosen: pd.Series | np.ndarray) -> str:
+    count = int(chosen.sum())
+    return f"{count} day{'s' if count > 1 else ''}"
 
 
 def _hint(message: str) -> str:

@@ -17,9 +17,9 @@ class Cboe:
 
     name, live, explicit = "cboe", True, False
 
-    def __init__(self, get: http.Get = http.get) -> None:
+    def __init__(self, get: http.Get | None = None) -> None:
         """`get` fetches an address."""
-        self._get = get
+        self._get = get or http.get
 
     def has(self, symbol: str) -> bool:
         """See `Source.has`."""

@@ -28,9 +28,9 @@ class Fred:
 
     name = "fred"
 
-    def __init__(self, key: str, get: http.Get = http.get) -> None:
+    def __init__(self, key: str, get: http.Get | None = None) -> None:
         """`key` is a person's API key; `get` fetches an address."""
-        self._key, self._get = key, get
+        self._key, self._get = key, get or http.get
 
     def fetch(self, series: str, first: pd.Timestamp, last: pd.Timestamp) -> pd.DataFrame:
         """Return what was released from `first` to `last`: date, series, value, released_at, as raw.macro has them.

@@ -64,10 +64,11 @@ def run(options: argparse.Namespace) -> int:
     before = settings_of.stored(storage)
     settings = choose_settings(before, options, files)
     sources = _sources(options, settings, files)
+    fred = from_environment() if settings.macro else None  # before anything is written
     request = Request(now, _day(options.begin, "--from"), _day(options.until, "--until"), options.reason)
     outcome = ingest(storage, settings, sources, request)
-    if settings.macro:
-        written, notes = ingest_macro(storage, settings, from_environment(), outcome.until, now)
+    if fred is not None:
+        written, notes = ingest_macro(storage, settings, fred, outcome.until, now)
         outcome.written |= written
         outcome.notes += notes
     _tell(outcome, settings, storage.url)

@@ -21,11 +21,12 @@ RULES_NAMED = 3
 
 @dataclass(frozen=True)
 class Rule:
-    """A rule that more than one column takes part in. `words` says what is wrong where `holds` is False."""
+    """A rule about more than one value. `words` says what is wrong where `holds` is False, `hint` what can be done."""
 
     words: str
     columns: tuple[str, ...]
     holds: Callable[[pd.DataFrame], pd.Series]
+    hint: str = ""
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,10 @@ class Contract:
                 warnings.simplefilter("ignore", FutureWarning)  # pandera's own way of joining what failed
                 schema.validate(frame, lazy=True)
         except SchemaErrors as errors:
-            raise DataError(f"{self.name}: {after}: {self._sentence(frame, errors.schema_errors)}.") from errors
+            broken = {str(getattr(one.check, "error", "")) for one in errors.schema_errors}
+            hints = [rule.hint for rule in self.rules if rule.words in broken and rule.hint]
+            sentence = f"{self.name}: {after}: {self._sentence(frame, errors.schema_errors)}."
+            raise DataError(sentence, hint=" ".join(hints)) from errors
         order = [name for name in schema.columns if name in frame.columns]
         return frame[order].sort_values(list(self.key), ignore_index=True)
 

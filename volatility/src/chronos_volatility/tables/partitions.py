@@ -43,6 +43,8 @@ def read(
     corrected. An empty table has its columns and no rows.
     Raises DataError for what is damaged or breaks the contract.
     """
+    if as_of is not None and as_of.tzinfo is None:
+        raise ValueError("the time of reading needs a time zone")
     promised = contract(table, _settings(storage))
     listed = list_partitions(storage, table, _day(first), _day(last))
     known = snapshots.load(storage, table) if len(listed) >= snapshots.WORTHWHILE else KnownRows()

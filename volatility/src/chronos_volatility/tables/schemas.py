@@ -34,6 +34,8 @@ _MOMENT = pa.timestamp("us", tz="UTC")
 _DRIVER = pa.struct([("feature", _TEXT), ("value", _FLOAT), ("contribution", _FLOAT)])
 PRICES = ("open", "high", "low", "close")
 
+_HINT = "It may be a split that the source has not told. If it is true, raise max_abs_ret with --settings."
+
 _POSITIVE = pandera.Check.gt(0, error="is not positive")
 _NOT_NEGATIVE = pandera.Check.ge(0, error="is negative")
 
@@ -87,7 +89,7 @@ def _market_daily(settings: Settings) -> Contract:
             "adj_close": number(_POSITIVE),
             "ret": number(nullable=True),  # a symbol's first session has no close before it
         },
-        (*_price_rules(), Rule(f"the return is not within ±{limit:g}", ("ret",), bounded)),
+        (*_price_rules(), Rule(f"the return is not within ±{limit:g}", ("ret",), bounded, _HINT)),
     )
 
 
