@@ -339,6 +339,16 @@ def test_the_first_run_killed_anywhere_is_completed(tmp_path: Path) -> None:
         pd.testing.assert_frame_equal(tables.read(FolderStorage(folder), CURATED), wanted)
 
 
+def test_a_long_history_gets_its_snapshot_even_if_its_first_run_was_killed(tmp_path: Path) -> None:
+    wire, settings = Wire(), dataclasses.replace(SETTINGS, first_session="2017-01-03")
+    days = get_calendar().sessions("2017-01-03", "2018-12-31")
+    wire.tables = {name: wire._table(days, np.full(len(days), 20.0)) for name in wire.tables}
+    with pytest.raises(Killed):
+        run(DyingStorage(tmp_path, 400), wire, settings=settings)
+    run(FolderStorage(tmp_path), wire, settings=settings)
+    assert [key.split("/")[1] for key in FolderStorage(tmp_path).keys("snapshots/")] == [CURATED, RAW]
+
+
 def test_what_the_prices_are_of_cannot_change(storage: FolderStorage) -> None:
     wire = Wire()
     run(storage, wire)

@@ -76,6 +76,10 @@ def ingest(storage: Storage, settings: Settings, sources: Sequence[Source], requ
     settings_of.keep(storage, settings)
     outcome.written[RAW_MARKET] = _write(storage, RAW_MARKET, merged.rows, merged.reasons, request.now)
     outcome.written[MARKET_DAILY] = _write(storage, MARKET_DAILY, curated, reasons, request.now)
+    for table, written in outcome.written.items():
+        # Once a week, and after many days: also after those of a run that was killed before it came here.
+        if len(written) > settings.overlap or (written and calendar.is_last_of_week(until)):
+            tables.refresh_snapshot(storage, table, now=request.now)
     return outcome
 
 
