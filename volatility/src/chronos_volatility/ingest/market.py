@@ -1,7 +1,9 @@
 """One ingest of the market: fetch, merge, curate, check, and only then write.
 
-Killed anywhere, the next run completes it: settings, raw.market and curated.market_daily are written in this order, days in
-theirs, and each run looks again at the last `overlap` sessions, which is more than a storage writes at once.
+Killed anywhere, the next run completes it. What there is to do follows from raw.market alone, so it is written last: until
+then the next run finds the same to do, and finds in curated.market_daily what is done. Within raw.market, corrections come
+before new sessions, and days in their order: a symbol whose history is not complete is not in the last session. Each run
+looks again at the last `overlap` sessions, which is more than a storage writes at once.
 """
 
 from __future__ import annotations
@@ -70,12 +72,12 @@ def ingest(storage: Storage, settings: Settings, sources: Sequence[Source], requ
     window = whole[whole["date"] <= until]
     require_latest(window, settings, until, outcome.notes)
     outcome.notes += require_few_gaps(window, settings, min(recent, window["date"].min()), until)
-    curated, reasons = _curated(storage, settings, whole, merged, stored.attrs["reasons"], until)
+    curated, reasons = _curated(storage, settings, whole, merged, stored.attrs["reasons"], recent, until)
     contract(RAW_MARKET, settings).validate(merged.rows, after="nothing was written")
     contract(MARKET_DAILY, settings).validate(curated, after="nothing was written")
     settings_of.keep(storage, settings)
-    outcome.written[RAW_MARKET] = _write(storage, RAW_MARKET, merged.rows, merged.reasons, request.now)
     outcome.written[MARKET_DAILY] = _write(storage, MARKET_DAILY, curated, reasons, request.now)
+    outcome.written[RAW_MARKET] = _write(storage, RAW_MARKET, merged.rows, merged.reasons, request.now)
     for table, written in outcome.written.items():
         # Once a week, and after many days: also after those of a run that was killed before it came here.
         if len(written) > settings.overlap or (written and calendar.is_last_of_week(until)):
@@ -135,16 +137,16 @@ def _overlay(stored: pd.DataFrame, changed: pd.DataFrame) -> pd.DataFrame:
 
 def _curated(
     storage: Storage, settings: Settings, raw: pd.DataFrame, merged: Merged, stored_reasons: dict[str, str],
-    until: pd.Timestamp,
+    recent: pd.Timestamp, until: pd.Timestamp,
 ) -> tuple[pd.DataFrame, dict[pd.Timestamp, str]]:  # fmt: skip
     """Return the curated rows from the first session that may change on, and why each stored one changes.
 
-    The reasons are those of raw.market, also of a correction whose writer was killed before it came here.
+    The reasons are those of raw.market. Where it has none, a killed run had come here, and its source says otherwise now.
     """
     calendar = get_calendar(settings.calendar, settings.closed)
     last = tables.last_day(storage, MARKET_DAILY, until)
     begin = pd.Timestamp(settings.first_session) if last is None else calendar.after(last, 1 - settings.overlap)
-    begin = min([begin, *merged.rows["date"].head(1)])
+    begin = min([begin, recent, *merged.rows["date"].head(1)])
     if begin < raw["date"].min():
         earlier = tables.read(storage, RAW_MARKET, first=begin)
         raw, stored_reasons = _overlay(earlier, merged.rows), earlier.attrs["reasons"]
@@ -154,9 +156,10 @@ def _curated(
     days = sorted(causes)
     reasons = {}
     for day in sorted(set(rows["date"]) & set(stored["date"])):
-        position = bisect_right(days, day) - 1
-        if position >= 0:
-            cause = days[position]
+        cause = days[bisect_right(days, day) - 1] if days and days[0] <= day else None
+        if cause is None:
+            reasons[day] = f"made again from {RAW_MARKET}"
+        else:
             reasons[day] = causes[cause] if cause == day else f"follows from {cause.date()}: {causes[cause]}"
     return rows, reasons
 
@@ -174,9 +177,9 @@ def _last_rows(storage: Storage, settings: Settings, begin: pd.Timestamp) -> pd.
 def _write(
     storage: Storage, table: str, rows: pd.DataFrame, reasons: dict[pd.Timestamp, str], now: datetime
 ) -> list[str]:
-    """Write the days without a reason, then those of each reason."""
+    """Write the days of each reason, the one with the earliest day first, then those without one."""
     why = rows["date"].map(reasons)
-    written = tables.write(storage, table, rows[why.isna()], now=now)
+    written: list[str] = []
     for reason in dict.fromkeys(why.dropna()):
         written += tables.write(storage, table, rows[why == reason], reason=reason, now=now)
-    return written
+    return written + tables.write(storage, table, rows[why.isna()], now=now)
