@@ -15,6 +15,11 @@ from chronos_volatility import __version__
 # imported, because what they need takes seconds to import.
 STEPS = {
     "ingest": "fetch prices, check them and store them",
+    "features": "compute the features of the sessions that have none",
+    "labels": "compute the labels of the sessions whose five following ones have closed",
+    "train": "fit the candidates, and forecast the past walk-forward",
+    "gate": "decide which model serves, or roll back",
+    "infer": "forecast the five sessions after the last one",
     "check": "look whether the tables are whole, sound and fresh",
 }
 

@@ -1,0 +1,161 @@
+"""The gate on a stored training: contenders, decision, promotion, canary; each is recorded and done once."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chronos_training.core.clock import iso
+from chronos_training.core.errors import DataError
+from chronos_volatility import tables
+from chronos_volatility.gate import canary, champion
+from chronos_volatility.gate.decision import KEEP, Contender
+from chronos_volatility.gate.measures import qlike_loss
+from chronos_volatility.gate.rules import RECENT, decide
+from chronos_volatility.models import artifact, training
+from chronos_volatility.models.artifact import Artifact
+from chronos_volatility.models.design import Design, design_of
+from chronos_volatility.models.training import Run
+from chronos_volatility.storage import Storage
+from chronos_volatility.tables import training_sets
+
+PREFIX = "gate/"
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What the gate did with a training."""
+
+    record: dict[str, Any]
+    """The decision as stored, with decided_at."""
+    canary: dict[str, Any] | None
+    """What the canary saw, None when nothing was promoted."""
+    rolled_back_to: str | None
+    new: bool
+    """Whether anything was written."""
+
+
+def judge(storage: Storage, name: str, *, now: datetime) -> Outcome:
+    """Decide on the training `name`, promote what won, watch it, and roll back if it fails. A second call writes nothing.
+
+    Killed between two of these, the next call goes on where it ended. DataError when the prices are synthetic.
+    """
+    run = training.load(storage, name)
+    record, new = _decision(storage, run, now)
+    chosen = record["chosen"]
+    if record["action"] == KEEP:
+        return Outcome(record, None, None, new)
+    promoted = champion.promote(
+        storage, chosen, action=record["action"], reason=record["reason"], now=now, decision=name,
+        expected=record["champion"],
+    )  # fmt: skip
+    report, watched = _watch(storage, run, record, now)
+    back = None
+    if not report["passed"] and record["champion"] is not None:
+        words = f"the canary of {chosen} failed in {report['share']:.0%} of {report['sessions']} sessions"
+        back = champion.rollback(storage, to=record["champion"], reason=words, now=now, only_from=chosen)
+    return Outcome(record, report, back, new or promoted or watched)
+
+
+def _decision(storage: Storage, run: Run, now: datetime) -> tuple[dict[str, Any], bool]:
+    key = f"{PREFIX}{run.name}.json"
+    if (stored := storage.read(key)) is not None:
+        return _parse(stored, f"{storage.url}/{key}"), False
+    if run.synthetic:
+        raise DataError(
+            f"The training {run.name} is of synthetic prices, made up to test contracts: no score may come from them.",
+            hint="Ingest real prices into a storage of their own.",
+        )
+    design = design_of(training_sets.load(storage, run.training_digest))
+    contenders = [
+        Contender(
+            one, run.versions.get(one, ""), int(about["rank"]), bool(about["serves"]), _behind(storage, run.cut),
+            _recent(artifact.load(storage, run.versions[one]), design) if about["serves"] else float("nan"),
+        )
+        for one, about in run.specifications.items()
+    ]  # fmt: skip
+    decision = decide(
+        training.forecasts(storage, run),
+        contenders,
+        champion=_champion(storage, design),
+        synthetic=design.synthetic,
+    )
+    record = {"training": run.name, "decided_at": iso(now), **decision.to_dict()}
+    storage.create(key, (json.dumps(record, indent=1, sort_keys=True, allow_nan=False) + "\n").encode())
+    return record, True
+
+
+def _champion(storage: Storage, design: Design) -> Contender | None:
+    """Return what serves now, None at first. One that cannot be loaded or used any more loses to every refit."""
+    found = champion.current(storage)
+    if found is None:
+        return None
+    try:
+        loaded = artifact.load(storage, found.version)
+        recent = _recent(loaded, design)
+        name = loaded.forecaster.specification
+    except (DataError, KeyError, ValueError):
+        name, recent = found.version.rsplit("-", 2)[0], float("inf")
+    return Contender(name, found.version, 0, True, 0, recent)
+
+
+def _recent(model: Artifact, design: Design) -> float:
+    """Return the QLIKE of a stored model over the last labelled sessions; log-HAR's gaps are left out. inf for none."""
+    if model.feature_set_version != design.feature_set_version:
+        return float("inf")
+    values = design.columns(model.forecaster.names)[-RECENT:]
+    found = np.exp(model.forecaster.ln_variance(values))
+    known = np.isfinite(found)
+    return float(qlike_loss(design.variance[-RECENT:][known], found[known]).mean()) if known.any() else float("inf")
+
+
+def _behind(storage: Storage, cut: str) -> int:
+    """Return how many sessions with features come after `cut`."""
+    after = tables.read(storage, tables.FEATURES, first=cut)["date"]
+    return int((after > np.datetime64(cut)).sum())
+
+
+def _watch(storage: Storage, run: Run, record: dict[str, Any], now: datetime) -> tuple[dict[str, Any], bool]:
+    key = f"{PREFIX}{run.name}-canary.json"
+    if (stored := storage.read(key)) is not None:
+        return _parse(stored, f"{storage.url}/{key}"), False
+    rows = tables.read(storage, tables.FEATURES).tail(canary.SESSIONS)
+    names = [name for name in rows.columns if name not in {"date", "feature_set_version"}]
+    sessions = [str(day.date()) for day in rows["date"]]
+    old = _predictor(storage, record["champion"], names) if record["champion"] else None
+    report = canary.watch(sessions, list(rows[names].to_numpy()), _predictor(storage, record["chosen"], names), old)
+    found = {"training": run.name, "version": record["chosen"], "watched_at": iso(now), **report.to_dict()}
+    storage.create(key, (json.dumps(found, indent=1, sort_keys=True) + "\n").encode())
+    return found, True
+
+
+def _predictor(storage: Storage, version: str, names: list[str]) -> canary.Predict:
+    """Return what forecasts rv_5d from all features, as `infer` does. What fails in loading fails in use."""
+
+    def predict(row: Array) -> float:
+        model = artifact.load(storage, version)
+        found = float(model.forecaster.rv_5d(_of(row, names, model))[0])
+        if np.isfinite(found) or not model.fallback:
+            return found
+        spare = artifact.load(storage, model.fallback)
+        return float(spare.forecaster.rv_5d(_of(row, names, spare))[0])
+
+    return predict
+
+
+def _of(row: Array, names: list[str], model: Artifact) -> Array:
+    return row[None, [names.index(name) for name in model.forecaster.names]]
+
+
+def _parse(body: bytes, url: str) -> dict[str, Any]:
+    try:
+        found: dict[str, Any] = json.loads(body)
+    except ValueError as error:
+        raise DataError(f"{url} is damaged: {error}.") from error
+    return found

@@ -1,0 +1,100 @@
+"""Forecasts of a training run of this repository's foundation models, brought in as a candidate like any other.
+
+The run forecasts ln of the daily variance (`chronos-training forecast`), one series for each session that it stands at: its
+history up to that session, named by it. What it writes has columns item_id, timestamp and q<level>, a row for each of the five
+sessions ahead. Here the medians become a variance, and what is wrong with its level is corrected on the past.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from chronos_training.core.errors import ConfigurationError, DataError
+from chronos_volatility.models.design import Array, Design
+from chronos_volatility.models.leaks import HORIZON, Leak
+from chronos_volatility.models.specifications import MONTH, Specification
+
+
+@dataclass(frozen=True)
+class Forecasts:
+    """What a run forecast: ln of the variance of five sessions, uncorrected, by the session it stood at."""
+
+    run_id: str
+    ln_variance: pd.Series
+
+
+def read(path: Path, run_id: str, design: Design) -> Forecasts:
+    """Return the forecasts in `path` (CSV or Parquet) of the run `run_id`. DataError names what is wrong with the table.
+
+    Leak when a series named by a session begins its forecast on or before it, or more than five sessions after it.
+    """
+    table = _table(path)
+    missing = {"item_id", "timestamp", "q0.5"} - set(table.columns)
+    if missing:
+        raise DataError(
+            f"{path}: {', '.join(sorted(missing))} missing; it is no output of `chronos-training forecast`."
+        )
+    try:
+        origins = pd.to_datetime(table["item_id"].astype(str), format="ISO8601")
+        times = pd.to_datetime(table["timestamp"].astype(str), format="ISO8601")
+    except ValueError as error:
+        raise DataError(f"{path}: an item_id or timestamp is no date: {error}.") from error
+    if (times <= origins).any():
+        row = int(np.argmax(times <= origins))
+        raise Leak(
+            f"{path}, row {row + 1}: the forecast of {times[row].date()} stands at {origins[row].date()}, not before it."
+        )
+    values = table["q0.5"].to_numpy(np.float64)
+    if not np.isfinite(values).all():
+        raise DataError(f"{path}: q0.5 is not a number in {int((~np.isfinite(values)).sum())} rows.")
+    steps = pd.DataFrame({"origin": origins, "time": times, "variance": np.exp(values)}).sort_values(["origin", "time"])
+    ahead = steps.groupby("origin").cumcount()
+    steps = steps[ahead < HORIZON]
+    counts = steps.groupby("origin")["variance"].agg(["size", "sum"])
+    short = counts.index[counts["size"] < HORIZON]
+    if len(short):
+        raise DataError(f"{path}: {len(short)} series have fewer than {HORIZON} sessions, {short[0].date()} for one.")
+    known = counts.index.isin(design.dates.astype("datetime64[ns]"))
+    if not known.any():
+        raise DataError(f"{path}: no item_id is a session of the training set.")
+    return Forecasts(run_id, np.log(counts.loc[known, "sum"]))
+
+
+@dataclass(frozen=True)
+class Corrected:
+    """The run's variances, times a factor that past outcomes gave."""
+
+    forecasts: Array
+    factor: float
+    names: tuple[str, ...] = ()
+
+    def forecast(self, values: Array, begin: int, end: int) -> Array:
+        """Return the variances (end - begin) of the sessions from `begin` on, NaN where the run has none."""
+        return np.asarray(self.factor * self.forecasts[begin:end])
+
+
+def specification(found: Forecasts, design: Design) -> Specification:
+    """Return the candidate `chronos` of these forecasts. It serves no session by itself: each needs a new forecast of the run."""
+    dates = pd.DatetimeIndex(design.dates.astype("datetime64[ns]"))
+    variances = np.exp(found.ln_variance.reindex(dates).to_numpy(np.float64))
+
+    def fit(rows: Design, end: int) -> Corrected:
+        known = np.isfinite(variances[:end])
+        if not known.any():
+            return Corrected(variances, np.nan)
+        return Corrected(variances, float(np.mean(rows.variance[:end][known] / variances[:end][known])))
+
+    return Specification("chronos", f"chronos, run {found.run_id}", 5, MONTH, fit, serves=False)
+
+
+def _table(path: Path) -> pd.DataFrame:
+    if path.suffix not in {".csv", ".parquet"}:
+        raise ConfigurationError(f"{path}: forecasts are read from .csv or .parquet.")
+    try:
+        return pd.read_csv(path) if path.suffix == ".csv" else pd.read_parquet(path)
+    except (OSError, ValueError) as error:
+        raise DataError(f"Could not read the forecasts {path}: {error}.") from error
