@@ -31,7 +31,7 @@ options:
     description:
       - The build of torch for target C(linux-x86_64). C(cuda) is the one of the lock. C(cpu), for instances without a GPU,
         is 2 GB smaller; it is in a separate package index, which pip has to know (C(PIP_EXTRA_INDEX_URL)).
-      - For C(this_machine) it is the build that pip finds here.
+      - For C(this_machine) it is the build that the person's pip settings lead to.
     type: str
     choices: [cuda, cpu]
     default: cuda

@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import hashlib
 import os
-import subprocess
+import shutil
 import sys
 from pathlib import Path
 
+import uv
 from lockfile import requirements
+
+from chronos_training.control.publish import installer
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -28,15 +31,13 @@ def folder(group: str) -> Path:
     partial.mkdir(parents=True)
     wanted = partial / "requirements.txt"
     wanted.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    env = {"PIP_CACHE_DIR": str(ROOT / ".cache" / "pip"), **os.environ, "TMPDIR": str(partial)}
-    command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"]
-    command += ["--require-hashes", "--target", str(partial / "packages"), "--requirement", str(wanted)]
-    result = subprocess.run(command, env=env, capture_output=True, text=True)
-    if result.returncode:
-        sys.exit(f"The packages of the group {group} could not be installed:\n{result.stderr}")
+    words = ["--no-deps", "--require-hashes", "--target", str(partial / "packages"), "--requirement", str(wanted)]
+    try:
+        installer.install(uv.find_uv_bin(), words, ROOT / ".cache", partial / "uv.log")
+    except installer.InstallError as error:
+        sys.exit(f"The packages of the group {group} could not be installed: {error}")
     (partial / "packages").rename(final)
-    wanted.unlink()
-    partial.rmdir()
+    shutil.rmtree(partial)
     return final
 
 

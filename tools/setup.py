@@ -16,7 +16,14 @@ STAMP = VENV / ".chronos-setup"
 CACHE = ROOT / ".cache"
 LOG = CACHE / "setup.log"
 # Whatever decides what ends up in .venv.
-INPUTS = ["poetry.lock", "training/pyproject.toml", "tools/collections.txt", "tools/setup.py", "tools/lockfile.py"]
+INPUTS = [
+    "poetry.lock",
+    "training/pyproject.toml",
+    "training/src/chronos_training/control/publish/installer.py",
+    "tools/collections.txt",
+    "tools/setup.py",
+    "tools/lockfile.py",
+]
 COLLECTIONS = ("ansible_collections/amazon/aws/", "ansible_collections/community/aws/")
 
 
@@ -72,15 +79,25 @@ def make_venv(python: Path) -> None:
 
 
 def install_packages(python: Path) -> None:
-    """Install exactly the locked files, each checked by its hash, and compile them on all cores."""
-    sys.path.insert(0, str(ROOT / "tools"))
+    """Install exactly the locked files, each checked by its hash: uv by pip, and everything by uv."""
+    sys.path[:0] = [str(ROOT / "tools"), str(ROOT / "training" / "src")]
     from lockfile import requirements
 
-    wanted = CACHE / "controller-requirements.txt"
-    wanted.write_text("\n".join(requirements(ROOT / "poetry.lock", {"main", "test", "tools"})) + "\n", encoding="utf-8")
-    # The lock is complete, so pip need not resolve anything.
-    pip = (python, "-m", "pip", "install", "--require-hashes", "--no-deps", "--no-compile", "--requirement", wanted)
-    run("install the controller's packages", *pip)
+    from chronos_training.control.publish import installer
+
+    lines = requirements(ROOT / "poetry.lock", {"main", "test", "tools"})
+    wanted, first = CACHE / "controller-requirements.txt", CACHE / "uv-requirements.txt"
+    wanted.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    first.write_text(next(line for line in lines if line.startswith("uv==")) + "\n", encoding="utf-8")
+    run("install uv", python, "-m", "pip", "install", "--require-hashes", "--no-deps", "--requirement", first)
+    words = ["--require-hashes", "--no-deps", "--requirement", str(wanted)]
+    try:
+        installer.install(VENV / "bin" / "uv", words, CACHE, LOG, python=python, pip=python)
+    except installer.InstallError as error:
+        raise SetupError(
+            f"could not install the controller's packages. uv said: {error} The whole output is in"
+            f" {LOG.relative_to(ROOT)}."
+        ) from error
 
 
 def site_packages() -> Path:

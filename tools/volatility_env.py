@@ -13,7 +13,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import uv
 from lockfile import requirements
+
+from chronos_training.control.publish import installer
 
 ROOT = Path(__file__).resolve().parent.parent
 SOURCES = (ROOT / "volatility" / "src", ROOT / "training" / "src")  # both used in place
@@ -29,16 +32,14 @@ def interpreter(groups: set[str]) -> Path:
         return python
     print("volatility: its environment is made, once", file=sys.stderr)
     shutil.rmtree(folder, ignore_errors=True)
-    subprocess.run([sys.executable, "-m", "venv", folder], check=True)
+    subprocess.run([uv.find_uv_bin(), "venv", "--quiet", "--python", sys.executable, folder], check=True)
     wanted = folder / "requirements.txt"
     wanted.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    env = {"PIP_CACHE_DIR": str(ROOT / ".cache" / "pip"), **os.environ}
-    command = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"]
-    result = subprocess.run(
-        [*command, "--require-hashes", "--requirement", wanted], env=env, capture_output=True, text=True
-    )
-    if result.returncode:
-        sys.exit(f"The environment of volatility/ could not be made:\n{result.stderr}")
+    words = ["--no-deps", "--require-hashes", "--requirement", str(wanted)]
+    try:
+        installer.install(uv.find_uv_bin(), words, ROOT / ".cache", folder / "uv.log", python=python)
+    except installer.InstallError as error:
+        sys.exit(f"The environment of volatility/ could not be made: {error}")
     version = f"python{sys.version_info[0]}.{sys.version_info[1]}"
     (folder / "lib" / version / "site-packages" / "sources.pth").write_text(
         "".join(f"{source}\n" for source in SOURCES), encoding="utf-8"

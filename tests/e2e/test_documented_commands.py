@@ -34,7 +34,6 @@ ELSEWHERE = {
     "make lock": "resolves all packages anew",
     "make runtime ENV=dev ARGS=": "builds the environment for CUDA out of 3 GB of packages",
     "export AWS_PROFILE": "names a real account",
-    ".venv/bin/python -m pip install uv": "changes the environment that the tests run in",
     ".venv/bin/uv python install": "needs GitHub",
     "make model ENV=dev": "needs the hub; tests/integration/test_publish_model.py has a folder",
     ".venv/bin/python -m chronos_training.cli.refresh_prices": "tests/integration/test_refresh_prices.py, on a copy of the table",

@@ -103,8 +103,6 @@ def check(line: str) -> None:
         parser().parse_args(words)
     elif name == "aws":
         check_aws(words)
-    elif name == "python" and words[:3] == ["-m", "pip", "install"]:
-        assert words[3:] == ["uv"], "what our own Python needs comes with the set-up"
     elif name == "python" and words[:2] == ["-m", "local_aws"]:
         local_aws_parser().parse_args(words[2:])
     elif name == "python" and words[:2] == ["-m", "chronos_training.cli.refresh_prices"]:

@@ -1,6 +1,7 @@
 """What set-up says about a machine that does not serve, and when it does nothing."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -17,8 +18,10 @@ def checkout(tmp_path):
     """A copy of what set-up reads, in a folder with a space in its name, and an empty PATH beside it."""
     project = tmp_path / "a checkout"
     shutil.copytree(ROOT / "tools", project / "tools")
-    (project / "training").mkdir()
-    for name in ("poetry.lock", "training/pyproject.toml"):
+    package = "training/src/chronos_training/"
+    (project / package / "control/publish").mkdir(parents=True)
+    modules = [f"{package}{name}.py" for name in ("__init__", "control/publish/__init__", "control/publish/installer")]
+    for name in ("poetry.lock", "training/pyproject.toml", *modules):
         shutil.copy(ROOT / name, project / name)
     (tmp_path / "bin").mkdir()
     for tool in ("sh", "mkdir"):
@@ -38,6 +41,12 @@ def set_up(checkout, **variables):
     env = {"PATH": str(checkout.parent / "bin"), **variables}
     command = ["sh", str(checkout / "tools/setup.sh")]
     return subprocess.run(command, env=env, capture_output=True, text=True, executable=shutil.which("sh"))
+
+
+def indexes():
+    """The variables that say where this machine's pip finds packages, and uv its cache."""
+    chosen = {name: value for name, value in os.environ.items() if name.startswith(("PIP_", "XDG_", "UV_"))}
+    return {"UV_CACHE_DIR": str(ROOT / ".cache/uv"), "PIP_CACHE_DIR": str(ROOT / ".cache/pip"), **chosen}
 
 
 def sentence(result):
@@ -89,8 +98,19 @@ def test_a_package_that_cannot_be_had_is_one_sentence_and_leaves_no_stamp(checko
     assert result.returncode == 1
     assert "Traceback" not in result.stderr
     (said,) = result.stderr.strip().splitlines()
-    assert said.startswith("Set-up stopped: could not install the controller's packages. pip said: ")
+    assert said.startswith("Set-up stopped: could not install uv. pip said: ")
     assert said.endswith("The whole output is in .cache/setup.log.")
+    assert not (checkout / ".venv/.chronos-setup").exists()
+
+
+def test_a_package_that_is_not_the_locked_one_is_one_sentence(checkout):
+    lock = (checkout / "poetry.lock").read_text()
+    (checkout / "poetry.lock").write_text(re.sub(r'(file = "jinja2[^}]* hash = "sha256:)\w{8}', r"\g<1>00000000", lock))
+    result = set_up(checkout, PYTHON=str(BASE_PYTHON), HOME=str(checkout), **indexes())
+    assert result.returncode == 1
+    (said,) = result.stderr.strip().splitlines()
+    assert said.startswith("Set-up stopped: could not install the controller's packages. uv said: ")
+    assert "jinja2" in said
     assert not (checkout / ".venv/.chronos-setup").exists()
 
 

@@ -23,10 +23,11 @@ from importlib.metadata import distributions
 from pathlib import Path
 from typing import Any
 
+import uv
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
-from chronos_training.control.publish import glibc, squashfs
+from chronos_training.control.publish import glibc, installer, squashfs
 from chronos_training.control.publish import interpreter as interpreters
 from chronos_training.control.publish.interpreter import INSTANCE_GLIBC, Interpreter
 from chronos_training.control.publish.locked import Pin, linux_x86_64, pins, requirements, this_machine, without_gpu
@@ -54,13 +55,7 @@ _TRIMMED = (
     "sympy/**/tests",
     "networkx/**/tests",
 )
-# Wheels for the instances' glibc 2.35 and everything older.
-_PLATFORMS = (
-    *(f"manylinux_2_{minor}_x86_64" for minor in (35, 34, 31, 28, 27, 24, 17, 12, 5)),
-    "manylinux2014_x86_64",
-    "manylinux2010_x86_64",
-    "manylinux1_x86_64",
-)
+INSTANCE_PLATFORM = f"x86_64-manylinux_{INSTANCE_GLIBC[0]}_{INSTANCE_GLIBC[1]}"  # its wheels and those of older ones
 Emit = Callable[[str], None]
 
 
@@ -214,7 +209,7 @@ def _build(target: Target, folder: Path, cache: Path, emit: Emit, archive: bool)
     with _timed(f"Python {target.interpreter.version} for {target.interpreter.platform}", emit):
         interpreters.lay_out(target.interpreter, root)
     packages = interpreters.site_packages(target.interpreter, root)
-    with _timed("packages installed by pip", emit) as note:
+    with _timed("packages installed", emit) as note:
         if target.cpu_torch:
             locked = without_gpu(locked)
         _install(target, locked, folder, packages, cache)
@@ -316,55 +311,45 @@ def _timed(what: str, emit: Emit) -> Iterator[Callable[[str], None]]:
 
 
 def _install(target: Target, locked: list[Pin], folder: Path, packages: Path, cache: Path) -> None:
-    command = ["--target", str(packages), "--no-compile"]
+    words = ["--target", str(packages)]
     if target.for_this_machine:
-        # Versions only, and pip resolves: this machine may have another build of torch (CPU) than the lock's hashes.
+        # Versions only: this machine may have another build of torch (CPU) than the lock's hashes.
         constraints = folder / "constraints.txt"
         constraints.write_text("".join(f"{pin.name}=={pin.version}\n" for pin in locked), encoding="utf-8")
         lines = requirements(target.training / "pyproject.toml", extras=target.extras)
-        command += ["--constraint", str(constraints), "--prefer-binary"]
-        _pip(command, lines, folder, cache)
+        _uv([*words, "--constraint", str(constraints)], lines, folder, cache)
         return
-    # Exactly the locked files: pip would judge the markers by this machine, so it must not resolve.
-    command += ["--no-deps", "--only-binary=:all:", "--implementation", "cp"]
-    command += ["--python-version", target.interpreter.series]
-    command += [word for tag in _PLATFORMS for word in ("--platform", tag)]
+    # Exactly the locked files, for the instances' platform: nothing is resolved.
+    words += ["--no-deps", "--no-build", "--python-version", target.interpreter.series]
+    words += ["--python-platform", INSTANCE_PLATFORM]
     # The lock has the files of one index; a CPU build of torch comes from another one, which the person's pip knows.
     apart = [pin for pin in locked if target.cpu_torch and pin.name == "torch"]
     lines = [_exactly(pin) for pin in locked if pin not in apart]
-    _pip([*command, "--require-hashes"], lines, folder, cache)
+    _uv([*words, "--require-hashes"], lines, folder, cache)
     if apart:
         hint = "Set PIP_EXTRA_INDEX_URL to the package index that has the CPU builds of torch."
-        _pip(command, [f"{pin.name}=={pin.version}+cpu" for pin in apart], folder, cache, hint)
+        _uv(words, [f"{pin.name}=={pin.version}+cpu" for pin in apart], folder, cache, hint)
 
 
 def _exactly(pin: Pin) -> str:
-    # `==` would let pip prefer a local build, 2.13.0+cpu, to the 2.13.0 of the lock.
+    # `==` would prefer a local build, 2.13.0+cpu, to the 2.13.0 of the lock.
     equals = "===" if pin.name == "torch" else "=="
     return " ".join([f"{pin.name}{equals}{pin.version}", *(f"--hash={h}" for h in pin.hashes)])
 
 
-def _pip(options: list[str], lines: list[str], folder: Path, cache: Path, hint: str = "") -> None:
-    """Install these requirement lines. TrainingError with pip's own last error."""
-    wanted, temporary, log = folder / "requirements.txt", folder / "tmp", folder / "pip.log"
+def _uv(words: list[str], lines: list[str], folder: Path, cache: Path, hint: str = "") -> None:
+    """Install these requirement lines. TrainingError with uv's own sentence."""
+    wanted, log = folder / "requirements.txt", folder / "uv.log"
     wanted.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    temporary.mkdir()
-    command = [sys.executable, "-m", "pip", "install", "--no-input", *options, "--requirement", str(wanted)]
-    with log.open("w", encoding="utf-8") as output:
-        environment = _pip_environment(cache, temporary)
-        code = subprocess.run(command, stdout=output, stderr=output, env=environment).returncode
-    shutil.rmtree(temporary)
-    if code:
-        said = log.read_text(encoding="utf-8", errors="replace").splitlines()
-        errors = [line for line in said if line.startswith("ERROR: ") and "ResolutionImpossible" not in line]
-        saved = cache / "runtime" / "pip.log"
-        shutil.copyfile(log, saved)
-        last = errors[-1].removeprefix("ERROR: ") if errors else f"exit code {code}"
+    try:
+        installer.install(uv.find_uv_bin(), [*words, "--requirement", str(wanted)], cache, log)
+    except installer.InstallError as error:
+        kept = shutil.copyfile(log, cache / "runtime" / "uv.log")
         raise TrainingError(
-            f"pip could not install the locked packages: {last}",
-            hint=f"{hint} Full output: {saved}.".strip(),
+            f"uv could not install the locked packages: {error}",
+            hint=f"{hint} Full output: {kept}.".strip(),
             code="build_failed",
-        )
+        ) from error
 
 
 def _check_torch(target: Target, packages: Path) -> None:
@@ -372,20 +357,10 @@ def _check_torch(target: Target, packages: Path) -> None:
     found = torch_build(packages)
     if found and not target.for_this_machine and ("+cpu" in found) != target.cpu_torch:
         raise TrainingError(
-            f"training_runtime_torch is {target.torch}, but pip brought torch {found}.",
-            hint="pip's own configuration (PIP_FIND_LINKS, PIP_EXTRA_INDEX_URL) decides where pip gets it.",
+            f"training_runtime_torch is {target.torch}, but torch {found} was installed.",
+            hint="pip's own settings (PIP_FIND_LINKS, PIP_EXTRA_INDEX_URL) decide where it comes from.",
             code="build_failed",
         )
-
-
-def _pip_environment(cache: Path, temporary: Path) -> dict[str, str]:
-    # A person's own index, proxy and certificates count; what would redirect the installation does not.
-    dropped = {"PIP_USER", "PIP_PREFIX", "PIP_ROOT", "PIP_TARGET", "PIP_REQUIRE_VIRTUALENV"}
-    env = {key: value for key, value in os.environ.items() if key not in dropped and not key.startswith("PYTHON")}
-    env.setdefault("PIP_CACHE_DIR", str(cache / "pip"))
-    # pip unpacks there first: on the same disk a move is a rename, and /tmp may be memory.
-    env.update(PIP_DISABLE_PIP_VERSION_CHECK="1", TMPDIR=str(temporary))
-    return env
 
 
 def _trim(packages: Path) -> None:
@@ -406,7 +381,7 @@ def _verified(packages: Path, locked: Iterable[Pin]) -> dict[str, str]:
         # `2.13.0+cpu` is a build of the locked 2.13.0.
         if name not in versions or Version(version).public != versions[name].public:
             raise TrainingError(
-                f"pip installed {name} {version}, and the lock has {versions.get(name, 'no such package')}.",
+                f"{name} {version} was installed, and the lock has {versions.get(name, 'no such package')}.",
                 hint=f"Lock again: {make('lock')}",
                 code="build_failed",
             )
