@@ -1,7 +1,7 @@
 #!/bin/sh
 # The tests, section by section; all sections run even when one fails. Without names, two rows of sections run side by side:
-# one computes, the other mostly waits for machines that boot and end. Names choose sections, one after the other, and --all
-# takes those marked `long` along:
+# one computes, the other mostly waits for machines that boot and end, and whichever is done first takes of the other's.
+# Names choose sections, one after the other, and --all takes those marked `long` along:
 #   sh tools/run_tests.sh unit integration
 #   sh tools/run_tests.sh --all training
 set -u
@@ -107,9 +107,10 @@ run_section() {
     printf '%s %s\n' "$1" $(($(date +%s) - begun)) >>"$reports/seconds"
 }
 
-# One section after the other; what each says is printed at its end, so that two rows do not mix.
+# One section after the other, of those that no row has taken; what each says is printed at its end, so that rows do not mix.
 row() {
     for section in "$@"; do
+        mkdir "$reports/$section.taken" 2>/dev/null || continue
         run_section "$section" >"$reports/$section.log" 2>&1
         cat "$reports/$section.log"
     done
@@ -124,10 +125,10 @@ if [ $# -gt 0 ]; then
     for section in "$@"; do run_section "$section"; done
 else
     echo 'Two rows of sections side by side; what each section says comes at its end.'
-    row lint docs unit volatility training autogluon molecule &
+    row autogluon training molecule volatility unit lint docs protocol boot integration e2e &
     computing=$!
     trap 'kill "$computing" 2>/dev/null' INT TERM
-    row boot protocol integration e2e
+    row e2e integration boot protocol docs lint unit volatility molecule training autogluon
     wait "$computing"
 fi
 

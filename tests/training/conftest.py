@@ -17,6 +17,7 @@ import chronos_training
 from chronos_training.config import TrainingConfig
 from chronos_training.data.prepare import prepare
 from chronos_training.data.sources import BIRTHDAYS
+from tests.training import warm_process
 
 SOURCES = Path(chronos_training.__file__).parents[1]
 
@@ -92,7 +93,13 @@ def environment() -> dict[str, str]:
 
 
 def start(spec: Path, data: Path, output: Path, *more: str) -> subprocess.CompletedProcess[str]:
-    """Run the training process to its end."""
+    """Run the training process to its end, forked from a server that has its imports (not for AutoGluon: threads)."""
+    _, _, module, *words = [*command(spec, data, output), *more]
+    return warm_process.run(module, words)
+
+
+def start_fresh(spec: Path, data: Path, output: Path, *more: str) -> subprocess.CompletedProcess[str]:
+    """Run the training process to its end in a fresh interpreter."""
     words = [*command(spec, data, output), *more]
     return subprocess.run(words, capture_output=True, text=True, env=environment(), timeout=240)
 

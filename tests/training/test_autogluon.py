@@ -29,7 +29,7 @@ from chronos_training.training.autogluon.fit import seconds_for_fit
 from chronos_training.training.metadata import metadata_schema
 from chronos_training.training.progress import Progress
 from chronos_training.training.stopping import StopRequest
-from tests.training.conftest import command, environment, start, tiny, write_spec
+from tests.training.conftest import command, environment, start_fresh, tiny, write_spec
 
 BASE = {"name": "little", "family": "chronos2", "digest": "b" * 64, "revision": None}
 
@@ -86,7 +86,7 @@ def panel(folder: Path, columns: tuple[str, ...] = ("target", "past", "known"), 
 def run(folder: Path, config: TrainingConfig, data: Path, *more: str, **spec: Any) -> dict[str, Any]:
     """Train to the end, and return the metadata."""
     folder.mkdir(parents=True, exist_ok=True)
-    done = start(write_spec(folder / "spec.json", config, **spec), data, folder / "out", *more)
+    done = start_fresh(write_spec(folder / "spec.json", config, **spec), data, folder / "out", *more)
     assert done.returncode == 0, done.stdout + done.stderr
     return dict(json.loads((folder / "out/model_metadata.json").read_text()))
 
@@ -376,7 +376,7 @@ def test_progress_is_whole_while_two_threads_tell_of_it(
 
 def test_no_time_for_any_model_is_one_sentence(tmp_path: Path) -> None:
     config = small(autogluon={"models": ["DeepAR"], "time_limit_minutes": 1e-9})
-    done = start(write_spec(tmp_path / "s.json", config), panel(tmp_path / "data", ("target",)), tmp_path / "out")
+    done = start_fresh(write_spec(tmp_path / "s.json", config), panel(tmp_path / "data", ("target",)), tmp_path / "out")
     assert done.returncode == 2, done.stdout + done.stderr
     assert "ERROR: AutoGluon fitted no model within 0.0 minutes" in done.stderr
     assert "Traceback (most recent call last)" not in done.stderr.rsplit("AutoGluon fitted", 1)[1]

@@ -9,7 +9,7 @@ import pytest
 
 from chronos_training.config import TrainingConfig, load_config, repository_config
 from chronos_training.families import family
-from tests.training.conftest import start, tiny, write_spec
+from tests.training.conftest import start_fresh, tiny, write_spec
 from tests.training.test_configs import ALL, dataset
 
 NAMES = [name for name, config in ALL.items() if config.model.family == "autogluon"]
@@ -38,7 +38,7 @@ def test_a_configuration_runs_to_its_report(tmp_path: Path, name: str) -> None:
         more = ["--base-model", str(tmp_path / "base")]
     given = {"name": "chronos-2", "family": "chronos2", "digest": "0" * 64} if pretrained else None
     spec = write_spec(tmp_path / "spec.json", config, base_model=given)
-    done = start(spec, dataset(tmp_path / "data", config), tmp_path / "out", *more)
+    done = start_fresh(spec, dataset(tmp_path / "data", config), tmp_path / "out", *more)
     assert done.returncode == 0, done.stdout + done.stderr
     about = json.loads((tmp_path / "out/model_metadata.json").read_text())
     assert (tmp_path / "out/report.html").exists() and about["model"]["autogluon"]["leaderboard"]

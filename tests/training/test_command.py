@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -14,12 +13,12 @@ import pytest
 import yaml
 
 from chronos_training.cli.main import main
-from tests.training.conftest import TINY, environment
+from tests.training import warm_process
+from tests.training.conftest import TINY
 
 
 def chronos_training(*words: str | Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "chronos_training.cli", *map(str, words)]
-    return subprocess.run(command, capture_output=True, text=True, env=environment(), timeout=240)
+    return warm_process.run("chronos_training.cli", [str(word) for word in words])
 
 
 @pytest.fixture(scope="module")

@@ -24,6 +24,7 @@ from chronos_training.training.seeds import FOLDER
 from chronos_training.training.spec import TrainingSpec
 from chronos_training.training.stopping import Stopped, StopRequest
 from tests.run_specs import DATASET
+from tests.training import warm_process
 from tests.training.conftest import command, environment, start, tiny, write_spec
 
 
@@ -75,8 +76,7 @@ def losses(output: Path) -> list[float]:
 def test_a_training_from_published_weights_goes_on_where_they_are(finished: Path, data: Path, tmp_path: Path) -> None:
     base = {"name": "tiny", "family": "chronos2", "digest": "d" * 64, "revision": None, "prefix": "x", "files": []}
     spec = write_spec(tmp_path / "run_spec.json", adopted(), base_model=base)
-    words = [*command(spec, data, tmp_path / "out"), "--base-model", str(finished / "models/tiny")]
-    done = subprocess.run(words, capture_output=True, text=True, env=environment(), timeout=120)
+    done = start(spec, data, tmp_path / "out", "--base-model", str(finished / "models/tiny"))
     assert done.returncode == 0, done.stdout + done.stderr
     assert losses(tmp_path / "out")[0] < losses(finished)[0]
     lineage = json.loads((tmp_path / "out/model_metadata.json").read_text())["lineage"]
@@ -95,7 +95,7 @@ def test_weights_that_are_not_as_configured_are_one_sentence(finished: Path, dat
     for config, folder, said in cases:
         spec = write_spec(tmp_path / "run_spec.json", config)
         words = [*command(spec, data, tmp_path / "out"), *(["--base-model", str(folder)] if folder else [])]
-        done = subprocess.run(words, capture_output=True, text=True, env=environment(), timeout=120)
+        done = warm_process.run(words[2], words[3:])
         assert done.returncode == 2
         assert said in done.stderr.splitlines()[-1]
 
@@ -112,23 +112,28 @@ def test_forecasts_file_agrees_with_the_metrics(finished: Path) -> None:
 
 
 RELOAD = """
-import json, sys, torch
+import json, os, sys, torch
 from chronos import BaseChronosPipeline
-torch.manual_seed(0)
-pipeline = BaseChronosPipeline.from_pretrained(sys.argv[1])
-context = torch.arange(28.0) % 7 + torch.linspace(0, 1, 28)
-quantiles, _ = pipeline.predict_quantiles([context], prediction_length=7, quantile_levels=[0.1, 0.5, 0.9])
-print(json.dumps([type(pipeline).__name__, torch.as_tensor(quantiles[0]).flatten().tolist()]))
+def forecast(folder):
+    torch.manual_seed(0)
+    pipeline = BaseChronosPipeline.from_pretrained(folder)
+    context = torch.arange(28.0) % 7 + torch.linspace(0, 1, 28)
+    quantiles, _ = pipeline.predict_quantiles([context], prediction_length=7, quantile_levels=[0.1, 0.5, 0.9])
+    return [type(pipeline).__name__, torch.as_tensor(quantiles[0]).flatten().tolist()]
+here = forecast(sys.argv[1])
+os.rename(sys.argv[1], sys.argv[2])
+print(json.dumps([here, forecast(sys.argv[2])]))
 """
 PIPELINES = {"chronos2": "Chronos2Pipeline", "chronos_bolt": "ChronosBoltPipeline", "chronos_t5": "ChronosPipeline"}
 
 
-def reloaded(folder: Path) -> list[Any]:
-    """What upstream makes of a model folder in a fresh process, without a line of ours."""
+def reloaded(folder: Path, moved: Path) -> tuple[Any, Any]:
+    """What upstream makes of a model folder, and of the same once it was moved, without a line of ours."""
     plain = {k: v for k, v in environment().items() if k != "PYTHONPATH"}
-    words = [sys.executable, "-c", RELOAD, str(folder)]
+    words = [sys.executable, "-c", RELOAD, str(folder), str(moved)]
     out = subprocess.run(words, capture_output=True, text=True, env=plain, check=True)
-    return list(json.loads(out.stdout.splitlines()[-1]))
+    here, there = json.loads(out.stdout.splitlines()[-1])
+    return here, there
 
 
 # Of the adapters one family each time: they are merged into the weights before any family stores its own.
@@ -143,13 +148,12 @@ def test_upstream_loads_the_model_from_a_moved_folder(data: Path, tmp_path: Path
     config = tiny(model={"family": family}, training={"method": method})
     done = start(write_spec(tmp_path / "s.json", config), data, tmp_path / "out")
     assert done.returncode == 0, done.stdout + done.stderr
-    here = reloaded(tmp_path / "out/models/tiny")
-    moved = tmp_path / "moved" / "elsewhere"
-    shutil.move(tmp_path / "out/models/tiny", moved)
-    assert reloaded(moved) == here
+    folder = tmp_path / "elsewhere"
+    here, there = reloaded(tmp_path / "out/models/tiny", folder)
+    assert there == here
     name, values = here
     assert name == PIPELINES[family] and len(values) == 21 and np.isfinite(values).all()
-    assert not list(moved.glob("adapter*")) and "# tiny" in (moved / "README.md").read_text()
+    assert not list(folder.glob("adapter*")) and "# tiny" in (folder / "README.md").read_text()
 
 
 def test_sigterm_saves_the_step_and_exits_143_and_the_next_start_goes_on(data: Path, tmp_path: Path) -> None:

@@ -22,6 +22,16 @@ from chronos_training.training.program import run_program
 from chronos_training.training.progress import Progress
 from chronos_training.training.stopping import Stopped, StopRequest
 
+# Set before torch and transformers are imported: no hub, no idle threads that spin (a busy 2-core machine took 237 s
+# for a fit of 9 s), no progress bars in the log.
+LIBRARY_VARIABLES = {
+    "HF_HUB_OFFLINE": "1",
+    "OMP_WAIT_POLICY": "PASSIVE",
+    "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+    "TOKENIZERS_PARALLELISM": "false",
+    "TRANSFORMERS_VERBOSITY": "error",
+}
+
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the process and return its exit code."""
@@ -95,10 +105,7 @@ def _fail(code: int, message: str) -> int:
 
 def prepare_process() -> None:
     """Set what libraries read when they are imported, and log to standard output."""
-    # Before torch and transformers are imported: no hub, no idle threads that spin (a busy 2-core machine took 237 s
-    # for a fit of 9 s), no progress bars in the log.
-    for name, value in (("HF_HUB_OFFLINE", "1"), ("OMP_WAIT_POLICY", "PASSIVE"), ("HF_HUB_DISABLE_PROGRESS_BARS", "1"),
-                        ("TOKENIZERS_PARALLELISM", "false"), ("TRANSFORMERS_VERBOSITY", "error")):  # fmt: skip
+    for name, value in LIBRARY_VARIABLES.items():
         os.environ.setdefault(name, value)
     logging.basicConfig(stream=sys.stdout, level=logging.WARNING, format="%(asctime)s  %(message)s", datefmt="%H:%M:%S")
     logging.getLogger("chronos_training").setLevel(logging.INFO)
