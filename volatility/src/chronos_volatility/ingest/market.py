@@ -64,13 +64,13 @@ def ingest(storage: Storage, settings: Settings, sources: Sequence[Source], requ
     stored = tables.read(storage, RAW_MARKET, first=recent)
     found, until = _ask(storage, settings, sources, request, stored, recent, until)
     outcome = Outcome(until, notes=[note for one in found for note in one.notes])
-    fetched = _together(found, until)
+    fetched = _together(found, until, stored)
     if not fetched.empty and fetched["date"].min() < (stored["date"].min() if len(stored) else begin):
         stored = tables.read(storage, RAW_MARKET, first=fetched["date"].min())
     merged = merge(stored, fetched, settings, request.reason)
     whole = _overlay(stored, merged.rows)
     window = whole[whole["date"] <= until]
-    require_latest(window, settings, until, outcome.notes)
+    require_latest(window, settings, until, {one.symbol: one.notes for one in found})
     outcome.notes += require_few_gaps(window, settings, min(recent, window["date"].min()), until)
     curated, reasons = _curated(storage, settings, whole, merged, stored.attrs["reasons"], recent, until)
     contract(RAW_MARKET, settings).validate(merged.rows, after="nothing was written")
@@ -115,16 +115,16 @@ def _is_live(symbol: str, sources: Sequence[Source]) -> bool:
 
 def _end(found: Found, settings: Settings) -> pd.Timestamp:
     if found.rows is None:
-        raise DataError(f"raw.market: nothing was written: no prices of {settings.target} ({'; '.join(found.notes)}).")
+        raise DataError(
+            f"raw.market: nothing was written: no prices of {settings.target} ({'; '.join(found.notes)}).",
+            hint="Give its file with --file." if "file" in settings.sources else "",
+        )
     return found.rows["date"].iloc[-1]
 
 
-def _together(found: list[Found], until: pd.Timestamp) -> pd.DataFrame:
-    parts = [one.rows for one in found if one.rows is not None]
-    if not parts:
-        told = "; ".join(note for one in found for note in one.notes)
-        raise DataError(f"raw.market: nothing was written: no source has any of the symbols ({told}).")
-    rows = pd.concat(parts)
+def _together(found: list[Found], until: pd.Timestamp, columns: pd.DataFrame) -> pd.DataFrame:
+    """Return all rows up to `until`; none, with these columns, when no source answered."""
+    rows = pd.concat([one.rows for one in found if one.rows is not None] or [columns.head(0)])
     return rows[rows["date"] <= until].sort_values(["date", "symbol"], ignore_index=True)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import pandas as pd
 
@@ -13,12 +13,14 @@ from chronos_volatility.settings import Settings
 from chronos_volatility.tables.contract import name_rows
 
 
-def require_latest(rows: pd.DataFrame, settings: Settings, until: pd.Timestamp, notes: Iterable[str] = ()) -> None:
-    """Raise DataError unless each required symbol has a row of the session `until`. `notes` tell why one may not."""
+def require_latest(
+    rows: pd.DataFrame, settings: Settings, until: pd.Timestamp, notes: Mapping[str, Iterable[str]]
+) -> None:
+    """Raise DataError unless each required symbol has a row of the session `until`. Its `notes` tell why it has none."""
     there = set(rows.loc[rows["date"] == until, "symbol"])
     missing = [symbol for symbol in settings.required if symbol not in there]
     if missing:
-        told = "; ".join(notes)
+        told = "; ".join(note for symbol in missing for note in notes.get(symbol, ()))
         raise DataError(
             f"raw.market: nothing was written: column symbol, row {until.date()}: {', '.join(missing)} missing on the session "
             f"that is due{f' ({told})' if told else ''}.",

@@ -71,7 +71,7 @@ def _believable(
     except SourceError as error:
         if source.explicit:
             raise DataError(error.message, hint=error.hint) from error
-        notes.append(str(error))
+        notes.append(str(error).rstrip("."))
         return None
     others = stored[(stored["symbol"] == symbol) & (stored["source"] != source.name)]
     contradiction = contradicts(others, answer.frame, settings.cross_check)
@@ -91,7 +91,7 @@ def _compare_with_next(
         try:
             second = accept(other.fetch(symbol, first, last), symbol, other.name, settings, fetched_at, first, last)
         except SourceError as error:
-            notes.append(f"no cross-check of {symbol}: {error}")
+            notes.append(f"no cross-check of {symbol}: {error}".rstrip("."))
             continue
         contradiction = contradicts(second.frame, last_days, settings.cross_check)
         if contradiction:

@@ -7,6 +7,7 @@ and gives an empty table, unless `config.debug.hide_exceptions` is off; a rate l
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from typing import Any
 
@@ -63,6 +64,7 @@ def ask(ticker: str, first: str) -> pd.DataFrame:
     import yfinance  # half a second, and a database of its own: only for whoever asks
     from yfinance.exceptions import YFException, YFRateLimitError
 
+    logging.getLogger("yfinance").setLevel(logging.CRITICAL)  # what it logs is raised as well
     settings: Any = yfinance.config
     settings.debug.hide_exceptions = False
     try:
@@ -74,4 +76,5 @@ def ask(ticker: str, first: str) -> pd.DataFrame:
     except YFException as error:
         raise SourceError(f"yahoo has no prices of {ticker}: {error}.") from error
     except Exception as error:  # requests' and curl's errors, and whatever an unexpected answer makes of its parsing
-        raise SourceBusy(f"yahoo does not answer for {ticker}: {type(error).__name__}: {error}.") from error
+        words = str(error).partition(" See http")[0].rstrip(".")
+        raise SourceBusy(f"yahoo does not answer for {ticker}: {type(error).__name__}: {words}.") from error
