@@ -11,6 +11,7 @@ import pytest
 
 from chronos_training.core.errors import ConfigurationError, DataError
 from chronos_volatility import tables
+from chronos_volatility.features import feature_set
 from chronos_volatility.settings import KEY, OFFLINE
 from chronos_volatility.storage import FolderStorage
 from tests.volatility.conftest import NOW, labels, market, predictions, raw
@@ -19,7 +20,7 @@ Breach = tuple[str, pd.DataFrame, str]
 
 SPX = ("2018-12-07", "SPX", 2633.0)
 VIX = ("2018-12-07", "VIX", 23.0)
-FEATURES = pd.DataFrame({"date": [pd.Timestamp("2018-12-07")], "feature_set_version": "1", "ret_1": 0.1})
+FEATURES = pd.DataFrame({"date": [pd.Timestamp("2018-12-07")], "feature_set_version": "0", "ret_1": 0.1})
 MACRO = pd.DataFrame({"date": ["2018-11-01"], "series": "CPI", "value": 252.0, "released_at": "2018-12-06"})
 MACRO = MACRO.astype({"date": "datetime64[ns]", "released_at": "datetime64[ns]"})
 ALIGNED = MACRO.assign(date=pd.Series(pd.to_datetime(["2018-12-07"])))
@@ -74,6 +75,7 @@ BREACHES: list[Breach] = [
     ("features_daily", cell(FEATURES, "ret_1", "high"), "column ret_1 is of type object, not float64"),
     ("features_daily", pd.concat([FEATURES, FEATURES]), "columns date, rows 2018-12-07, 2018-12-07: there twice"),
     ("features_daily", cell(FEATURES, "feature_set_version", ""), "column feature_set_version, row 2018-12-07: is empty"),
+    ("features_daily", FEATURES.assign(feature_set_version=feature_set.VERSION), "row 2018-12-07: has not the features of set"),
     ("labels_daily", labels(("2018-12-07", -0.1)), "column rv_5d, row 2018-12-07: is negative"),
     ("labels_daily", labels(("2018-12-07", 0.9)), "column rv_5d, row 2018-12-07: is more than five largest returns give"),
     ("labels_daily", labels(("2018-12-07", np.nan)), "column rv_5d, row 2018-12-07: is null"),

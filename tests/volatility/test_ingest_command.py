@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from pathlib import Path
 
 import numpy as np
@@ -183,11 +181,3 @@ def test_the_place_comes_from_the_environment(tmp_path: Path, monkeypatch: pytes
     monkeypatch.setenv("VOLATILITY_DATA", str(tmp_path / "there"))
     assert main(["ingest", "--first", "2018-11-01"]) == 0
     assert (tmp_path / "there" / "settings.json").is_file()
-
-
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
-def test_a_place_that_cannot_be_written(tmp_path: Path, capsys: Said) -> None:
-    locked = tmp_path / "locked"
-    locked.mkdir(mode=0o500)
-    assert "No permission" in failed(capsys, "ingest", "--data", str(locked), "--first", "2018-11-01")
-    shutil.rmtree(locked)

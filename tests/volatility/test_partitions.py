@@ -211,8 +211,8 @@ def test_a_writer_killed_before_its_snapshot_makes_it_next_time(storage: FolderS
 
 
 def test_features_of_another_set_have_nulls_where_a_column_is_new(storage: FolderStorage) -> None:
-    old = pd.DataFrame({"date": pd.to_datetime(["2018-12-06"]), "feature_set_version": "1", "a": 1.0})
-    new = pd.DataFrame({"date": pd.to_datetime(["2018-12-07"]), "feature_set_version": "2", "a": 2.0, "b": 3.0})
+    old = pd.DataFrame({"date": pd.to_datetime(["2018-12-06"]), "feature_set_version": "0", "a": 1.0})
+    new = pd.DataFrame({"date": pd.to_datetime(["2018-12-07"]), "feature_set_version": "00", "a": 2.0, "b": 3.0})
     tables.write(storage, "features_daily", old, now=NOW)
     tables.write(storage, "features_daily", new, now=NOW)
     found = tables.read(storage, "features_daily")
@@ -240,7 +240,7 @@ def test_made_up_data_is_marked_and_refused(storage: FolderStorage) -> None:
 
 
 def feature_rows(days: pd.DatetimeIndex) -> pd.DataFrame:
-    return pd.DataFrame({"date": days, "feature_set_version": "1", "ret_1": np.arange(len(days)) / 1000})
+    return pd.DataFrame({"date": days, "feature_set_version": "0", "ret_1": np.arange(len(days)) / 1000})
 
 
 def test_a_training_set_has_no_label_that_ends_after_its_cut(storage: FolderStorage) -> None:

@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from chronos_training.core.errors import ConfigurationError
 from chronos_volatility.calendar import get_calendar
+from chronos_volatility.features import feature_set
 from chronos_volatility.settings import VOLATILITY_INDEXES, Settings
 from chronos_volatility.tables.contract import Contract, Rule, number, word
 
@@ -118,11 +119,19 @@ def _macro_aligned(settings: Settings) -> Contract:
 
 
 def _features(settings: Settings) -> Contract:
+    def whole(frame: pd.DataFrame) -> pd.Series:
+        present = frame["feature_set_version"] == feature_set.VERSION
+        names = set(frame.columns) - {"date", "feature_set_version"}
+        # Beside rows of an older set, a table has the columns of both.
+        right = names == set(feature_set.NAMES) if present.all() else names >= set(feature_set.NAMES)
+        return ~present | right
+
     return Contract(
         FEATURES,
         ("date",),
         {"date": _DAY, "feature_set_version": _TEXT},
         {"date": _session(settings), "feature_set_version": word()},
+        (Rule(f"has not the features of set {feature_set.VERSION}", ("feature_set_version",), whole),),
         further=lambda: number(nullable=True),
     )
 
