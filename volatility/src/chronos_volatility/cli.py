@@ -20,6 +20,7 @@ STEPS = {
     "train": "fit the candidates, and forecast the past walk-forward",
     "gate": "decide which model serves, or roll back",
     "infer": "forecast the five sessions after the last one",
+    "report": "write the page with forecasts, errors, drivers and the gate's record",
     "check": "look whether the tables are whole, sound and fresh",
 }
 

@@ -6,6 +6,7 @@ import math
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from importlib import resources
 
 import numpy as np
 from markupsafe import Markup, escape
@@ -15,6 +16,12 @@ Array = np.ndarray
 # Colours are classes of the page's style sheet; the geometry below is in SVG units (about a CSS pixel on a phone).
 WIDTH, HEIGHT = 460, 240
 LEFT, RIGHT, TOP, BOTTOM = 46, 12, 12, 28
+
+
+def style() -> Markup:
+    """Return the style sheet of the reports, with the classes of these charts."""
+    sheet = resources.files("chronos_training.training").joinpath("templates/report.css")
+    return Markup(sheet.read_text(encoding="utf-8"))  # noqa: S704 - a file of this package
 
 
 def ticks(low: float, high: float, count: int = 5) -> list[float]:

@@ -19,6 +19,7 @@ from chronos_training.evaluation.store import last_windows
 from chronos_training.training import charts
 from chronos_training.training.losscurve import LossCurve
 
+TEMPLATES = resources.files("chronos_training.training").joinpath("templates")
 MOST_ROWS = 2000  # of the table of all series; per_series.csv has them all
 
 MOST_WEAK = 5  # series and dates that are listed as the weakest
@@ -32,9 +33,7 @@ def write_report(
 
     AutoGluon has no loss curve; the report shows its leaderboard, from the metadata, instead.
     """
-    template = (
-        resources.files("chronos_training.training").joinpath("templates/report.html.j2").read_text(encoding="utf-8")
-    )
+    template = TEMPLATES.joinpath("report.html.j2").read_text(encoding="utf-8")
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.filters |= {
         "number": number,
@@ -49,6 +48,7 @@ def write_report(
     horizons, recalibration = scores["by_horizon"], scores.get("recalibration", {"applied": False, "reason": None})
     values = dict(flat(in_use({key: part for key, part in about["configuration"].items() if key != "automatic"})))
     page = environment.from_string(template).render(
+        style=charts.style(),
         about=about,
         scores=scores,
         recalibration=recalibration,

@@ -1,0 +1,1 @@
+"""report.html: what is forecast, how good forecasts have been, and what the gate decided."""
