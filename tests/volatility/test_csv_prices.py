@@ -71,6 +71,7 @@ def test_the_order_of_rows_tells_the_day_from_the_month() -> None:
 UNREADABLE = {
     "nothing": (b"", "prices.csv has no columns"),
     "no text": (b"PK\x03\x04\xff\xfe", "is no text in UTF-8"),
+    "torn": (b"\x1f\x8b\x08\x00torn", "is no text in UTF-8"),
     "a web page": (b"<!DOCTYPE html><html>429</html>", "has no columns"),
     "only names": (b"date,open,high,low,close\n", "has no rows"),
     "no close": (b"date,open,high,low\n2018-12-07,1,1,1\n", "has no column close"),

@@ -148,6 +148,20 @@ def test_what_is_odd_in_a_volatility_index() -> None:
         accept(Answer(prices(14.0).assign(open=2.58)), "VIX", "x", OFFLINE, NOW, FIRST, LAST)
 
 
+def test_a_range_is_widened_by_a_rounding_and_no_more() -> None:
+    answer = prices().assign(high=[101.0, 100.0 - 5e-5, 101.0, 101.0], low=[99.0, 99.0, 100.0 + 5e-5, 99.0])
+    rows = accept(Answer(answer), "SPY", "x", LIVE, NOW, FIRST, LAST)
+    assert list(rows.frame["high"]) == [101.0, 100.0, 101.0, 101.0] and list(rows.frame["low"]) == [
+        99.0,
+        99.0,
+        100.0,
+        99.0,
+    ]
+    assert rows.notes == ("SPY, range widened to open and close by a rounding: 2 days",)
+    with pytest.raises(SourceError, match="close is above high"):
+        accept(Answer(prices().assign(high=100.0 - 5e-4)), "SPY", "x", LIVE, NOW, FIRST, LAST)
+
+
 def test_the_bundled_prices() -> None:
     bundled, begin, end = Bundled(), pd.Timestamp("1990-01-02"), pd.Timestamp("2018-12-07")
     spx = accept(bundled.fetch("SPX", begin, end), "SPX", "bundled", OFFLINE, NOW, begin, end)

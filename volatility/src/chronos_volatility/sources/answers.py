@@ -15,6 +15,7 @@ from chronos_volatility.tables.schemas import PRICES, RAW_MARKET, contract
 
 # The exchange's own history of the VIX has 47 opens outside of the day's range, the last in February 2006.
 OPENS_SOUND_FROM = pd.Timestamp("2007-01-01")
+ROUNDING = 1e-6  # relative: what a vendor's own rounding moves a price by
 
 
 def accept(
@@ -41,6 +42,7 @@ def accept(
         frame = frame[~empty]
     if symbol in VOLATILITY_INDEXES:
         frame = _of_index(frame, symbol, settings, notes)
+    frame = _widened(frame, symbol, notes)
     if frame.empty:
         raise SourceError(f"{source} has no prices of {symbol} from {first.date()} to {last.date()}.")
     moment = pd.Series(pd.Timestamp(fetched_at).tz_convert("UTC"), frame.index, dtype="datetime64[ns, UTC]")
@@ -66,6 +68,18 @@ def _of_index(frame: pd.DataFrame, symbol: str, settings: Settings, notes: list[
     return frame
 
 
+def _widened(frame: pd.DataFrame, symbol: str, notes: list[str]) -> pd.DataFrame:
+    """Return `frame` with ranges that hold their open and close, where these are outside by a rounding only."""
+    inside = frame[["open", "close"]]
+    high, low = frame["high"].clip(lower=inside.max(axis=1)), frame["low"].clip(upper=inside.min(axis=1))
+    moved = (high != frame["high"]) & (high <= frame["high"] * (1 + ROUNDING))
+    moved_low = (low != frame["low"]) & (low >= frame["low"] * (1 - ROUNDING))
+    if not (moved | moved_low).any():
+        return frame
+    notes.append(f"{symbol}, range widened to open and close by a rounding: {_days(moved | moved_low)}")
+    return frame.assign(high=high.where(moved, frame["high"]), low=low.where(moved_low, frame["low"]))
+
+
 def _days(chosen: pd.Series | np.ndarray) -> str:
     count = int(chosen.sum())
     return f"{count} day{'s' if count > 1 else ''}"
@@ -73,5 +87,7 @@ def _days(chosen: pd.Series | np.ndarray) -> str:
 
 def _hint(message: str) -> str:
     if "is no session of" in message:
-        return "Name the exchange with --calendar, or days that were no sessions with the setting `closed`."
+        return "Name the exchange with --calendar."
+    if "is not positive" in message:
+        return "If only old rows lack prices, begin later with --first."
     return ""

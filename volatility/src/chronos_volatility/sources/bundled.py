@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 from functools import lru_cache
 from importlib import resources
 
@@ -46,5 +45,5 @@ def _spx() -> pd.DataFrame:
 @lru_cache(maxsize=1)
 def _vix() -> pd.DataFrame:
     packed = resources.files("chronos_volatility.sources").joinpath("data/vix-daily.csv.gz").read_bytes()
-    frame = parse(gzip.decompress(packed), "the bundled VIX").frame
+    frame = parse(packed, "the bundled VIX").frame
     return frame.assign(volume=float("nan"), dividend=0.0, split=1.0)

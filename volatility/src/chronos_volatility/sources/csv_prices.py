@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import io
 import re
+import zlib
 from dataclasses import dataclass
 
 import pandas as pd
@@ -27,6 +29,7 @@ NAMES = {
 NEEDED = ("date", "open", "high", "low", "close")
 DATE_FORMATS = ("%Y-%m-%d", "%Y/%m/%d", "%Y%m%d", "%m/%d/%Y", "%d/%m/%Y", "%d.%m.%Y", "%m-%d-%Y", "%d-%m-%Y", "%m/%d/%y",
                 "%d-%b-%Y", "%b %d, %Y", "%B %d, %Y", "%d %b %Y", "%d %B %Y", "%d-%b-%y")  # fmt: skip
+GZIP = b"\x1f\x8b"
 _NOTHING = {"", "null", "nan", "none", "n/a", "na", "-", "."}
 
 
@@ -42,7 +45,7 @@ class Prices:
 
 
 def parse(body: bytes, name: str, *, symbol: str | None = None) -> Prices:
-    """Return the prices in the CSV `body`, sorted by date. SourceError says what of `name` cannot be read.
+    """Return the prices in the CSV `body`, which may be gzipped, sorted by date. SourceError says what of `name` cannot be read.
 
     `symbol` chooses rows where the file has a column of symbols.
     """
@@ -62,8 +65,8 @@ def parse(body: bytes, name: str, *, symbol: str | None = None) -> Prices:
 
 def _rows(body: bytes, name: str) -> tuple[list[str], list[list[str]], str]:
     try:
-        text = body.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
+        text = (gzip.decompress(body) if body.startswith(GZIP) else body).decode("utf-8-sig")
+    except (UnicodeDecodeError, OSError, EOFError, zlib.error) as error:
         raise SourceError(f"{name} is no text in UTF-8.", hint="Export it as CSV.") from error
     first = text.lstrip().splitlines()[0] if text.strip() else ""
     separator = max(",;\t|", key=first.count)
