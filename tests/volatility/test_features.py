@@ -121,6 +121,11 @@ def test_bonds():
     assert found["tlt_ln_rv_5"][-1] == pytest.approx(math.log(0.0007 / 5))
 
 
+def test_an_exchange_that_never_closes_has_no_holidays():
+    found = seasonal.features(pd.DatetimeIndex(["2018-12-21", "2018-12-24"]), "24/7")
+    assert found["sessions_to_holiday"].tolist() == [seasonal.FAR] * 2
+
+
 def test_season_by_the_rules_of_the_exchange():
     dates = pd.to_datetime(["2018-11-20", "2018-11-21", "2018-11-23", "2018-11-30", "2018-12-21", "2018-12-24"])
     found = seasonal.features(pd.DatetimeIndex(dates))

@@ -51,6 +51,8 @@ def _month(dates: pd.DatetimeIndex) -> Any:
 @lru_cache(maxsize=4)
 def _holidays(calendar: str) -> pd.DatetimeIndex:
     """Return the weekdays on which the exchange's rules close it. The rules are read without making the calendar."""
-    exchange = exchange_calendars.get_calendar(calendar)
-    found = exchange.regular_holidays.holidays(start=pd.Timestamp("1950-01-01"), end=pd.Timestamp("2100-01-01"))
+    rules = exchange_calendars.get_calendar(calendar).regular_holidays
+    if rules is None:  # one that never closes
+        return pd.DatetimeIndex([])
+    found = rules.holidays(start=pd.Timestamp("1950-01-01"), end=pd.Timestamp("2100-01-01"))
     return pd.DatetimeIndex(found).tz_localize(None).unique()
