@@ -129,20 +129,24 @@ def of(storage: Storage) -> Settings:
     return found
 
 
+def require_same_prices(known: Settings, settings: Settings, url: str) -> None:
+    """Raise ConfigurationError when what the prices of the storage at `url` are of would change."""
+    fixed = [(name, getattr(known, name), getattr(settings, name)) for name in ("target", "calendar", "first_session")]
+    fixed.append(("synthetic", SYNTHETIC in known.sources, SYNTHETIC in settings.sources))
+    for name, was, wanted in fixed:
+        if was != wanted:
+            raise ConfigurationError(
+                f"{url} was begun with {name} {was}, not {wanted}.", hint="Use another folder or prefix."
+            )
+
+
 def keep(storage: Storage, settings: Settings) -> None:
-    """Store the settings, in place of earlier ones. ConfigurationError when what the prices are of would change."""
+    """Store the settings, in place of earlier ones. ConfigurationError like `require_same_prices`."""
     pointer = storage.pointer(KEY)
     before = pointer.read()
     if before is not None:
         known = parse(before.body, f"{storage.url}/{KEY}")
-        fixed = [
-            (name, getattr(known, name), getattr(settings, name)) for name in ("target", "calendar", "first_session")
-        ]
-        fixed.append(("synthetic", SYNTHETIC in known.sources, SYNTHETIC in settings.sources))
-        for name, was, wanted in fixed:
-            if was != wanted:
-                raise ConfigurationError(f"{storage.url} was begun with {name} {was}, not {wanted}.",
-                                         hint="Use another folder or prefix.")  # fmt: skip
+        require_same_prices(known, settings, storage.url)
         if known == settings:
             return
     try:

@@ -63,6 +63,8 @@ def run(options: argparse.Namespace) -> int:
     files = _files(options)
     before = settings_of.stored(storage)
     settings = choose_settings(before, options, files)
+    if before is not None:
+        settings_of.require_same_prices(before, settings, storage.url)
     sources = _sources(options, settings, files)
     fred = from_environment() if settings.macro else None  # before anything is written
     request = Request(now, _day(options.begin, "--from"), _day(options.until, "--until"), options.reason)
