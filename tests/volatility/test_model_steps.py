@@ -193,6 +193,18 @@ def test_the_past_is_not_forecast_by_a_model_that_knows_it(chained, capsys):
     assert command(chained, "infer", "--date", "soon") == 2
 
 
+def test_leak_stored_features_that_know_later_prices_stop_the_training(chained, capsys):
+    """The table has, with a reason, a feature of the session after: the training computes some rows again."""
+    rows = tables.read(chained, tables.FEATURES)
+    rows["return_1"] = rows["return_1"].shift(-1)
+    tables.write(chained, tables.FEATURES, rows.iloc[:-1], reason="a better feature", now=NOW)
+    before = contents(chained)
+    assert command(chained, *TRAIN) == 2
+    assert re.search(r"features_daily: return_1 of 20\d\d-.* is not what the prices up to", capsys.readouterr().err)
+    written = {key.split("/")[0] for key in contents(chained).keys() - before.keys()}
+    assert written <= {"snapshots", "training_sets"}
+
+
 def test_made_up_prices_are_fitted_and_never_scored(storage, capsys):
     fill(storage, sources=(SYNTHETIC,))
     for words in CHAIN[:3]:

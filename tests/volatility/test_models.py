@@ -39,9 +39,9 @@ def test_log_har_recovers_the_coefficients_and_the_mean():
 
 
 def test_log_har_x_uses_the_vix_only_where_it_is_known():
-    assert set(fit_har_x(DESIGN, len(DESIGN)).names) == {*har.RANGE, *har.REALIZED, *har.LEVERAGE, *har.IMPLIED}
+    assert set(fit_har_x(DESIGN, len(DESIGN)).names) == {*har.RANGE, *har.SLOW, *har.LEVERAGE, *har.IMPLIED}
     without = design_of(walk(1400, seed=3, symbols=("SPX",)))
-    assert set(fit_har_x(without, len(without)).names) == {*har.RANGE, *har.REALIZED, *har.LEVERAGE}
+    assert set(fit_har_x(without, len(without)).names) == {*har.RANGE, *har.SLOW, *har.LEVERAGE}
 
 
 def test_too_few_sessions_are_refused_in_a_sentence():
@@ -52,7 +52,7 @@ def test_too_few_sessions_are_refused_in_a_sentence():
 def test_newer_sessions_count_more():
     weights = har.weights_of(4001)
     assert weights.sum() == pytest.approx(1.0)
-    assert weights[-1] / weights[-2001] == pytest.approx(2.0)
+    assert weights[-1] / weights[-1 - int(har.HALF_LIFE)] == pytest.approx(2.0)
 
 
 @pytest.mark.parametrize("kind", FITS)

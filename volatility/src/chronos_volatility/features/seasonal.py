@@ -50,7 +50,7 @@ def _month(dates: pd.DatetimeIndex) -> Any:
 
 @lru_cache(maxsize=4)
 def _holidays(calendar: str) -> pd.DatetimeIndex:
-    """Return the weekdays on which the exchange's rules close it. The rules are read without making the calendar."""
+    """Return the weekdays on which the exchange's rules close it; days that were announced are not among them."""
     rules = exchange_calendars.get_calendar(calendar).regular_holidays
     if rules is None:  # one that never closes
         return pd.DatetimeIndex([])

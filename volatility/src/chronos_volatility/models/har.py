@@ -1,7 +1,7 @@
 """The linear models: log-HAR on the day's range, and the same with leverage and the VIX.
 
 F. Corsi, A simple approximate long-memory model of realized volatility (2009), in logarithms; leverage at three horizons as
-in F. Corsi and R. Renò (2012). Settings were chosen on data before 2007 only: docs/volatility.md has the table of what was tried.
+in F. Corsi and R. Renò (2012). Settings were chosen on data before 2007 only: tests/bench/volatility/choices.py tries them again, choices.md is what it found.
 """
 
 from __future__ import annotations
@@ -16,11 +16,12 @@ from chronos_volatility.models.serve import Forecaster, LogLinear
 
 RANGE = ("ln_parkinson_1", "ln_parkinson_5", "ln_parkinson_20")
 LEVERAGE = ("leverage_1", "leverage_5", "leverage_20")
-REALIZED = ("ln_rv_20",)
-"""Beside the range, for histories whose highs and lows were recorded differently over the years."""
+SLOW = ("ln_parkinson_60", "ln_rv_20")
+"""A quarter, for histories too short to tell their level; and returns, for those whose ranges were recorded differently over
+the years."""
 IMPLIED = ("ln_vix_variance", "vix_change", "vix_to_mean_20")
 
-HALF_LIFE = 2000.0
+HALF_LIFE = 1500.0
 """Sessions after which a row of the expanding window counts half."""
 TAIL = 0.005
 """Features that are no logarithm of a variance are held within these quantiles of the training rows: a crash shows in the
@@ -39,7 +40,7 @@ def fit_har_x(design: Design, end: int) -> Forecaster:
 
 def names_x(design: Design, end: int) -> list[str]:
     """Return the features of log-HAR-X: those that 99 % of the first `end` sessions have, the range always."""
-    return [*RANGE, *design.usable((*REALIZED, *LEVERAGE, *IMPLIED), end)]
+    return [*RANGE, *design.usable((*SLOW, *LEVERAGE, *IMPLIED), end)]
 
 
 def _fit(name: str, design: Design, end: int, names: Sequence[str]) -> Forecaster:

@@ -15,7 +15,7 @@ from chronos_volatility.models.har import fit_linear, names_x, seen, weights_of
 from chronos_volatility.models.serve import Forecaster, Trees
 
 FURTHER = (
-    "ln_parkinson_60", "ln_rv_5", "return_5", "return_20", "drawdown_60", "vix_to_vix3m", "variance_premium",
+    "ln_rv_5", "return_5", "return_20", "drawdown_60", "vix_to_vix3m", "variance_premium",
     "tlt_return_5", "tlt_ln_rv_5", "hyg_return_5", "hyg_ln_rv_5", "sessions_to_month_end", "sessions_to_holiday",
 )  # fmt: skip
 

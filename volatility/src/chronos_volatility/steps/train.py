@@ -6,6 +6,10 @@ import argparse
 from pathlib import Path
 
 from chronos_training.core.errors import ConfigurationError
+from chronos_volatility import settings as settings_of
+from chronos_volatility.calendar import get_calendar
+from chronos_volatility.features import feature_set
+from chronos_volatility.features.verify import require_point_in_time
 from chronos_volatility.models import chronos, training
 from chronos_volatility.models.design import design_of
 from chronos_volatility.models.leaks import require_known_labels
@@ -62,12 +66,11 @@ def _candidates(options: argparse.Namespace, training_set: TrainingSet) -> list[
 
 
 def _require_known(storage: Storage, training_set: TrainingSet) -> None:
-    """Refuse labels that end after the cut, whatever made the training set."""
-    from chronos_volatility import settings as settings_of
-    from chronos_volatility.calendar import get_calendar
-
+    """Refuse labels that end after the cut, and features that know later prices, whatever made the training set."""
     settings = settings_of.of(storage)
     calendar = get_calendar(settings.calendar, settings.closed)
     last = training_set.frame["date"].iloc[-1]
     dates = training_set.frame["date"].to_numpy()
     require_known_labels(dates, str(training_set.cut.date()), lambda: calendar.distance(last, training_set.cut))
+    if str(training_set.frame["feature_set_version"].iloc[-1]) == feature_set.VERSION:
+        require_point_in_time(storage, settings, training_set.frame)

@@ -1,0 +1,1 @@
+"""What the volatility forecast is measured by."""
