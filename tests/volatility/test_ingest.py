@@ -348,7 +348,7 @@ def test_killed_before_an_old_correction_or_a_new_symbols_history_is_whole(tmp_p
         whole = FolderStorage(tmp_path / name)
         shutil.copytree(tmp_path / "begin", whole.folder)
         run(whole, wire, "2018-12-07 18:05", **options)
-        for writes in (*range(0, total, 31), total - 1):
+        for writes in (0, total // 2, total - 1):
             folder = tmp_path / f"{name}{writes}"
             shutil.copytree(tmp_path / "begin", folder)
             with pytest.raises(Killed):
@@ -378,7 +378,7 @@ def test_the_first_run_killed_anywhere_is_completed(tmp_path: Path) -> None:
     wire = Wire()
     run(FolderStorage(tmp_path / "whole"), wire)
     wanted = tables.read(FolderStorage(tmp_path / "whole"), CURATED)
-    for writes in (0, 1, 30, 47, 60, 93):
+    for writes in (0, 30, 47, 93):
         folder = tmp_path / f"{writes}"
         with pytest.raises(Killed):
             run(DyingStorage(folder, writes), wire)

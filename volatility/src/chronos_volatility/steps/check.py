@@ -83,7 +83,10 @@ def _fact(table: str, rows: pd.DataFrame) -> str:
     days = rows["date"]
     corrected = len(rows.attrs["reasons"])
     corrections = f", {corrected} of them corrected" if corrected else ""
-    return f"{table}: {days.nunique():,} days from {days.min().date()} to {days.max().date()}{corrections}"
+    count = days.nunique()
+    if count == 1:
+        return f"{table}: one day, {days.min().date()}{corrections}"
+    return f"{table}: {count:,} days from {days.min().date()} to {days.max().date()}{corrections}"
 
 
 def _stale(table: str, rows: pd.DataFrame, expected: pd.Timestamp) -> list[str]:

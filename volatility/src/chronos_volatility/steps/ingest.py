@@ -155,6 +155,7 @@ def _tell(outcome: Outcome, settings: Settings, place: str) -> None:
     for note in outcome.notes:
         print(f"note: {note}")
     for table, written in outcome.written.items():
-        print(f"{table}: {len(written)} new partitions" if written else f"{table}: nothing new")
+        count = f"{len(written):,} new partition{'s' if len(written) > 1 else ''}"
+        print(f"{table}: {count if written else 'nothing new'}")
     made_up = " (made up: no score may come from them)" if SYNTHETIC in settings.sources else ""
     print(f"{place} has the prices of {settings.target} up to {outcome.until.date()}{made_up}.")
