@@ -123,6 +123,21 @@ def later(storage: FolderStorage) -> None:
         assert command(storage, *words, now="2018-12-15T12:00+00:00") == 0
 
 
+@pytest.mark.parametrize("changed", ["0", "f"])
+def test_other_programs_train_the_same_rows_again(chained, monkeypatch, changed):
+    first = training.latest(chained)
+    monkeypatch.setattr(training, "recipe", lambda: changed)
+    assert command(chained, *TRAIN) == 0
+    assert len(training.runs(chained)) == 2
+    second = training.latest(chained)
+    assert second != first
+    assert command(chained, "gate") == 0
+    # The same models came out, so the champion stays.
+    assert len(champion.current(chained).history) == 1
+    monkeypatch.undo()
+    assert training.latest(chained) == first
+
+
 def test_a_refit_refreshes_the_champion(chained):
     later(chained)
     assert command(chained, "gate", now="2018-12-15T12:00+00:00") == 0

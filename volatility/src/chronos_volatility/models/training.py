@@ -8,13 +8,25 @@ import io
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from chronos_training.core.errors import DataError
 from chronos_volatility.gate.measures import score
-from chronos_volatility.models import artifact, intervals, walk_forward
+from chronos_volatility.models import (
+    artifact,
+    garch,
+    har,
+    intervals,
+    scaled,
+    serve,
+    specifications,
+    trees,
+    walk_forward,
+)
+from chronos_volatility.models import design as design_module
 from chronos_volatility.models.artifact import Artifact
 from chronos_volatility.models.design import Design, design_of
 from chronos_volatility.models.serve import Forecaster
@@ -45,6 +57,8 @@ class Run:
     """By specification, sessions of the walk-forward that log-HAR stood in for."""
     scores: dict[str, dict[str, float]]
     synthetic: bool
+    recipe: str
+    """What the programs that fitted hash to."""
 
 
 def train(
@@ -78,16 +92,27 @@ def train(
         one.name: {"title": one.title, "rank": one.rank, "serves": one.serves, "refit": one.refit} for one in candidates
     }
     filled = {} if table is None else table.attrs["filled"]
-    run = Run(name, design.target, design.cut, design.digest, len(design), versions, known, features, filled, scores, design.synthetic)  # fmt: skip
+    run = Run(
+        name, design.target, design.cut, design.digest, len(design), versions, known, features, filled, scores,
+        design.synthetic, recipe(),
+    )  # fmt: skip
     # The record comes last: where it is, everything that it names is.
     storage.create(f"{PREFIX}{name}.json", (json.dumps(dataclasses.asdict(run), indent=1) + "\n").encode())
     return run, True
 
 
 def run_name(design: Design, candidates: Sequence[Specification], first: str | None) -> str:
-    """Return the name of a training: the same for the same rows, candidates and first forecast."""
-    content = json.dumps([design.digest, [[one.name, one.title] for one in candidates], first])
+    """Return the name of a training: the same for the same rows, candidates, first forecast and recipe."""
+    content = json.dumps([design.digest, [[one.name, one.title] for one in candidates], first, recipe()])
     return f"{design.cut}-{hashlib.sha256(content.encode()).hexdigest()[:8]}"
+
+
+def recipe() -> str:
+    """Return what the programs that fit hash to: with other ones the same rows are another training."""
+    found = hashlib.sha256()
+    for module in (design_module, har, trees, garch, scaled, serve, specifications, walk_forward):
+        found.update(Path(str(module.__file__)).read_bytes())
+    return found.hexdigest()[:16]
 
 
 def runs(storage: Storage) -> list[str]:
@@ -115,11 +140,15 @@ def forecasts(storage: Storage, run: Run) -> pd.DataFrame:
 
 
 def latest(storage: Storage) -> str:
-    """Return the training with the latest cut. DataError when there is none."""
+    """Return the training with the latest cut, of several the one by the present programs. DataError when there is none."""
     names = runs(storage)
     if not names:
         raise DataError(f"{storage.url} has no training.", hint="Run `volatility train` first.")
-    return names[-1]
+    rivals = [name for name in names if name.rpartition("-")[0] == names[-1].rpartition("-")[0]]
+    if len(rivals) == 1:
+        return names[-1]
+    present = recipe()
+    return next((name for name in rivals if load(storage, name).recipe == present), names[-1])
 
 
 def _scores(table: pd.DataFrame) -> dict[str, dict[str, float]]:
