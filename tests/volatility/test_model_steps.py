@@ -123,6 +123,14 @@ def later(storage: FolderStorage) -> None:
         assert command(storage, *words, now="2018-12-15T12:00+00:00") == 0
 
 
+def test_a_first_champion_that_fails_its_canary_leaves_log_har(chained, monkeypatch):
+    for folder in ("gate", "models"):  # as before the first gate
+        shutil.rmtree(chained.folder / folder)
+    monkeypatch.setattr(canary, "RANGE", (0.4, 0.5))
+    assert command(chained, "gate") == 1
+    assert champion.current(chained).version.startswith("log-har-2018")
+
+
 @pytest.mark.parametrize("changed", ["0", "f"])
 def test_other_programs_train_the_same_rows_again(chained, monkeypatch, changed):
     first = training.latest(chained)
@@ -176,6 +184,34 @@ def test_killed_in_the_gate_the_next_run_completes_it(chained, writes):
     assert champion.current(chained).version == found.record["chosen"]
     assert found.canary["passed"]
     assert not gate.judge(chained, name, now=NOW).new
+
+
+def test_a_decision_that_was_overtaken_is_made_again(chained):
+    """Killed between its record and the promotion; then a person rolls back to another version."""
+    later(chained)
+    name = training.latest(chained)
+    with pytest.raises(Killed):
+        gate.judge(DyingPointer(chained.folder), name, now=NOW)
+    assert json.loads(chained.read(f"gate/{name}.json"))["action"] == "refresh"
+    spare = artifact.load(chained, champion.current(chained).version).fallback
+    assert champion.rollback(chained, to=spare, reason="by hand", now=NOW) == spare
+    found = gate.judge(chained, name, now=NOW)
+    assert found.record["champion"] == spare
+    assert chained.read(f"gate/{name}-2.json") is not None
+    assert champion.current(chained).version == found.record["chosen"]
+    assert not gate.judge(chained, name, now=NOW).new
+
+
+class DyingPointer(FolderStorage):
+    """Dies before it changes the champion; it can be read."""
+
+    def pointer(self, key):
+        found = super().pointer(key)
+        found.write = self.die
+        return found
+
+    def die(self, *_: object) -> None:
+        raise Killed
 
 
 def test_rollback_by_hand_and_pin(chained, capsys, monkeypatch):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import count
 from typing import Any
 
 import numpy as np
@@ -47,48 +48,61 @@ def judge(storage: Storage, name: str, *, now: datetime) -> Outcome:
     Killed between two of these, the next call goes on where it ended. DataError when the prices are synthetic.
     """
     run = training.load(storage, name)
-    record, new = _decision(storage, run, now)
-    chosen = record["chosen"]
+    identity, record, new = _decision(storage, run, now)
+    chosen, before = record["chosen"], record["champion"]
     if record["action"] == KEEP:
         return Outcome(record, None, None, new)
     promoted = champion.promote(
-        storage, chosen, action=record["action"], reason=record["reason"], now=now, decision=name,
-        expected=record["champion"],
-    )  # fmt: skip
-    report, watched = _watch(storage, run, record, now)
+        storage, chosen, action=record["action"], reason=record["reason"], now=now, decision=identity, expected=before
+    )
+    report, watched = _watch(storage, identity, record, now)
     back = None
-    if not report["passed"] and record["champion"] is not None:
+    if not report["passed"]:
         words = f"the canary of {chosen} failed in {report['share']:.0%} of {report['sessions']} sessions"
-        back = champion.rollback(storage, to=record["champion"], reason=words, now=now, only_from=chosen)
+        target = before or artifact.load(storage, chosen).fallback
+        if target:
+            back = champion.rollback(storage, to=target, reason=words, now=now, only_from=chosen)
     return Outcome(record, report, back, new or promoted or watched)
 
 
-def _decision(storage: Storage, run: Run, now: datetime) -> tuple[dict[str, Any], bool]:
-    key = f"{PREFIX}{run.name}.json"
-    if (stored := storage.read(key)) is not None:
-        return _parse(stored, f"{storage.url}/{key}"), False
+def _decision(storage: Storage, run: Run, now: datetime) -> tuple[str, dict[str, Any], bool]:
+    """Return the decision on a training, its name, and whether it is new.
+
+    A decision that was not carried out, because the champion changed in between, does not hold: the next one follows it.
+    """
+    present = champion.current(storage)
+    done = {entry.decision for entry in present.history} if present else set()
+    serving = present.version if present else None
+    for number in count(1):
+        identity = run.name if number == 1 else f"{run.name}-{number}"
+        stored = storage.read(f"{PREFIX}{identity}.json")
+        if stored is None:
+            return identity, _decide(storage, run, identity, now), True
+        record = _parse(stored, f"{storage.url}/{PREFIX}{identity}.json")
+        if record["action"] == KEEP or identity in done or record["champion"] == serving:
+            return identity, record, False
+    raise AssertionError("unreachable")
+
+
+def _decide(storage: Storage, run: Run, identity: str, now: datetime) -> dict[str, Any]:
     if run.synthetic:
         raise DataError(
             f"The training {run.name} is of synthetic prices, made up to test contracts: no score may come from them.",
             hint="Ingest real prices into a storage of their own.",
         )
     design = design_of(training_sets.load(storage, run.training_digest))
-    contenders = [
-        Contender(
-            one, run.versions.get(one, ""), int(about["rank"]), bool(about["serves"]), _behind(storage, run.cut),
-            _recent(artifact.load(storage, run.versions[one]), design) if about["serves"] else float("nan"),
-        )
-        for one, about in run.specifications.items()
-    ]  # fmt: skip
+    behind = _behind(storage, run.cut)
+    contenders = []
+    for one, about in run.specifications.items():
+        version = run.versions.get(one, "")
+        recent = _recent(artifact.load(storage, version), design) if about["serves"] else float("nan")
+        contenders.append(Contender(one, version, int(about["rank"]), bool(about["serves"]), behind, recent))
     decision = decide(
-        training.forecasts(storage, run),
-        contenders,
-        champion=_champion(storage, design),
-        synthetic=design.synthetic,
+        training.forecasts(storage, run), contenders, champion=_champion(storage, design), synthetic=design.synthetic
     )
     record = {"training": run.name, "decided_at": iso(now), **decision.to_dict()}
-    storage.create(key, (json.dumps(record, indent=1, sort_keys=True, allow_nan=False) + "\n").encode())
-    return record, True
+    storage.create(f"{PREFIX}{identity}.json", (json.dumps(record, indent=1, allow_nan=False) + "\n").encode())
+    return record
 
 
 def _champion(storage: Storage, design: Design) -> Contender | None:
@@ -121,8 +135,8 @@ def _behind(storage: Storage, cut: str) -> int:
     return int((after > np.datetime64(cut)).sum())
 
 
-def _watch(storage: Storage, run: Run, record: dict[str, Any], now: datetime) -> tuple[dict[str, Any], bool]:
-    key = f"{PREFIX}{run.name}-canary.json"
+def _watch(storage: Storage, identity: str, record: dict[str, Any], now: datetime) -> tuple[dict[str, Any], bool]:
+    key = f"{PREFIX}{identity}-canary.json"
     if (stored := storage.read(key)) is not None:
         return _parse(stored, f"{storage.url}/{key}"), False
     rows = tables.read(storage, tables.FEATURES).tail(canary.SESSIONS)
@@ -130,7 +144,7 @@ def _watch(storage: Storage, run: Run, record: dict[str, Any], now: datetime) ->
     sessions = [str(day.date()) for day in rows["date"]]
     old = _predictor(storage, record["champion"], names) if record["champion"] else None
     report = canary.watch(sessions, list(rows[names].to_numpy()), _predictor(storage, record["chosen"], names), old)
-    found = {"training": run.name, "version": record["chosen"], "watched_at": iso(now), **report.to_dict()}
+    found = {"training": record["training"], "version": record["chosen"], "watched_at": iso(now), **report.to_dict()}
     storage.create(key, (json.dumps(found, indent=1, sort_keys=True) + "\n").encode())
     return found, True
 
