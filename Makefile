@@ -23,7 +23,7 @@ START_PLAYBOOKS = provision_infrastructure publish_runtime publish_dataset launc
 # After it each by itself: what one of them finds wrong does not stop the others. The results first.
 END_PLAYBOOKS = monitor_training fetch_run verify_cleanup
 
-.PHONY: help setup train test test-all test-quick test-training test-protocol test-boot test-qemu bench bench-control bench-training bench-gpu bench-gpu-prepare bench-families bench-panels lint doctor provision teardown runtime dataset model launch monitor kill verify fetch runs audit show-lock docs reference local-down lock clean
+.PHONY: help setup train volatility test test-all test-quick test-training test-protocol test-boot test-qemu bench bench-control bench-training bench-gpu bench-gpu-prepare bench-families bench-panels bench-volatility lint doctor provision teardown runtime dataset model launch monitor kill verify fetch runs audit show-lock docs reference local-down lock clean
 
 ##@ Begin
 help: ## Show this
@@ -39,6 +39,9 @@ train: setup ## One run from nothing to report: provision, publish, launch, moni
 	@$(PLAY) $(START_PLAYBOOKS:%=playbooks/%.yml) $(ARGS)
 	@failed=0; for playbook in $(END_PLAYBOOKS); do \
 	$(PLAY) playbooks/$$playbook.yml $(ARGS); code=$$?; [ $$failed -ne 0 ] || failed=$$code; done; exit $$failed
+
+volatility: setup ## The daily volatility forecast, from bundled prices to its report, in two minutes
+	@sh tools/volatility.sh $(ARGS)
 
 ##@ Test
 test: setup ## Lint, then the tests of every kind (unit, integration, training, molecule, end to end)
@@ -89,6 +92,9 @@ bench-families: setup ## How good the families get on three real panels, from ra
 bench-panels: setup ## How good untouched defaults get on twenty-four real panels, three seeds each (ARGS=--write)
 	@env=$$(.venv/bin/python -m chronos_training.control.publish.build_runtime) && \
 	PYTHONPATH="$$PWD/training/src" OMP_WAIT_POLICY=PASSIVE HF_HUB_OFFLINE=1 $$env -m tests.bench.panels $(ARGS)
+
+bench-volatility: setup ## How fast the volatility steps are, as ratios: a day, a week, a forecast, memory (ARGS=--write)
+	@python=$$(.venv/bin/python tools/volatility_env.py) && $$python -m tests.bench.volatility $(ARGS)
 
 lint: setup ## ansible-lint, yamllint, ruff, mypy, shellcheck
 	@sh tools/lint.sh

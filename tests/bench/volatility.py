@@ -6,6 +6,7 @@ In the environment of volatility/, on the bundled S&P 500 and VIX.
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import platform
 import subprocess
@@ -13,7 +14,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -56,7 +57,8 @@ def a_day(folder: Path) -> Section:
 
     def timed(*words: str) -> float:
         begun = time.perf_counter()
-        code = main([*words, "--data", str(folder), "--now", NOW])
+        with redirect_stdout(io.StringIO()):
+            code = main([*words, "--data", str(folder), "--now", NOW])
         assert code == 0, words
         return time.perf_counter() - begun
 
@@ -111,9 +113,10 @@ def a_week(folder: Path) -> Section:
     fits = [(np.linalg, "lstsq"), (lightgbm, "train"), (ARCHModel, "fit")]
     with timed_calls(fits) as spent:
         begun = time.perf_counter()
-        assert main(["train", "--data", str(folder), "--now", NOW]) == 0
+        with redirect_stdout(io.StringIO()):
+            assert main(["train", "--data", str(folder), "--now", NOW]) == 0
         whole = time.perf_counter() - begun
-    assert main(["gate", "--data", str(folder), "--now", NOW]) == 0
+    step(folder, "gate")
     rows = [Row("the step train", [whole]), Row("the fits inside it, by numpy, LightGBM and arch", [spent[0]])]
     about = (
         "All candidates, walk-forward over 6,282 sessions and once more on everything: the whole step against its fits."

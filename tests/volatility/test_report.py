@@ -1,6 +1,7 @@
 """The page: what it says, that it is one file, and when there is none."""
 
 import dataclasses
+import html
 import re
 from pathlib import Path
 
@@ -41,7 +42,7 @@ def page_of(storage: FolderStorage, folder: Path, capsys) -> str:
 
 
 def words_of(page: str) -> str:
-    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", page.split("</style>")[1]))
+    return re.sub(r"\s+", " ", html.unescape(re.sub(r"<[^>]+>", " ", page.split("</style>")[1])))
 
 
 def test_the_page_says_what_is_stored(storage, found, tmp_path, capsys):

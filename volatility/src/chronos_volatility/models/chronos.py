@@ -17,6 +17,7 @@ from chronos_training.core.errors import ConfigurationError, DataError
 from chronos_volatility.models.design import Array, Design
 from chronos_volatility.models.leaks import HORIZON, Leak
 from chronos_volatility.models.specifications import MONTH, Specification
+from chronos_volatility.tables.encoding import read_parquet
 
 
 @dataclass(frozen=True)
@@ -95,6 +96,6 @@ def _table(path: Path) -> pd.DataFrame:
     if path.suffix not in {".csv", ".parquet"}:
         raise ConfigurationError(f"{path}: forecasts are read from .csv or .parquet.")
     try:
-        return pd.read_csv(path) if path.suffix == ".csv" else pd.read_parquet(path)
+        return pd.read_csv(path) if path.suffix == ".csv" else read_parquet(path.read_bytes()).to_pandas()
     except (OSError, ValueError) as error:
         raise DataError(f"Could not read the forecasts {path}: {error}.") from error

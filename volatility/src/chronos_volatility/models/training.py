@@ -32,6 +32,7 @@ from chronos_volatility.models.design import Design, design_of
 from chronos_volatility.models.serve import Forecaster
 from chronos_volatility.models.specifications import FALLBACK, Specification
 from chronos_volatility.storage import Storage
+from chronos_volatility.tables.encoding import read_parquet
 from chronos_volatility.tables.training_sets import TrainingSet
 
 PREFIX = "training_runs/"
@@ -134,7 +135,7 @@ def forecasts(storage: Storage, run: Run) -> pd.DataFrame:
     body = storage.read(key)
     if body is None:
         raise DataError(f"{storage.url}/{key} is missing.", hint="Train again, into a new storage.")
-    table = pd.read_parquet(io.BytesIO(body))
+    table = read_parquet(body).to_pandas()
     table.attrs["filled"] = run.filled
     return table
 

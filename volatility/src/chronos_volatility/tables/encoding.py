@@ -112,10 +112,19 @@ def to_bytes(rows: pa.Table, history: History) -> bytes:
     return sink.getvalue().to_pybytes()  # type: ignore[no-any-return]
 
 
+def read_parquet(body: bytes) -> pa.Table:
+    """Return the table of a Parquet file, read in this thread. ArrowException, OSError or ValueError when it is none.
+
+    pyarrow.parquet.read_table and pandas' read_parquet leave threads that let go of `body` later: at the end of the
+    interpreter that may abort the process, when all its work is done.
+    """
+    return pq.ParquetFile(io.BytesIO(body)).read(use_threads=False)
+
+
 def from_bytes(body: bytes, url: str) -> tuple[pa.Table, History]:
     """Return the rows and the history of a partition's file. DataError names `url` when it is none."""
     try:
-        table = pq.ParquetFile(io.BytesIO(body)).read(use_threads=False)
+        table = read_parquet(body)
         return table.replace_schema_metadata(None), History.of(table.schema.metadata)
     except (pa.ArrowException, OSError, KeyError, ValueError) as error:
         raise DataError(

@@ -8,7 +8,6 @@ snapshot that is missing or damaged costs time only.
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 from datetime import datetime, timezone
 
@@ -16,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from chronos_volatility.storage import Storage
-from chronos_volatility.tables.encoding import History
+from chronos_volatility.tables.encoding import History, read_parquet
 from chronos_volatility.tables.rows import KnownRows
 
 WORTHWHILE = 250  # partitions, about a year: so many small reads take about as long as one large one
@@ -31,7 +30,7 @@ def load(storage: Storage, table: str) -> KnownRows:
         if body is None:
             continue
         try:
-            rows = pq.read_table(io.BytesIO(body))
+            rows = read_parquet(body)
             listed = json.loads(rows.schema.metadata[_PARTS])
             parts = [
                 (name, count, History(datetime.fromisoformat(written_at), reason, synthetic))

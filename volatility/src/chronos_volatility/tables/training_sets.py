@@ -7,7 +7,6 @@ next training reads one object and the partitions that are newer or corrected si
 from __future__ import annotations
 
 import hashlib
-import io
 from dataclasses import dataclass
 from datetime import date, datetime
 
@@ -20,7 +19,7 @@ from chronos_volatility import settings as settings_of
 from chronos_volatility.calendar import get_calendar
 from chronos_volatility.settings import OFFLINE
 from chronos_volatility.storage import Storage
-from chronos_volatility.tables.encoding import to_arrow
+from chronos_volatility.tables.encoding import read_parquet, to_arrow
 from chronos_volatility.tables.partitions import read, refresh_snapshot
 from chronos_volatility.tables.schemas import FEATURES, HORIZON, LABELS, contract
 
@@ -84,7 +83,7 @@ def load(storage: Storage, digest: str) -> TrainingSet:
     if body is None:
         raise DataError(f"{storage.url}/{key} is missing: the training set {digest[:8]} was not stored here.")
     try:
-        table = pq.read_table(io.BytesIO(body))
+        table = read_parquet(body)
         target, cut, made_up = (table.schema.metadata[name].decode() for name in (b"target", b"cut", b"synthetic"))
         frame = table.replace_schema_metadata(None).to_pandas()
         frame["date"] = pd.to_datetime(frame["date"])
