@@ -165,6 +165,31 @@ def test_a_damaged_partition_is_refused(storage: FolderStorage, damage: bytes | 
     assert keys[0] in str(error.value)
 
 
+@settings(max_examples=80, deadline=None)
+@given(st.data())
+def test_whatever_befalls_a_file_it_is_read_as_it_was_or_refused(
+    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
+    storage = FolderStorage(tmp_path_factory.mktemp("data"))
+    frame = raw(("2018-12-07", "SPX", 2633.0), ("2018-12-07", "VIX", 23.0))
+    path = storage.folder / tables.write(storage, "raw.market", frame, now=NOW)[0]
+    body = bytearray(path.read_bytes())
+    if data.draw(st.booleans()):
+        body = body[: data.draw(st.integers(0, len(body)))]
+    else:
+        for _ in range(data.draw(st.integers(1, 3))):
+            body[data.draw(st.integers(0, len(body) - 1))] ^= 1 << data.draw(st.integers(0, 7))
+    path.write_bytes(body)
+    try:
+        found = tables.read(storage, "raw.market")
+    except DataError as error:
+        assert path.name in str(error)
+    else:
+        pd.testing.assert_frame_equal(
+            found.drop(columns="fetched_at"), frame.drop(columns="fetched_at"), check_like=True
+        )
+
+
 def test_other_files_are_no_partitions(storage: FolderStorage) -> None:
     tables.write(storage, LABELS, labels(("2018-12-07", 0.03)), now=NOW)
     for name in ("_SUCCESS", "0001-nothex00.parquet", "0001-abcdef01.csv"):
