@@ -76,8 +76,10 @@ def _market_daily(settings: Settings) -> Contract:
     limit = settings.max_abs_ret
 
     def bounded(frame: pd.DataFrame) -> pd.Series:
-        largest = np.where(_is_index(frame), MAX_ABS_RET_OF_INDEX, limit)
-        return frame["ret"].isna() | (frame["ret"].abs() < largest)
+        return _is_index(frame) | frame["ret"].isna() | (frame["ret"].abs() < limit)
+
+    def index_bounded(frame: pd.DataFrame) -> pd.Series:
+        return ~_is_index(frame) | frame["ret"].isna() | (frame["ret"].abs() < MAX_ABS_RET_OF_INDEX)
 
     return Contract(
         MARKET_DAILY,
@@ -90,7 +92,11 @@ def _market_daily(settings: Settings) -> Contract:
             "adj_close": number(_POSITIVE),
             "ret": number(nullable=True),  # a symbol's first session has no close before it
         },
-        (*_price_rules(), Rule(f"the return is not within ±{limit:g}", ("ret",), bounded, _HINT)),
+        (
+            *_price_rules(),
+            Rule(f"the return is not within ±{limit:g}", ("ret",), bounded, _HINT),
+            Rule(f"a volatility index changes by more than {MAX_ABS_RET_OF_INDEX:g}", ("ret",), index_bounded),
+        ),
     )
 
 
