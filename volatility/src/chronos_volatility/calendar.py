@@ -18,7 +18,7 @@ from chronos_training.core.errors import ConfigurationError
 NEW_YORK = "XNYS"
 # From here on XNYS has exactly the days of the S&P 500's history; before, it lacks holidays and the closed Wednesdays of 1968.
 BEGINS = pd.Timestamp("1970-01-01")
-RECENT = pd.Timedelta(days=3 * 365)
+MORE = pd.Timedelta(days=365)  # before the first day that is asked for
 LONGEST_PAUSE = pd.Timedelta(days=20)  # between two sessions, with room: lunar new year and the like
 # Prices are due this long after the close: by then the closing auction is reported.
 DELAY = timedelta(hours=1)
@@ -29,8 +29,8 @@ Day = str | date  # a datetime and a Timestamp are dates, too
 class Calendar:
     """The sessions of one exchange, from 1970 (or where its calendar begins) to a year ahead.
 
-    It is made when it is first asked: of the last three years where these are enough, as for a daily step, because all of it
-    takes a third of a second.
+    It is made when it is first asked, from a year before the day that it is asked for; all of it, when that is not enough.
+    For a daily step it is, and all of it takes a third of a second.
     """
 
     def __init__(self, name: str = NEW_YORK, closed: tuple[str, ...] = ()) -> None:
@@ -49,8 +49,7 @@ class Calendar:
         """Have the sessions from `day` on, as far as the calendar has any."""
         if self._begins is not None and (day >= self._begins or self._begins == BEGINS):
             return
-        recent = pd.Timestamp.now().normalize() - RECENT
-        self._begins = recent if day >= recent else BEGINS
+        self._begins = max(BEGINS, day.normalize() - MORE) if self._begins is None else BEGINS
         exchange = _exchange(self.name, self._begins)
         without = pd.DatetimeIndex([_day(one) for one in self.closed])
         self._sessions: pd.DatetimeIndex = exchange.sessions.difference(without)
