@@ -21,6 +21,7 @@ from typing import Any
 
 from chronos_training.core.output import run
 from tests.bench.table import Row, Section, Target
+from tests.bench.volatility import figures
 
 ROOT = Path(__file__).resolve().parents[3]
 PAGE = ROOT / "docs/bench-volatility.md"
@@ -175,7 +176,13 @@ def main() -> None:
     """Measure, print, and with --write keep the page."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--write", action="store_true", help=f"write {PAGE.relative_to(ROOT)}")
+    parser.add_argument(
+        "--figures", action="store_true", help="how good the forecasts are, instead; --write: docs/volatility.md"
+    )
     options = parser.parse_args()
+    if options.figures:
+        figures.write(keep=options.write)
+        return
     load = os.getloadavg()[0]
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
