@@ -19,6 +19,7 @@ from chronos_volatility.calendar import get_calendar
 from chronos_volatility.settings import KEY, SIMULATED
 from chronos_volatility.storage import FolderStorage
 from chronos_volatility.tables import snapshots, training_sets
+from chronos_volatility.tables.keys import newest_versions
 from tests.volatility.conftest import NOW, DyingStorage, Killed, labels, market, predictions, raw
 
 LABELS = "labels_daily"
@@ -309,3 +310,10 @@ def test_any_history_of_corrections_is_read_back_at_any_moment(
         found = tables.read(storage, LABELS, as_of=start + timedelta(hours=hour))
         assert dict(zip(found["date"].astype(str), found["rv_5d"], strict=True)) == wanted
     assert value(storage) == [state[day] for day in days if day in state]
+
+
+def test_the_newest_versions_of_all_days(storage):
+    tables.write(storage, "labels_daily", labels(("2018-11-30", 0.02), ("2018-12-03", 0.03)), now=NOW)
+    tables.write(storage, "labels_daily", labels(("2018-11-30", 0.04)), reason="it was wrong", now=NOW)
+    storage.create("labels_daily/date=2018-12-04/notes.txt", b"no partition")
+    assert newest_versions(storage, "labels_daily") == {"2018-11-30": 1, "2018-12-03": 0}

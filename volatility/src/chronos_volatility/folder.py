@@ -43,11 +43,12 @@ def files_below(folder: Path, prefix: str) -> list[str]:
     """Return the paths below `folder`, relative to it and sorted, that begin with `prefix`. Hidden names are none."""
     parent, _, _ = prefix.rpartition("/")
     found: list[str] = []
+    root = str(folder)  # joined as text: a Path for each of thousands of days takes as long as reading them
     waiting = [parent]
     while waiting:
         below = waiting.pop()
         try:
-            with os.scandir(folder / below) as entries:
+            with os.scandir(f"{root}/{below}") as entries:
                 for entry in entries:
                     name = f"{below}/{entry.name}" if below else entry.name
                     if entry.name.startswith(".") or not name.startswith(prefix):

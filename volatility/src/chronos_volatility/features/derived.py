@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 
 import numpy as np
 import pandas as pd
@@ -12,7 +12,7 @@ import pandas as pd
 from chronos_training.core.errors import DataError
 from chronos_volatility import tables
 from chronos_volatility.storage import Storage
-from chronos_volatility.tables.keys import list_partitions
+from chronos_volatility.tables.keys import newest_versions
 
 SAME = 1e-12  # a relative difference up to here is another processor's rounding, no correction
 
@@ -45,14 +45,14 @@ def bring_up_to_date(
 
     A second call writes nothing. DataError when there are no prices.
     """
-    prices = list_partitions(storage, tables.MARKET_DAILY, None, None)
+    prices = newest_versions(storage, tables.MARKET_DAILY)
     if not prices:
         raise DataError(f"{storage.url} has no prices.", hint="Run `volatility ingest` first.")
-    days = sorted(prices)
-    there = list_partitions(storage, derivation.table, None, None)
+    days = list(prices)
+    there = newest_versions(storage, derivation.table)
     due = days[: len(days) - derivation.ahead]
     missing = {day for day in due if day not in there}
-    again = _affected(days, {day for day, keys in prices.items() if keys[0].seq}, derivation) & set(there)
+    again = _affected(days, {day for day, seq in prices.items() if seq}, derivation) & set(there)
     if everything is not None:
         again = set(there)
     wanted = sorted(missing | again)
@@ -72,9 +72,9 @@ def bring_up_to_date(
     return Outcome(new, corrected)
 
 
-def _affected(days: list[date], corrected: set[date], derivation: Derivation) -> set[date]:
+def _affected(days: list[str], corrected: set[str], derivation: Derivation) -> set[str]:
     """Return the days whose rows depend on a corrected one."""
-    found: set[date] = set()
+    found: set[str] = set()
     for day in corrected:
         place = days.index(day)
         found.update(days[max(0, place - derivation.ahead) : place + derivation.back + 1])
@@ -96,5 +96,5 @@ def _changed(before: pd.DataFrame, after: pd.DataFrame) -> pd.DataFrame:
     return after[~same]
 
 
-def _stamps(days: set[date]) -> list[pd.Timestamp]:
+def _stamps(days: set[str]) -> list[pd.Timestamp]:
     return [pd.Timestamp(day) for day in days]

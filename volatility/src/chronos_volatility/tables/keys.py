@@ -47,3 +47,17 @@ def list_partitions(
     for keys in found.values():
         keys.sort(key=lambda one: one.seq, reverse=True)
     return found
+
+
+def newest_versions(storage: Storage, table: str) -> dict[str, int]:
+    """Return the highest seq of each day (YYYY-MM-DD) that has a partition, in order of days.
+
+    What `list_partitions` tells of all days, without making an object for each of thousands.
+    """
+    begin = len(table) + len("/date=")
+    end = begin + len("YYYY-MM-DD")
+    found: dict[str, int] = {}
+    for key in storage.keys(f"{table}/date="):  # sorted, so the highest seq of a day comes last
+        if (seq := key[end + 1 :].partition("-")[0]).isdigit() and key.endswith(".parquet"):
+            found[key[begin:end]] = int(seq)
+    return found
