@@ -32,7 +32,7 @@ def written(path, origins: np.ndarray, level: float = 0.5, begin: int = 1, steps
 @pytest.mark.parametrize("suffix", ["csv", "parquet"])
 def test_a_wrong_level_is_corrected_on_the_past(tmp_path, suffix):
     path = written(tmp_path / f"forecasts.{suffix}", np.arange(900, 1290))
-    brought = chronos.read(path, "run-7", DESIGN)
+    brought = chronos.read(path, "run-7", DESIGN, trained_until="2000-01-01")
     candidate = chronos.specification(brought, DESIGN)
     assert "run-7" in candidate.title
     assert not candidate.serves
@@ -45,13 +45,15 @@ def test_a_wrong_level_is_corrected_on_the_past(tmp_path, suffix):
 
 def test_a_forecast_that_does_not_come_after_its_series_is_a_leak(tmp_path):
     with pytest.raises(Leak, match="stands at"):
-        chronos.read(written(tmp_path / "f.csv", np.arange(1000, 1010), begin=0), "run-7", DESIGN)
+        chronos.read(
+            written(tmp_path / "f.csv", np.arange(1000, 1010), begin=0), "run-7", DESIGN, trained_until="2000-01-01"
+        )
 
 
 def test_other_tables_are_refused(tmp_path):
     short = written(tmp_path / "short.csv", np.arange(1000, 1010), steps=4)
     with pytest.raises(DataError, match="10 series have fewer than 5 sessions"):
-        chronos.read(short, "run-7", DESIGN)
+        chronos.read(short, "run-7", DESIGN, trained_until="2000-01-01")
     table = pd.read_csv(written(tmp_path / "f.csv", np.arange(1000, 1010)))
     for name, changed, sentence in (
         ("q.csv", table.drop(columns="q0.5"), r"q0\.5 missing"),
@@ -61,6 +63,25 @@ def test_other_tables_are_refused(tmp_path):
     ):
         changed.to_csv(tmp_path / name, index=False)
         with pytest.raises(DataError, match=sentence):
-            chronos.read(tmp_path / name, "run-7", DESIGN)
+            chronos.read(tmp_path / name, "run-7", DESIGN, trained_until="2000-01-01")
     with pytest.raises(DataError, match="Could not read"):
-        chronos.read(tmp_path / "none.csv", "run-7", DESIGN)
+        chronos.read(tmp_path / "none.csv", "run-7", DESIGN, trained_until="2000-01-01")
+
+
+def test_what_the_run_was_trained_on_is_left_out(tmp_path):
+    path = written(tmp_path / "f.csv", np.arange(1000, 1010))
+    brought = chronos.read(path, "run-7", DESIGN, trained_until=str(DESIGN.dates[1004]))
+    assert brought.ln_variance.index[0] == pd.Timestamp(DESIGN.dates[1005])
+    with pytest.raises(DataError, match="no item_id is a session of the training set after"):
+        chronos.read(path, "run-7", DESIGN, trained_until=str(DESIGN.dates[1009]))
+
+
+def test_the_series_of_a_session_end_with_it():
+    found = chronos.series(DESIGN, str(DESIGN.dates[1290]), context=50)
+    assert found.columns.tolist() == ["item_id", "timestamp", "target", "vix"]
+    assert found["item_id"].nunique() == len(DESIGN) - 1290
+    for name, rows in found.groupby("item_id"):
+        assert len(rows) == 50
+        assert rows["timestamp"].max() == pd.Timestamp(name)
+    with pytest.raises(DataError, match="no session from 2030-01-01 on"):
+        chronos.series(DESIGN, "2030-01-01")

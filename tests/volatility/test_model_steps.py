@@ -292,6 +292,29 @@ def test_unknown_candidates_and_half_a_chronos_run_are_refused(chained, capsys):
     assert "belong together" in capsys.readouterr().err
 
 
+def test_a_chronos_run_is_one_more_candidate(chained, tmp_path, capsys):
+    series = tmp_path / "series.parquet"
+    assert command(chained, "train", "--write-series", str(series), "--first", "2018-06-01") == 0
+    origins = pd.read_parquet(series)["item_id"].unique()
+    rows = [
+        {"item_id": origin, "timestamp": day, "q0.5": -9.5}
+        for origin in origins
+        for day in pd.bdate_range(pd.Timestamp(origin) + pd.Timedelta(days=1), periods=5)
+    ]
+    table = tmp_path / "forecasts.csv"
+    pd.DataFrame(rows).to_csv(table, index=False)
+    words = ("--chronos-run", "run-7", "--chronos-forecasts", str(table), "--chronos-until", "2018-06-29")
+    assert command(chained, *TRAIN, *words) == 0
+    assert "chronos" in capsys.readouterr().out
+    names = training.runs(chained)
+    found = next(one for one in (training.load(chained, name) for name in names) if "chronos" in one.specifications)
+    assert found.specifications["chronos"]["title"] == "chronos, run run-7"
+    assert command(chained, "gate", "--training", found.name) == 0
+    record = json.loads(chained.read(f"gate/{found.name}.json"))
+    assert [one["rule"] for one in record["checks"] if one["candidate"] == "chronos" and not one["passed"]]
+    assert command(chained, "train", "--write-series", str(series)) == 2
+
+
 def test_the_record_of_the_gate_says_each_figure(chained):
     record = json.loads(chained.read(f"gate/{training.latest(chained)}.json"))
     assert record["action"] == "promote"

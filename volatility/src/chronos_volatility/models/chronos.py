@@ -2,7 +2,8 @@
 
 The run forecasts ln of the daily variance (`chronos-training forecast`), one series for each session that it stands at: its
 history up to that session, named by it. What it writes has columns item_id, timestamp and q<level>, a row for each of the five
-sessions ahead. Here the medians become a variance, and what is wrong with its level is corrected on the past.
+sessions ahead. Here the medians become a variance, and what is wrong with its level is corrected on the past. `series` makes the
+run's data.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ from chronos_volatility.models.leaks import HORIZON, Leak
 from chronos_volatility.models.specifications import MONTH, Specification
 from chronos_volatility.tables.encoding import read_parquet
 
+CONTEXT = 512  # sessions, two years
+
 
 @dataclass(frozen=True)
 class Forecasts:
@@ -28,10 +31,35 @@ class Forecasts:
     ln_variance: pd.Series
 
 
-def read(path: Path, run_id: str, design: Design) -> Forecasts:
+def series(design: Design, first: str, context: int = CONTEXT) -> pd.DataFrame:
+    """Return the data of such a run: for each session from `first` on, named by it, the `context` sessions up to it.
+
+    Columns: item_id (YYYY-MM-DD), timestamp, target (ln_parkinson_1) and, where the design has it, vix (ln_vix_variance), a past
+    covariate. A model for them is fitted on the series before `first` alone, or it has seen what it forecasts.
+    """
+    names = {"target": "ln_parkinson_1", "vix": "ln_vix_variance"}
+    known = {
+        name: design.columns([feature])[:, 0]
+        for name, feature in names.items()
+        if design.usable([feature], len(design))
+    }
+    begin = int(np.searchsorted(design.dates, np.datetime64(first)))
+    parts = []
+    for origin in range(begin, len(design)):
+        rows = slice(max(0, origin + 1 - context), origin + 1)
+        columns = {name: values[rows] for name, values in known.items()}
+        stamps = design.dates[rows].astype("datetime64[ns]")
+        parts.append(pd.DataFrame({"item_id": str(design.dates[origin]), "timestamp": stamps, **columns}))
+    if not parts:
+        raise DataError(f"The training set has no session from {first} on.")
+    return pd.concat(parts, ignore_index=True)
+
+
+def read(path: Path, run_id: str, design: Design, *, trained_until: str) -> Forecasts:
     """Return the forecasts in `path` (CSV or Parquet) of the run `run_id`. DataError names what is wrong with the table.
 
-    Leak when a series named by a session begins its forecast on or before it, or more than five sessions after it.
+    Those that stand at or before `trained_until`, the last day that the run was trained on, are left out: it knew what came.
+    Leak when a series named by a session begins its forecast on or before it.
     """
     table = _table(path)
     missing = {"item_id", "timestamp", "q0.5"} - set(table.columns)
@@ -59,9 +87,9 @@ def read(path: Path, run_id: str, design: Design) -> Forecasts:
     short = counts.index[counts["size"] < HORIZON]
     if len(short):
         raise DataError(f"{path}: {len(short)} series have fewer than {HORIZON} sessions, {short[0].date()} for one.")
-    known = counts.index.isin(design.dates.astype("datetime64[ns]"))
+    known = counts.index.isin(design.dates.astype("datetime64[ns]")) & (counts.index > pd.Timestamp(trained_until))
     if not known.any():
-        raise DataError(f"{path}: no item_id is a session of the training set.")
+        raise DataError(f"{path}: no item_id is a session of the training set after {trained_until}.")
     return Forecasts(run_id, np.log(counts.loc[known, "sum"]))
 
 

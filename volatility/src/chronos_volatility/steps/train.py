@@ -30,6 +30,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     chosen = parser.add_argument_group("forecasts of a training run, as one more candidate (off by default)")
     chosen.add_argument("--chronos-run", metavar="RUN_ID", help="the run that made them")
     chosen.add_argument("--chronos-forecasts", type=Path, metavar="FILE", help="what `chronos-training forecast` wrote")
+    chosen.add_argument("--chronos-until", metavar="DATE", help="the last day that the run was trained on")
+    chosen.add_argument(
+        "--write-series",
+        type=Path,
+        metavar="FILE",
+        help="only write the series (Parquet) to forecast, those from --first on",
+    )
 
 
 def run(options: argparse.Namespace) -> int:
@@ -37,6 +44,8 @@ def run(options: argparse.Namespace) -> int:
     storage = storage_of(options)
     training_set = training_sets.build(storage, cut=options.until, now=now_of(options))
     _require_known(storage, training_set)
+    if options.write_series is not None:
+        return _write_series(options, training_set)
     found, new = training.train(storage, training_set, _candidates(options, training_set), first=options.first)
     print(
         f"training {found.name}: {found.sessions:,} sessions to {found.cut}, {'stored' if new else 'was there already'}"
@@ -56,13 +65,26 @@ def _candidates(options: argparse.Namespace, training_set: TrainingSet) -> list[
         if name not in BY_NAME or name == BENCHMARK.name:
             raise ConfigurationError(f"There is no candidate {name!r}.", hint=f"There are: {', '.join(BY_NAME)}.")
     found = [BY_NAME[name] for name in names]
-    if (options.chronos_run is None) != (options.chronos_forecasts is None):
-        raise ConfigurationError("--chronos-run and --chronos-forecasts belong together.")
+    brought_in = (options.chronos_run, options.chronos_forecasts, options.chronos_until)
+    if any(one is None for one in brought_in) and any(one is not None for one in brought_in):
+        raise ConfigurationError("--chronos-run, --chronos-forecasts and --chronos-until belong together.")
     if options.chronos_run is not None:
         design = design_of(training_set)
-        brought = chronos.read(options.chronos_forecasts, options.chronos_run, design)
+        brought = chronos.read(
+            options.chronos_forecasts, options.chronos_run, design, trained_until=options.chronos_until
+        )
         found.append(chronos.specification(brought, design))
     return found
+
+
+def _write_series(options: argparse.Namespace, training_set: TrainingSet) -> int:
+    """Write the series that a training run is to forecast. ConfigurationError without --first."""
+    if options.first is None:
+        raise ConfigurationError("--write-series needs --first, the first session to forecast.")
+    table = chronos.series(design_of(training_set), options.first)
+    table.to_parquet(options.write_series, index=False)
+    print(f"{options.write_series}: {table['item_id'].nunique():,} series; columns {', '.join(table.columns)}")
+    return 0
 
 
 def _require_known(storage: Storage, training_set: TrainingSet) -> None:
