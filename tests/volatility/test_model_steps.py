@@ -82,6 +82,7 @@ def test_a_second_run_writes_nothing(chained, capsys):
     assert "features_daily: 0 sessions written" in said
     assert "This was decided before; nothing was written." in said
     assert "was there already" in said
+    assert "log-har uses ln_parkinson_1, ln_parkinson_5, ln_parkinson_20\n" in said
 
 
 def test_a_new_day_is_a_day(chained, capsys):

@@ -53,6 +53,8 @@ def run(options: argparse.Namespace) -> int:
     for name, score in found.scores.items():
         version = found.versions.get(name, "")
         print(f"  {name:18} RMSE {score['rmse']:.5f}  QLIKE {score['qlike']:.4f}  {version}".rstrip())
+    for name, names in found.features.items():
+        print(f"  {name} uses {', '.join(names)}")
     if found.synthetic:
         print("  The prices are made up: no score may come from them.")
     return 0
