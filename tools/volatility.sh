@@ -1,11 +1,16 @@
 #!/bin/sh
-# The daily volatility forecast from its bundled prices to its report, on this machine, in results/volatility.
-# What is done is not done again. Options of every step come after it:
-#   sh tools/volatility.sh --now 2018-12-07T18:05-05:00
+# The command `volatility`, in its own environment, which is made first:
+#   sh tools/volatility.sh ingest --data some/folder
+# Without a step, all of them one after the other, on this machine: from the bundled prices to results/volatility/report.html.
 set -eu
 cd "${0%/*}/.."
 python=$(.venv/bin/python tools/volatility_env.py)
+export VOLATILITY_DATA="${VOLATILITY_DATA:-results/volatility/data}"
+case "${1:-}" in
+    '' | --now) ;;
+    *) exec "$python" -m chronos_volatility.cli "$@" ;;
+esac
 for step in ingest features labels train gate infer check; do
-    "$python" -m chronos_volatility.cli "$step" --data results/volatility/data "$@"
+    "$python" -m chronos_volatility.cli "$step" "$@"
 done
-"$python" -m chronos_volatility.cli report --data results/volatility/data --output results/volatility/report.html "$@"
+"$python" -m chronos_volatility.cli report --output results/volatility/report.html "$@"

@@ -31,6 +31,8 @@ pytestmark = [pytest.mark.long, pytest.mark.timeout(1800)]
 # What cannot be run here, and why.
 ELSEWHERE = {
     "make test": "this is it",
+    "make volatility": "tests/volatility/test_page.py runs its steps",
+    "sh tools/volatility.sh": "tests/volatility/test_page.py runs them",
     "make lock": "resolves all packages anew",
     "make runtime ENV=dev ARGS=": "builds the environment for CUDA out of 3 GB of packages",
     "export AWS_PROFILE": "names a real account",

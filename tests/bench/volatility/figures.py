@@ -68,7 +68,10 @@ def histories() -> Iterator[History]:
 
 def table_of(history: History) -> str:
     """Return the models' table of a history."""
-    table = walk_forward.run(history.design, CANDIDATES, first=history.first)
+    whole = walk_forward.run(history.design, CANDIDATES)
+    bounds = intervals.as_known(whole["y"].to_numpy(), whole[HAR_X.name].to_numpy())
+    scored = (whole["date"] >= history.first).to_numpy()
+    table, bounds = whole[scored], bounds[scored]
     y = table["y"].to_numpy()
     names = [BENCHMARK.name, *(one.name for one in CANDIDATES)]
     titles = {one.name: one.title for one in (BENCHMARK, *CANDIDATES)}
@@ -89,7 +92,6 @@ def table_of(history: History) -> str:
         gain = "" if name == BENCHMARK.name else percent(1 - rmse / np.sqrt(errors[BENCHMARK.name].mean()))
         t = "" if name == HAR_X.name else f"{float(statistic(losses[name], losses[HAR_X.name])):.1f}".replace("-", "−")
         lines.append(f"| {titles[name]} | {qlike:.3f} | {better} | {rmse:.5f} | {gain} | {t} |")
-    bounds = intervals.as_known(y, table[HAR_X.name].to_numpy())
     shares = intervals.calibration(y, bounds)
     covered = [shares["0.9"] - shares["0.1"], shares["0.95"] - shares["0.05"]]
     lines += [
