@@ -129,3 +129,30 @@ def test_two_writers_at_once_leave_one_truth(bucket: EmbeddedAws, python: str) -
             (["0000", "0001", "0002"], 0.03), (["0000", "0001", "0002"], 0.04),
             (["0000", "0001", "0001"], 0.03), (["0000", "0001", "0001", "0002"], 0.04),
         ]  # fmt: skip
+
+
+# Nine thousand partitions are written: a minute.
+@pytest.mark.long
+def test_from_prices_to_a_forecast_and_again_without_a_write(bucket: EmbeddedAws, python: str, tmp_path: Path) -> None:
+    steps = [
+        ["ingest", "--first", "2010-01-04"],
+        ["features"],
+        ["labels"],
+        ["train", "--candidate", "log-har-x"],
+        ["gate"],
+        ["infer"],
+    ]
+    said = [run(bucket, python, *INGEST[:2], *words, "--data", PLACE, *MOMENT) for words in steps]
+    assert "promote: log-har-x-20181207-" in said[4] and "2018-12-07: " in said[5]
+    before = contents(bucket)
+    bucket.forget_requests()
+    for words in steps:
+        run(bucket, python, *INGEST[:2], *words, "--data", PLACE, *MOMENT)
+    assert contents(bucket) == before
+    assert not [one for one in bucket.requests() if one["operation"] == "PutObject"]
+    page = tmp_path / "report.html"
+    run(bucket, python, *INGEST[:2], "report", "--data", PLACE, "--output", str(page), *MOMENT)
+    assert "In service" in page.read_text(encoding="utf-8")
+    # A rollback is one write of the pointer; there is nothing to go back to yet.
+    refused = start(bucket, python, *INGEST[:2], "gate", "--rollback", "--data", PLACE, *MOMENT)
+    assert refused.communicate(timeout=60)[1].startswith("ERROR: ") and refused.returncode == 2

@@ -320,6 +320,8 @@ def test_the_record_of_the_gate_says_each_figure(chained):
     record = json.loads(chained.read(f"gate/{training.latest(chained)}.json"))
     assert record["action"] == "promote"
     assert record["decided_at"] == "2018-12-10T12:00:00Z"
-    assert all(isinstance(one["words"], str) and "wanted" in one["words"] for one in record["checks"])
+    for one in record["checks"]:
+        assert one["words"].endswith(": passed" if one["passed"] else ": refused")
+        assert " wanted: " in one["words"] or one["rule"] == "serves"
     with pytest.raises(DataError, match="has no training 2000"):
         training.load(chained, "2000")

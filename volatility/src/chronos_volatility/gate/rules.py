@@ -96,24 +96,24 @@ class _Ruling:
         found = [
             self._check(name, "sessions", self.sessions, ">=", LEAST_SESSIONS, "{:,.0f} sessions out of sample"),
             self._check(name, "fresh", one.behind, "<=", MOST_BEHIND, "{:,.0f} sessions since its training ended"),
-            self._check(
-                name, "serves", float(one.serves), ">=", 1, "it answers for a session's features alone: {:.0f}"
-            ),
+            self._check(name, "serves", float(one.serves), ">=", 1, "answers from one session's features alone"),
             self._check(
                 name,
                 "benchmark, QLIKE",
                 scores["qlike_gain"],
                 ">=",
                 BENCHMARK_GAIN,
-                "QLIKE {:.1%} better than scaled RV20",
+                "gain in QLIKE of {:+.1%} over scaled RV20",
             ),
-            self._check(name, "benchmark, RMSE", scores["rmse_gain"], ">=", 0.0, "RMSE {:.1%} better than scaled RV20"),
+            self._check(
+                name, "benchmark, RMSE", scores["rmse_gain"], ">=", 0.0, "gain in RMSE of {:+.1%} over scaled RV20"
+            ),
         ]
         if one.serves:
-            words = "as stored, QLIKE {:.1%} worse than its walk-forward over the last sessions"
+            words = "as stored, QLIKE {:+.1%} against its walk-forward over the last sessions"
             found.append(self._check(name, "itself", one.recent / recent - 1, "<=", ITSELF, words))
         if name != FALLBACK:
-            words = "QLIKE {:.1%} better than log-HAR"
+            words = "gain in QLIKE of {:+.1%} over log-HAR"
             found.append(self._check(name, "fallback", self._gain(name, FALLBACK), ">=", FALLBACK_GAIN, words))
         return all(found)
 
@@ -142,30 +142,31 @@ class _Ruling:
 
     def _beats(self, one: Contender, leader: Contender) -> bool:
         name, other = one.specification, leader.specification
-        words = f"QLIKE {{:.1%}} better than {other}"
+        words = f"gain in QLIKE of {{:+.1%}} over {other}"
         better = self._check(name, "challenger, QLIKE", self._gain(name, other), ">=", CHALLENGER_GAIN, words)
         t = float(statistic(self.losses[other], self.losses[name]))
         words = f"Diebold-Mariano t {{:.2f}} against {other}"
         sure = self._check(name, "challenger, Diebold-Mariano", t, ">", CHALLENGER_T, words)
         least = float(least_gain(self.losses[other], self.losses[name]))
-        words = f"QLIKE {{:.1%}} better than {other} in its worst third"
+        words = f"gain in QLIKE of {{:+.1%}} over {other} in its worst third"
         return self._check(name, "challenger, thirds", least, ">", 0.0, words) and better and sure
 
     def _refit(self, one: Contender) -> bool:
         assert self.champion is not None
         loss = one.recent / self.champion.recent - 1
-        words = "QLIKE {:.1%} worse than the champion over the last sessions"
+        words = "QLIKE {:+.1%} against the champion over the last sessions"
         return self._check(one.specification, "refit", loss, "<=", REFIT_LOSS, words)
 
     def _gain(self, name: str, other: str) -> float:
         return measures.gain(self.scores[name]["qlike"], self.scores[other]["qlike"])
 
     def _check(self, name: str, rule: str, figure: float, relation: str, threshold: float, words: str) -> bool:
-        """Note the rule and return whether it passes; what is not a number does not. `words` says how the figure is written, as {:.1%}."""
+        """Note the rule and return whether it passes; what is not a number does not. `words` may say how the figure is written, as {:.1%}."""
         passed = bool({">=": figure >= threshold, "<=": figure <= threshold, ">": figure > threshold}[relation])
         wanted = {">=": "at least", "<=": "at most", ">": "more than"}[relation]
-        form = re.findall(r"\{.*?\}", words)[0]
         outcome = "passed" if passed else "refused"
-        sentence = f"{name}: {words.format(figure)}, {wanted} {form.format(threshold)} wanted: {outcome}"
+        found = re.search(r"\{.*?\}", words)
+        limit = f", {wanted} {found[0].format(threshold)} wanted" if found else ""
+        sentence = f"{name}: {words.format(figure)}{limit}: {outcome}"
         self.checks.append(Check(name, rule, float(figure), float(threshold), passed, sentence))
         return passed
