@@ -60,7 +60,7 @@ def test_steps_from_session_to_session() -> None:
     ] == ["2018-12-07", "2018-03-29"]
     for wrong in ("2018-12-05", "2018-12-08"):
         assert not calendar.is_session(wrong)
-        with pytest.raises(ValueError, match=f"{wrong} is no session of XNYS"):
+        with pytest.raises(ValueError, match=f"{wrong} is not a session of XNYS"):
             calendar.after(wrong, 1)
     with pytest.raises(ValueError, match="has no session"):
         calendar.after(calendar.last, 1)

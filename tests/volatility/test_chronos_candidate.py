@@ -57,7 +57,7 @@ def test_other_tables_are_refused(tmp_path):
     table = pd.read_csv(written(tmp_path / "f.csv", np.arange(1000, 1010)))
     for name, changed, sentence in (
         ("q.csv", table.drop(columns="q0.5"), r"q0\.5 missing"),
-        ("item.csv", table.assign(item_id="spx"), "is no date"),
+        ("item.csv", table.assign(item_id="spx"), "is not a date"),
         ("nan.csv", table.assign(**{"q0.5": np.nan}), "not a number in 50 rows"),
         ("old.csv", table.assign(item_id="1950-01-03"), "no item_id is a session|fewer"),
     ):

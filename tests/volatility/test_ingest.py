@@ -415,7 +415,7 @@ def test_what_the_prices_are_of_cannot_change(storage: FolderStorage) -> None:
 
 
 @pytest.mark.parametrize(("body", "words"), [
-    (b"{", "is no JSON"), (b"[]", "is no JSON object"), (b'{"taget": "SPX"}', "'taget', which is no setting"),
+    (b"{", "is not JSON"), (b"[]", "is not a JSON object"), (b'{"taget": "SPX"}', "'taget', which is not a setting"),
     (b'{"sources": "yahoo"}', 'sources must be a list of words, not "yahoo"'), (b'{"max_missing": "1"}', "must be a number"),
     (b'{"overlap": 1.5}', "must be a whole number"), (b'{"overlap": 5}', "overlap must be more than the 16"),
     (b'{"target": 7}', "must be a word"), (b'{"target": ""}', "need a target"), (b'{"optional": ["VIX"]}', "VIX both as"),

@@ -59,7 +59,7 @@ def test_a_strangers_file(place: str, tmp_path: Path, capsys: Said) -> None:
 def test_a_file_of_another_exchange_needs_its_calendar(place: str, tmp_path: Path, capsys: Said) -> None:
     path = stranger(tmp_path / "dax.csv", "XETR")
     said = failed(capsys, "ingest", "--data", place, "--file", f"DAX={path}")
-    assert "column date, rows 2018-01-15 DAX" in said and "is no session of XNYS" in said and "--calendar" in said
+    assert "column date, rows 2018-01-15 DAX" in said and "is not a session of XNYS" in said and "--calendar" in said
     assert not Path(place).exists()
     assert main(["ingest", "--data", place, "--file", f"DAX={path}", "--calendar", "XETR"]) == 0
     assert settings_of.of(FolderStorage(Path(place))).calendar == "XETR"
@@ -68,8 +68,8 @@ def test_a_file_of_another_exchange_needs_its_calendar(place: str, tmp_path: Pat
 @pytest.mark.parametrize(("words", "sentence"), [
     (["--file", "absent.csv"], "Could not read absent.csv"),
     (["--file", "a.csv", "--file", "b.csv"], "--file is given twice for the target"),
-    (["--until", "yesterday"], "--until yesterday is no date"),
-    (["--now", "noon"], "--now noon is no moment"),
+    (["--until", "yesterday"], "--until yesterday is not a date"),
+    (["--now", "noon"], "--now noon is not a time"),
     (["--now", "2018-12-07T18:05"], "has no time zone"),
     (["--settings", "absent.json"], "Could not read the settings absent.json"),
     (["--source", "recording"], "The source recording needs --recording"),
@@ -127,7 +127,7 @@ def test_a_live_line_recorded_and_replayed(
 def test_made_up_prices_say_so(place: str, capsys: Said) -> None:
     words = ["--profile", "synthetic", "--first", "2018-06-01", "--now", "2018-12-07T18:05-05:00"]
     assert main(["ingest", "--data", place, *words]) == 0
-    assert "(made up: no score may come from them)" in capsys.readouterr().out
+    assert "(synthetic: they are never scored)" in capsys.readouterr().out
     assert main(["check", "--data", place, "--now", "2018-12-07T18:05-05:00"]) == 0
     assert "The prices are made up" in capsys.readouterr().out
 
@@ -146,7 +146,7 @@ def test_check_finds_what_is_wrong(place: str, capsys: Said) -> None:
     partition.write_bytes(partition.read_bytes()[:-9])
     assert main([*late, "--recent"]) == 1
     said = capsys.readouterr().out
-    assert "is no partition that this program wrote" in said and partition.name in said
+    assert "is not a partition that this program wrote" in said and partition.name in said
 
 
 def test_the_settings_of_a_run_can_grow(place: str, tmp_path: Path, capsys: Said) -> None:
@@ -158,7 +158,7 @@ def test_the_settings_of_a_run_can_grow(place: str, tmp_path: Path, capsys: Said
     found = settings_of.of(FolderStorage(Path(place)))
     assert (found.closed, found.max_abs_ret, found.first_session) == (("2018-12-05",), 0.5, "2018-10-01")
     extra.write_text('{"max_abs_return": 0.5}')
-    assert "'max_abs_return', which is no setting" in failed(
+    assert "'max_abs_return', which is not a setting" in failed(
         capsys, "ingest", "--data", place, "--settings", str(extra)
     )
 

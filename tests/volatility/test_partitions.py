@@ -153,8 +153,8 @@ def test_killed_at_every_write_the_next_run_completes_it(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize(("damage", "words"), [
-    (b"", "is no partition that this program wrote"),
-    (b"PAR1 and then nothing", "is no partition that this program wrote"),
+    (b"", "is not a partition that this program wrote"),
+    (b"PAR1 and then nothing", "is not a partition that this program wrote"),
     (None, "does not have the rows that its name tells"),
 ])  # fmt: skip
 def test_a_damaged_partition_is_refused(storage: FolderStorage, damage: bytes | None, words: str) -> None:

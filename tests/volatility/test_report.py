@@ -141,7 +141,7 @@ def test_made_up_prices_have_no_report(tmp_path, capsys):
         assert command(storage, *words) == 0
     capsys.readouterr()
     assert command(storage, "report", "--output", str(tmp_path / "r.html")) == 2
-    assert "No score may come from them" in capsys.readouterr().err
+    assert "they are never scored" in capsys.readouterr().err
     assert not (tmp_path / "r.html").exists()
 
 

@@ -74,7 +74,7 @@ MALFORMED = {
     "negative": (prices(-1.0), "is not positive"),
     "words": (prices().assign(close="100"), "a column close of type object"),
     "low and high exchanged": (prices().rename(columns={"low": "high", "high": "low"}), "low is above open"),
-    "a day of mourning": (prices(days=pd.date_range(FIRST, LAST)), "column date, row 2018-12-05 SPY: is no session of XNYS"),
+    "a day of mourning": (prices(days=pd.date_range(FIRST, LAST)), "column date, row 2018-12-05 SPY: is not a session of XNYS"),
     "a day twice": (pd.concat([prices(), prices().tail(1)]), "there twice"),
     "infinite": (prices().assign(high=np.inf), "is not finite"),
     "a negative dividend": (prices().assign(dividend=-1.0), "column dividend"),

@@ -96,7 +96,7 @@ def table_of(history: History) -> str:
     covered = [shares["0.9"] - shares["0.1"], shares["0.95"] - shares["0.05"]]
     lines += [
         "",
-        f"Of what came, {covered[0]:.0%} were in log-HAR-X's 80 % interval and {covered[1]:.0%} in its 90 % interval.",
+        f"Of the realized volatilities {100 * covered[0]:.0f} % were in log-HAR-X's 80 % interval and {100 * covered[1]:.0f} % in its 90 % interval.",
         "",
     ]
     return "\n".join(lines)

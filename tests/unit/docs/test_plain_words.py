@@ -56,7 +56,7 @@ RETIRED_NAMES = {
     "world": "account",
 }
 # The files that people read, or that make what they read.
-READ = ("training/src", "library", "plugins", "roles", "playbooks", "inventories", "docs")
+READ = ("training/src", "volatility/src", "library", "plugins", "roles", "playbooks", "inventories", "docs")
 SUFFIXES = {".py", ".yml", ".j2", ".md"}
 
 

@@ -110,7 +110,7 @@ class Calendar:
         return self._position(last) - self._position(first)
 
     def close(self, session: Day) -> pd.Timestamp:
-        """Return when `session` closes, in UTC. ValueError when it is no session."""
+        """Return when `session` closes, in UTC. ValueError when it is not a session."""
         position = self._position(session)  # first: it makes the calendar reach
         return self._closes.iloc[position]
 
@@ -138,7 +138,7 @@ class Calendar:
         self._reach(_day(session))
         position = int(self._sessions.searchsorted(_day(session)))
         if position == len(self._sessions) or self._sessions[position] != _day(session):
-            raise ValueError(f"{_day(session).date()} is no session of {self.name}")
+            raise ValueError(f"{_day(session).date()} is not a session of {self.name}")
         return position
 
 

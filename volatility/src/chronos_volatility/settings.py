@@ -62,9 +62,7 @@ class Settings:
         if twice:
             raise ConfigurationError(f"The settings name {', '.join(sorted(twice))} both as required and as optional.")
         if SYNTHETIC in self.sources and len(self.sources) > 1:
-            raise ConfigurationError(
-                "Made-up prices and real ones must not mix: synthetic is the only source, or none."
-            )
+            raise ConfigurationError("Synthetic and real prices must not mix: synthetic is the only source, or none.")
         if not 0 <= self.restated_ignored <= self.restated_accepted:
             raise ConfigurationError("restated_ignored must be from 0 to restated_accepted.")
         if self.overlap <= THREADS:
@@ -95,13 +93,13 @@ def parse(body: bytes, name: str, base: Settings = OFFLINE) -> Settings:
     try:
         values = json.loads(body)
     except ValueError as error:
-        raise ConfigurationError(f"{name} is no JSON: {error}.") from error
+        raise ConfigurationError(f"{name} is not JSON: {error}.") from error
     if not isinstance(values, dict):
-        raise ConfigurationError(f"{name} is no JSON object.")
+        raise ConfigurationError(f"{name} is not a JSON object.")
     known = {field.name: getattr(base, field.name) for field in dataclasses.fields(base)}
     for key, value in values.items():
         if key not in known:
-            raise ConfigurationError(f"{name} has {key!r}, which is no setting.", hint=f"Known: {', '.join(known)}.")
+            raise ConfigurationError(f"{name} has {key!r}, which is not a setting.", hint=f"Known: {', '.join(known)}.")
         values[key] = _typed(value, known[key], f"{name}: {key}")
     return dataclasses.replace(base, **values)
 

@@ -170,7 +170,7 @@ def open_storage(place: str) -> Storage:
         return FolderStorage(Path(place))
     bucket, _, prefix = rest.partition("/")
     if scheme != "s3" or not bucket:
-        raise ConfigurationError(f"{place} is no storage.", hint="Give a folder, or s3://bucket/prefix.")
+        raise ConfigurationError(f"{place} is not a storage.", hint="Give a folder, or s3://bucket/prefix.")
     return S3Storage(bucket, prefix.strip("/"))
 
 
@@ -192,4 +192,4 @@ def _is_taken(storage: Storage, key: str, body: bytes) -> bool:
 def _require_key(key: str) -> None:
     """Refuse what would lead out of the storage, or to what is listed under another name. ValueError."""
     if not key or any(part in {"", ".", ".."} or part.startswith(".") for part in key.split("/")):
-        raise ValueError(f"{key!r} is no key of a storage")
+        raise ValueError(f"{key!r} is not a key of a storage")

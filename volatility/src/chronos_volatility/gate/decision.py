@@ -67,4 +67,4 @@ class Decision:
 
 
 def _number(value: float) -> float | None:
-    return value if value == value else None  # NaN is no JSON
+    return value if value == value else None  # NaN is not JSON

@@ -15,7 +15,7 @@ def require_real(*, synthetic: bool) -> None:
     """Refuse to score forecasts of prices that were made up. DataError."""
     if synthetic:
         raise DataError(
-            "These prices are synthetic: made up to test contracts. No score may come from them.",
+            "These prices are synthetic, for tests of the contracts: they are never scored.",
             hint="Ingest real prices into a storage of their own.",
         )
 

@@ -87,7 +87,7 @@ def _decision(storage: Storage, run: Run, now: datetime) -> tuple[str, dict[str,
 def _decide(storage: Storage, run: Run, identity: str, now: datetime) -> dict[str, Any]:
     if run.synthetic:
         raise DataError(
-            f"The training {run.name} is of synthetic prices, made up to test contracts: no score may come from them.",
+            f"The training {run.name} is of synthetic prices, for tests of the contracts: they are never scored.",
             hint="Ingest real prices into a storage of their own.",
         )
     design = design_of(training_sets.load(storage, run.training_digest))

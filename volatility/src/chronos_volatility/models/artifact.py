@@ -72,7 +72,7 @@ def save(storage: Storage, artifact: Artifact) -> str:
 def load(storage: Storage, version: str) -> Artifact:
     """Return the model `version`. DataError when there is none, or it is not what its name tells."""
     if "/" in version or not version:
-        raise DataError(f"{version!r} is no version of a model.")
+        raise DataError(f"{version!r} is not a version of a model.")
     key = f"{PREFIX}{version}/model.json"
     body = storage.read(key)
     if body is None:

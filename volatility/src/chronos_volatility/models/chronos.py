@@ -65,13 +65,13 @@ def read(path: Path, run_id: str, design: Design, *, trained_until: str) -> Fore
     missing = {"item_id", "timestamp", "q0.5"} - set(table.columns)
     if missing:
         raise DataError(
-            f"{path}: {', '.join(sorted(missing))} missing; it is no output of `chronos-training forecast`."
+            f"{path}: {', '.join(sorted(missing))} missing; it is not an output of `chronos-training forecast`."
         )
     try:
         origins = pd.to_datetime(table["item_id"].astype(str), format="ISO8601")
         times = pd.to_datetime(table["timestamp"].astype(str), format="ISO8601")
     except ValueError as error:
-        raise DataError(f"{path}: an item_id or timestamp is no date: {error}.") from error
+        raise DataError(f"{path}: an item_id or timestamp is not a date: {error}.") from error
     if (times <= origins).any():
         row = int(np.argmax(times <= origins))
         raise Leak(

@@ -28,7 +28,7 @@ GROUPS = (
 
 
 def recent(facts: Facts) -> Markup:
-    """Return the last year of forecasts with their 80 % interval, and what came."""
+    """Return the last year of forecasts with their 80 % interval, and the realized volatility."""
     taken = slice(max(0, len(facts.walk) - RECENT), None)
     dates = facts.walk["date"][taken]
     columns = [
@@ -36,19 +36,22 @@ def recent(facts: Facts) -> Markup:
         _annual(np.sqrt(facts.walk["y"].to_numpy()))[taken],
     ]
     bounds = [_annual(facts.bounds[:, place])[taken] for place in (LOW, HIGH)]
-    return _over_time(dates, columns[0], columns[1], "Forecasts and what came, the last 250 sessions", bounds)
+    return _over_time(dates, columns[0], columns[1], "Forecasts and realized volatility, the last 250 sessions", bounds)
 
 
 def whole(facts: Facts) -> Markup:
-    """Return forecasts and what came as monthly means, over all sessions that were forecast."""
+    """Return forecasts and realized volatility as monthly means, over all sessions that were forecast."""
     table = pd.DataFrame(
         {"date": facts.walk["date"], "forecast": _annual(np.sqrt(facts.walk[facts.shown].to_numpy())),
-         "came": _annual(np.sqrt(facts.walk["y"].to_numpy()))}
+         "realized": _annual(np.sqrt(facts.walk["y"].to_numpy()))}
     )  # fmt: skip
     monthly = table.set_index("date").resample("MS").mean().dropna()
     dates = pd.Series(monthly.index)
     return _over_time(
-        dates, monthly["forecast"].to_numpy(), monthly["came"].to_numpy(), "Forecasts and what came, by month"
+        dates,
+        monthly["forecast"].to_numpy(),
+        monthly["realized"].to_numpy(),
+        "Forecasts and realized volatility, by month",
     )
 
 
@@ -93,9 +96,9 @@ def _annual(rv_5d: np.ndarray) -> np.ndarray:
 
 
 def _over_time(
-    dates: pd.Series, forecast: np.ndarray, came: np.ndarray, title: str, bounds: Sequence[np.ndarray] = ()
+    dates: pd.Series, forecast: np.ndarray, realized: np.ndarray, title: str, bounds: Sequence[np.ndarray] = ()
 ) -> Markup:
-    shown = np.concatenate([forecast, came, *bounds])
+    shown = np.concatenate([forecast, realized, *bounds])
     high = float(np.nanmax(shown))
     canvas = Canvas((0, max(1, len(forecast) - 1)), (0.0, 1.05 * high))
     canvas.grid_y()
@@ -103,7 +106,7 @@ def _over_time(
     if bounds:
         known = np.isfinite(bounds[0])
         canvas.band([x for x in xs if known[x]], bounds[0][known].tolist(), bounds[1][known].tolist(), "band")
-    canvas.line(xs, came.tolist(), "actual")
+    canvas.line(xs, realized.tolist(), "actual")
     canvas.line(xs, forecast.tolist(), "median")
     _dates(canvas, dates)
     return canvas.svg(title)

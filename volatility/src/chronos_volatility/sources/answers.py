@@ -86,7 +86,7 @@ def _days(chosen: pd.Series | np.ndarray) -> str:
 
 
 def _hint(message: str) -> str:
-    if "is no session of" in message:
+    if "is not a session of" in message:
         return "Name the exchange with --calendar."
     if "is not positive" in message:
         return "If only old rows lack prices, begin later with --first."

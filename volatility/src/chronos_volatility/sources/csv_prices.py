@@ -67,7 +67,7 @@ def _rows(body: bytes, name: str) -> tuple[list[str], list[list[str]], str]:
     try:
         text = (gzip.decompress(body) if body.startswith(GZIP) else body).decode("utf-8-sig")
     except (UnicodeDecodeError, OSError, EOFError, zlib.error) as error:
-        raise SourceError(f"{name} is no text in UTF-8.", hint="Export it as CSV.") from error
+        raise SourceError(f"{name} is not UTF-8 text.", hint="Export it as CSV.") from error
     first = text.lstrip().splitlines()[0] if text.strip() else ""
     separator = max(",;\t|", key=first.count)
     if first.count(separator) == 0:
@@ -129,8 +129,10 @@ def _dates(words: pd.Series, name: str) -> pd.Series:
             read = pd.to_datetime(days, format=style, errors="coerce")
             if read.notna().mean() > 0.5:
                 row = int(read.isna().to_numpy().argmax())
-                raise SourceError(f"{name}, row {row + 1}: {words.iloc[row]!r} is no date.")
-        raise SourceError(f"{name}: {words.iloc[0]!r} is no date that can be read.", hint="Write dates as 2018-12-07.")
+                raise SourceError(f"{name}, row {row + 1}: {words.iloc[row]!r} is not a date.")
+        raise SourceError(
+            f"{name}: {words.iloc[0]!r} is not a date that can be read.", hint="Write dates as 2018-12-07."
+        )
     if any((one != candidates[0]).any() for one in candidates[1:]):
         raise SourceError(f"{name}: the dates can be read with the day or the month first.", hint="Write 2018-12-07.")
     return candidates[0].astype("datetime64[ns]")
@@ -164,7 +166,7 @@ def _numbers(words: pd.Series, column: str, name: str, decimal_comma: bool) -> p
     wrong = numbers.isna() & plain.notna()
     if wrong.any():
         row = int(wrong.to_numpy().argmax())
-        raise SourceError(f"{name}, row {row + 1}: {column} is {words.iloc[row]!r}, which is no number.")
+        raise SourceError(f"{name}, row {row + 1}: {column} is {words.iloc[row]!r}, which is not a number.")
     return numbers * scale if column == "volume" else numbers
 
 

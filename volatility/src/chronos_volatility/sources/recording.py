@@ -29,7 +29,9 @@ class Recording:
         frame = PriceFile(_file(self._folder, symbol), symbol).answer.frame
         missing = set(COLUMNS) - set(frame)
         if missing:
-            raise SourceError(f"{_file(self._folder, symbol)} is no recording: it has no {', '.join(sorted(missing))}.")
+            raise SourceError(
+                f"{_file(self._folder, symbol)} is not a recording: it has no {', '.join(sorted(missing))}."
+            )
         return Answer(frame[(frame["date"] >= first) & (frame["date"] <= last)])
 
 

@@ -1,4 +1,4 @@
-"""Made-up prices of all five symbols, to try the line without a network. No score may come from them.
+"""Made-up prices of all five symbols, to try the line without a network; they are never scored.
 
 Returns are of a GJR-GARCH(1,1) with parameters of the size that the S&P 500 has; VIX and VIX3M follow its variance, HYG its
 returns and TLT the opposite of them. The day's range is that of a random walk of 78 steps, which is what 5-minute prices

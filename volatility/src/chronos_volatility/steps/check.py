@@ -59,7 +59,7 @@ def check(storage: Storage, settings: Settings, now: datetime, *, recent: bool =
     first = calendar.after(last, 1 - settings.overlap) if recent else None
     facts, problems = [], []
     if SYNTHETIC in settings.sources:
-        facts.append("The prices are made up: no score may come from them.")
+        facts.append("The prices are synthetic: they are never scored.")
     for table in TABLES:
         try:
             rows = tables.read(storage, table, first=first)

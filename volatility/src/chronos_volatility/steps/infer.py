@@ -92,7 +92,7 @@ def _model(storage: Storage, session: pd.Timestamp, environ: Mapping[str, str]) 
         if found.cut <= day:
             return entry.version, found
     raise DataError(
-        f"No champion was trained before {day}: {version} knows what came after, and its answer would be no forecast.",
+        f"No champion was trained before {day}: {version} knows what came after, and its answer would not be a forecast.",
         hint="The walk-forward of the training has forecasts of the past.",
     )
 
@@ -102,7 +102,7 @@ def _session(storage: Storage, asked: str | None, now: datetime) -> pd.Timestamp
         try:
             return pd.Timestamp(datetime.fromisoformat(asked).date())
         except ValueError as error:
-            raise ConfigurationError(f"--date {asked} is no date.", hint="Write it as 2018-12-07.") from error
+            raise ConfigurationError(f"--date {asked} is not a date.", hint="Write it as 2018-12-07.") from error
     last = tables.last_day(storage, tables.FEATURES, now)
     if last is None:
         raise DataError(f"{storage.url} has no features.", hint="Run `volatility features` first.")

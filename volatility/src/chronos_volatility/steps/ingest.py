@@ -110,7 +110,7 @@ def _sources(options: argparse.Namespace, settings: Settings, files: dict[str | 
     if options.recording is not None and "recording" not in names:
         names = ["recording"]
     if (SYNTHETIC in names) != (SYNTHETIC in settings.sources):
-        raise ConfigurationError("Made-up prices and real ones must not mix.", hint="Use another folder or prefix.")
+        raise ConfigurationError("Synthetic and real prices must not mix.", hint="Use another folder or prefix.")
     found = [_source(name, options, settings, files) for name in names]
     return [Recorder(one, options.record) if options.record is not None and one.live else one for one in found]
 
@@ -148,7 +148,7 @@ def _day(text: str | None, option: str) -> pd.Timestamp | None:
     try:
         return pd.Timestamp(pd.to_datetime(text, format="%Y-%m-%d"))
     except ValueError as error:
-        raise ConfigurationError(f"{option} {text} is no date.", hint="Write it as 2018-12-07.") from error
+        raise ConfigurationError(f"{option} {text} is not a date.", hint="Write it as 2018-12-07.") from error
 
 
 def _tell(outcome: Outcome, settings: Settings, place: str) -> None:
@@ -157,5 +157,5 @@ def _tell(outcome: Outcome, settings: Settings, place: str) -> None:
     for table, written in outcome.written.items():
         count = f"{len(written):,} new partition{'s' if len(written) > 1 else ''}"
         print(f"{table}: {count if written else 'nothing new'}")
-    made_up = " (made up: no score may come from them)" if SYNTHETIC in settings.sources else ""
+    made_up = " (synthetic: they are never scored)" if SYNTHETIC in settings.sources else ""
     print(f"{place} has the prices of {settings.target} up to {outcome.until.date()}{made_up}.")

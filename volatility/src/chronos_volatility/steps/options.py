@@ -30,14 +30,14 @@ def storage_of(options: argparse.Namespace) -> Storage:
 
 
 def now_of(options: argparse.Namespace) -> datetime:
-    """Return --now, else the clock, timezone-aware UTC. ConfigurationError when it is no moment."""
+    """Return --now, else the clock, timezone-aware UTC. ConfigurationError when it is not a time."""
     if options.now is None:
         return utc_now()
     try:
         moment = datetime.fromisoformat(options.now)
     except ValueError as error:
         raise ConfigurationError(
-            f"--now {options.now} is no moment.", hint="Write it as 2018-12-07T18:05-05:00."
+            f"--now {options.now} is not a time.", hint="Write it as 2018-12-07T18:05-05:00."
         ) from error
     if moment.tzinfo is None:
         raise ConfigurationError(f"--now {options.now} has no time zone.", hint="Write it as 2018-12-07T18:05-05:00.")

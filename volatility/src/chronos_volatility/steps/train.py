@@ -35,7 +35,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--write-series",
         type=Path,
         metavar="FILE",
-        help="only write the series (Parquet) to forecast, those from --first on",
+        help="only write the series to forecast, those from --first on (.csv or .parquet)",
     )
 
 
@@ -56,7 +56,7 @@ def run(options: argparse.Namespace) -> int:
     for name, names in found.features.items():
         print(f"  {name} uses {', '.join(names)}")
     if found.synthetic:
-        print("  The prices are made up: no score may come from them.")
+        print("  The prices are synthetic: they are never scored.")
     return 0
 
 
@@ -84,7 +84,17 @@ def _write_series(options: argparse.Namespace, training_set: TrainingSet) -> int
     if options.first is None:
         raise ConfigurationError("--write-series needs --first, the first session to forecast.")
     table = chronos.series(design_of(training_set), options.first)
-    table.to_parquet(options.write_series, index=False)
+    path: Path = options.write_series
+    if path.suffix not in {".csv", ".parquet"}:
+        raise ConfigurationError(f"--write-series {path}: the series are written as .csv or .parquet.")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if path.suffix == ".csv":
+            table.to_csv(path, index=False)
+        else:
+            table.to_parquet(path, index=False)
+    except OSError as error:
+        raise ConfigurationError(f"{path} cannot be written: {error.strerror or error}.") from error
     print(f"{options.write_series}: {table['item_id'].nunique():,} series; columns {', '.join(table.columns)}")
     return 0
 

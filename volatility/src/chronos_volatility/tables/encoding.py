@@ -128,6 +128,6 @@ def from_bytes(body: bytes, url: str) -> tuple[pa.Table, History]:
         return table.replace_schema_metadata(None), History.of(table.schema.metadata)
     except (pa.ArrowException, OSError, KeyError, ValueError) as error:
         raise DataError(
-            f"{url} is no partition that this program wrote: {str(error).splitlines()[0] if str(error) else error!r}.",
+            f"{url} is not a partition that this program wrote: {str(error).splitlines()[0] if str(error) else error!r}.",
             hint="Restore it from a copy, or remove it: the next run of its step writes it again.",
         ) from error

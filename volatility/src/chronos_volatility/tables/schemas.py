@@ -157,8 +157,10 @@ def _predictions(settings: Settings) -> Contract:
         wanted = frame["rv_5d_hat"] * np.sqrt(SESSIONS_A_YEAR / HORIZON)
         return (frame["annualized"] / wanted - 1).abs() < 1e-9
 
-    names = pandera.Check(lambda values: values.map(_are_names), error="is no list of names")
-    drivers = pandera.Check(lambda values: values.map(_are_drivers), error="is no list of feature, value, contribution")
+    names = pandera.Check(lambda values: values.map(_are_names), error="is not a list of names")
+    drivers = pandera.Check(
+        lambda values: values.map(_are_drivers), error="is not a list of feature, value, contribution"
+    )
     return Contract(
         PREDICTIONS,
         ("date",),
@@ -181,12 +183,12 @@ def _predictions(settings: Settings) -> Contract:
 def _session(settings: Settings) -> pandera.Column:
     calendar = get_calendar(settings.calendar, settings.closed)
     check = pandera.Check(lambda values: pd.Series(calendar.are_sessions(values), values.index),
-                          error=f"is no session of {settings.calendar}")  # fmt: skip
+                          error=f"is not a session of {settings.calendar}")  # fmt: skip
     return pandera.Column("datetime64[ns]", check)
 
 
 def _day() -> pandera.Column:
-    whole = pandera.Check(lambda values: values == values.dt.normalize(), error="is no whole day")
+    whole = pandera.Check(lambda values: values == values.dt.normalize(), error="is not a whole day")
     return pandera.Column("datetime64[ns]", whole)
 
 

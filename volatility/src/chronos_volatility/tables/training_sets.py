@@ -88,7 +88,7 @@ def load(storage: Storage, digest: str) -> TrainingSet:
         frame = table.replace_schema_metadata(None).to_pandas()
         frame["date"] = pd.to_datetime(frame["date"])
     except (pa.ArrowException, OSError, KeyError, ValueError) as error:
-        raise DataError(f"{storage.url}/{key} is no training set that this program wrote: {error}.") from error
+        raise DataError(f"{storage.url}/{key} is not a training set that this program wrote: {error}.") from error
     if _digest(target, frame) != digest:
         raise DataError(f"{storage.url}/{key} has other rows than its name tells.", code="checksum_mismatch")
     return TrainingSet(frame, target, pd.Timestamp(cut), digest, made_up == "true")
