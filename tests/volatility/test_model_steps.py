@@ -325,3 +325,29 @@ def test_the_record_of_the_gate_says_each_figure(chained):
         assert " wanted: " in one["words"] or one["rule"] == "serves"
     with pytest.raises(DataError, match="has no training 2000"):
         training.load(chained, "2000")
+
+
+def test_killed_before_each_write_the_chain_is_completed(chained, tmp_path, monkeypatch):
+    """One write an attempt, and then the process is gone: the tables and records end as those of a run that nobody kills."""
+    new = MARKET[MARKET["date"] > "2018-12-07"]
+    tables.write(chained, tables.MARKET_DAILY, new.sort_values(["date", "symbol"], ignore_index=True), now=NOW)
+    whole = FolderStorage(tmp_path / "whole")
+    shutil.copytree(chained.folder, whole.folder)
+    moment, killed = "2018-12-17T12:00+00:00", 0
+    for words in CHAIN:
+        assert command(whole, *words, now=moment) == 0
+        monkeypatch.setattr(
+            "chronos_volatility.steps.options.open_storage", lambda place: DyingStorage(chained.folder, 1)
+        )
+        while True:
+            try:
+                assert command(chained, *words, now=moment) == 0
+                break
+            except Killed:
+                killed += 1
+        monkeypatch.undo()
+    assert killed >= 10
+    assert chained.keys("") == whole.keys("")
+    for table in (tables.FEATURES, tables.LABELS, tables.PREDICTIONS):
+        pd.testing.assert_frame_equal(tables.read(chained, table), tables.read(whole, table))
+    assert champion.current(chained).version == champion.current(whole).version
