@@ -55,7 +55,7 @@ def test_rollback_to_any_version(storage, versions):
     assert champion.rollback(storage, to=versions[2], reason="by hand", now=NOW) == versions[2]
     assert champion.rollback(storage, to=versions[2], reason="again", now=NOW) == versions[2]
     assert len(champion.current(storage).history) == 3
-    with pytest.raises(DataError, match="there is no model nothing-1"):
+    with pytest.raises(DataError, match="no model nothing-1 is stored"):
         champion.rollback(storage, to="nothing-1", reason="", now=NOW)
 
 
@@ -135,7 +135,7 @@ def test_a_damaged_artifact_is_refused(storage, file):
 
 
 def test_a_name_must_be_one(storage: FolderStorage):
-    with pytest.raises(DataError, match="is no version"):
+    with pytest.raises(DataError, match="is not a version"):
         artifact.load(storage, "../champion")
     body = json.loads(MODEL.body())
     assert body["training_digest"] == "0" * 64

@@ -129,7 +129,7 @@ def test_made_up_prices_say_so(place: str, capsys: Said) -> None:
     assert main(["ingest", "--data", place, *words]) == 0
     assert "(synthetic: they are never scored)" in capsys.readouterr().out
     assert main(["check", "--data", place, "--now", "2018-12-07T18:05-05:00"]) == 0
-    assert "The prices are made up" in capsys.readouterr().out
+    assert "The prices are synthetic" in capsys.readouterr().out
 
 
 def test_check_finds_what_is_wrong(place: str, capsys: Said) -> None:

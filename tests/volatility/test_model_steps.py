@@ -263,7 +263,7 @@ def test_made_up_prices_are_fitted_and_never_scored(storage, capsys):
         assert command(storage, *words) == 0
     said = capsys.readouterr().out
     assert "QLIKE" not in said
-    assert "no score may come from them" in said
+    assert "they are never scored" in said
     assert command(storage, "gate") == 2
     assert "synthetic" in capsys.readouterr().err
     run = training.load(storage, training.latest(storage))

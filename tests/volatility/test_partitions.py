@@ -166,6 +166,18 @@ def test_a_damaged_partition_is_refused(storage: FolderStorage, damage: bytes | 
     assert keys[0] in str(error.value)
 
 
+def test_a_moment_beyond_nanoseconds_is_refused(storage: FolderStorage) -> None:
+    """One flipped bit makes a day of the year 336376 out of a moment, and no digest covers when a price was fetched."""
+    frame = raw(("2018-12-07", "SPX", 2633.0), ("2018-12-07", "VIX", 23.0))
+    path = storage.folder / tables.write(storage, "raw.market", frame, now=NOW)[0]
+    body = path.read_bytes()
+    moment = int(NOW.timestamp() * 1_000_000)
+    assert body.count(moment.to_bytes(8, "little")) == 2
+    path.write_bytes(body.replace(moment.to_bytes(8, "little"), (moment | 1 << 53).to_bytes(8, "little")))
+    with pytest.raises(DataError, match=path.name):
+        tables.read(storage, "raw.market")
+
+
 @settings(max_examples=80, deadline=None)
 @given(st.data())
 def test_whatever_befalls_a_file_it_is_read_as_it_was_or_refused(

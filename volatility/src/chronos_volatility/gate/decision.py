@@ -34,7 +34,7 @@ class Contender:
     behind: int
     """Sessions from its cut to the last session with features."""
     recent: float = float("nan")
-    """QLIKE of this very model over the last labelled sessions, nan if it cannot be had."""
+    """QLIKE of this very model over the last labelled sessions, nan if it is not available."""
 
 
 @dataclass(frozen=True)

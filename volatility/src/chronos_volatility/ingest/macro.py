@@ -28,7 +28,7 @@ def ingest_macro(
 ) -> tuple[dict[str, list[str]], list[str]]:
     """Bring both macro tables up to the session `until`; return what was written, and notes.
 
-    A series that cannot be had is a note, and its last known values go on: no forecast depends on it. A revision joins the
+    A series that is not available is a note, and its last known values continue: no forecast depends on it. A revision joins the
     values of its period, with the day of its release as the reason.
     """
     stored, notes = tables.read(storage, RAW_MACRO), []

@@ -76,7 +76,7 @@ def load(storage: Storage, version: str) -> Artifact:
     key = f"{PREFIX}{version}/model.json"
     body = storage.read(key)
     if body is None:
-        raise DataError(f"{storage.url}/{key} is missing: there is no model {version}.", hint=_known(storage))
+        raise DataError(f"{storage.url}/{key} is missing: no model {version} is stored.", hint=_known(storage))
     damaged = DataError(
         f"{storage.url}/{key} is damaged: it is not what its name tells.",
         code="checksum_mismatch",
