@@ -40,7 +40,7 @@ train: setup ## One run from nothing to report: provision, publish, launch, moni
 	@failed=0; for playbook in $(END_PLAYBOOKS); do \
 	$(PLAY) playbooks/$$playbook.yml $(ARGS); code=$$?; [ $$failed -ne 0 ] || failed=$$code; done; exit $$failed
 
-volatility: setup ## The daily volatility forecast, from bundled prices to its report, in two minutes
+volatility: setup ## The daily volatility forecast, from bundled prices to its report, in about a minute
 	@sh tools/volatility.sh $(ARGS)
 
 ##@ Test

@@ -48,9 +48,19 @@ def test_a_python_without_pip_has_none():
 
 
 def test_what_pip_is_told_uv_is_told():
-    words = installer.options({"index-url": "https://a", "extra-index-url": "https://b\nhttps://c", "no-index": "true"})
-    assert words[2:] == ["--no-index", "--default-index", "https://a", "--index", "https://b", "--index", "https://c"]
+    words = installer.options({"find-links": "/a\n/b", "no-index": "true"})
+    assert words[2:] == ["--no-index", "--find-links", "/a", "--find-links", "/b"]
     assert "--no-index" not in installer.options({"no-index": "false"})
+
+
+def test_an_index_is_not_in_the_command_line(tmp_path, monkeypatch):
+    for name in ("UV_DEFAULT_INDEX", "UV_INDEX"):
+        monkeypatch.delenv(name, raising=False)
+    settings = {"index-url": "https://me:secret@a", "extra-index-url": "https://b\nhttps://c"}
+    assert "secret" not in " ".join(installer.options(settings))
+    variables = installer.environment(settings, tmp_path)
+    assert variables["UV_DEFAULT_INDEX"] == "https://me:secret@a"
+    assert variables["UV_INDEX"] == "https://b https://c"
 
 
 def test_certificate_and_cache_are_named_unless_the_person_did(tmp_path, monkeypatch):

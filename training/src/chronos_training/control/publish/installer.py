@@ -15,13 +15,14 @@ from pathlib import Path
 
 # pip's setting → uv's option; a setting with several values is given as often.
 _OPTIONS = {
-    "index-url": "--default-index",
-    "extra-index-url": "--index",
     "find-links": "--find-links",
     "trusted-host": "--allow-insecure-host",
 }
-# pip's setting → the environment variable that uv, and the library below it, reads.
+# pip's setting → the environment variable that uv, and the library below it, reads. An index's address may hold a password, which
+# everybody on the machine could read in a command line.
 _VARIABLES = {
+    "index-url": "UV_DEFAULT_INDEX",
+    "extra-index-url": "UV_INDEX",
     "cert": "SSL_CERT_FILE",
     "client-cert": "SSL_CLIENT_CERT",
     "proxy": "ALL_PROXY",
@@ -63,7 +64,7 @@ def environment(settings: dict[str, str], cache: Path) -> dict[str, str]:
     variables.setdefault("UV_CACHE_DIR", str(cache / "uv"))
     for setting, variable in _VARIABLES.items():
         if settings.get(setting):
-            variables.setdefault(variable, settings[setting])
+            variables.setdefault(variable, " ".join(settings[setting].split()))
     return variables
 
 
