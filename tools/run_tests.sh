@@ -125,10 +125,10 @@ if [ $# -gt 0 ]; then
     for section in "$@"; do run_section "$section"; done
 else
     echo 'Two rows of sections side by side; what each section says comes at its end.'
-    row lint docs unit volatility training autogluon molecule e2e integration protocol boot &
+    row autogluon training molecule volatility unit lint docs protocol boot integration e2e &
     computing=$!
     trap 'kill "$computing" 2>/dev/null' INT TERM
-    row boot protocol integration e2e molecule autogluon training volatility unit docs lint
+    row e2e integration boot protocol docs lint unit volatility molecule training autogluon
     wait "$computing"
 fi
 
