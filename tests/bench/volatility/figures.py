@@ -16,8 +16,6 @@ import numpy as np
 import pandas as pd
 from arch.bootstrap import StationaryBootstrap
 
-from chronos_volatility import features
-from chronos_volatility.features import labels
 from chronos_volatility.gate.diebold_mariano import statistic
 from chronos_volatility.gate.measures import qlike_loss, squared_error
 from chronos_volatility.ingest.curate import curate
@@ -25,6 +23,7 @@ from chronos_volatility.models import intervals, walk_forward
 from chronos_volatility.models.design import Design
 from chronos_volatility.models.specifications import BENCHMARK, CANDIDATES, HAR_X
 from chronos_volatility.sources.bundled import Bundled
+from tests.bench.volatility.choices import design_of
 
 PAGE = Path(__file__).resolve().parents[3] / "docs/volatility.md"
 BEGIN, END = "<!-- figures: begin -->", "<!-- figures: end -->"
@@ -38,14 +37,6 @@ class History:
     title: str
     design: Design
     first: str
-
-
-def design_of(market: pd.DataFrame, target: str) -> Design:
-    rows = features.compute(market, target=target).merge(labels.compute(market, target=target), on="date")
-    return Design(
-        rows["date"].to_numpy().astype("datetime64[D]"), features.NAMES, rows[list(features.NAMES)].to_numpy(float),
-        rows["rv_5d"].to_numpy() ** 2, target,
-    )  # fmt: skip
 
 
 def histories() -> Iterator[History]:
