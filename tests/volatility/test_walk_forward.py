@@ -9,7 +9,7 @@ from chronos_training.core.errors import DataError
 from chronos_volatility.gate.measures import qlike
 from chronos_volatility.models import walk_forward
 from chronos_volatility.models.design import Design
-from chronos_volatility.models.leaks import Leak, require_known_labels
+from chronos_volatility.models.leaks import Leak, require_forward, require_known_labels
 from chronos_volatility.models.specifications import GARCH, HAR, HAR_X, TREES
 from chronos_volatility.models.walk_forward import Fold, expanding, forecasts
 from tests.volatility.panels import design_of, walk
@@ -80,8 +80,9 @@ def shuffled(rows: int, folds: int, seed: int = 0) -> list[tuple[np.ndarray, np.
 
 
 def test_leak_shuffled_folds_are_refused():
-    with pytest.raises(Leak, match="the folds are shuffled or not purged"):
-        walk_forward.require_forward_folds(shuffled(len(DESIGN), 5))
+    for train, test in shuffled(len(DESIGN), 5):
+        with pytest.raises(Leak, match="the folds are shuffled or not purged"):
+            require_forward(train, test)
 
 
 def test_shuffled_folds_would_flatter_deep_trees():
@@ -109,7 +110,8 @@ def test_shuffled_folds_would_flatter_deep_trees():
 
     count = len(y)
     purged = [(np.arange(begin - 4), np.arange(begin, begin + 100)) for begin in range(count - 300, count, 100)]
-    walk_forward.require_forward_folds(purged)
+    for train, test in purged:
+        require_forward(train, test)
     assert loss(shuffled(count, 5)[:3]) < 0.6 * loss(purged)
 
 

@@ -100,9 +100,3 @@ def run(
         )
     table.attrs["filled"] = filled
     return table
-
-
-def require_forward_folds(folds: Iterable[tuple[Sequence[int], Sequence[int]]], *, purge: int = HORIZON) -> None:
-    """Refuse folds (training positions, test positions) that are shuffled or not purged, such as KFold's. Leak."""
-    for train, test in folds:
-        require_forward(train, test, purge=purge)
