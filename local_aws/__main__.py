@@ -62,6 +62,10 @@ def _parser() -> argparse.ArgumentParser:
     requests = command("requests", _requests, "Print how many requests came, by caller and operation.")
     requests.add_argument("--json", action="store_true", help="machine-readable")
     requests.add_argument("--forget", action="store_true", help="and count from zero from now on")
+    clock = command("clock", _clock, "Show AWS's time and what comes next; --advance lets time pass at once.")
+    clock.add_argument(
+        "--advance", metavar="TIME", help="so many seconds (90s, 15m, 6h, 30d), or until 2026-12-01T18:00"
+    )
     spot = command("spot-notice", _spot_notice, "Let the metadata of an instance announce a Spot interruption.")
     spot.add_argument("instance")
     spot.add_argument("--action", choices=["terminate", "stop", "hibernate"], default="terminate")
@@ -166,6 +170,30 @@ def _requests(home: Home, options: argparse.Namespace) -> int:
     print(json.dumps(answer, indent=2) if options.json else "\n".join(table(answer)))
     if options.forget:
         control.ask(server.endpoint, control.REQUESTS_PATH, "DELETE")
+    return 0
+
+
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+def _clock(home: Home, options: argparse.Namespace) -> int:
+    server = control.find(home)
+    if server is None:
+        raise LocalAwsError(f"The embedded AWS is not running. Start it: {typed('start')}")
+    if options.advance:
+        number, unit = options.advance[:-1], options.advance[-1:]
+        seconds = number.replace(".", "", 1).isdigit() and unit in _UNITS
+        wanted = {"seconds": float(number) * _UNITS[unit]} if seconds else {"to": options.advance}
+        answer = control.tell(server.endpoint, control.CLOCK_PATH, wanted)
+        if "error" in answer:
+            raise LocalAwsError(str(answer["error"]))
+    else:
+        answer = control.ask(server.endpoint, control.CLOCK_PATH)
+    print(f"AWS's time: {answer['now']} ({answer['ahead_seconds']:.0f} s ahead of this computer's)")
+    for what, count in dict(answer["under_way"]).items():  # type: ignore[call-overload]
+        print(f"  under way: {what}" + (f", {count} times" if count > 1 else ""))
+    for timer in list(answer["next"]):  # type: ignore[call-overload]
+        print(f"  {timer['at']}  {timer['what']}")
     return 0
 
 

@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import functools
 import io
-import threading
 from collections.abc import Iterable
 from typing import Any
 
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
 
 from local_aws import moto_gaps
-from local_aws.home import Home
+from local_aws.services import Services
+from local_aws.services.aws import Aws
 
 
-def build_application(home: Home, lock: threading.RLock) -> Any:
-    """moto with every gap closed. `lock` is held for each request, and by the host when it touches moto's state."""
-    moto_gaps.close_all(home)
-    return AtomicApplication(Dispatcher(create_backend_app), lock)
+def build_application(aws: Aws, services: Services) -> Any:
+    """moto with every gap closed. `aws.lock` is held for each request, and by the host when it touches moto's state."""
+    moto_gaps.close_all(aws.home)
+
+    def create_app(service: Any) -> Any:
+        services.open(service)
+        return create_backend_app(service)
+
+    return AtomicApplication(Dispatcher(create_app), aws)
 
 
 class RequestHandler(MotoRequestHandler):
@@ -54,12 +59,15 @@ class AtomicApplication:
     dead client holds up nobody.
     """
 
-    def __init__(self, application: Any, lock: threading.RLock) -> None:
+    def __init__(self, application: Any, aws: Aws) -> None:
         self.application = application
-        self.lock = lock
+        self.lock = aws.lock
+        self._aws = aws
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         read_body(environ)
+        if environ.get("PATH_INFO") == "/moto-api/reset":
+            self._aws.reset()
         # ReceiveMessage with a wait time sleeps inside moto; SQS has locks of its own.
         if "/sqs/aws4_request" in environ.get("HTTP_AUTHORIZATION", ""):
             return self.application(environ, start_response)  # type: ignore[no-any-return]

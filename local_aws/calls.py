@@ -94,9 +94,18 @@ class Call:
         return [body]
 
 
+# Where the name that requests are signed with is not the service's name in botocore.
+_SIGNED_AS = {"states": "stepfunctions", "monitoring": "cloudwatch"}
+
+
+def botocore_name(service: str) -> str:
+    """Return botocore's name of a service, given the one that its requests are signed with."""
+    return _SIGNED_AS.get(service, service)
+
+
 @functools.cache
 def _model(service: str) -> Any:
-    return botocore.session.get_session().get_service_model(service)
+    return botocore.session.get_session().get_service_model(botocore_name(service))
 
 
 def protocol_of(service: str) -> str:

@@ -35,6 +35,7 @@ HEALTH_PATH = "/_local_aws/health"
 FAULTS_PATH = "/_local_aws/faults"
 REQUESTS_PATH = "/_local_aws/requests"
 DECISIONS_PATH = "/_local_aws/decisions"
+CLOCK_PATH = "/_local_aws/clock"
 
 
 def _to_stderr(text: str) -> None:
@@ -61,6 +62,18 @@ def ask(endpoint: str, path: str, method: str = "GET") -> dict[str, object]:
     with _opener.open(request, timeout=10) as answer:
         said: dict[str, object] = json.load(answer)
         return said
+
+
+def tell(endpoint: str, path: str, body: object, timeout: float = 3600) -> dict[str, object]:
+    """POST to one of the server's own paths; its answer, also when that is a refusal."""
+    headers = {"Content-Type": "application/json"}
+    request = urllib.request.Request(endpoint + path, json.dumps(body).encode(), headers, method="POST")
+    try:
+        with _opener.open(request, timeout=timeout) as answer:
+            said: dict[str, object] = json.load(answer)
+    except urllib.error.HTTPError as error:
+        said = json.load(error)
+    return said
 
 
 def find(home: Home) -> Server | None:

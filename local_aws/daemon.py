@@ -71,7 +71,11 @@ def _serve(home: Home) -> None:
 
     from werkzeug.serving import make_server
 
+    from local_aws.clock import CLOCK, set_motos
+
+    set_motos()
     from local_aws.application import RequestHandler, build_application
+    from local_aws.clock_control import ClockApplication
     from local_aws.clock_skew import ClockSkewApplication
     from local_aws.faults import FaultyApplication
     from local_aws.free_tier import FreeTierApplication
@@ -80,6 +84,8 @@ def _serve(home: Home) -> None:
     from local_aws.moto_gaps import machines_apart
     from local_aws.network_limits import LimitedApplication
     from local_aws.request_counts import CountingApplication
+    from local_aws.services import DataPlanes, Services
+    from local_aws.services.aws import Aws
     from local_aws.strict.gate import StrictApplication
 
     lock = threading.RLock()
@@ -102,6 +108,8 @@ def _serve(home: Home) -> None:
     if level.own_network:
         machines_apart.refuse_several(level.name)
     nonce = secrets.token_hex(8)
+    aws = Aws(home, lock, endpoint, level.name)
+    services = Services(aws)
 
     def health() -> dict[str, Any]:
         return {
@@ -110,11 +118,16 @@ def _serve(home: Home) -> None:
             "endpoint": endpoint,
             "level": level.name,
             "machines": host.describe(),
+            "services": services.opened(),
+            "clock_ahead": round(CLOCK.ahead, 3),
+            **aws.describe(),
         }
 
-    strict = StrictApplication(build_application(home, lock), lock)
+    strict = StrictApplication(build_application(aws, services), lock)
     guarded = GuardedApplication(FreeTierApplication(strict, home), lock)
-    application = _HealthApplication(LimitedApplication(CountingApplication(FaultyApplication(guarded)), home), health)
+    counted = CountingApplication(FaultyApplication(guarded))
+    planes = DataPlanes(ClockApplication(counted), services, aws)
+    application = _HealthApplication(LimitedApplication(planes, home), health)
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
@@ -129,6 +142,7 @@ def _serve(home: Home) -> None:
     while not stop.wait(timeout=1.0):  # a bare wait() would not notice signals on every platform
         pass
     log.info("stopping")
+    aws.stop()
     host.shut_down()
     close()
     home.forget_server()

@@ -22,7 +22,7 @@ from moto.scheduler.models import Schedule, scheduler_backends
 from moto.sqs.models import sqs_backends
 
 from local_aws.iam.decisions import decide_and_note
-from local_aws.iam.ec2_needs import existing
+from local_aws.iam.needs.ec2 import existing
 from local_aws.iam.policies import Need
 from local_aws.iam.principals import Principal, find_role, role_session, service_may_assume
 from local_aws.moto_gaps.instance_states import note_how

@@ -9,6 +9,7 @@ import json
 import time
 import urllib.request
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -16,7 +17,7 @@ import boto3
 from botocore.config import Config
 
 from local_aws import control, fault_injection
-from local_aws.control import DECISIONS_PATH, FAULTS_PATH, REQUESTS_PATH
+from local_aws.control import CLOCK_PATH, DECISIONS_PATH, FAULTS_PATH, REQUESTS_PATH
 from local_aws.fault_injection import InjectedFaults
 from local_aws.home import ACCESS_KEY, HOME_VARIABLE, REGION, SECRET_KEY, Home, Server, client_environment
 from local_aws.remote_shell import RemoteShell
@@ -84,10 +85,20 @@ class EmbeddedAws:
         self.inject()
         wait_for(lambda: not self.machines(), "machines of the reset account to be switched off")
 
-    def _ask(self, method: str, path: str, body: Any = None) -> bytes:
+    # AWS's time; see local_aws/clock.py.
+
+    def now(self) -> datetime:
+        """The time of this AWS, in UTC."""
+        return datetime.fromisoformat(json.loads(self._ask("GET", CLOCK_PATH))["now"])
+
+    def advance(self, seconds: float = 0.0, *, to: datetime | None = None) -> None:
+        """Let time pass, at once, with everything that happens in it, and wait until that has come to rest."""
+        self._ask("POST", CLOCK_PATH, {"to": to.isoformat()} if to else {"seconds": seconds}, timeout=900)
+
+    def _ask(self, method: str, path: str, body: Any = None, timeout: float = 30) -> bytes:
         data = json.dumps(body).encode() if body is not None else None
         request = urllib.request.Request(self.endpoint + path, method=method, data=data)
-        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=30) as answer:
+        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=timeout) as answer:
             return bytes(answer.read())
 
     # Injected faults; see local_aws/faults.py.

@@ -6,6 +6,7 @@ The caller of these functions holds the lock over moto's state.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
 from moto.s3.models import s3_backends
@@ -58,11 +59,18 @@ def decide(need: Need, caller: Principal) -> Decision:
 [_EVERYTHING] = parse('{"Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}', "root")
 
 
+# A service to what returns the policy of one of its resources, by ARN: services add theirs when they are opened.
+resource_policies: dict[str, Callable[[str], str | None]] = {}
+
+
 def _resource_statements(arn: str) -> tuple[Statement, ...]:
-    """The policy of the bucket or queue that `arn` is of, if it has one."""
+    """The policy of the resource that `arn` is of, if it has one."""
     service, region, account, name = ([*arn.split(":", 5)[2:], "", "", "", ""])[:4]
     if service == "s3":
         return bucket_statements(name.split("/", 1)[0])
+    if service in resource_policies:
+        document = resource_policies[service](arn)
+        return parse(document, f"policy of {arn}") if document else ()
     queue = sqs_backends[account][region].queues.get(name) if service == "sqs" and name else None
     return parse(queue.policy, f"policy of {name}") if queue is not None and queue.policy else ()
 

@@ -19,9 +19,9 @@ from local_aws.application import read_body
 from local_aws.calls import Call, call_of, credential_of, protocol_of
 from local_aws.control import DECISIONS_PATH
 from local_aws.home import ACCESS_KEY
-from local_aws.iam import decisions, deletion, s3_needs
+from local_aws.iam import decisions, deletion
 from local_aws.iam.conditions import UnknownElement
-from local_aws.iam.needs import common_context, needs_of
+from local_aws.iam.needs import common_context, needs_of, s3
 from local_aws.iam.policies import Decision, Need
 from local_aws.iam.principals import NotRecognized, Principal, principal_of
 
@@ -84,7 +84,7 @@ class GuardedApplication:
         if refused:
             deletion.leave_out(call, refused)
         if call.service == "s3" and call.action in ("GetObject", "HeadObject") and not _exists(call):
-            need = s3_needs.may_tell_absence(call)
+            need = s3.may_tell_absence(call)
             # Recorded for nobody: the request was allowed, this only chooses the words.
             if not decisions.decide(replace(need, context={**common, **need.context}), caller).allowed:
                 return {"code": "AccessDenied", "message": "Access Denied", "status": 403}

@@ -7,11 +7,11 @@ from collections.abc import Iterable
 from typing import Any
 
 from local_aws.application import read_body
-from local_aws.calls import Call, call_of
+from local_aws.calls import Call, botocore_name, call_of
 from local_aws.strict import documented, model
-from local_aws.strict.documented import Refusal
 from local_aws.strict.model import Violation
 from local_aws.strict.request import operation_of, parameters_of
+from local_aws.strict.rules import Refusal
 
 
 class StrictApplication:
@@ -33,7 +33,7 @@ class StrictApplication:
         return self.application(environ, start_response)  # type: ignore[no-any-return]
 
     def _refusal(self, call: Call) -> Refusal | None:
-        operation = operation_of(call.service, call.action)
+        operation = operation_of(botocore_name(call.service), call.action)
         if operation is None or operation.input_shape is None:
             return None
         try:
@@ -46,7 +46,7 @@ class StrictApplication:
         if broken:
             return _of_model(call.service, broken)
         with self.lock:
-            return next(documented.refusals(call.service, call.action, given), None)
+            return next(documented.refusals(botocore_name(call.service), call.action, given), None)
 
 
 _UNREADABLE = {

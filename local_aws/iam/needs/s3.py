@@ -68,8 +68,8 @@ _DELETED = re.compile(r"<Object>(.*?)</Object>", re.DOTALL)
 _KEY = re.compile(r"<Key>(.*?)</Key>", re.DOTALL)
 
 
-def needs_of(call: Call) -> list[Need] | None:
-    """Return what `call` needs; None for an operation that is not known here."""
+def needs_of(call: Call, account: str) -> list[Need] | None:
+    """See local_aws.iam.needs."""
     given, operation, context = call.parameters, call.action, _context(call)
     if operation == "ListBuckets":
         return [Need("s3:ListAllMyBuckets", "*", context)]

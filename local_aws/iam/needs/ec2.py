@@ -10,6 +10,7 @@ import re
 from typing import Any
 
 from moto.ec2.models import ec2_backends
+from moto.iam.models import iam_backends
 
 from local_aws.calls import Call
 from local_aws.iam.conditions import UnknownElement
@@ -81,7 +82,22 @@ _WITHOUT_ACCOUNT = {"image", "snapshot"}
 
 
 def needs_of(call: Call, account: str) -> list[Need] | None:
-    """Return what `call` needs; None for an operation that is not known here."""
+    """See local_aws.iam.needs."""
+    needs = _of_resources(call, account)
+    profile = call.parameters.get("IamInstanceProfile.Name") or call.parameters.get("IamInstanceProfile.Arn")
+    if needs is not None and profile:
+        passed = {"iam:passedtoservice": "ec2.amazonaws.com"}
+        needs += [Need("iam:PassRole", role, passed) for role in _roles_in_profile(account, profile)]
+    return needs
+
+
+def _roles_in_profile(account: str, profile: str) -> list[str]:
+    """Return the ARNs of the roles that an instance profile (its name or ARN) carries."""
+    profiles = iam_backends[account]["aws"].instance_profiles.values()
+    return [role.arn for one in profiles if profile in (one.name, one.arn) for role in one.roles]
+
+
+def _of_resources(call: Call, account: str) -> list[Need] | None:
     action = f"ec2:{call.action}"
     if call.action.startswith("Describe") or call.action in _OF_THE_ACCOUNT:
         return [Need(action, "*", {"ec2:region": call.region})]  # they take no resource

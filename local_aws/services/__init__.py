@@ -1,0 +1,65 @@
+"""AWS's services beside EC2 and S3: what moto only remembers happens here. One folder for one service of moto.
+
+A folder has README.md (what it does, what it leaves out, which gaps of moto it closes) and `opening.py` with `open_service(aws)`, called
+once, with the lock held, when the service's first request arrives: whoever uses none of them pays for none of them.
+A service without a folder is moto's as it is.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from local_aws.services.aws import Aws
+
+log = logging.getLogger("local_aws.services")
+
+# Paths that are no AWS API, and the service that answers them.
+DATA_PLANES = {"/v2": "ecr", "/_aws/execute-api": "apigateway"}
+
+
+class Services:
+    """Opens services when they are first needed."""
+
+    def __init__(self, aws: Aws) -> None:
+        self._aws = aws
+        self._opened: set[str] = set()
+
+    def open(self, service: str) -> None:
+        """Open a service by moto's name of it, unless it is open. The caller holds the lock."""
+        if service in self._opened:
+            return
+        self._opened.add(service)
+        folder = Path(__file__).parent / service
+        if (folder / "opening.py").is_file():
+            importlib.import_module(f"local_aws.services.{service}.opening").open_service(self._aws)
+            log.info("opened %s", service)
+
+    def opened(self) -> list[str]:
+        """The services that are open."""
+        return sorted(self._opened)
+
+
+class DataPlanes:
+    """Stands before the whole AWS: requests for an image's layers or an API's resources are no calls of AWS's API."""
+
+    def __init__(self, application: Any, services: Services, aws: Aws) -> None:
+        self._application = application
+        self._services = services
+        self._aws = aws
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Any:
+        path = environ.get("PATH_INFO", "")
+        for prefix, service in DATA_PLANES.items():
+            if (path == prefix or path.startswith(f"{prefix}/")) and "HTTP_X_AMZ_DATE" not in environ:
+                if prefix not in self._aws.planes:
+                    with self._aws.lock:
+                        self._services.open(service)
+                plane: Callable[..., Any] | None = self._aws.planes.get(prefix)
+                if plane is not None:
+                    return plane(environ, start_response)
+        return self._application(environ, start_response)
