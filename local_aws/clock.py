@@ -47,6 +47,37 @@ class Timer:
         self.cancelled = True
 
 
+class Signal:
+    """What a thread waits for that only time or somebody else brings. Made by Clock.signal()."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._is_set = threading.Event()
+        self._resting: list[str] = []
+
+    def set(self) -> None:
+        """Let whoever waits go on."""
+        with self._lock:
+            if not self._is_set.is_set():
+                for what in self._resting:
+                    self._clock._add(what, 1)
+                self._is_set.set()
+
+    def wait(self) -> None:
+        """Wait, for one thread. It returns when the signal is set, or the clock is stopped."""
+        mine = list(_stack())
+        with self._lock:
+            if self._is_set.is_set():
+                return
+            self._resting = mine
+            for what in mine:
+                self._clock._add(what, -1)
+        while not self._is_set.wait(timeout=1.0) and not self._clock._stopped:
+            pass
+        self.set()  # for one that was stopped: its work is counted again, as its end takes it off
+
+
 class Clock:
     """AWS's time and everything that waits for it. Thread-safe; no method may be called with a lock that a timer takes."""
 
@@ -90,12 +121,14 @@ class Clock:
 
     def wait_until(self, when: float, what: str) -> None:
         """Return at `when`. What the calling thread works on rests meanwhile (it is not in the way of advance())."""
-        reached = threading.Event()
+        reached = self.signal()
         timer = self.call_at(when, what, reached.set)
-        with self.resting():
-            while not self._stopped and not reached.wait(timeout=1.0):
-                pass
+        reached.wait()
         timer.cancel()
+
+    def signal(self) -> Signal:
+        """Something to rest for: what the waiting thread works on is under way again before set() returns."""
+        return Signal(self)
 
     @contextlib.contextmanager
     def working(self, what: str) -> Iterator[None]:
@@ -108,18 +141,6 @@ class Clock:
         finally:
             stack.pop()
             self._add(what, -1)
-
-    @contextlib.contextmanager
-    def resting(self) -> Iterator[None]:
-        """Say that what this thread works on waits for something that only time or somebody else brings."""
-        mine = list(_stack())
-        for what in mine:
-            self._add(what, -1)
-        try:
-            yield
-        finally:
-            for what in mine:
-                self._add(what, 1)
 
     def begin(self, what: str) -> Callable[[], None]:
         """As `working`, for work that another thread ends: call what this returns, once or more."""

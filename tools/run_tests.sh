@@ -88,6 +88,10 @@ run_section() {
                 run_other volatility false
             fi
             ;;
+        services)
+            printf '\n==== Tests: services of the embedded AWS, the quick selection (make test-services runs all)\n'
+            run_pytest services python -m pytest -q -m "$chosen" -n 2 --dist loadfile tests/services
+            ;;
         molecule)
             printf '\n==== Roles: molecule\n'
             for scenario in tests/molecule/*/molecule.yml; do
@@ -100,7 +104,7 @@ run_section() {
             run_pytest e2e python -m pytest -q -m "$chosen" -n 3 --dist loadfile tests/e2e
             ;;
         *)
-            echo "run_tests: no section $1 (lint docs unit protocol integration boot training autogluon volatility molecule e2e)" >&2
+            echo "run_tests: no section $1 (lint docs unit protocol integration boot services training autogluon volatility molecule e2e)" >&2
             exit 2
             ;;
     esac
@@ -116,19 +120,19 @@ row() {
     done
 }
 
-chosen='not boot and not qemu and not protocol and not long'
+chosen='not boot and not qemu and not protocol and not services and not long'
 if [ "${1:-}" = --all ]; then
-    chosen='not boot and not qemu and not protocol'
+    chosen='not boot and not qemu and not protocol and not services'
     shift
 fi
 if [ $# -gt 0 ]; then
     for section in "$@"; do run_section "$section"; done
 else
     echo 'Two rows of sections side by side; what each section says comes at its end.'
-    row autogluon training molecule volatility unit lint docs protocol boot integration e2e &
+    row autogluon training molecule volatility unit lint docs protocol services boot integration e2e &
     computing=$!
     trap 'kill "$computing" 2>/dev/null' INT TERM
-    row e2e integration boot protocol docs lint unit volatility molecule training autogluon
+    row e2e integration boot services protocol docs lint unit volatility molecule training autogluon
     wait "$computing"
 fi
 
