@@ -10,6 +10,7 @@ from typing import Any
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
 
 from local_aws import moto_gaps
+from local_aws.calls import Call, botocore_name, call_of
 from local_aws.services import Services
 from local_aws.services.aws import Aws
 
@@ -22,7 +23,7 @@ def build_application(aws: Aws, services: Services) -> Any:
         services.open(service)
         return create_backend_app(service)
 
-    return AtomicApplication(Dispatcher(create_app), aws)
+    return AtomicApplication(Dispatcher(create_app), aws, services)
 
 
 class RequestHandler(MotoRequestHandler):
@@ -57,12 +58,16 @@ class AtomicApplication:
 
     The request's body is read before the lock is taken, and the answer is sent after it was given back: a slow or
     dead client holds up nobody.
+
+    What a service answers by itself because it waits (`Aws.outside`) is answered without the lock.
     """
 
-    def __init__(self, application: Any, aws: Aws) -> None:
+    def __init__(self, application: Any, aws: Aws, services: Services) -> None:
         self.application = application
         self.lock = aws.lock
         self._aws = aws
+        self._services = services
+        aws.inside = self._inside
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         read_body(environ)
@@ -71,8 +76,17 @@ class AtomicApplication:
         # ReceiveMessage with a wait time sleeps inside moto; SQS has locks of its own.
         if "/sqs/aws4_request" in environ.get("HTTP_AUTHORIZATION", ""):
             return self.application(environ, start_response)  # type: ignore[no-any-return]
+        call = call_of(environ)
+        # moto's own interface is nobody's AWS.
+        if environ.get("PATH_INFO", "").startswith("/moto-api/"):
+            return self._inside(call, start_response)
+        self._services.open_for(call)
+        handler = self._aws.outside.get((botocore_name(call.service), call.action))
+        return handler(call, start_response) if handler else self._inside(call, start_response)
+
+    def _inside(self, call: Call, start_response: Any) -> Iterable[bytes]:
         with self.lock:
-            return self.application(environ, start_response)  # type: ignore[no-any-return]
+            return self.application(call.environ, start_response)  # type: ignore[no-any-return]
 
 
 def read_body(environ: dict[str, Any]) -> None:

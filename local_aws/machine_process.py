@@ -21,6 +21,7 @@ import time
 from dataclasses import asdict, dataclass
 from datetime import datetime, timezone
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import psutil
@@ -40,6 +41,24 @@ MAX_SOCKET_PATH = 100  # bytes; the limit is 104 on macOS, 108 on Linux
 # A machine must be in the set of machines before anybody looks for children that are none.
 _spawning = threading.Lock()
 _machine_pids: set[int] = set()
+
+
+def spawn(words: list[str], **options: Any) -> subprocess.Popen[bytes]:
+    """Start a process of a service as a child of the daemon that is no orphan. Call `reap` when it is to end."""
+    with _spawning:
+        process = subprocess.Popen(words, start_new_session=True, **options)
+        _machine_pids.add(process.pid)
+    return process
+
+
+def reap(process: subprocess.Popen[bytes]) -> int:
+    """Kill the process group of what `spawn` started, if it still runs; return its exit code."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    code = process.wait()
+    with _spawning:
+        _machine_pids.discard(process.pid)
+    return code
 
 
 @dataclass(frozen=True)

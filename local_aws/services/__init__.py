@@ -7,19 +7,23 @@ A service without a folder is moto's as it is.
 
 from __future__ import annotations
 
+import functools
 import importlib
-import importlib.util
 import logging
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from local_aws.calls import Call, botocore_name
 from local_aws.services.aws import Aws
 
 log = logging.getLogger("local_aws.services")
 
 # Paths that are no AWS API, and the service that answers them.
 DATA_PLANES = {"/v2": "ecr", "/_aws/execute-api": "apigateway"}
+
+# Where moto's name of a service is not botocore's.
+_MOTOS_NAMES = {"lambda": "awslambda"}
 
 
 class Services:
@@ -33,15 +37,27 @@ class Services:
         """Open a service by moto's name of it, unless it is open. The caller holds the lock."""
         if service in self._opened:
             return
-        self._opened.add(service)
-        folder = Path(__file__).parent / service
-        if (folder / "opening.py").is_file():
+        if _has_folder(service):
             importlib.import_module(f"local_aws.services.{service}.opening").open_service(self._aws)
             log.info("opened %s", service)
+        self._opened.add(service)  # not before: open_for looks without the lock
+
+    def open_for(self, call: Call) -> None:
+        """Open the service of a call before it is known whether moto answers it. The caller does not hold the lock."""
+        name = botocore_name(call.service)
+        service = _MOTOS_NAMES.get(name, name)
+        if service not in self._opened and _has_folder(service):
+            with self._aws.lock:
+                self.open(service)
 
     def opened(self) -> list[str]:
         """The services that are open."""
         return sorted(self._opened)
+
+
+@functools.cache
+def _has_folder(service: str) -> bool:
+    return service.isidentifier() and (Path(__file__).parent / service / "opening.py").is_file()
 
 
 class DataPlanes:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+from local_aws.calls import Call
 from local_aws.clock import CLOCK, Clock
 from local_aws.home import ACCESS_KEY, REGION, SECRET_KEY, Home, client_environment
 
 Plane = Callable[..., Any]  # a WSGI application
+# Answers a call itself: (call, start_response) -> the body.
+Handler = Callable[[Call, Any], Iterable[bytes]]
 
 
 @dataclass
@@ -28,6 +31,11 @@ class Aws:
     clock: Clock = CLOCK
     # A path's beginning to what answers below it; see DATA_PLANES.
     planes: dict[str, Plane] = field(default_factory=dict)
+    # Operations that wait for something, and so are answered outside of the lock, but behind the policies and the rules:
+    # (botocore's name of the service, operation) to what answers it.
+    outside: dict[tuple[str, str], Handler] = field(default_factory=dict)
+    # What moto answers to a call, with the lock held meanwhile: for a handler that only adds to it.
+    inside: Handler = field(init=False)
     _at_reset: list[Callable[[], None]] = field(default_factory=list)
     _at_stop: list[Callable[[], None]] = field(default_factory=list)
     _described: dict[str, Callable[[], list[dict[str, Any]]]] = field(default_factory=dict)
