@@ -204,6 +204,11 @@ def _spot_notice(home: Home, options: argparse.Namespace) -> int:
     when = datetime.now(timezone.utc) + timedelta(seconds=options.in_seconds)
     notice = {"action": options.action, "time": when.strftime("%Y-%m-%dT%H:%M:%SZ")}
     write_atomically(folder / "spot-instance-action.json", json.dumps(notice))
+    server = control.find(home)
+    if server:
+        control.tell(
+            server.endpoint, control.SPOT_NOTICE_PATH, {"instance": options.instance, "action": options.action}
+        )
     print(f"{options.instance} will read in its metadata: {json.dumps(notice)}")
     return 0
 

@@ -36,6 +36,7 @@ FAULTS_PATH = "/_local_aws/faults"
 REQUESTS_PATH = "/_local_aws/requests"
 DECISIONS_PATH = "/_local_aws/decisions"
 CLOCK_PATH = "/_local_aws/clock"
+SPOT_NOTICE_PATH = "/_local_aws/spot-notice"
 
 
 def _to_stderr(text: str) -> None:

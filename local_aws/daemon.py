@@ -86,6 +86,7 @@ def _serve(home: Home) -> None:
     from local_aws.request_counts import CountingApplication
     from local_aws.services import DataPlanes, Services
     from local_aws.services.aws import Aws
+    from local_aws.services.events.spot_notice import SpotNoticeApplication
     from local_aws.strict.gate import StrictApplication
 
     lock = threading.RLock()
@@ -126,7 +127,7 @@ def _serve(home: Home) -> None:
     strict = StrictApplication(build_application(aws, services), lock)
     guarded = GuardedApplication(FreeTierApplication(strict, home), lock)
     counted = CountingApplication(FaultyApplication(guarded))
-    planes = DataPlanes(ClockApplication(counted), services, aws)
+    planes = DataPlanes(SpotNoticeApplication(ClockApplication(counted), aws), services, aws)
     application = _HealthApplication(LimitedApplication(planes, home), health)
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -14,6 +14,7 @@ https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/instance-terminate-methods.h
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 from typing import Any
 
 from moto.core.utils import utcnow
@@ -33,6 +34,9 @@ USER_INITIATED = ("Client.UserInitiatedShutdown", "User initiated shutdown")
 # https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_StateReason.html
 INSTANCE_INITIATED = ("Client.InstanceInitiatedShutdown", "Instance initiated shutdown")
 CRASHED = ("Server.InternalError", "Internal error: the machine stopped without shutting down")
+
+# Called with each instance whose state has changed, with the lock held.
+watchers: list[Callable[[Instance], None]] = []
 
 _stock_init = Instance.__init__
 _stock_start = Instance.start
@@ -131,6 +135,7 @@ def finish_stop(instance: Instance, cause: tuple[str, str] | None = None) -> Non
     instance._reason, instance.state_reason = reason, state_reason
     if cause:
         _blame(instance, cause)
+    _tell(instance)
 
 
 def finish_terminate(instance: Instance) -> None:
@@ -138,11 +143,18 @@ def finish_terminate(instance: Instance) -> None:
     reason, state_reason = instance._reason, instance.state_reason
     _stock_terminate(instance)
     instance._reason, instance.state_reason = reason, state_reason
+    _tell(instance)
 
 
 def _set(instance: Instance, state: tuple[str, int]) -> None:
     # A new object: answers of earlier calls hold on to the old one.
     instance._state = InstanceState(*state)
+    _tell(instance)
+
+
+def _tell(instance: Instance) -> None:
+    for watcher in watchers:
+        watcher(instance)
 
 
 def _blame(instance: Instance, cause: tuple[str, str]) -> None:

@@ -1,0 +1,44 @@
+"""`python -m local_aws spot-notice` is an event, too.
+
+POST /_local_aws/spot-notice   {"instance": id, "action": terminate | stop | hibernate}
+
+https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/spot-instance-termination-notices.html
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import Any
+
+from moto.ec2.models import ec2_backends
+
+from local_aws.application import read_body
+from local_aws.control import SPOT_NOTICE_PATH
+from local_aws.services.aws import Aws
+from local_aws.services.events.emit import emit
+
+
+class SpotNoticeApplication:
+    """Answers SPOT_NOTICE_PATH."""
+
+    def __init__(self, application: Any, aws: Aws) -> None:
+        self.application = application
+        self._aws = aws
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        if environ.get("PATH_INFO") != SPOT_NOTICE_PATH:
+            return self.application(environ, start_response)  # type: ignore[no-any-return]
+        read_body(environ)
+        given = json.loads(environ["wsgi.input"].getvalue())
+        self._announce(given["instance"], given["action"])
+        start_response("200 OK", [("Content-Type", "application/json"), ("Content-Length", "2")])
+        return [b"{}"]
+
+    def _announce(self, instance_id: str, action: str) -> None:
+        detail = {"instance-id": instance_id, "instance-action": action}
+        for backends in list(ec2_backends.values()):
+            for region, backend in list(backends.items()):
+                for instance in [one for one in backend.all_instances() if one.id == instance_id]:
+                    arn = f"arn:aws:ec2:{instance.placement}:instance/{instance_id}"
+                    emit(self._aws, "aws.ec2", "EC2 Spot Instance Interruption Warning", detail, [arn], region)
