@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import io
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
@@ -15,15 +15,18 @@ from local_aws.services import Services
 from local_aws.services.aws import Aws
 
 
-def build_application(aws: Aws, services: Services) -> Any:
-    """moto with every gap closed. `aws.lock` is held for each request, and by the host when it touches moto's state."""
+def build_application(aws: Aws, services: Services, answered: Callable[[dict[str, Any]], None]) -> Any:
+    """moto with every gap closed. `aws.lock` is held for each request, and by the host when it touches moto's state.
+
+    `answered` is called with the environ of each request that moto has answered, with the lock held.
+    """
     moto_gaps.close_all(aws.home)
 
     def create_app(service: Any) -> Any:
         services.open(service)
         return create_backend_app(service)
 
-    return AtomicApplication(Dispatcher(create_app), aws, services)
+    return AtomicApplication(Dispatcher(create_app), aws, services, answered)
 
 
 class RequestHandler(MotoRequestHandler):
@@ -62,8 +65,11 @@ class AtomicApplication:
     What a service answers by itself because it waits (`Aws.outside`) is answered without the lock.
     """
 
-    def __init__(self, application: Any, aws: Aws, services: Services) -> None:
+    def __init__(
+        self, application: Any, aws: Aws, services: Services, answered: Callable[[dict[str, Any]], None]
+    ) -> None:
         self.application = application
+        self._answered = answered
         self.lock = aws.lock
         self._aws = aws
         self._services = services
@@ -75,7 +81,10 @@ class AtomicApplication:
             self._aws.reset()
         # ReceiveMessage with a wait time sleeps inside moto; SQS has locks of its own.
         if "/sqs/aws4_request" in environ.get("HTTP_AUTHORIZATION", ""):
-            return self.application(environ, start_response)  # type: ignore[no-any-return]
+            answer = self.application(environ, start_response)
+            with self.lock:
+                self._answered(environ)
+            return answer  # type: ignore[no-any-return]
         call = call_of(environ)
         # moto's own interface is nobody's AWS.
         if environ.get("PATH_INFO", "").startswith("/moto-api/"):
@@ -86,7 +95,10 @@ class AtomicApplication:
 
     def _inside(self, call: Call, start_response: Any) -> Iterable[bytes]:
         with self.lock:
-            return self.application(call.environ, start_response)  # type: ignore[no-any-return]
+            try:
+                return self.application(call.environ, start_response)  # type: ignore[no-any-return]
+            finally:
+                self._answered(call.environ)
 
 
 def read_body(environ: dict[str, Any]) -> None:

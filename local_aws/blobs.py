@@ -1,4 +1,4 @@
-"""Object bodies that live in unlinked files, are shared instead of copied, and are read in pieces."""
+"""Object bodies that live in files, are shared instead of copied, and are read in pieces."""
 
 from __future__ import annotations
 
@@ -10,20 +10,38 @@ from pathlib import Path
 PIECE = 1024 * 1024  # bytes that one step of an iteration yields
 
 
-class _File:
-    """One unlinked file. The kernel frees it when the last Blob using it goes, also after kill -9."""
+# The files that a restart after a crash found in use (persistence.py).
+reopened: set[Path] = set()
 
-    def __init__(self, folder: Path, data: bytes) -> None:
-        descriptor, name = tempfile.mkstemp(dir=folder)
-        os.unlink(name)
+
+class _File:
+    """One file, deleted when the last Blob that uses it goes. After kill -9 it is still there for the next start."""
+
+    def __init__(self, path: Path, descriptor: int, size: int) -> None:
+        self.path = path
         self.descriptor = descriptor
-        self.size = len(data)
+        self.size = size
+
+    @classmethod
+    def make(cls, folder: Path, data: bytes) -> _File:
+        descriptor, name = tempfile.mkstemp(dir=folder)
         view = memoryview(data)
         while view:
             view = view[os.write(descriptor, view) :]
+        return cls(Path(name), descriptor, len(data))
 
     def __del__(self) -> None:
         os.close(self.descriptor)
+        self.path.unlink(missing_ok=True)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _reopen, (str(self.path), self.size)
+
+
+def _reopen(name: str, size: int) -> _File:
+    path = Path(name)
+    reopened.add(path)
+    return _File(path, os.open(path, os.O_RDONLY), size)
 
 
 class Blob:
@@ -39,7 +57,7 @@ class Blob:
 
     @classmethod
     def store(cls, folder: Path, data: bytes) -> Blob:
-        file = _File(folder, data)
+        file = _File.make(folder, data)
         return cls([(file, 0, file.size)])
 
     @classmethod

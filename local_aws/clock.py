@@ -89,6 +89,7 @@ class Clock:
         self._changed = threading.Condition()
         self._advancing = threading.Lock()
         self._stopped = False
+        self._observer: Callable[[], None] = lambda: None
         self._pool: ThreadPoolExecutor | None = None
 
     def now(self) -> float:
@@ -167,6 +168,7 @@ class Clock:
                     self._ahead = max(self._ahead, target - time.time())
                     self._changed.notify_all()
                     if when is None or when > to:
+                        self._observer()
                         return
 
     def describe(self) -> dict[str, Any]:
@@ -198,6 +200,10 @@ class Clock:
             self._ahead = seconds
             self._changed.notify_all()
 
+    def observe(self, function: Callable[[], None]) -> None:
+        """Call `function` whenever work begins or ends, or the clock is advanced. It must be quick."""
+        self._observer = function
+
     def stop(self) -> None:
         """Let nothing happen any more."""
         with self._changed:
@@ -213,6 +219,7 @@ class Clock:
             if self._work[what] <= 0:
                 del self._work[what]
             self._changed.notify_all()
+        self._observer()
 
     def _next(self) -> float | None:
         while self._timers and self._timers[0].cancelled:

@@ -118,7 +118,9 @@ def stop(home: Home) -> bool:
     if not home.path.exists():
         return False
     with _locked(home):
-        return _end_everything(home)
+        ended = _end_everything(home)
+        home.forget_state()  # also what a crash left
+        return ended
 
 
 def reset(home: Home) -> bool:

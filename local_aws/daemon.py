@@ -6,12 +6,12 @@ writes server.json when it really answers. SIGTERM ends every machine first, the
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import json
 import logging
 import os
 import secrets
-import shutil
 import signal
 import socket
 import sys
@@ -64,7 +64,8 @@ def main() -> int:
 
 def _serve(home: Home) -> None:
     # The port is bound before moto is imported, because parts of moto build URLs from MOTO_PORT at import.
-    listener = socket.create_server(("127.0.0.1", 0), backlog=128)
+    crashed = home.left_by_a_crash()
+    listener = _listen(str(crashed.get("endpoint", "")))
     port = listener.getsockname()[1]
     os.environ["MOTO_PORT"] = str(port)
     endpoint = f"http://127.0.0.1:{port}"
@@ -83,6 +84,7 @@ def _serve(home: Home) -> None:
     from local_aws.iam.gate import GuardedApplication
     from local_aws.moto_gaps import machines_apart
     from local_aws.network_limits import LimitedApplication
+    from local_aws.persistence import Snapshots
     from local_aws.request_counts import CountingApplication
     from local_aws.services import DataPlanes, Services
     from local_aws.services.aws import Aws
@@ -124,7 +126,8 @@ def _serve(home: Home) -> None:
             **aws.describe(),
         }
 
-    strict = StrictApplication(build_application(aws, services), lock)
+    snapshots = Snapshots(aws, services)
+    strict = StrictApplication(build_application(aws, services, snapshots.note), lock)
     guarded = GuardedApplication(FreeTierApplication(strict, home), lock)
     counted = CountingApplication(FaultyApplication(guarded))
     planes = DataPlanes(SpotNoticeApplication(ClockApplication(counted), aws), services, aws)
@@ -133,8 +136,16 @@ def _serve(home: Home) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    restored = []
+    if crashed:
+        CLOCK.set_ahead(float(crashed["clock_ahead"]))
+        restored = snapshots.restore()
+        host.bury_lost_machines()
+        log.info("after a crash, went on with: %s", ", ".join(restored))
+    snapshots.start()
     close = serve(listener, application)
     host.start()
+    services.resume(restored)
     created = created_at(os.getpid())
     started_at = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
     asked = os.environ.get(ASKED_LEVEL_VARIABLE, level.name)
@@ -146,6 +157,7 @@ def _serve(home: Home) -> None:
     aws.stop()
     host.shut_down()
     close()
+    snapshots.stop()
     home.forget_server()
     log.info("stopped")
 
@@ -165,14 +177,24 @@ class _HealthApplication:
         return [body]
 
 
+def _listen(previous: str) -> socket.socket:
+    """A free port of the loopback; after a crash the same as before, if nobody has taken it: clients know it."""
+    port = previous.rpartition(":")[2]
+    with contextlib.suppress(OSError):
+        return socket.create_server(("127.0.0.1", int(port or 0)), backlog=128)
+    return socket.create_server(("127.0.0.1", 0), backlog=128)
+
+
 def _clear_leftovers(home: Home) -> None:
-    """moto's state died with the previous daemon, so no instance folder belongs to an instance that still exists."""
+    """The machines died with the previous daemon; what it wrote of the account is for persistence.py."""
     from local_aws.machine_process import keep_only_logs
 
     for folder in home.instances.iterdir():
         keep_only_logs(folder)
-    shutil.rmtree(home.objects, ignore_errors=True)
-    home.objects.mkdir(exist_ok=True)
+    if not home.left_by_a_crash():
+        home.forget_state()
+    for folder in (home.objects, home.state):
+        folder.mkdir(exist_ok=True)
 
 
 if __name__ == "__main__":

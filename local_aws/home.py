@@ -3,7 +3,8 @@
 server.json            pid, creation time of the process, endpoint, started_at, nonce (written when it answers)
 server.log             what the daemon has to say
 start.lock             held while somebody starts or stops the server
-objects/               bodies of large S3 objects (unlinked files; empty to the eye)
+objects/               bodies of large S3 objects
+state/                 the account, for the next start after a crash (persistence.py)
 instances/<i-…>/       root/, console.log, journal.log, machine.json, power.json of one instance
 """
 
@@ -11,9 +12,11 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from collections.abc import MutableMapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 REPOSITORY_ROOT = Path(__file__).resolve().parent.parent
 HOME_VARIABLE = "LOCAL_AWS_HOME"
@@ -56,6 +59,7 @@ class Home:
         self.log_file = path / "server.log"
         self.lock_file = path / "start.lock"
         self.objects = path / "objects"
+        self.state = path / "state"
         self.instances = path / "instances"
 
     def instance(self, instance_id: str) -> Path:
@@ -66,7 +70,7 @@ class Home:
         return f"{self.path}:{instance_id}"
 
     def create(self) -> None:
-        for folder in (self.path, self.objects, self.instances):
+        for folder in (self.path, self.objects, self.state, self.instances):
             folder.mkdir(parents=True, exist_ok=True)
 
     def read_server(self) -> Server | None:
@@ -81,6 +85,19 @@ class Home:
 
     def forget_server(self) -> None:
         self.server_file.unlink(missing_ok=True)
+
+    def forget_state(self) -> None:
+        """The next start is that of an empty account."""
+        for folder in (self.state, self.objects):
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def left_by_a_crash(self) -> dict[str, Any]:
+        """What a crashed daemon said of itself: endpoint and clock_ahead. Empty after a clean stop."""
+        try:
+            facts: dict[str, Any] = json.loads((self.state / "daemon.json").read_text())
+        except (FileNotFoundError, ValueError):
+            return {}
+        return facts
 
 
 def current_home() -> Home:

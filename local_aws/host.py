@@ -78,6 +78,16 @@ class Host:
             for instance_id, entry in list(self._entries.items())
         ]
 
+    def bury_lost_machines(self) -> None:
+        """After a crash of the daemon: the machines died with it, as on a computer of AWS that fails."""
+        with self.lock:
+            for account in list(ec2_backends.values()):
+                for backend in list(account.values()):
+                    for instance in backend.all_instances():
+                        if instance.state not in (states.TERMINATED[0], states.STOPPED[0]):
+                            states.begin_end(instance, states.CRASHED)
+                            states.finish_terminate(instance)
+
     def shut_down(self) -> None:
         """End the loop and every machine: TERM, SHUT_DOWN_GRACE seconds, KILL."""
         self._stopping.set()

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import binascii
 import hashlib
+import io
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -45,6 +47,16 @@ def close_gap(folder: Path) -> None:
             self._etag = digest.hexdigest()
         return f'"{self._etag}"'
 
+    def get_state(self: FakeKey) -> dict[str, Any]:
+        return {name: value for name, value in self.__dict__.items() if name not in ("_value_buffer", "lock")}
+
+    def set_state(self: FakeKey, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._value_buffer = io.BytesIO()  # moto closes it when the object goes
+        self.lock = threading.Lock()
+
+    FakeKey.__getstate__ = get_state
+    FakeKey.__setstate__ = set_state
     get_object = S3Response.get_object
 
     def get_object_lazily(self: S3Response) -> Any:

@@ -2,7 +2,8 @@
 
 A folder has README.md (what it does, what it leaves out, which gaps of moto it closes) and `opening.py` with `open_service(aws)`, called
 once, with the lock held, when the service's first request arrives: whoever uses none of them pays for none of them.
-A service without a folder is moto's as it is.
+A service without a folder is moto's as it is. `resume(aws)`, where there is one, is called when the daemon starts after a crash, with moto's
+state restored (persistence.py) and requests answered, without the lock.
 """
 
 from __future__ import annotations
@@ -49,6 +50,15 @@ class Services:
         if service not in self._opened and _has_folder(service):
             with self._aws.lock:
                 self.open(service)
+
+    def resume(self, services: list[str]) -> None:
+        """After a crash, when requests are answered again: let services go on from the state that came back."""
+        for service in services:
+            opening = f"local_aws.services.{service}.opening"
+            if importlib.util.find_spec(f"local_aws.services.{service}") and importlib.util.find_spec(opening):
+                resume = getattr(importlib.import_module(opening), "resume", None)
+                if resume is not None:
+                    resume(self._aws)
 
     def opened(self) -> list[str]:
         """The services that are open."""

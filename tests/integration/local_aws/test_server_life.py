@@ -74,18 +74,21 @@ def test_stop_ends_every_machine(fresh_home: Path, machine_processes, run_cli) -
     assert not fresh_home.exists()
 
 
-def test_a_killed_daemon_takes_its_machines_along_and_the_next_start_is_clean(
+def test_a_killed_daemon_takes_its_machines_along_and_the_next_start_says_that_they_are_gone(
     fresh_home: Path, machine_processes, run_cli
 ) -> None:
     aws = EmbeddedAws(fresh_home)
     instance = aws.launch(SLEEPER)
     aws.wait_for_console(instance, "ready")
+    state = Home(fresh_home).state
+    wait_for(lambda: any(instance.encode() in file.read_bytes() for file in state.glob("*.pickle")), "it to be on disk")
     os.kill(aws.server.pid, signal.SIGKILL)
     wait_for(lambda: not machine_processes(fresh_home), "the machines to end")
     assert run_cli("status", home=fresh_home).returncode == 3
     again = EmbeddedAws(fresh_home)
     assert again.server.pid != aws.server.pid
-    assert again.client("ec2").describe_instances()["Reservations"] == []
+    assert again.state(instance) == "terminated"
+    assert again.instance(instance)["StateReason"]["Code"] == "Server.InternalError"
     assert not (again.root(instance) / "opt").exists()
 
 
