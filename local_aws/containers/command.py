@@ -1,0 +1,111 @@
+"""An image as a command of this computer."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from local_aws.containers import unpack
+from local_aws.containers.oci import Image, ImageError, argv_of
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What is wanted of an image beside what it says itself. None: as the image says."""
+
+    name: str  # of the container, unique on this computer
+    entrypoint: list[str] | None = None
+    command: list[str] | None = None
+    environment: Mapping[str, str] = field(default_factory=dict)
+    working_directory: str | None = None
+    user: str | None = None
+    memory_bytes: int | None = None  # enforced at level container; see memory.py for processes
+
+
+@dataclass(frozen=True)
+class Command:
+    """Run `argv` with exactly `env` in `cwd`; then call `clean`. `root` is the image's root on this disk."""
+
+    argv: list[str]
+    env: dict[str, str]
+    cwd: Path
+    level: str
+    root: Path
+
+    def was_out_of_memory(self) -> bool:
+        """Whether the kernel ended it for its memory limit. Ask after its end, before `clean`."""
+        return False
+
+    def clean(self) -> None:
+        """End what is left of it and take away what it used. Safe to call at any time, and again."""
+
+
+def command_of(image: Image, wanted: Wanted, folder: Path) -> Command:
+    """Return how to run an image here; unpacks it below `folder` the first time (seconds). ImageError with the reason."""
+    if image.level == "process":
+        return _process(image, wanted, unpack.unpacked(image, folder))
+    from local_aws.containers import engines
+
+    return engines.command_of(image, wanted, folder)
+
+
+def _process(image: Image, wanted: Wanted, root: Path) -> Command:
+    argv = argv_of(image, wanted.entrypoint, wanted.command)
+    if not argv:
+        raise ImageError("no command specified")
+    inside = Paths(root)
+    given = {**image.environment, **wanted.environment}
+    env = {name: inside.all_of(value) for name, value in given.items()}
+    env["PATH"] = os.pathsep.join(filter(None, [env.get("PATH", ""), os.environ.get("PATH", os.defpath)]))
+    env.setdefault("HOME", str(root))
+    cwd = inside.folder(wanted.working_directory or image.settings.get("WorkingDir") or "/")
+    cwd.mkdir(parents=True, exist_ok=True)
+    return Command(inside.command(argv, env["PATH"], cwd), env, cwd, "process", root)
+
+
+class Paths:
+    """Paths of an image as this computer has them: /opt/venv/bin is ROOT/opt/venv/bin, if the image has that."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    def folder(self, path: str) -> Path:
+        """A folder of the image, whether it is there or not."""
+        return self._root / path.lstrip("/")
+
+    def one(self, text: str) -> str:
+        """`text`, or where it is if it is the absolute path of something in the image."""
+        path = text.lstrip("/")
+        if text.startswith("/") and path and os.path.lexists(self._root / path):
+            return str(self._root / path)
+        return text
+
+    def all_of(self, text: str) -> str:
+        """The same for a list of paths, like PATH."""
+        return ":".join(map(self.one, text.split(":"))) if text.startswith("/") or ":/" in text else text
+
+    def command(self, argv: list[str], search: str, cwd: Path) -> list[str]:
+        """Its words translated; a script gets the interpreter that its first line names, if the image has that."""
+        words = [self.one(word) for word in argv]
+        program = words[0]
+        if "/" not in program:
+            found = next(
+                (Path(part, program) for part in search.split(os.pathsep) if Path(part, program).exists()), None
+            )
+            program = str(found or program)
+        elif not program.startswith("/"):
+            program = str(cwd / program)
+        return [*self._interpreter(Path(program)), program, *words[1:]]
+
+    def _interpreter(self, script: Path) -> list[str]:
+        try:
+            with script.open("rb") as file:
+                first = file.readline(256)
+        except OSError:
+            return []
+        if not first.startswith(b"#!/"):
+            return []
+        words = first[2:].decode(errors="replace").split()
+        return [self.one(words[0]), *words[1:]] if self.one(words[0]) != words[0] else []
