@@ -33,6 +33,7 @@ class Services:
     def __init__(self, aws: Aws) -> None:
         self._aws = aws
         self._opened: set[str] = set()
+        aws.open = self.open
 
     def open(self, service: str) -> None:
         """Open a service by moto's name of it, unless it is open. The caller holds the lock."""

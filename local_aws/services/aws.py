@@ -36,6 +36,8 @@ class Aws:
     outside: dict[tuple[str, str], Handler] = field(default_factory=dict)
     # What moto answers to a call, with the lock held meanwhile: for a handler that only adds to it.
     inside: Handler = field(init=False)
+    # Open another service, by moto's name of it, that this one needs. Hold the lock.
+    open: Callable[[str], None] = field(init=False)
     _at_reset: list[Callable[[], None]] = field(default_factory=list)
     _at_stop: list[Callable[[], None]] = field(default_factory=list)
     _described: dict[str, Callable[[], list[dict[str, Any]]]] = field(default_factory=dict)

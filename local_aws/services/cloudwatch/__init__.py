@@ -1,0 +1,1 @@
+"""CloudWatch; see README.md."""

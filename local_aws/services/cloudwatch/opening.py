@@ -1,0 +1,16 @@
+"""Opens CloudWatch."""
+
+from __future__ import annotations
+
+from local_aws.services.aws import Aws
+
+
+def open_service(aws: Aws) -> None:
+    """See local_aws.services."""
+    from moto.cloudwatch import models
+
+    from local_aws.services.cloudwatch import queries, series
+    from local_aws.services.patching import replace
+
+    replace(models.CloudWatchBackend, put_metric_data=series.put_metric_data)
+    queries.install()

@@ -1,0 +1,1 @@
+"""CloudWatch Logs; see README.md."""

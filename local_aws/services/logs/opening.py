@@ -1,0 +1,14 @@
+"""Opens CloudWatch Logs."""
+
+from __future__ import annotations
+
+from local_aws.services.aws import Aws
+
+
+def open_service(aws: Aws) -> None:
+    """See local_aws.services."""
+    from local_aws.services.logs import arrivals, metric_filters, reading
+
+    arrivals.install(aws)
+    metric_filters.install()
+    reading.install()
