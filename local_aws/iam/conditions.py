@@ -22,7 +22,7 @@ KNOWN_KEYS = frozenset(
     for service, names in {
         "aws": [
             "currenttime", "epochtime", "multifactorauthpresent", "principalaccount", "principalarn",
-            "principalisawsservice", "principaltag/", "principaltype", "requestedregion", "requesttag/",
+            "principalisawsservice", "principalservicename", "principaltag/", "principaltype", "requestedregion", "requesttag/",
             "resourceaccount", "resourcetag/", "securetransport", "sourceaccount", "sourcearn", "sourceip",
             "tagkeys", "userid", "username", "viaawsservice",
         ],
@@ -33,6 +33,9 @@ KNOWN_KEYS = frozenset(
         ],
         "iam": [
             "passedtoservice", "policyarn",
+        ],
+        "kms": [
+            "calleraccount", "encryptioncontextkeys", "requestalias", "viaservice",
         ],
         "s3": [
             "delimiter", "if-match", "if-none-match", "max-keys", "prefix", "tlsversion", "versionid", "x-amz-acl",
@@ -49,6 +52,8 @@ KNOWN_KEYS = frozenset(
     }.items()
     for name in names
 )  # fmt: skip
+# Keys that go on with what the caller names: an encryption context, the claims of a GitHub token.
+_KNOWN_BEGINNINGS = ("kms:encryptioncontext:", "token.actions.githubusercontent.com:")
 _VARIABLE = re.compile(r"\$\{([^}]*)\}")
 
 
@@ -92,6 +97,8 @@ def _one_holds(spelled: str, key: str, expected: list[Any], context: Context) ->
 
 def _known(key: str) -> str:
     lower = key.lower()
+    if lower.startswith(_KNOWN_BEGINNINGS):
+        return lower
     if lower not in KNOWN_KEYS and lower.partition("/")[0] + "/" not in KNOWN_KEYS:
         raise UnknownElement(f"the condition key {key}")
     return lower

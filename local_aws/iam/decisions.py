@@ -14,7 +14,7 @@ from moto.sqs.models import sqs_backends
 
 from local_aws.iam import policies
 from local_aws.iam.policies import Decision, Need, Statement, parse
-from local_aws.iam.principals import Principal, find_role, may_assume
+from local_aws.iam.principals import Principal, find_role, may_assume, names_account
 
 # principal, action, resource, allowed, statements; how often
 _notes: Counter[tuple[str, str, str, bool, tuple[str, ...]]] = Counter()
@@ -50,10 +50,25 @@ def decide(need: Need, caller: Principal) -> Decision:
             may_assume(role, need, caller) if role is not None else Decision(False, (), "because there is no such role")
         )
     theirs = tuple(caller.named(_resource_statements(need.resource)))
+    if need.action.startswith("kms:") and ":key/" in need.resource and not _delegated(need, caller):
+        # A key's policy comes first: IAM policies count only where it says so.
+        return policies.decide(need, (), theirs, caller.limits)
     if caller.kind == "root":
         denying = tuple(s for s in theirs if s.effect == "Deny")
         return policies.decide(need, (_EVERYTHING,), denying)
     return policies.decide(need, caller.statements, theirs, caller.limits)
+
+
+def _delegated(need: Need, caller: Principal) -> bool:
+    """Return whether a key's policy leaves this to the account's IAM policies.
+
+    https://docs.aws.amazon.com/kms/latest/developerguide/key-policy-default.html#key-policy-default-allow-root-enable-iam
+    """
+    statements = _resource_statements(need.resource)
+    return not statements or any(
+        one.effect == "Allow" and names_account(one.principal, caller.account) and one.covers(need)
+        for one in statements
+    )
 
 
 [_EVERYTHING] = parse('{"Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}', "root")

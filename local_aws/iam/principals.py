@@ -173,5 +173,11 @@ def _names(principal: Any, caller: Principal, *, with_account: bool) -> bool:
     return "*" in listed or bool(accounts & listed) or bool(set(caller.names) & listed)
 
 
+def names_account(principal: Any, account: str) -> bool:
+    """Return whether a statement's principal is the account as a whole, which leaves it to the account's own policies."""
+    listed = _listed(principal.get("AWS")) if isinstance(principal, dict) else set()
+    return bool({account, f"arn:aws:iam::{account}:root"} & listed)
+
+
 def _listed(value: Any) -> set[str]:
     return set(map(str, value)) if isinstance(value, list) else {str(value)} if value else set()

@@ -55,11 +55,10 @@ class Services:
     def resume(self, services: list[str]) -> None:
         """After a crash, when requests are answered again: let services go on from the state that came back."""
         for service in services:
-            opening = f"local_aws.services.{service}.opening"
-            if importlib.util.find_spec(f"local_aws.services.{service}") and importlib.util.find_spec(opening):
-                resume = getattr(importlib.import_module(opening), "resume", None)
-                if resume is not None:
-                    resume(self._aws)
+            if _has_folder(service):
+                opening = importlib.import_module(f"local_aws.services.{service}.opening")
+                if hasattr(opening, "resume"):
+                    opening.resume(self._aws)
 
     def opened(self) -> list[str]:
         """The services that are open."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from itertools import chain
 from typing import Any
 
 from local_aws.application import read_body
@@ -12,6 +13,9 @@ from local_aws.strict import documented, model
 from local_aws.strict.model import Violation
 from local_aws.strict.request import operation_of, parameters_of
 from local_aws.strict.rules import Refusal
+
+# Rules about a service's requests that another one brings along when it is opened: S3 objects under KMS keys.
+added_rules: dict[str, list[Callable[[Call], Iterable[Refusal]]]] = {}
 
 
 class StrictApplication:
@@ -46,7 +50,9 @@ class StrictApplication:
         if broken:
             return _of_model(call.service, broken)
         with self.lock:
-            return next(documented.refusals(botocore_name(call.service), call.action, given), None)
+            service = botocore_name(call.service)
+            added = (refusal for rule in added_rules.get(service, ()) for refusal in rule(call))
+            return next(chain(documented.refusals(service, call.action, given), added), None)
 
 
 _UNREADABLE = {

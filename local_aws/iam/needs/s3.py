@@ -5,7 +5,9 @@ https://docs.aws.amazon.com/AmazonS3/latest/userguide/using-with-s3-policy-actio
 
 from __future__ import annotations
 
+import importlib
 import re
+import sys
 import urllib.parse
 from xml.sax.saxutils import unescape
 
@@ -64,6 +66,7 @@ _OF_A_VERSION = {"GetObject", "DeleteObject"}
 # With an ETag in If-Match, the object is read before it is replaced or deleted:
 # https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html
 _READ_FIRST = {"PutObject", "CompleteMultipartUpload", "DeleteObject"}
+KMS = "local_aws.services.kms.in_s3"
 _DELETED = re.compile(r"<Object>(.*?)</Object>", re.DOTALL)
 _KEY = re.compile(r"<Key>(.*?)</Key>", re.DOTALL)
 
@@ -96,6 +99,8 @@ def needs_of(call: Call, account: str) -> list[Need] | None:
         needs.append(Need("s3:GetObject", key, context))
     if operation == "GetObjectAttributes":
         needs.append(Need("s3:GetObjectAttributes", key, context))
+    if KMS in sys.modules:  # without it there is no key
+        needs += importlib.import_module(KMS).needs_of(call, account)
     return needs
 
 
