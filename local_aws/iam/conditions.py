@@ -43,6 +43,9 @@ KNOWN_KEYS = frozenset(
             "x-amz-server-side-encryption-aws-kms-key-id", "x-amz-server-side-encryption-customer-algorithm",
             "x-amz-storage-class",
         ],
+        "secretsmanager": [
+            "name", "secretid", "versionstage",
+        ],
         "ssm": [
             "recursive",
         ],
