@@ -26,6 +26,9 @@ KNOWN_KEYS = frozenset(
             "resourceaccount", "resourcetag/", "securetransport", "sourceaccount", "sourcearn", "sourceip",
             "tagkeys", "userid", "username", "viaawsservice",
         ],
+        "dynamodb": [
+            "leadingkeys",
+        ],
         "ec2": [
             "associatepublicipaddress", "availabilityzone", "createaction", "encrypted", "instancemarkettype",
             "instanceprofile", "instancetype", "metadatahttpendpoint", "metadatahttpputresponsehoplimit",
