@@ -66,6 +66,10 @@ def _parser() -> argparse.ArgumentParser:
     clock.add_argument(
         "--advance", metavar="TIME", help="so many seconds (90s, 15m, 6h, 30d), or until 2026-12-01T18:00"
     )
+    github = command("github-token", _github_token, "Print the token that a job of a GitHub workflow would be given.")
+    github.add_argument("repository", help="owner/name")
+    github.add_argument("--ref", default="refs/heads/main", help="what the workflow runs for (default: %(default)s)")
+    github.add_argument("--environment", default="", help="the job's environment, if it has one")
     spot = command("spot-notice", _spot_notice, "Let the metadata of an instance announce a Spot interruption.")
     spot.add_argument("instance")
     spot.add_argument("--action", choices=["terminate", "stop", "hibernate"], default="terminate")
@@ -194,6 +198,13 @@ def _clock(home: Home, options: argparse.Namespace) -> int:
         print(f"  under way: {what}" + (f", {count} times" if count > 1 else ""))
     for timer in list(answer["next"]):  # type: ignore[call-overload]
         print(f"  {timer['at']}  {timer['what']}")
+    return 0
+
+
+def _github_token(home: Home, options: argparse.Namespace) -> int:
+    from local_aws.services.sts.github import token  # needs a library, which the other commands start without
+
+    print(token(home, options.repository, ref=options.ref, environment=options.environment))
     return 0
 
 

@@ -15,6 +15,8 @@ import botocore.session
 from botocore.exceptions import UnknownServiceError
 from moto.ec2.models import ec2_backends
 
+from local_aws.home import REGION
+
 # In the header, or in the query of a signed URL.
 _CREDENTIAL = re.compile(r"Credential=([^/&]+)/\d+/([^/]+)/([^/]+)/aws4_request")
 
@@ -51,6 +53,8 @@ class Call:
         elif "x-www-form-urlencoded" in environ.get("CONTENT_TYPE", ""):
             self.parameters = dict(urllib.parse.parse_qsl(body.decode()))
             self.action = self.parameters.get("Action", "")
+            if not self.access_key and self.action == "AssumeRoleWithWebIdentity":  # its token is its signature
+                self.region, self.service = REGION, "sts"
             self._add_zone()
         else:
             self.action, self.parameters = rest_operation(self.service, environ, query)

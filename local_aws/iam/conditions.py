@@ -55,11 +55,14 @@ KNOWN_KEYS = frozenset(
         "sts": [
             "externalid", "rolesessionname",
         ],
+        "token.actions.githubusercontent.com": [
+            "aud", "sub",
+        ],
     }.items()
     for name in names
 )  # fmt: skip
-# Keys that go on with what the caller names: an encryption context, the claims of a GitHub token.
-_KNOWN_BEGINNINGS = ("kms:encryptioncontext:", "token.actions.githubusercontent.com:")
+# Keys that go on with what the caller names: the parts of an encryption context.
+_KNOWN_BEGINNINGS = ("kms:encryptioncontext:",)
 _VARIABLE = re.compile(r"\$\{([^}]*)\}")
 
 

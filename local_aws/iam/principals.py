@@ -130,6 +130,13 @@ def service_may_assume(role: Any, service: str, context: dict[str, str]) -> bool
     return decide(Need("sts:AssumeRole", role.arn, {"aws:principalisawsservice": "true", **context}), (), mine).allowed
 
 
+def federated_may_assume(role: Any, provider: str, need: Need) -> bool:
+    """Return whether the trust policy lets users of an identity provider (its ARN) take the role, as `need` says."""
+    trust = _about_itself(parse(_text(role.assume_role_policy_document), f"trust policy of {role.name}"))
+    theirs = [s for s in trust if isinstance(s.principal, dict) and provider in _listed(s.principal.get("Federated"))]
+    return decide(need, (), theirs).allowed
+
+
 def _about_itself(trust: Iterable[Statement]) -> Iterator[Statement]:
     for statement in trust:
         if statement.resources is not None or statement.not_resources is not None:

@@ -13,7 +13,9 @@ def needs_of(call: Call, account: str) -> list[Need] | None:
     given = call.parameters
     kinds = {"RoleName": "role", "UserName": "user", "GroupName": "group", "PolicyName": "policy"}
     context = {"iam:policyarn": given["PolicyArn"]} if "PolicyArn" in given else {}
-    resource = given.get("PolicyArn") or given.get("PolicySourceArn") or "*"
+    resource = given.get("PolicyArn") or given.get("PolicySourceArn") or given.get("OpenIDConnectProviderArn") or "*"
+    if call.action == "CreateOpenIDConnectProvider":
+        resource = f"arn:aws:iam::{account}:oidc-provider/{given.get('Url', '').removeprefix('https://')}"
     # Of several names the first is the resource: PutRolePolicy has a role's name and an inline policy's.
     for parameter in ("InstanceProfileName", *kinds):
         if parameter in given:

@@ -15,4 +15,6 @@ def needs_of(call: Call, account: str) -> list[Need] | None:
         if "ExternalId" in call.parameters:
             context["sts:externalid"] = call.parameters["ExternalId"]
         return [Need("sts:AssumeRole", call.parameters.get("RoleArn", ""), context)]
+    if call.action == "AssumeRoleWithWebIdentity":
+        return []  # the token and the role's trust policy decide: local_aws/services/sts
     return None
