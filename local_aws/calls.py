@@ -59,7 +59,9 @@ class Call:
         else:
             self.action, self.parameters = rest_operation(self.service, environ, query)
             if environ.get("CONTENT_TYPE", "").startswith("application/json"):
+                named = self.parameters
                 self._add_json(body)
+                self.parameters |= named  # a function's event is a body, too, and may have members of any name
 
     def _add_json(self, body: bytes) -> None:
         with contextlib.suppress(ValueError, AttributeError):

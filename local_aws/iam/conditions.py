@@ -40,6 +40,9 @@ KNOWN_KEYS = frozenset(
         "kms": [
             "calleraccount", "encryptioncontextkeys", "requestalias", "viaservice",
         ],
+        "lambda": [
+            "principal",
+        ],
         "s3": [
             "delimiter", "if-match", "if-none-match", "max-keys", "prefix", "tlsversion", "versionid", "x-amz-acl",
             "x-amz-copy-source", "x-amz-grant-full-control", "x-amz-grant-read", "x-amz-server-side-encryption",

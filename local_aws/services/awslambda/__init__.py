@@ -1,0 +1,1 @@
+"""Lambda: functions really run. See README.md."""

@@ -1,0 +1,340 @@
+"""An execution environment: one process that runs one version of a function, one invocation after the other.
+
+https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import math
+import os
+import shutil
+import signal
+import subprocess
+import threading
+import time
+import uuid
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from local_aws import processes
+from local_aws.home import MACHINE_VARIABLE
+from local_aws.machine_process import reap, spawn
+from local_aws.services.aws import Aws
+from local_aws.services.awslambda.files import Start
+from local_aws.services.awslambda.functions import Function
+from local_aws.services.awslambda.logs import LogStream, Shipper
+from local_aws.services.awslambda.roles import Roles
+from local_aws.services.awslambda.runtime_api import ACCEPTED, Request, RuntimeApi, RuntimeGone, TooLate
+
+INIT_SECONDS = (
+    10.0  # https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html#runtimes-lifecycle-ib
+)
+# https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
+MOST_RESPONSE = 6_291_556
+_NO_FILES = 1024
+
+
+@dataclass(frozen=True)
+class Result:
+    """How an invocation ended."""
+
+    request_id: str
+    payload: bytes
+    error: str = ""  # Unhandled, or empty
+    tail: bytes = b""
+    version: str = ""
+
+
+@dataclass
+class Invocation:
+    """One event for a function."""
+
+    request_id: str
+    invoked_arn: str
+    payload: bytes
+    client_context: str = ""
+    trace_id: str = ""
+
+
+class Environment:
+    """Held by one thread at a time, which invokes (see pools.py)."""
+
+    def __init__(self, aws: Aws, function: Function, start: Start, roles: Roles, shipper: Shipper, own: Path) -> None:
+        self.function = function
+        self.idle_since = 0.0
+        self.keys = roles.new(function.role, function.arn)
+        self._aws = aws
+        self._own = own
+        self._api = RuntimeApi()
+        self._warm = False
+        self._ended = threading.Event()
+        self._why = ""  # it was ended by us: `timeout` or `memory`
+        self._over = False  # used more memory than it has
+        self._marker = aws.home.machine_marker(f"lambda-{function.name}-{uuid.uuid4().hex[:8]}")
+        reading, writing = os.pipe()
+        self.log = LogStream(shipper, function.log_group, function.role, function.arn, function.version, reading)
+        own.mkdir(parents=True, exist_ok=True)
+        self._began = time.monotonic()
+        self.log.say(f"INIT_START Runtime Version: {function.runtime or 'image'}\tRuntime Version ARN: local")
+        variables = {
+            **start.environment,
+            **aws.environment(self.keys, function.region),
+            **self._variables(writing),
+        }
+        self._process = spawn(
+            start.argv,
+            stdin=subprocess.DEVNULL,
+            stdout=writing,
+            stderr=writing,
+            cwd=start.cwd,
+            env=variables,
+            pass_fds=[writing],
+        )
+        os.close(writing)
+        threading.Thread(target=self._read, args=[reading], name=f"lambda-{function.name}", daemon=True).start()
+
+    def _variables(self, pipe: int) -> dict[str, str]:
+        """https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html#configuration-envvars-runtime."""
+        function = self.function
+        return {
+            "AWS_LAMBDA_RUNTIME_API": self._api.address,
+            "_HANDLER": function.handler,
+            "AWS_LAMBDA_FUNCTION_NAME": function.name,
+            "AWS_LAMBDA_FUNCTION_VERSION": function.version,
+            "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(function.memory),
+            "AWS_LAMBDA_LOG_GROUP_NAME": function.log_group,
+            "AWS_LAMBDA_LOG_STREAM_NAME": self.log.name,
+            "AWS_LAMBDA_LOG_FORMAT": function.log_format,
+            "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
+            "_LAMBDA_TELEMETRY_LOG_FD": str(pipe),
+            MACHINE_VARIABLE: self._marker,
+        }
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def usable(self, roles: Roles) -> bool:
+        """Whether the next invocation may be given to it."""
+        return not self._ended.is_set() and not roles.ends_soon(self.keys)
+
+    def invoke(self, invocation: Invocation) -> Result:
+        """Run one invocation and wait for its end. Afterwards `usable` tells whether there can be another.
+
+        RuntimeGone when a warm environment has ended before it was asked.
+        """
+        cold, self._warm = not self._warm, True
+        request_id = invocation.request_id
+        self.log.begin_tail()
+        outcome = _Outcome()
+        try:
+            if cold:
+                request = self._initialize(outcome)
+            else:
+                self._began = time.monotonic()
+                request = self._wait_for_next()
+            self._start(outcome, request_id)
+            if not outcome.payload:
+                self._run(request, invocation, outcome)
+        except TooLate:
+            self._fail_late(outcome, request_id)
+        except RuntimeGone:
+            if not cold and not outcome.started:
+                raise
+            self._start(outcome, request_id)
+            self._fail_gone(outcome, request_id)
+        self.log.drain()
+        self._report(outcome, request_id)
+        return Result(request_id, outcome.payload, outcome.error, self.log.tail(), self.function.version)
+
+    def _start(self, outcome: _Outcome, request_id: str) -> None:
+        if outcome.started:
+            return
+        outcome.started = True
+        self.log.drain()  # what was printed while it was loaded comes before
+        if not outcome.error:
+            self.log.begin_tail()
+        self.log.say(f"START RequestId: {request_id} Version: {self.function.version}")
+
+    def _initialize(self, outcome: _Outcome) -> Request | None:
+        """Wait until the runtime asks for its first invocation."""
+        began = time.monotonic()
+        try:
+            # Code outside of the handler that takes longer is started again by AWS, within the function's timeout. It is the
+            # same work: here it goes on.
+            limit = INIT_SECONDS + self.function.timeout
+            request = self._api.receive(began + limit, self._ended.is_set)
+        except TooLate:
+            self.log.say(f"INIT_REPORT Init Duration: {limit * 1000:.2f} ms\tPhase: init\tStatus: timeout")
+            raise
+        took = time.monotonic() - began
+        self._began = time.monotonic()
+        if request.path == "init/error":
+            outcome.payload, outcome.error = request.body, "Unhandled"
+            outcome.kind = _kind_of(request.body)
+            self.log.drain()
+            self.log.say(
+                f"INIT_REPORT Init Duration: {took * 1000:.2f} ms\tPhase: init\tStatus: error\tError Type: {outcome.kind}"
+            )
+            request.answer(202, ACCEPTED)
+            self.end()
+        if took > INIT_SECONDS:
+            self.log.say(f"INIT_REPORT Init Duration: {INIT_SECONDS * 1000:.2f} ms\tPhase: init\tStatus: timeout")
+            self._began -= took - INIT_SECONDS  # what is over counts as the function's own time
+        outcome.init = min(took, INIT_SECONDS)
+        return request
+
+    def _wait_for_next(self) -> Request:
+        return self._api.receive(time.monotonic() + self.function.timeout, self._ended.is_set)
+
+    def _run(self, request: Request | None, invocation: Invocation, outcome: _Outcome) -> None:
+        assert request is not None
+        deadline = self._began + self.function.timeout
+        left = deadline - time.monotonic()
+        headers = {
+            "Lambda-Runtime-Aws-Request-Id": invocation.request_id,
+            "Lambda-Runtime-Deadline-Ms": str(int((time.time() + left) * 1000)),
+            "Lambda-Runtime-Invoked-Function-Arn": invocation.invoked_arn,
+            "Lambda-Runtime-Trace-Id": invocation.trace_id,
+            **({"Lambda-Runtime-Client-Context": invocation.client_context} if invocation.client_context else {}),
+        }
+        request.answer(200, invocation.payload or b"{}", headers)
+        answer = self._api.receive(deadline, self._ended.is_set)
+        outcome.ended = time.monotonic()
+        outcome.payload = answer.body
+        if answer.path.endswith("/error"):
+            outcome.error = "Unhandled"
+            outcome.kind = _kind_of(answer.body)
+        elif len(answer.body) > MOST_RESPONSE:
+            outcome.fail(
+                "Function.ResponseSizeTooLarge",
+                f"Response payload size exceeded maximum allowed payload size ({MOST_RESPONSE} bytes).",
+            )
+        self.measure()
+        if self._over:  # it had grown, and gave back, between two looks
+            self.end()
+            raise RuntimeGone
+        answer.answer(202, ACCEPTED)
+
+    def _fail_late(self, outcome: _Outcome, request_id: str) -> None:
+        outcome.ended = self._began + self.function.timeout
+        self.end()
+        said = f"Task timed out after {self.function.timeout:.2f} seconds"
+        outcome.fail("Sandbox.Timedout", f"RequestId: {request_id} Error: {said}")
+        outcome.status = "timeout"
+        self.log.drain()
+        now = self._aws.clock.utcnow()
+        self.log.say(f"{now:%Y-%m-%dT%H:%M:%S}.{now.microsecond // 1000:03}Z {request_id} {said}\n")
+
+    def _fail_gone(self, outcome: _Outcome, request_id: str) -> None:
+        code = self.end()
+        kind = "Runtime.ExitError"
+        if self._over:
+            kind, why = "Runtime.OutOfMemory", "signal: killed"
+        elif code < 0:
+            why = f"signal: {_signal_name(-code)}"
+        else:
+            why = f"exit status {code}"
+        said = (
+            f"Error: Runtime exited with error: {why}" if code else "Error: Runtime exited without providing a reason"
+        )
+        outcome.fail(kind, f"RequestId: {request_id} {said}")
+        outcome.status = "error"
+        self.log.drain()
+        self.log.say(f"RequestId: {request_id} {said}\n{kind}")
+
+    def _report(self, outcome: _Outcome, request_id: str) -> None:
+        """https://docs.aws.amazon.com/lambda/latest/dg/python-logging.html, the fields of the REPORT line."""
+        took = max(0.0, (outcome.ended or time.monotonic()) - self._began) * 1000
+        parts = [
+            f"REPORT RequestId: {request_id}",
+            f"Duration: {took:.2f} ms",
+            f"Billed Duration: {math.ceil(took + outcome.init * 1000)} ms",
+            f"Memory Size: {self.function.memory} MB",
+            f"Max Memory Used: {min(self.peak, self.function.memory) if self.peak else 1} MB",
+        ]
+        if outcome.init:
+            parts.append(f"Init Duration: {outcome.init * 1000:.2f} ms")
+        if outcome.status:
+            parts.append(f"Status: {outcome.status}")
+        if outcome.status == "error":
+            parts.append(f"Error Type: {outcome.kind}")
+        self.log.say(f"END RequestId: {request_id}", "\t".join(parts))
+
+    # Memory.
+
+    peak = 0  # MiB
+
+    def measure(self) -> None:
+        """Look how much memory the process has had at most; end it when that is more than the function has."""
+        with contextlib.suppress(OSError, ValueError, IndexError):
+            status = Path(f"/proc/{self.pid}/status").read_text()
+            self.peak = max(self.peak, int(status.split("VmHWM:")[1].split()[0]) // 1024)
+        if self.peak > self.function.memory and not self._over:
+            self._over = True
+            self._kill()
+
+    # The end.
+
+    def end(self) -> int:
+        """End the process and everything that it started; return its exit code. Safe to call at any time."""
+        code = reap(self._process)
+        self._ended.set()
+        self._api.close()
+        return code
+
+    def clean_up(self) -> None:
+        """Remove what is left of it, in a while that nobody waits for."""
+        self.end()
+        processes.kill_all(lambda: processes.marked(self._marker))
+        shutil.rmtree(self._own, ignore_errors=True)
+
+    def _kill(self) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+
+    def _read(self, pipe: int) -> None:
+        """Keep the pipe from filling up, and notice the end of the process."""
+        import select
+
+        while True:
+            select.select([pipe], [], [], 0.5)
+            going_on = self.log.drain()
+            if not going_on or self._process.poll() is not None:
+                break
+        self._process.wait()
+        self.log.drain()
+        self._ended.set()
+        self.log.close()
+
+
+@dataclass
+class _Outcome:
+    """What becomes of an invocation."""
+
+    payload: bytes = b""
+    error: str = ""
+    kind: str = ""
+    status: str = ""  # of the REPORT line
+    init: float = 0.0
+    ended: float = 0.0
+    started: bool = False
+
+    def fail(self, kind: str, message: str) -> None:
+        self.kind, self.error = kind, "Unhandled"
+        self.payload = json.dumps({"errorType": kind, "errorMessage": message}).encode()
+
+
+def _kind_of(body: bytes) -> str:
+    with contextlib.suppress(ValueError, AttributeError):
+        said: Any = json.loads(body)
+        return str(said.get("errorType") or "Error")
+    return "Error"
+
+
+def _signal_name(number: int) -> str:
+    """As Go's runtime, in which Lambda is written, calls it."""
+    return {9: "killed", 11: "segmentation fault", 6: "aborted", 15: "terminated"}.get(number, f"signal {number}")

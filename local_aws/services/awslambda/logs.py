@@ -1,0 +1,216 @@
+"""What functions print becomes events in CloudWatch Logs, put there with the function's own role, as on AWS.
+
+https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs.html
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import threading
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from local_aws.services.aws import Aws
+from local_aws.services.awslambda.roles import Roles
+
+log = logging.getLogger("local_aws.lambda")
+
+# AWS's runtimes frame a record of the logger, so that a trace is one event (awslambdaric, FramedTelemetryLogSink):
+# type, length, microseconds, message. What is printed comes as it is, through the same pipe, a line an event.
+_FRAME = b"\xa5\x5a\x00"
+_HEAD = 16
+_PAUSE = 0.1  # seconds between two deliveries of one stream
+_MOST_EVENTS = 1000  # in one PutLogEvents; it takes 10,000 and 1 MiB
+_LONGEST = 200_000  # characters of one event; CloudWatch takes 256 KiB
+_TAIL = 4096  # bytes that LogType=Tail returns
+
+
+class Splitter:
+    """Cuts the bytes of a pipe into messages."""
+
+    def __init__(self) -> None:
+        self._rest = b""
+
+    def feed(self, data: bytes) -> list[str]:
+        """Return the messages that are complete now."""
+        self._rest += data
+        found: list[bytes] = []
+        while self._rest:
+            at = self._rest.find(_FRAME)
+            plain = self._rest if at < 0 else self._rest[:at]
+            end = plain.rfind(b"\n") + 1
+            found += plain[:end].splitlines(keepends=True)
+            if at < 0:
+                self._rest = plain[end:]
+                break
+            if end < at:  # printed without the end of a line, and then a record was logged
+                found.append(plain[end:])
+            framed = self._rest[at:]
+            length = int.from_bytes(framed[4:8], "big")
+            if len(framed) < _HEAD + length:
+                self._rest = framed
+                break
+            found.append(framed[_HEAD : _HEAD + length])
+            self._rest = framed[_HEAD + length :]
+        return [part.decode(errors="replace")[:_LONGEST] for part in found]
+
+    def rest(self) -> list[str]:
+        """Return what is left without the end of a line."""
+        left, self._rest = self._rest, b""
+        return [left.decode(errors="replace")] if left and not left.startswith(_FRAME) else []
+
+
+class LogStream:
+    """The stream of one environment, and what it says of the invocation under way."""
+
+    def __init__(self, shipper: Shipper, group: str, role: str, function_arn: str, version: str, pipe: int) -> None:
+        today = shipper.aws.clock.utcnow()
+        self.name = f"{today:%Y/%m/%d}/[{version}]{uuid.uuid4().hex}"
+        self.group = group
+        self.role = role
+        self.function_arn = function_arn
+        self.made = False  # in CloudWatch
+        self.pending: list[dict[str, Any]] = []
+        self._shipper = shipper
+        self._pipe = pipe
+        self._splitter = Splitter()
+        self._tail: list[str] = []
+        self._lock = threading.Lock()
+        os.set_blocking(pipe, False)
+
+    def say(self, *messages: str) -> None:
+        """Add events of the platform: START, END, REPORT."""
+        with self._lock:
+            self._add([f"{message}\n" for message in messages])
+
+    def drain(self) -> bool:
+        """Take what the process has written so far. False when nothing will come any more."""
+        with self._lock:
+            while True:
+                try:
+                    data = os.read(self._pipe, 1 << 16)
+                except BlockingIOError:
+                    return True
+                except OSError:
+                    return False
+                if not data:
+                    self._add(self._splitter.rest())
+                    return False
+                self._add(self._splitter.feed(data))
+
+    def close(self) -> None:
+        """Close the pipe."""
+        with self._lock, contextlib.suppress(OSError):
+            os.close(self._pipe)
+            self._pipe = -1
+
+    def begin_tail(self) -> None:
+        """An invocation begins."""
+        self._tail = []
+
+    def tail(self) -> bytes:
+        """The last 4 KB of the invocation's log."""
+        return "".join(self._tail).encode()[-_TAIL:]
+
+    def _add(self, messages: list[str]) -> None:
+        if not messages:
+            return
+        self._tail += messages
+        if len(self._tail) > 2000:
+            self._tail = self._tail[-1000:]
+        now = int(self._shipper.aws.clock.now() * 1000)
+        self._shipper.put(self, [{"timestamp": now, "message": m} for m in messages if m.strip()])
+
+
+class Shipper:
+    """Delivers the streams' events, from one thread, a batch at a time: a request for each line would cost more than the work."""
+
+    def __init__(self, aws: Aws, roles: Roles) -> None:
+        self.aws = aws
+        self._roles = roles
+        self._waiting: dict[LogStream, Callable[[], None]] = {}
+        self._changed = threading.Condition()
+        self._thread: threading.Thread | None = None
+        self._stopped = threading.Event()
+
+    def put(self, stream: LogStream, events: list[dict[str, Any]]) -> None:
+        """Deliver these soon. The clock is not advanced over events that are still on their way."""
+        with self._changed:
+            if self._stopped.is_set():
+                return
+            stream.pending += events
+            if stream not in self._waiting:
+                self._waiting[stream] = self.aws.clock.begin(f"logs of {stream.group}")
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="lambda-logs", daemon=True)
+                self._thread.start()
+            self._changed.notify()
+
+    def forget(self) -> None:
+        """Drop everything: the account is emptied."""
+        with self._changed:
+            for stream, end in self._waiting.items():
+                stream.pending.clear()
+                end()
+            self._waiting.clear()
+
+    def stop(self) -> None:
+        """Deliver nothing any more."""
+        self._stopped.set()
+        self.forget()
+        with self._changed:
+            self._changed.notify()
+
+    def _run(self) -> None:
+        while not self._stopped.wait(_PAUSE):
+            with self._changed:
+                while not self._waiting and not self._stopped.is_set():
+                    self._changed.wait()
+                streams = list(self._waiting)
+            for stream in streams:
+                self._deliver(stream)
+
+    def _deliver(self, stream: LogStream) -> None:
+        with self._changed:
+            events, stream.pending = stream.pending[:_MOST_EVENTS], stream.pending[_MOST_EVENTS:]
+        try:
+            if events:
+                self._put(stream, events)
+        except (ClientError, BotoCoreError) as error:
+            # As on AWS: a role without logs:PutLogEvents has no logs, and nobody is told.
+            log.info("no logs in %s: %s", stream.group, error)
+        except Exception:
+            log.exception("the logs of %s", stream.group)
+        finally:
+            with self._changed:
+                if not stream.pending and stream in self._waiting:
+                    self._waiting.pop(stream)()
+
+    def _put(self, stream: LogStream, events: list[dict[str, Any]]) -> None:
+        credentials = self._roles.credentials(stream.role, stream.function_arn)
+        if credentials is None:
+            return
+        client = self.aws.client("logs", credentials)
+        where = {"logGroupName": stream.group, "logStreamName": stream.name}
+        if not stream.made:
+            self._make(client, where)
+            stream.made = True
+        client.put_log_events(**where, logEvents=events)
+
+    @staticmethod
+    def _make(client: Any, where: dict[str, str]) -> None:
+        try:
+            client.create_log_stream(**where)
+        except ClientError as error:
+            code = error.response["Error"]["Code"]
+            if code == "ResourceAlreadyExistsException":
+                return
+            if code != "ResourceNotFoundException":
+                raise
+            client.create_log_group(logGroupName=where["logGroupName"])
+            client.create_log_stream(**where)
