@@ -25,6 +25,7 @@ from typing import Any
 
 log = logging.getLogger("local_aws.clock")
 
+_MOMENT = 1.0  # seconds that a request to advance the clock may have been under way
 LONGEST_REST = 600.0  # seconds of real time that advance() waits for work to come to rest
 
 
@@ -157,7 +158,7 @@ class Clock:
 
     def advance(self, to: float, patience: float = LONGEST_REST) -> None:
         """Make it `to` (seconds since the epoch), with everything that happens until then. ClockError for a time past."""
-        if to < self.now():
+        if to < self.now() - _MOMENT:
             raise ClockError("The clock goes forward only: what has happened cannot be undone.")
         with self._advancing:
             while True:

@@ -11,12 +11,10 @@ import os
 import threading
 import uuid
 from collections.abc import Callable
-from typing import Any
-
-from botocore.exceptions import BotoCoreError, ClientError
 
 from local_aws.services.aws import Aws
 from local_aws.services.awslambda.roles import Roles
+from local_aws.services.logs.writing import write
 
 log = logging.getLogger("local_aws.lambda")
 
@@ -25,7 +23,7 @@ log = logging.getLogger("local_aws.lambda")
 _FRAME = b"\xa5\x5a\x00"
 _HEAD = 16
 _PAUSE = 0.1  # seconds between two deliveries of one stream
-_MOST_EVENTS = 1000  # in one PutLogEvents; it takes 10,000 and 1 MiB
+_MOST_EVENTS = 1000  # in one delivery
 _LONGEST = 200_000  # characters of one event; CloudWatch takes 256 KiB
 _TAIL = 4096  # bytes that LogType=Tail returns
 
@@ -74,8 +72,8 @@ class LogStream:
         self.group = group
         self.role = role
         self.function_arn = function_arn
-        self.made = False  # in CloudWatch
-        self.pending: list[dict[str, Any]] = []
+        self.region = function_arn.split(":")[3]
+        self.pending: list[tuple[float, str]] = []
         self._shipper = shipper
         self._pipe = pipe
         self._splitter = Splitter()
@@ -123,12 +121,12 @@ class LogStream:
         self._tail += messages
         if len(self._tail) > 2000:
             self._tail = self._tail[-1000:]
-        now = int(self._shipper.aws.clock.now() * 1000)
-        self._shipper.put(self, [{"timestamp": now, "message": m} for m in messages if m.strip()])
+        now = self._shipper.aws.clock.now()
+        self._shipper.put(self, [(now, message) for message in messages if message.strip()])
 
 
 class Shipper:
-    """Delivers the streams' events, from one thread, a batch at a time: a request for each line would cost more than the work."""
+    """Delivers the streams' events, from one thread, a batch at a time."""
 
     def __init__(self, aws: Aws, roles: Roles) -> None:
         self.aws = aws
@@ -138,7 +136,7 @@ class Shipper:
         self._thread: threading.Thread | None = None
         self._stopped = threading.Event()
 
-    def put(self, stream: LogStream, events: list[dict[str, Any]]) -> None:
+    def put(self, stream: LogStream, events: list[tuple[float, str]]) -> None:
         """Deliver these soon. The clock is not advanced over events that are still on their way."""
         with self._changed:
             if self._stopped.is_set():
@@ -179,38 +177,13 @@ class Shipper:
         with self._changed:
             events, stream.pending = stream.pending[:_MOST_EVENTS], stream.pending[_MOST_EVENTS:]
         try:
-            if events:
-                self._put(stream, events)
-        except (ClientError, BotoCoreError) as error:
+            credentials = self._roles.credentials(stream.role, stream.function_arn)
             # As on AWS: a role without logs:PutLogEvents has no logs, and nobody is told.
-            log.info("no logs in %s: %s", stream.group, error)
+            if events and credentials:
+                write(self.aws, stream.group, stream.name, events, credentials, region=stream.region)
         except Exception:
             log.exception("the logs of %s", stream.group)
         finally:
             with self._changed:
                 if not stream.pending and stream in self._waiting:
                     self._waiting.pop(stream)()
-
-    def _put(self, stream: LogStream, events: list[dict[str, Any]]) -> None:
-        credentials = self._roles.credentials(stream.role, stream.function_arn)
-        if credentials is None:
-            return
-        client = self.aws.client("logs", credentials)
-        where = {"logGroupName": stream.group, "logStreamName": stream.name}
-        if not stream.made:
-            self._make(client, where)
-            stream.made = True
-        client.put_log_events(**where, logEvents=events)
-
-    @staticmethod
-    def _make(client: Any, where: dict[str, str]) -> None:
-        try:
-            client.create_log_stream(**where)
-        except ClientError as error:
-            code = error.response["Error"]["Code"]
-            if code == "ResourceAlreadyExistsException":
-                return
-            if code != "ResourceNotFoundException":
-                raise
-            client.create_log_group(logGroupName=where["logGroupName"])
-            client.create_log_stream(**where)

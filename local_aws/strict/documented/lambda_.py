@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 from local_aws.strict.rules import Parameters, Refusal, tag_refusals
@@ -12,7 +11,6 @@ _INVALID = "InvalidParameterValueException"
 _LONGEST_TIMEOUT, _MEMORY = 900, (128, 10_240)
 # https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html#configuration-envvars-runtime
 _MOST_VARIABLES = 4096  # bytes of all names and values
-_VARIABLE = re.compile(r"[a-zA-Z][a-zA-Z0-9_]+")
 _RESERVED = frozenset(
     [
         "_HANDLER", "_X_AMZN_TRACE_ID", "AWS_ACCESS_KEY", "AWS_ACCESS_KEY_ID", "AWS_DEFAULT_REGION", "AWS_EXECUTION_ENV",
@@ -77,13 +75,6 @@ def _variables(variables: dict[str, str]) -> Iterator[Refusal]:
     if reserved:
         said = "Lambda was unable to configure your environment variables because the environment variables you have provided contains reserved keys that are currently not supported for modification. Reserved keys used in this request: "  # fmt: skip
         yield Refusal(_INVALID, said + ", ".join(reserved))
-    for name in variables:
-        if not _VARIABLE.fullmatch(name) and name not in _RESERVED:
-            yield _violation(
-                name,
-                "environment.variables",
-                f"Map keys must satisfy constraint: [Member must satisfy regular expression pattern: {_VARIABLE.pattern}]",
-            )
     size = sum(len(name.encode()) + len(value.encode()) for name, value in variables.items())
     if size > _MOST_VARIABLES:
         yield Refusal(_INVALID, f"Lambda was unable to configure your environment variables because the environment variables you have provided exceeded the 4KB limit. String measured: {size} bytes")  # fmt: skip

@@ -79,7 +79,9 @@ def test_what_a_function_raises_is_said_with_its_trace(aws: EmbeddedAws) -> None
     assert answer["StatusCode"] == 200 and answer["FunctionError"] == "Unhandled"
     said = answer["result"]
     assert (said["errorType"], said["errorMessage"]) == ("ValueError", "no such thing")
-    assert said["stackTrace"] == ['  File "/var/task/app.py", line 3, in handler\n    raise ValueError("no such thing")\n']
+    assert said["stackTrace"] == [
+        '  File "/var/task/app.py", line 3, in handler\n    raise ValueError("no such thing")\n'
+    ]
     [trace] = [line for line in logged(aws) if line.startswith("[ERROR] ValueError: no such thing\nTraceback")]
     assert "line 3, in handler" in trace  # one event, with all its lines
 
