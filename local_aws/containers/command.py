@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +20,7 @@ class Wanted:
     name: str  # of the container, unique on this computer
     entrypoint: list[str] | None = None
     command: list[str] | None = None
+    # With MACHINE_VARIABLE, by which the processes of an embedded AWS that was killed are found.
     environment: Mapping[str, str] = field(default_factory=dict)
     working_directory: str | None = None
     user: str | None = None
@@ -26,13 +29,21 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Command:
-    """Run `argv` with exactly `env` in `cwd`; then call `clean`. `root` is the image's root on this disk."""
+    """Run `argv` with exactly `env` in `cwd`, as the leader of a process group; then call `clean`.
+
+    SIGTERM to the process reaches the container. `root` is the image's root on this disk.
+    """
 
     argv: list[str]
     env: dict[str, str]
     cwd: Path
     level: str
     root: Path
+
+    def kill(self, pid: int) -> None:
+        """SIGKILL to all of it; `pid` is the process, which leads a group of its own."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(pid, signal.SIGKILL)
 
     def was_out_of_memory(self) -> bool:
         """Whether the kernel ended it for its memory limit. Ask after its end, before `clean`."""

@@ -12,7 +12,12 @@ from urllib.parse import urlsplit
 from moto.core.exceptions import ServiceException
 from moto.core.responses import ActionResult
 from moto.ecr import models
-from moto.ecr.exceptions import ImageAlreadyExistsException, InvalidParameterException, UploadNotFoundException
+from moto.ecr.exceptions import (
+    ImageAlreadyExistsException,
+    InvalidLayerPartException,
+    InvalidParameterException,
+    UploadNotFoundException,
+)
 from moto.ecr.models import ECRBackend, Image, Repository, ecr_backends
 from moto.ecr.responses import ECRResponse
 
@@ -74,7 +79,7 @@ def _uris(endpoint: str) -> None:
         return f"{host}/{self.name}"
 
     # moto assigns it when it makes a repository.
-    Repository.uri = property(uri, lambda self, value: None)  # type: ignore[assignment,method-assign]
+    Repository.uri = property(uri, lambda self, value: None)  # type: ignore[assignment]
 
 
 def digest_of(manifest: str | bytes) -> str:
@@ -195,7 +200,7 @@ def _layers(blobs: Blobs) -> None:
         _require_upload(repository, upload_id)
         has = blobs.size(upload_id)
         if part_first_byte != has:
-            raise models.InvalidLayerPartException(str(repository.registry_id), repository_name, upload_id, has - 1)
+            raise InvalidLayerPartException(str(repository.registry_id), repository_name, upload_id, has - 1)
         received = blobs.append(upload_id, [layer_part_blob or b""])
         return {
             "registryId": repository.registry_id,

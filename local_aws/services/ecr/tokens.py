@@ -42,7 +42,7 @@ def close_gap(endpoint: str) -> None:
         }
         return ActionResult({"authorizationData": [given]})
 
-    ECRResponse.get_authorization_token = get_authorization_token
+    ECRResponse.get_authorization_token = get_authorization_token  # type: ignore[method-assign]
 
 
 def owner_of(header: str) -> tuple[Principal, str]:

@@ -1,0 +1,129 @@
+"""Containerfiles built and run without any container tool."""
+
+from __future__ import annotations
+
+import subprocess
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from local_aws.containers.command import Wanted, command_of
+from local_aws.containers.oci import Image, ImageError
+
+from .project import CONTAINERFILE, built_image, new_project, run
+
+NAME = "127.0.0.1:1/team/batch:v1"
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    return new_project(tmp_path / "project")
+
+
+def _build(project: Path, *words: str) -> tuple[Image, subprocess.CompletedProcess[str]]:
+    home = project.parent / "home"
+    done = run(home, "build", "-t", NAME, *words, str(project))
+    assert done.returncode == 0, done.stderr
+    return built_image(home, NAME), done
+
+
+def _members(image: Image) -> list[tarfile.TarInfo]:
+    found = []
+    for layer in image.layers:
+        with tarfile.open(layer) as archive:
+            found += archive.getmembers()
+    return found
+
+
+def _run(image: Image, folder: Path, **wanted) -> subprocess.CompletedProcess[str]:
+    command = command_of(image, Wanted("test", **wanted), folder)
+    try:
+        return subprocess.run(command.argv, env=command.env, cwd=command.cwd, capture_output=True, text=True)
+    finally:
+        command.clean()
+
+
+def test_the_locked_packages_and_the_entry_point_run(project: Path, tmp_path: Path):
+    image, done = _build(project, "--target", "batch", "--build-arg", "REVISION=abc")
+    assert "skipped, because this computer has its own system: apt-get" in done.stderr
+    assert done.stdout.strip() == image.digest
+    assert image.level == "process"
+    settings = image.settings
+    assert (settings["Entrypoint"], settings["Cmd"]) == (["greet"], ["world"])
+    assert (settings["User"], settings["WorkingDir"], settings["Labels"]) == ("1000", "/work", {"revision": "abc"})
+
+    said = _run(image, tmp_path / "images", environment={"COLOUR": "blue"})
+    assert said.stdout.split()[:3] == ["hello", "world", "settings"], said.stderr
+    assert said.stdout.split()[3].endswith("/root/work")
+    assert said.stdout.split()[4] == "blue"
+    assert "you" in _run(image, tmp_path / "images", command=["you"]).stdout
+    other = _run(image, tmp_path / "images", entrypoint=["python", "-c", "print('other')"])
+    assert other.stdout == "other\n"  # an entry point of its own drops the image's command
+
+
+def test_the_same_files_are_the_same_image_and_a_target_has_its_own_layers_alone(project: Path):
+    first, _ = _build(project)
+    again, _ = _build(project)
+    assert again.digest == first.digest
+    (project / "app/app_settings.py").write_text("NAME = 'changed'\n")
+    changed, _ = _build(project)
+    assert changed.digest != first.digest
+    assert [layer.name for layer in changed.layers][:-1] == [layer.name for layer in first.layers][:-1]
+    api, _ = _build(project, "--target", "api")
+    assert not any("app_settings" in member.name for member in _members(api))
+    names = [member.name for member in _members(first)]
+    assert "app/app_settings.py" in names
+    assert "app/secret.txt" not in names  # .dockerignore
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("RUN make install", "`make` is not among what the builder `process` can do"),
+        ("RUN python -c 'print(1)'", "starts no program of the image"),
+        ("RUN pip install --editable-mode x", "does not know pip's option --editable-mode"),
+        ("RUN echo a | tee b", "commands joined by && alone"),
+        ("COPY missing.txt /", "missing.txt: no such file or directory"),
+        ("COPY --from=nothing /a /b", "there is no stage nothing"),
+        ("ADD https://example.com/x /x", "fetches nothing"),
+        ("FROM registry.example.com/unknown:1", "knows images of Python and of systems"),
+        ("NONSENSE x", "there is no such instruction"),
+    ],
+)
+def test_what_it_cannot_do_is_refused_with_its_line(project: Path, line: str, said: str):
+    (project / "Containerfile").write_text(f"FROM python:3.11\n{line}\n")
+    done = run(project.parent / "home", "build", "-t", NAME, str(project))
+    assert done.returncode == 1
+    assert said in done.stderr
+
+
+def test_files_are_made_and_copied_as_docker_would(project: Path, tmp_path: Path):
+    (project / "Containerfile").write_text(
+        "FROM scratch\nWORKDIR /a/b\nCOPY app/app_settings.py renamed.py\nCOPY app wheels /c/\nCOPY --chmod=755 app/*.py ./\n"
+        "RUN mkdir -p /d/e && ln -s /c/app_settings.py /d/link && chmod 600 renamed.py && touch /d/${NAME:-none}\n"
+    )
+    image, _ = _build(project)
+    found = {member.name: member for member in _members(image) if not member.isdir()}
+    assert set(found) == {
+        "a/b/renamed.py", "a/b/app_settings.py", "c/app_settings.py", "c/greet-1.0-py3-none-any.whl", "d/link", "d/none"
+    }  # fmt: skip
+    assert found["a/b/app_settings.py"].mode == 0o755
+    assert found["a/b/renamed.py"].mode == 0o600
+    assert found["d/link"].linkname == "../c/app_settings.py"
+
+
+def test_a_script_with_the_environments_interpreter_in_its_first_line_runs(project: Path, tmp_path: Path):
+    (project / "app/start").write_text("#!/opt/venv/bin/python\nimport greet, sys; print(sys.prefix)\n")
+    (project / "app/start").chmod(0o755)
+    (project / "Containerfile").write_text(CONTAINERFILE + 'ENTRYPOINT ["/app/start"]\n')
+    image, _ = _build(project)
+    said = _run(image, tmp_path / "images")
+    assert said.stdout.strip().endswith("/root/opt/venv"), said.stderr
+
+
+def test_an_image_without_a_command_says_so(project: Path, tmp_path: Path):
+    (project / "Containerfile").write_text("FROM scratch\nCOPY app /app\n")
+    image, _ = _build(project)
+    with pytest.raises(ImageError, match="no command specified"):
+        _run(image, tmp_path / "images")
