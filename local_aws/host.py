@@ -23,7 +23,6 @@ from local_aws.levels.listeners import Serve
 from local_aws.machine_process import Machine, keep_only_logs, kill_orphans
 from local_aws.metadata import MetadataService
 from local_aws.moto_gaps import instance_states as states
-from local_aws.schedules import Schedules
 
 log = logging.getLogger("local_aws.host")
 
@@ -54,7 +53,6 @@ class Host:
         self.lock = lock
         self.level = level
         self._serve = serve
-        self._schedules = Schedules(lock)
         self._entries: dict[str, _Entry] = {}
         self._ending: dict[str, float] = {}  # since when instances are shutting down, by AWS's clock
         self._stopping = threading.Event()
@@ -105,12 +103,11 @@ class Host:
 
     def _run(self) -> None:
         while not self._stopping.wait(TICK):
-            for look in (self._schedules.look, self._look):
-                try:
-                    look()
-                except Exception:
-                    # One strange instance or schedule must not leave all others without a host.
-                    log.exception("the host loop stumbled")
+            try:
+                self._look()
+            except Exception:
+                # One strange instance must not leave all others without a host.
+                log.exception("the host loop stumbled")
 
     def _look(self) -> None:
         with self.lock:

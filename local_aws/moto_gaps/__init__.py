@@ -19,7 +19,6 @@ from local_aws.moto_gaps import (
     launch_details,
     policy_simulation,
     public_parameters,
-    schedule_groups,
 )
 
 
@@ -36,4 +35,3 @@ def close_all(home: Home) -> None:
     account_settings.close_gap()
     policy_simulation.close_gap()
     console_output.close_gap(home.instances)
-    schedule_groups.close_gap()

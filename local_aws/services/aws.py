@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -38,6 +39,8 @@ class Aws:
     inside: Handler = field(init=False)
     # Open another service, by moto's name of it, that this one needs. Hold the lock.
     open: Callable[[str], None] = field(init=False)
+    # Of roles that services have taken; see role_clients.py.
+    sessions: dict[tuple[str, ...], dict[str, str]] = field(default_factory=dict)
     _at_reset: list[Callable[[], None]] = field(default_factory=list)
     _at_stop: list[Callable[[], None]] = field(default_factory=list)
     _described: dict[str, Callable[[], list[dict[str, Any]]]] = field(default_factory=dict)
@@ -60,6 +63,8 @@ class Aws:
         """Before the account is emptied."""
         for function in self._at_reset:
             function()
+        self._clients.clear()
+        self.sessions.clear()
         self.clock.forget()
 
     def stop(self) -> None:
@@ -84,11 +89,16 @@ class Aws:
                 self._clients[which] = self._new_client(service, region, keys)
             return self._clients[which]
 
-    def _new_client(self, service: str, region: str, keys: dict[str, str]) -> Any:
+    @functools.cached_property
+    def _session(self) -> Any:
         import botocore.session
+
+        return botocore.session.get_session()  # one, because each reads the models of its services anew
+
+    def _new_client(self, service: str, region: str, keys: dict[str, str]) -> Any:
         from botocore.config import Config
 
-        return botocore.session.get_session().create_client(
+        return self._session.create_client(
             service,
             region_name=region,
             endpoint_url=self.endpoint,

@@ -77,6 +77,7 @@ def test_arming_again_is_harmless(account: LaunchAccount) -> None:
 def test_what_cannot_be_terminated_is_told_to_the_dead_letter_queue(account: LaunchAccount) -> None:
     stranger = account.aws.launch(DEAF_USER_DATA)  # not ours by its tags: the guard's own role may not end it
     create(account, stranger, -1)
+    account.aws.advance(termination_schedule.RETRY_POLICY["MaximumEventAgeInSeconds"])
     letter = wait_for(account.dead_letters, "a dead letter")[0]
     assert json.loads(letter["Body"]) == {"InstanceIds": [stranger]}
     said = {name: value["StringValue"] for name, value in letter["MessageAttributes"].items()}

@@ -1,6 +1,7 @@
 """Schedules need their group and a role that trusts the scheduler, groups are made once, and CreateSchedule is idempotent by its ClientToken.
 
-moto fails with an internal error where a group is missing, recreates an existing group (empty), and ignores tokens.
+moto fails with an internal error where a group is missing, recreates an existing group (empty), ignores tokens, forgets
+what an update says of ActionAfterCompletion, and leaves an updated schedule without a State in none.
 What an environment without provisioning is told, and that creating a schedule twice is harmless, rests on AWS's own
 answers. https://docs.aws.amazon.com/scheduler/latest/APIReference/API_CreateSchedule.html
 """
@@ -28,12 +29,26 @@ def close_gap() -> None:
     create_schedule = EventBridgeSchedulerBackend.create_schedule
     create_group = EventBridgeSchedulerBackend.create_schedule_group
     delete_group = EventBridgeSchedulerBackend.delete_schedule_group
+    update_schedule = EventBridgeSchedulerBackend.update_schedule
     answer_create = EventBridgeSchedulerResponse.create_schedule
+    answer_update = EventBridgeSchedulerResponse.update_schedule
 
     def create_in_a_group(self: EventBridgeSchedulerBackend, *, group_name: str, **named: Any) -> Schedule:
         self.get_schedule_group(group_name)
-        _check_role(self, group_name, str((named.get("target") or {}).get("RoleArn", "")))
+        _check_role(self, group_name or "default", str((named.get("target") or {}).get("RoleArn", "")))
         return create_schedule(self, group_name=group_name, **named)
+
+    def update_with_a_role(self: EventBridgeSchedulerBackend, *, group_name: str, **named: Any) -> Schedule:
+        _check_role(self, group_name or "default", str((named.get("target") or {}).get("RoleArn", "")))
+        named["state"] = named.get("state") or "ENABLED"
+        return update_schedule(self, group_name=group_name, **named)
+
+    def complete_update(self: EventBridgeSchedulerResponse) -> str:
+        answer: str = answer_update(self)
+        name = self.uri.split("?")[0].split("/")[-1]
+        schedule = self.scheduler_backend.get_schedule(self._get_param("GroupName"), name)
+        schedule.action_after_completion = self._get_param("ActionAfterCompletion")
+        return answer
 
     def create_group_once(self: EventBridgeSchedulerBackend, name: str, tags: list[dict[str, str]]) -> ScheduleGroup:
         if name in self.schedule_groups:
@@ -57,7 +72,9 @@ def close_gap() -> None:
     EventBridgeSchedulerBackend.create_schedule = create_in_a_group
     EventBridgeSchedulerBackend.create_schedule_group = create_group_once
     EventBridgeSchedulerBackend.delete_schedule_group = delete_existing_group
+    EventBridgeSchedulerBackend.update_schedule = update_with_a_role
     EventBridgeSchedulerResponse.create_schedule = idempotent_create
+    EventBridgeSchedulerResponse.update_schedule = complete_update
 
 
 def _check_role(backend: EventBridgeSchedulerBackend, group_name: str, role_arn: str) -> None:
