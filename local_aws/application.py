@@ -33,6 +33,11 @@ class RequestHandler(MotoRequestHandler):
     # Small answers go out in several writes; with Nagle and delayed ACKs each of them may cost 40 ms.
     disable_nagle_algorithm = True
 
+    def make_environ(self) -> Any:
+        environ = super().make_environ()
+        environ["local_aws.headers"] = self.headers  # WSGI loses how they are spelled, and which came twice
+        return environ
+
     def send_response(self, code: int, message: str | None = None) -> None:
         self.log_request(code)
         self.send_response_only(code, message)

@@ -31,7 +31,7 @@ def test_only_what_is_registered_is_answered_outside(tmp_path: Path) -> None:
         thread.join()
         return b"free" if found[0] else b"held"
 
-    application = AtomicApplication(lambda *_: [free(), b" by moto"], aws, Services(aws))
+    application = AtomicApplication(lambda *_: [free(), b" by moto"], aws, Services(aws), lambda _: None)
     aws.outside["firehose", "PutRecord"] = lambda call, start_response: [free(), b" by us"]
 
     def ask(action: str, **given: Any) -> bytes:

@@ -1,0 +1,1 @@
+"""API Gateway's REST APIs: what is deployed really answers. See README.md."""

@@ -1,0 +1,19 @@
+"""API Gateway opens with the first request to it, or to an API."""
+
+from __future__ import annotations
+
+from local_aws.services.apigateway import gaps
+from local_aws.services.apigateway.limits import Limits
+from local_aws.services.apigateway.plane import PREFIX, Plane
+from local_aws.services.apigateway.records import Records
+from local_aws.services.aws import Aws
+
+
+def open_service(aws: Aws) -> None:
+    """See local_aws.services."""
+    limits, records = Limits(aws.clock), Records(aws)
+    gaps.close_gaps()
+    aws.planes[PREFIX] = Plane(aws, limits, records)
+    aws.at_reset(limits.forget)
+    aws.at_reset(records.forget)
+    aws.at_stop(records.stop)
