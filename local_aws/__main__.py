@@ -9,12 +9,13 @@ import os
 import shlex
 import sys
 import time
+from dataclasses import asdict
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 from chronos_training.core.commands import local_aws as typed
 from chronos_training.core.output import run
-from local_aws import control, fault_injection
+from local_aws import control, fault_injection, mail
 from local_aws.home import Home, LocalAwsError, Server, client_environment, current_home, point_at, write_atomically
 from local_aws.levels.choice import BEST, NAMES
 
@@ -70,6 +71,10 @@ def _parser() -> argparse.ArgumentParser:
     github.add_argument("repository", help="owner/name")
     github.add_argument("--ref", default="refs/heads/main", help="what the workflow runs for (default: %(default)s)")
     github.add_argument("--environment", default="", help="the job's environment, if it has one")
+    mailing = command("mail", _mail, "List the mail that SNS has sent, or print one.")
+    mailing.add_argument("number", nargs="?", type=int, help="which one to print")
+    mailing.add_argument("--json", action="store_true", help="machine-readable, with the texts")
+    mailing.add_argument("-f", "--follow", action="store_true", help="print each that comes, until Ctrl-C")
     spot = command("spot-notice", _spot_notice, "Let the metadata of an instance announce a Spot interruption.")
     spot.add_argument("instance")
     spot.add_argument("--action", choices=["terminate", "stop", "hibernate"], default="terminate")
@@ -175,6 +180,32 @@ def _requests(home: Home, options: argparse.Namespace) -> int:
     if options.forget:
         control.ask(server.endpoint, control.REQUESTS_PATH, "DELETE")
     return 0
+
+
+def _mail(home: Home, options: argparse.Namespace) -> int:
+    box = mail.read(home)
+    if options.json:
+        print(json.dumps([asdict(one) for one in box], indent=2))
+    elif options.number is not None:
+        if not 1 <= options.number <= len(box):
+            raise LocalAwsError(f"There is no mail {options.number}; there are {len(box)}.")
+        print(_as_text(box[options.number - 1]))
+    elif options.follow:
+        seen = len(box)
+        while True:
+            for one in mail.read(home)[seen:]:
+                print(_as_text(one), flush=True)
+                seen += 1
+            time.sleep(0.3)
+    else:
+        for number, one in enumerate(box, start=1):
+            print(f"{number:>3}  {one.date}  {one.to}  {one.subject}")
+        print(f"{len(box)} mails in {mail.folder(home)}." + (f" Read one: {typed('mail 1')}" if box else ""))
+    return 0
+
+
+def _as_text(one: mail.Mail) -> str:
+    return f"From: {one.sender}\nTo: {one.to}\nDate: {one.date}\nSubject: {one.subject}\n\n{one.text}"
 
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}

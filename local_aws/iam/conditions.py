@@ -24,7 +24,7 @@ KNOWN_KEYS = frozenset(
             "currenttime", "epochtime", "multifactorauthpresent", "principalaccount", "principalarn",
             "principalisawsservice", "principalservicename", "principaltag/", "principaltype", "requestedregion", "requesttag/",
             "resourceaccount", "resourcetag/", "securetransport", "sourceaccount", "sourcearn", "sourceip",
-            "tagkeys", "userid", "username", "viaawsservice",
+            "sourceowner", "tagkeys", "userid", "username", "viaawsservice",
         ],
         "dynamodb": [
             "leadingkeys",
@@ -51,6 +51,12 @@ KNOWN_KEYS = frozenset(
         ],
         "secretsmanager": [
             "name", "secretid", "versionstage",
+        ],
+        "events": [
+            "detail-type", "source", "targetarn",
+        ],
+        "sns": [
+            "endpoint", "protocol",
         ],
         "ssm": [
             "recursive",

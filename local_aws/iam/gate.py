@@ -117,7 +117,8 @@ def _denied(call: Call, sentence: str) -> Refusal:
         message = f"You are not authorized to perform this operation. {sentence}"
         return {"code": "UnauthorizedOperation", "message": message, "status": 403}
     if protocol in ("query", "rest-xml"):
-        return {"code": "AccessDenied", "message": sentence, "status": 403}
+        code = "AuthorizationError" if call.service == "sns" else "AccessDenied"
+        return {"code": code, "message": sentence, "status": 403}
     status = 403 if protocol == "rest-json" else 400
     return {"code": "AccessDeniedException", "message": sentence, "status": status}
 

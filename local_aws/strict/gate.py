@@ -77,4 +77,6 @@ def _of_model(service: str, broken: list[Violation]) -> Refusal:
         return Refusal("MissingParameter" if missing else "InvalidParameterValue", str(first))
     listed = "; ".join(map(str, broken))
     number = f"{len(broken)} validation error{'s' if len(broken) > 1 else ''} detected"
-    return Refusal("ValidationError" if service in ("iam", "sts") else "ValidationException", f"{number}: {listed}")
+    return Refusal(
+        "ValidationError" if service in ("iam", "sns", "sts") else "ValidationException", f"{number}: {listed}"
+    )

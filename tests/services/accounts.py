@@ -81,3 +81,11 @@ class Queue:
 def attributes(message: dict[str, Any]) -> dict[str, str]:
     """The texts of a message's attributes."""
     return {name: value["StringValue"] for name, value in message.get("MessageAttributes", {}).items()}
+
+
+ECHO = "import json\ndef handler(event, context): print(json.dumps(event))"
+
+
+def events_of(lines: list[str]) -> list[Any]:
+    """What a function of ECHO was invoked with, from its log."""
+    return [json.loads(line) for line in lines if line.startswith(("{", "["))]

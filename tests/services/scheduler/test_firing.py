@@ -262,3 +262,14 @@ def test_local_midnight_is_utc_of_the_zone(aws: Any, queue: Queue, sender: str) 
     aws.advance(4 * 86400)
     midnight = datetime(day.year, day.month, day.day, tzinfo=ZoneInfo("Asia/Kolkata"))
     assert moments(queue) == [midnight.astimezone(timezone.utc)]
+
+
+def test_templated_targets(aws: Any, queue: Queue) -> None:
+    topic = aws.client("sns").create_topic(Name="told")["TopicArn"]
+    queue.let_send("sns.amazonaws.com")
+    aws.client("sns").subscribe(TopicArn=topic, Protocol="sqs", Endpoint=queue.arn)
+    actor = role(aws, "actor", SCHEDULER, allow("sns:Publish", topic))
+    due = f"at({aws.now() + timedelta(minutes=1):%Y-%m-%dT%H:%M:%S})"
+    create(aws, due, {"Arn": topic, "RoleArn": actor, "Input": "hello"}, "topic")
+    aws.advance(120)
+    assert [document["Message"] for document in queue.documents()] == ["hello"]
