@@ -7,7 +7,7 @@ answer would wait for that.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from local_aws.home import REGION
 from local_aws.iam.decisions import decide_and_note
@@ -25,15 +25,15 @@ def write(
     group: str,
     stream: str,
     lines: Iterable[str | tuple[float, str]],
-    credentials: Mapping[str, str],
+    credentials: Mapping[str, str] | None,
     *,
     make_group: bool = True,
     region: str = REGION,
 ) -> str:
     """Write lines, each with the moment it was written (seconds since the epoch) or as of now; "" or why it cannot be.
 
-    The stream is made when it is not there, the group with `make_group`. `credentials` as iam/service_roles.py returns them. Takes
-    the lock for a moment; nobody may wait for the caller meanwhile.
+    The stream is made when it is not there, the group with `make_group`. `credentials` as iam/service_roles.py returns them, None
+    for what AWS delivers by itself. Takes the lock for a moment; nobody may wait for the caller meanwhile.
     """
     now = aws.clock.now()
     written = [(now, line) if isinstance(line, str) else line for line in lines]
@@ -44,14 +44,7 @@ def write(
         from moto.logs.models import logs_backends
 
         backend = logs_backends[ACCOUNT][region]
-        caller = principal_of(credentials["AccessKeyId"], credentials.get("SessionToken"))
-        context = {**_CONTEXT, "aws:requestedregion": region, **caller.context}
-
-        def refused(action: str, stream: str) -> str:
-            resource = f"arn:aws:logs:{region}:{ACCOUNT}:log-group:{group}:log-stream:{stream}"
-            decision = decide_and_note(Need(f"logs:{action}", resource, context), caller)
-            return "" if decision.allowed else f"{caller.arn} may not logs:{action} on {resource} {decision.why}"
-
+        refused = _refusals(region, group, credentials) if credentials else lambda action, stream: ""
         why = ""
         if group not in backend.groups:
             if not make_group:
@@ -69,3 +62,16 @@ def write(
     if why:
         log.warning("a log is lost: %s", why)
     return why
+
+
+def _refusals(region: str, group: str, credentials: Mapping[str, str]) -> Callable[[str, str], str]:
+    """Return what says why an action on a stream of the group is refused, "" when it is allowed."""
+    caller = principal_of(credentials["AccessKeyId"], credentials.get("SessionToken"))
+    context = {**_CONTEXT, "aws:requestedregion": region, **caller.context}
+
+    def refused(action: str, stream: str) -> str:
+        resource = f"arn:aws:logs:{region}:{ACCOUNT}:log-group:{group}:log-stream:{stream}"
+        decision = decide_and_note(Need(f"logs:{action}", resource, context), caller)
+        return "" if decision.allowed else f"{caller.arn} may not logs:{action} on {resource} {decision.why}"
+
+    return refused

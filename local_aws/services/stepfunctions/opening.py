@@ -1,0 +1,26 @@
+"""Opens Step Functions."""
+
+from __future__ import annotations
+
+from local_aws.services.aws import Aws
+
+
+def open_service(aws: Aws) -> None:
+    """See local_aws.services."""
+    from moto.core.config import default_user_config
+
+    default_user_config["stepfunctions"] = {"execute_state_machine": True}
+    from local_aws.services.stepfunctions import definitions, executions, executor, integrations, machines
+
+    executor.install()
+    integrations.install(aws)
+    executions.install(aws)
+    definitions.install()
+    machines.install(aws)
+
+
+def resume(aws: Aws) -> None:
+    """See local_aws.services."""
+    from local_aws.services.stepfunctions import executions
+
+    executions.resume_all(aws)
