@@ -14,6 +14,21 @@ reports=.cache/test-reports
 rm -rf "$reports"
 mkdir -p "$reports"
 
+# Instances unpack gigabytes that are deleted again. In memory, where there is enough of it and programs may run there, that
+# takes a third less of the processors (test_life: 192 CPU seconds instead of 298).
+in_memory() {
+    free=$(df -Pk /dev/shm 2>/dev/null | awk 'NR == 2 { print $4 }')
+    available=$(awk '/^MemAvailable:/ { print $2 }' /proc/meminfo 2>/dev/null)
+    [ "${free:-0}" -gt 12582912 ] && [ "${available:-0}" -gt 16777216 ] || return 1
+    scratch=$(mktemp -d /dev/shm/ct.XXXXXX) && cp /bin/true "$scratch/" && "$scratch/true" && return
+    rm -rf "$scratch"
+    return 1
+}
+in_memory || scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+trap 'exit 130' INT TERM
+export PYTEST_DEBUG_TEMPROOT="$scratch"
+
 # pytest with a report that the closing line is counted from. Exit code 5 means "no tests there".
 run_pytest() {
     name=$1
@@ -131,7 +146,7 @@ else
     echo 'Two rows of sections side by side; what each section says comes at its end.'
     row autogluon training molecule volatility unit lint docs protocol services boot integration e2e &
     computing=$!
-    trap 'kill "$computing" 2>/dev/null' INT TERM
+    trap 'kill "$computing" 2>/dev/null; exit 130' INT TERM
     row e2e integration boot services protocol docs lint unit volatility molecule training autogluon
     wait "$computing"
 fi
