@@ -75,8 +75,8 @@ def _parser() -> argparse.ArgumentParser:
     mailing.add_argument("number", nargs="?", type=int, help="which one to print")
     mailing.add_argument("--json", action="store_true", help="machine-readable, with the texts")
     mailing.add_argument("-f", "--follow", action="store_true", help="print each that comes, until Ctrl-C")
-    spot = command("spot-notice", _spot_notice, "Let the metadata of an instance announce a Spot interruption.")
-    spot.add_argument("instance")
+    spot = command("spot-notice", _spot_notice, "Announce a Spot interruption to an instance, or interrupt a task.")
+    spot.add_argument("instance", help="an instance id (i-…), or the id or ARN of a task of Fargate Spot")
     spot.add_argument("--action", choices=["terminate", "stop", "hibernate"], default="terminate")
     spot.add_argument("--in-seconds", type=int, default=120)
     return parser
@@ -240,6 +240,8 @@ def _github_token(home: Home, options: argparse.Namespace) -> int:
 
 
 def _spot_notice(home: Home, options: argparse.Namespace) -> int:
+    if not options.instance.startswith("i-"):
+        return _interrupt_task(home, options.instance)
     folder = home.instance(options.instance)
     if not folder.is_dir():
         raise LocalAwsError(f"No instance {options.instance} has been booted here.")
@@ -252,6 +254,17 @@ def _spot_notice(home: Home, options: argparse.Namespace) -> int:
             server.endpoint, control.SPOT_NOTICE_PATH, {"instance": options.instance, "action": options.action}
         )
     print(f"{options.instance} will read in its metadata: {json.dumps(notice)}")
+    return 0
+
+
+def _interrupt_task(home: Home, task: str) -> int:
+    server = control.find(home)
+    if server is None:
+        raise LocalAwsError(f"The embedded AWS is not running. Start it: {typed('start')}")
+    answer = control.tell(server.endpoint, control.SPOT_NOTICE_PATH, {"instance": task})
+    if "error" in answer:
+        raise LocalAwsError(str(answer["error"]))
+    print(f"The task {task} is being interrupted.")
     return 0
 
 

@@ -32,6 +32,7 @@ class InjectedFaults:
         default_factory=dict
     )  # vCPUs by the code of the quota, instead of what was granted
     not_offered: tuple[str, ...] = ()  # "g4dn.2xlarge in us-east-1b"
+    no_capacity: tuple[str, ...] = ()  # capacity providers that RunTask is refused for: FARGATE_SPOT
 
 
 def read(home: Home) -> InjectedFaults:

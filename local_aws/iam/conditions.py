@@ -34,6 +34,13 @@ KNOWN_KEYS = frozenset(
             "instanceprofile", "instancetype", "metadatahttpendpoint", "metadatahttpputresponsehoplimit",
             "metadatahttptokens", "region", "resourcetag/", "subnet", "volumesize", "volumetype", "vpc",
         ],
+        "ecr": [
+            "resourcetag/",
+        ],
+        "ecs": [
+            "capacity-provider", "cluster", "createaction", "enable-execute-command", "resourcetag/", "task-cpu",
+            "task-memory",
+        ],
         "iam": [
             "passedtoservice", "policyarn",
         ],

@@ -21,7 +21,7 @@ from local_aws.services.aws import Aws
 log = logging.getLogger("local_aws.services")
 
 # Paths that are no AWS API, and the service that answers them.
-DATA_PLANES = {"/v2": "ecr", "/_aws/execute-api": "apigateway", "/_aws/sns": "sns"}
+DATA_PLANES = {"/v2": "ecr", "/_aws/ecs": "ecs", "/_aws/execute-api": "apigateway", "/_aws/sns": "sns"}
 
 # Where moto's name of a service is not botocore's.
 _MOTOS_NAMES = {"lambda": "awslambda"}

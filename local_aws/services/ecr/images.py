@@ -20,6 +20,7 @@ from moto.ecr.models import ecr_backends
 
 from local_aws.containers.command import Command, Wanted, command_of
 from local_aws.containers.oci import INDEXES, Image, ImageError, of_this_architecture
+from local_aws.containers.unpack import unpacked
 from local_aws.home import REGION
 from local_aws.iam.principals import ACCOUNT
 from local_aws.services.aws import Aws
@@ -97,6 +98,11 @@ def pull(aws: Aws, text: str, credentials: dict[str, str], region: str = REGION)
 def command(aws: Aws, image: Image, wanted: Wanted) -> Command:
     """Return how to run an image. Takes seconds when it is the first time. ImageError with the reason why not."""
     return command_of(image, wanted, folder(aws))
+
+
+def unpack(aws: Aws, image: Image) -> None:
+    """Lay an image out on this disk, if it is not. ImageError when it is broken."""
+    unpacked(image, folder(aws))
 
 
 def folder(aws: Aws) -> Path:

@@ -14,8 +14,8 @@ from local_aws.services.ecr.registry import Registry
 def open_service(aws: Aws) -> None:
     """Make the registry answer. The caller holds the lock."""
     blobs = images.blobs(aws)
-    if not any(backend.repositories for backend in list(ecr_backends[ACCOUNT].values())):
-        blobs.clear()  # of an embedded AWS that was killed, and whose repositories are gone
+    if not list(aws.home.state.glob("moto.ecr.*.pickle")):
+        blobs.clear()  # of an embedded AWS that ended, and whose repositories are gone
     gaps_of_moto.close_gaps(blobs, aws.endpoint)
     tokens.close_gap(aws.endpoint)
     aws.planes["/v2"] = Registry(aws, blobs)

@@ -1,6 +1,7 @@
 """`python -m local_aws spot-notice` is an event, too.
 
 POST /_local_aws/spot-notice   {"instance": id, "action": terminate | stop | hibernate}
+                               {"instance": a task's id or ARN}
 
 https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/spot-instance-termination-notices.html
 """
@@ -31,9 +32,16 @@ class SpotNoticeApplication:
             return self.application(environ, start_response)  # type: ignore[no-any-return]
         read_body(environ)
         given = json.loads(environ["wsgi.input"].getvalue())
-        self._announce(given["instance"], given["action"])
-        start_response("200 OK", [("Content-Type", "application/json"), ("Content-Length", "2")])
-        return [b"{}"]
+        refused = ""
+        if given["instance"].startswith("i-"):
+            self._announce(given["instance"], given["action"])
+        else:
+            from local_aws.services.ecs.interruption import interrupt  # whoever has tasks has opened ECS
+
+            refused = interrupt(given["instance"])
+        body = json.dumps({"error": refused} if refused else {}).encode()
+        start_response("200 OK", [("Content-Type", "application/json"), ("Content-Length", str(len(body)))])
+        return [body]
 
     def _announce(self, instance_id: str, action: str) -> None:
         detail = {"instance-id": instance_id, "instance-action": action}

@@ -1,0 +1,1 @@
+"""ECR: a registry that takes layers. See README.md."""

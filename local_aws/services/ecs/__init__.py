@@ -1,0 +1,1 @@
+"""ECS: tasks really run. See README.md."""

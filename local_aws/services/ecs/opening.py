@@ -1,0 +1,43 @@
+"""Opens ECS."""
+
+from __future__ import annotations
+
+from moto.ecs.models import Task
+
+from local_aws.containers import engines
+from local_aws.services.aws import Aws
+from local_aws.services.ecr import images
+from local_aws.services.ecs import requests, states
+from local_aws.services.ecs.endpoints import PREFIX, Endpoints
+from local_aws.services.ecs.task_run import runs
+
+
+def open_service(aws: Aws) -> None:
+    """Make tasks run. The caller holds the lock."""
+    endpoints = Endpoints(aws)
+    aws.planes[PREFIX] = endpoints
+    _states_are_ours()
+    requests.answer_requests(aws, endpoints)
+    aws.at_reset(_abandon_all)
+    aws.at_stop(_abandon_all)
+    aws.describe_by("tasks", lambda: [run.describe() for run in list(runs.values())])
+
+
+def resume(aws: Aws) -> None:
+    """After a crash of the daemon: tasks have lost their host."""
+    engines.clean_leftovers(images.folder(aws))
+    for task in requests.all_tasks():
+        if task.last_status != "STOPPED":
+            reason = "The host of this task failed: the embedded AWS ended without stopping it."
+            states.stopped(aws, task, stop_code="InfrastructureHealth", stopped_reason=reason)
+
+
+def _states_are_ours() -> None:
+    """moto's tasks change their state when somebody looks."""
+    Task.status = property(lambda self: self._status, lambda self, value: setattr(self, "_status", value))  # type: ignore[assignment,method-assign]
+    Task.advance = lambda self: None  # type: ignore[method-assign]
+
+
+def _abandon_all() -> None:
+    for run in list(runs.values()):
+        run.abandon()

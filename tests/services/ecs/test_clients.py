@@ -1,0 +1,60 @@
+"""Somebody else's clients: boto3's waiters and paginators, and the AWS CLI."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from .account import EcsAccount
+
+FOREVER = "import time; time.sleep(600)"
+FAST = {"Delay": 1, "MaxAttempts": 60}
+
+
+def test_waiters_and_paginators_of_boto3(account: EcsAccount):
+    arns = [account.run(account.define(FOREVER), startedBy="me") for _ in range(3)]
+    account.ecs.get_waiter("tasks_running").wait(cluster="jobs", tasks=arns, WaiterConfig=FAST)
+    pages = account.ecs.get_paginator("list_tasks").paginate(
+        cluster="jobs", startedBy="me", PaginationConfig={"PageSize": 2}
+    )
+    found = [page["taskArns"] for page in pages]
+    assert [len(page) for page in found] == [2, 1]
+    assert sorted(arn for page in found for arn in page) == sorted(arns)
+    for arn in arns:
+        account.ecs.stop_task(cluster="jobs", task=arn)
+    account.ecs.get_waiter("tasks_stopped").wait(cluster="jobs", tasks=arns, WaiterConfig=FAST)
+    assert account.ecs.list_tasks(cluster="jobs")["taskArns"] == []
+    assert len(account.ecs.list_tasks(cluster="jobs", desiredStatus="STOPPED")["taskArns"]) == 3
+    answer = account.ecs.describe_tasks(cluster="jobs", tasks=["0" * 32, arns[0]])
+    assert [one["reason"] for one in answer["failures"]] == ["MISSING"]
+    account.aws.advance(3700)
+    account.run(account.define("pass"))
+    assert account.ecs.list_tasks(cluster="jobs", desiredStatus="STOPPED")["taskArns"] == []
+
+
+def _aws(account: EcsAccount, *words: str) -> str:
+    program = str(Path(sys.executable).with_name("aws"))
+    done = subprocess.run(
+        [program, *words], env={**os.environ, **account.aws.env}, capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.mark.services
+def test_the_aws_cli_runs_a_task_and_waits_for_it(account: EcsAccount):
+    account.define("raise SystemExit(5)")
+    network = f"awsvpcConfiguration={{subnets=[{account.subnet}],assignPublicIp=ENABLED}}"
+    words = ["ecs", "run-task", "--cluster", "jobs", "--task-definition", "job", "--network-configuration", network]
+    arn = _aws(account, *words, "--query", "tasks[0].taskArn", "--output", "text").strip()
+    _aws(account, "ecs", "wait", "tasks-stopped", "--cluster", "jobs", "--tasks", arn)
+    described = json.loads(_aws(account, "ecs", "describe-tasks", "--cluster", "jobs", "--tasks", arn))
+    assert described["tasks"][0]["containers"][0]["exitCode"] == 5
+    images = json.loads(_aws(account, "ecr", "describe-images", "--repository-name", "batch"))
+    assert images["imageDetails"][0]["imageTags"] == ["v1"]
+    assert len(_aws(account, "ecr", "get-login-password").strip()) > 40
