@@ -75,8 +75,8 @@ def install(aws: Aws) -> None:
         get_execution_history=_respond_to_history,
         send_task_success=_respond_to_success,
         send_task_failure=_respond_to_failure,
+        send_task_heartbeat=_respond_to_heartbeat,
     )
-    add(StepFunctionResponse, send_task_heartbeat=_respond_to_heartbeat)
     aws.at_reset(_abandon_all)
     aws.at_stop(_abandon_all)
     aws.describe_by("executions", lambda: [{"execution": arn} for arn in list(_active)])

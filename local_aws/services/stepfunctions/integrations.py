@@ -41,14 +41,14 @@ from moto.stepfunctions.parser.asl.eval.callback import callback
 from moto.stepfunctions.parser.asl.utils.encoding import to_json_str
 
 from local_aws.clock import CLOCK
-from local_aws.iam.service_roles import NotAssumable, credentials_for
+from local_aws.iam.service_roles import NotAssumable
 from local_aws.services.aws import Aws
 from local_aws.services.patching import replace
+from local_aws.services.role_clients import client_in_role
 from local_aws.services.stepfunctions.failures import FailureEvent, FailureEventException, failure
 from local_aws.services.stepfunctions.run import Interrupted, Run, Waiter, wait_until
 
 PRINCIPAL = "states.amazonaws.com"
-_SESSION_SECONDS = 3600
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 0.5  # seconds between two looks at a job
 
 # Names of services in aws-sdk resources that are not botocore's.
@@ -80,43 +80,21 @@ def install(aws: Aws) -> None:
 # Clients
 
 
-class Sessions:
-    """The sessions in which Step Functions takes roles, each for an hour."""
-
-    def __init__(self, aws: Aws) -> None:
-        self._aws = aws
-        self._sessions: dict[tuple[str, str], tuple[float, dict[str, str]]] = {}
-        self._lock = threading.Lock()
-        aws.at_reset(self._sessions.clear)
-
-    def of(self, role_arn: str, machine_arn: str) -> dict[str, str]:
-        """Return the keys of a session. NotAssumable when the role does not let Step Functions take it."""
-        with self._aws.lock:
-            until, keys = self._sessions.get((role_arn, machine_arn), (0.0, {}))
-            if until < CLOCK.now() + 60:
-                name = machine_arn.rpartition(":")[2][:64]
-                keys = credentials_for(role_arn, PRINCIPAL, name, source_arn=machine_arn, seconds=_SESSION_SECONDS)
-                self._sessions[role_arn, machine_arn] = (CLOCK.now() + _SESSION_SECONDS, keys)
-            return keys
-
-
-class _Client:
-    """A client whose session is a good one for each call: a job may be waited for longer than a session lasts."""
-
-    def __init__(self, find: Callable[[], Any]) -> None:
-        self._find = find
-
-    def __getattr__(self, operation: str) -> Any:
-        return getattr(self._find(), operation)
-
-
 def _install_clients(aws: Aws) -> None:
-    """In the place of boto_client_for: clients of the state's role."""
-    sessions = Sessions(aws)
+    """In the place of boto_client_for: clients in the state's role, which is that of its machine unless it has another."""
 
     def client_for(region: str, service: str, state_credentials: Any = None) -> Any:
-        machine = getattr(state_credentials, "local_aws_machine", "")
-        return _Client(lambda: aws.client(service, sessions.of(state_credentials.role_arn, machine), region))
+        machine = state_credentials.local_aws_machine
+        name = machine.rpartition(":")[2][:64]
+        return client_in_role(
+            aws,
+            service,
+            state_credentials.role_arn,
+            principal=PRINCIPAL,
+            session_name=name,
+            source_arn=machine,
+            region=region,
+        )
 
     for name, module in list(sys.modules.items()):
         if name.startswith("moto.stepfunctions.") and hasattr(module, "boto_client_for"):
