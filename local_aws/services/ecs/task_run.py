@@ -6,6 +6,7 @@ stopCode TaskFailedToStart: https://docs.aws.amazon.com/AmazonECS/latest/develop
 
 from __future__ import annotations
 
+import functools
 import logging
 import platform
 import threading
@@ -40,7 +41,8 @@ class TaskRun:
         self._endpoints = endpoints
         self._offers: list[str] = []
         self._execution = Session(aws, plan.execution_role, task.task_arn) if plan.execution_role else None
-        self._containers = [self._container(one, task.containers[place]) for place, one in enumerate(plan.containers)]
+        descriptions: Any = task.containers
+        self._containers = [self._container(*pair) for pair in zip(plan.containers, descriptions, strict=True)]
         self._limit = MemoryLimit(plan.memory_mib * 1024**2, self._too_much_memory)
         self._something = threading.Condition()
         self._stop: tuple[str, str] | None = None  # code and reason, of the first who wants it to stop
@@ -125,8 +127,7 @@ class TaskRun:
             self._wait_for_others(container)
             if self._stop is not None:
                 raise TaskFailed(self._stop[1])
-            with aws.lock:
-                name, uri = self._endpoints.offer_metadata(lambda rest, one=container: self._metadata(rest, one))
+            name, uri = self._endpoints.offer_metadata(functools.partial(self._metadata, container))
             self._offers.append(name)
             given = {**variables, **uri, **secret[container.plan.name]}
             container.start(image, given, plan.memory_mib)
@@ -263,7 +264,7 @@ class TaskRun:
 
     # What a container reads about itself.
 
-    def _metadata(self, rest: str, container: Container) -> Any:
+    def _metadata(self, container: Container, rest: str) -> Any:
         with self._aws.lock:
             if rest == "":
                 return self._of_container(container)
