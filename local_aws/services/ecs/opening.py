@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from moto.ec2.models.elastic_network_interfaces import NetworkInterface
 from moto.ecs.models import Task
 
 from local_aws.containers import engines
@@ -17,6 +18,7 @@ def open_service(aws: Aws) -> None:
     endpoints = Endpoints(aws)
     aws.planes[PREFIX] = endpoints
     _states_are_ours()
+    _interfaces_without_names()
     requests.answer_requests(aws, endpoints)
     aws.at_reset(_abandon_all)
     aws.at_stop(_abandon_all)
@@ -36,6 +38,12 @@ def _states_are_ours() -> None:
     """moto's tasks change their state when somebody looks."""
     Task.status = property(lambda self: self._status, lambda self, value: setattr(self, "_status", value))  # type: ignore[assignment,method-assign]
     Task.advance = lambda self: None  # type: ignore[method-assign]
+
+
+def _interfaces_without_names() -> None:
+    """moto's task asks its network interface for a name that one has only where the VPC gives host names."""
+    if not hasattr(NetworkInterface, "private_dns_name"):
+        NetworkInterface.private_dns_name = ""  # type: ignore[attr-defined]
 
 
 def _abandon_all() -> None:

@@ -61,7 +61,9 @@ class EcsAccount:
             defaultCapacityProviderStrategy=[{"capacityProvider": "FARGATE_SPOT", "weight": 1}],
         )
         ec2 = aws.client("ec2")
-        self.subnet = ec2.describe_subnets()["Subnets"][0]["SubnetId"]
+        # Not the default one: a VPC that is made gives no host names.
+        vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
+        self.subnet = ec2.create_subnet(VpcId=vpc, CidrBlock="10.0.1.0/24")["Subnet"]["SubnetId"]
         self.network = {"awsvpcConfiguration": {"subnets": [self.subnet], "assignPublicIp": "ENABLED"}}
 
     def _role(self, name: str, policy: dict[str, Any]) -> str:
