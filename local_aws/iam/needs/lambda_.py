@@ -10,6 +10,7 @@ import json
 from typing import Any
 
 from local_aws.calls import Call
+from local_aws.iam import decisions
 from local_aws.iam.policies import Need
 
 # Of the function alone; those of the second kind also of its version or alias, when that is named.
@@ -62,8 +63,18 @@ def _code(code: dict[str, Any], region: str, account: str) -> list[Need]:
     if code.get("ImageUri"):
         name = str(code["ImageUri"]).partition("/")[2].partition("@")[0].partition(":")[0]
         repository = f"arn:aws:ecr:{region}:{account}:repository/{name}"
-        return [Need("ecr:BatchGetImage", repository), Need("ecr:GetDownloadUrlForLayer", repository)]
+        needs = [Need("ecr:BatchGetImage", repository), Need("ecr:GetDownloadUrlForLayer", repository)]
+        if not _lets_lambda_in(repository):  # then Lambda changes the repository's policy, in its caller's name
+            needs += [Need("ecr:GetRepositoryPolicy", repository), Need("ecr:SetRepositoryPolicy", repository)]
+        return needs
     return []
+
+
+def _lets_lambda_in(repository: str) -> bool:
+    from local_aws.services.awslambda.images import lets_lambda_in
+
+    policy_of = decisions.resource_policies.get("ecr")  # not there: nobody has used ECR yet
+    return policy_of is not None and lets_lambda_in(repository, policy_of(repository))
 
 
 def _arn(named: str, region: str, account: str, qualifier: str) -> str:

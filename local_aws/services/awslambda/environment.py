@@ -10,20 +10,20 @@ import json
 import math
 import os
 import shutil
-import signal
 import subprocess
 import threading
 import time
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from local_aws import processes
+from local_aws.containers.command import Command
 from local_aws.home import MACHINE_VARIABLE
 from local_aws.machine_process import reap, spawn
 from local_aws.services.aws import Aws
-from local_aws.services.awslambda.files import Start
 from local_aws.services.awslambda.functions import Function
 from local_aws.services.awslambda.logs import LogStream, Shipper
 from local_aws.services.awslambda.roles import Roles
@@ -34,7 +34,8 @@ INIT_SECONDS = (
 )
 # https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
 MOST_RESPONSE = 6_291_556
-_NO_FILES = 1024
+# Makes the command, given Lambda's variables and the descriptor of the pipe for logs.
+CommandOf = Callable[[dict[str, str], int], Command]
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,9 @@ class Invocation:
 class Environment:
     """Held by one thread at a time, which invokes (see pools.py)."""
 
-    def __init__(self, aws: Aws, function: Function, start: Start, roles: Roles, shipper: Shipper, own: Path) -> None:
+    def __init__(
+        self, aws: Aws, function: Function, command_of: CommandOf, roles: Roles, shipper: Shipper, own: Path
+    ) -> None:
         self.function = function
         self.idle_since = 0.0
         self.keys = roles.new(function.role, function.arn)
@@ -77,31 +80,34 @@ class Environment:
         reading, writing = os.pipe()
         self.log = LogStream(shipper, function.log_group, function.role, function.arn, function.version, reading)
         own.mkdir(parents=True, exist_ok=True)
-        self._began = time.monotonic()
-        self.log.say(f"INIT_START Runtime Version: {function.runtime or 'image'}\tRuntime Version ARN: local")
-        variables = {
-            **start.environment,
-            **aws.environment(self.keys, function.region),
-            **self._variables(writing),
-        }
-        self._process = spawn(
-            start.argv,
-            stdin=subprocess.DEVNULL,
-            stdout=writing,
-            stderr=writing,
-            cwd=start.cwd,
-            env=variables,
-            pass_fds=[writing],
-        )
-        os.close(writing)
+        try:
+            variables = {**aws.environment(self.keys, function.region), **self._variables()}
+            self._command = command_of(variables, writing)
+            self._began = time.monotonic()
+            self.log.say(f"INIT_START Runtime Version: {function.runtime or 'image'}\tRuntime Version ARN: local")
+            self._process = spawn(
+                self._command.argv,
+                stdin=subprocess.DEVNULL,
+                stdout=writing,
+                stderr=writing,
+                cwd=self._command.cwd,
+                env=self._command.env,
+                pass_fds=[writing],
+            )
+        except BaseException:
+            self.log.close()
+            self._api.close()
+            raise
+        finally:
+            os.close(writing)
         threading.Thread(target=self._read, args=[reading], name=f"lambda-{function.name}", daemon=True).start()
 
-    def _variables(self, pipe: int) -> dict[str, str]:
+    def _variables(self) -> dict[str, str]:
         """https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html#configuration-envvars-runtime."""
         function = self.function
         return {
             "AWS_LAMBDA_RUNTIME_API": self._api.address,
-            "_HANDLER": function.handler,
+            **({"_HANDLER": function.handler} if function.handler else {}),
             "AWS_LAMBDA_FUNCTION_NAME": function.name,
             "AWS_LAMBDA_FUNCTION_VERSION": function.version,
             "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(function.memory),
@@ -109,7 +115,6 @@ class Environment:
             "AWS_LAMBDA_LOG_STREAM_NAME": self.log.name,
             "AWS_LAMBDA_LOG_FORMAT": function.log_format,
             "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
-            "_LAMBDA_TELEMETRY_LOG_FD": str(pipe),
             MACHINE_VARIABLE: self._marker,
         }
 
@@ -232,7 +237,7 @@ class Environment:
     def _fail_gone(self, outcome: _Outcome, request_id: str) -> None:
         code = self.end()
         kind = "Runtime.ExitError"
-        if self._over:
+        if self._over or self._command.was_out_of_memory():
             kind, why = "Runtime.OutOfMemory", "signal: killed"
         elif code < 0:
             why = f"signal: {_signal_name(-code)}"
@@ -275,12 +280,13 @@ class Environment:
             self.peak = max(self.peak, int(status.split("VmHWM:")[1].split()[0]) // 1024)
         if self.peak > self.function.memory and not self._over:
             self._over = True
-            self._kill()
+            self._command.kill(self._process.pid)
 
     # The end.
 
     def end(self) -> int:
         """End the process and everything that it started; return its exit code. Safe to call at any time."""
+        self._command.kill(self._process.pid)
         code = reap(self._process)
         self._ended.set()
         self._api.close()
@@ -290,11 +296,8 @@ class Environment:
         """Remove what is left of it, in a while that nobody waits for."""
         self.end()
         processes.kill_all(lambda: processes.marked(self._marker))
+        self._command.clean()
         shutil.rmtree(self._own, ignore_errors=True)
-
-    def _kill(self) -> None:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self._process.pid, signal.SIGKILL)
 
     def _read(self, pipe: int) -> None:
         """Keep the pipe from filling up, and notice the end of the process."""

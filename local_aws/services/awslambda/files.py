@@ -12,9 +12,10 @@ import subprocess
 import sys
 import threading
 import zipfile
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
 
+from local_aws.containers.command import Command
 from local_aws.home import REPOSITORY_ROOT
 from local_aws.services.awslambda.functions import Function
 
@@ -26,17 +27,12 @@ class NotStartable(Exception):
     """The environment cannot be made. `args[0]` is for a person."""
 
 
-@dataclass(frozen=True)
-class Start:
-    """How the process of an environment is started."""
+def of_zip(function: Function, code: Path, own: Path, given: Mapping[str, str], pipe: int) -> Command:
+    """Return the command of a Python function.
 
-    argv: list[str]
-    environment: dict[str, str]
-    cwd: Path
-
-
-def of_zip(function: Function, code: Path, own: Path) -> Start:
-    """Return the start of a Python function. `code` is its unpacked archive, `own` a folder for this environment alone."""
+    `code` is its unpacked archive, `own` a folder for this environment alone, `given` are Lambda's variables. Records of the
+    logger go to `pipe` in frames (see logs.py).
+    """
     packages = runtime_packages()
     separated = sandbox_works()
     task, runtime = (TASK, RUNTIME) if separated else (str(code), str(packages))
@@ -53,13 +49,14 @@ def of_zip(function: Function, code: Path, own: Path) -> Start:
         "LAMBDA_RUNTIME_DIR": runtime,
         "AWS_EXECUTION_ENV": f"AWS_Lambda_{function.runtime}",
         **({} if separated else {"TMPDIR": str(own)}),
+        "_LAMBDA_TELEMETRY_LOG_FD": str(pipe),
         **variables,
         "PYTHONPATH": ":".join(path),
+        **given,
     }
-    if not separated:
-        return Start(command, environment, code)
-    binds = {TASK: str(code), RUNTIME: str(packages)}
-    return Start(_sandboxed(command, binds, function.storage), environment, code)
+    if separated:
+        command = _sandboxed(command, {TASK: str(code), RUNTIME: str(packages)}, function.storage)
+    return Command(command, environment, code, "process", code)
 
 
 def unpacked(folder: Path, sha: str, archive: bytes) -> Path:

@@ -31,7 +31,7 @@ def close_gaps(resolve_image: Callable[[str, str], tuple[str, int]], deleted: Ca
 
 
 def _functions(resolve_image: Callable[[str, str], tuple[str, int]]) -> None:
-    init, configuration = LambdaFunction.__init__, LambdaFunction.get_configuration
+    init, configuration, code = LambdaFunction.__init__, LambdaFunction.get_configuration, LambdaFunction.get_code
     update_configuration, set_code = LambdaFunction.update_configuration, LambdaFunction._set_function_code
 
     def create(self: LambdaFunction, account_id: str, spec: dict[str, Any], region: str, version: Any = 1) -> None:
@@ -89,7 +89,15 @@ def _functions(resolve_image: Callable[[str, str], tuple[str, int]]) -> None:
             last = repository.rpartition("/")[2].partition(":")[0]  # without the tag; a registry's port has a : too
             self.local_aws_image = f"{repository.rpartition('/')[0]}/{last}@{digest}"
 
+    def get_code(self: LambdaFunction) -> dict[str, Any]:
+        """moto takes a registry's port for a tag."""
+        said = code(self)
+        if "ImageUri" in self.code:
+            said["Code"]["ResolvedImageUri"] = self.local_aws_image
+        return said
+
     LambdaFunction.__init__ = create
+    LambdaFunction.get_code = get_code
     LambdaFunction.get_configuration = get_configuration
     LambdaFunction.update_configuration = update
     LambdaFunction._set_function_code = set_function_code

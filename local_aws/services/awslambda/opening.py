@@ -30,7 +30,7 @@ def open_service(aws: Aws) -> None:
 
     policies.close_gap()
     invoke_config.close_gap()
-    gaps.close_gaps(images.resolve, deleted)
+    gaps.close_gaps(images.resolver(aws), deleted)
     gaps.invoke_without_docker(invocations)
     decisions.resource_policies["lambda"] = policies.document
     aws.outside["lambda", "Invoke"] = invocations.answer

@@ -12,11 +12,12 @@ import time
 import uuid
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from local_aws.services.aws import Aws
 from local_aws.services.awslambda import files, images
-from local_aws.services.awslambda.environment import Environment
+from local_aws.services.awslambda.environment import CommandOf, Environment
 from local_aws.services.awslambda.functions import Function, backend
 from local_aws.services.awslambda.logs import Shipper
 from local_aws.services.awslambda.roles import Roles
@@ -105,14 +106,17 @@ class Pools:
     def _new(self, function: Function) -> Environment:
         with self._starts:
             own = self._folder / "environments" / uuid.uuid4().hex
-            if function.image:
-                start = images.start(self.aws, function, own)
-            else:
-                with self.aws.lock:
-                    archive = _archive(function)
-                code = files.unpacked(self._folder / "code", function.code_sha, archive)
-                start = files.of_zip(function, code, own)
-            return Environment(self.aws, function, start, self.roles, self.shipper, own)
+            made = self._image(function, own) if function.image else self._zip(function, own)
+            return Environment(self.aws, function, made, self.roles, self.shipper, own)
+
+    def _zip(self, function: Function, own: Path) -> CommandOf:
+        with self.aws.lock:
+            archive = _archive(function)
+        code = files.unpacked(self._folder / "code", function.code_sha, archive)
+        return lambda variables, pipe: files.of_zip(function, code, own, variables, pipe)
+
+    def _image(self, function: Function, own: Path) -> CommandOf:
+        return lambda variables, _: images.command_of(self.aws, function, own, variables)
 
     def _give_back(self, environment: Environment) -> None:
         key = (environment.function.arn, environment.function.revision)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
-from local_aws.testing import EmbeddedAws
+from local_aws.testing import EmbeddedAws, wait_for
 from tests.services.awslambda.functions import archive, create, invoke
 
 # Waits until as many are in it as are asked for: they meet in a folder, because their processes share nothing else.
@@ -36,23 +37,16 @@ def test_no_more_than_reserved(aws: EmbeddedAws, meeting: str) -> None:
     client = aws.client("lambda")
     client.put_function_concurrency(FunctionName="f", ReservedConcurrentExecutions=1)
     with ThreadPoolExecutor(1) as pool:
-        first = pool.submit(invoke, aws, {"folder": meeting, "of": 2})
-        refused: dict[str, Any] = {}
-
-        def throttled() -> bool:
-            try:
-                invoke(aws, {"folder": f"{meeting}/other", "of": 1})
-            except ClientError as error:
-                refused.update(error.response)
-            return bool(refused)
-
-        while not throttled():
-            pass
+        first = pool.submit(invoke, aws, {"folder": f"{meeting}/a", "of": 2})
+        wait_for(Path(meeting, "a").exists, "the first invocation to be under way", timeout=20)
+        with pytest.raises(ClientError) as raised:
+            invoke(aws, {"folder": f"{meeting}/a", "of": 1})
+        refused: dict[str, Any] = raised.value.response
         assert refused["Error"]["Code"] == "TooManyRequestsException"
         assert refused["ResponseMetadata"]["HTTPStatusCode"] == 429
         assert refused["Reason"] == "ReservedFunctionConcurrentInvocationLimitExceeded"
         client.put_function_concurrency(FunctionName="f", ReservedConcurrentExecutions=2)
-        second = invoke(aws, {"folder": meeting, "of": 2})["result"]
+        second = invoke(aws, {"folder": f"{meeting}/a", "of": 2})["result"]
         assert first.result()["result"] != second
     client.put_function_concurrency(FunctionName="f", ReservedConcurrentExecutions=0)
     with pytest.raises(ClientError, match="TooManyRequestsException"):
