@@ -200,7 +200,10 @@ def _mail(home: Home, options: argparse.Namespace) -> int:
     else:
         for number, one in enumerate(box, start=1):
             print(f"{number:>3}  {one.date}  {one.to}  {one.subject}")
-        print(f"{len(box)} mail{'' if len(box) == 1 else 's'} in {mail.folder(home)}." + (f" Read one: {typed('mail 1')}" if box else ""))
+        print(
+            f"{len(box)} mail{'' if len(box) == 1 else 's'} in {mail.folder(home)}."
+            + (f" Read one: {typed('mail 1')}" if box else "")
+        )
     return 0
 
 

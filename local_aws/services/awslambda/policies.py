@@ -1,4 +1,4 @@
-"""Functions' own policies: who else may invoke. moto keeps them with a version, AWS with what was named: function, version, alias.
+"""Functions' own policies: who else may invoke. moto keeps one a function, AWS one for each that was named: function, version, alias.
 
 https://docs.aws.amazon.com/lambda/latest/dg/access-control-resource-based.html
 """
