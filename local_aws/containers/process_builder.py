@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Mapping
@@ -21,6 +22,7 @@ from local_aws.containers import containerfile, copying, layers, running
 from local_aws.containers.containerfile import Instruction, Stage, expand
 from local_aws.containers.oci import ARCHITECTURE, PROCESS_AUTHOR, ImageError
 from local_aws.containers.store import Store
+from local_aws.home import REPOSITORY_ROOT
 
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _PYTHON = re.compile(r"(?:.*/)?python:(?P<version>\d+\.\d+)\S*")
@@ -47,6 +49,15 @@ class _Built:
 
     def set_env(self, new: Mapping[str, str]) -> None:
         self.config["Env"] = [f"{name}={value}" for name, value in {**self.env, **new}.items()]
+
+
+def _functions_group() -> Path:
+    """The locked packages that Lambda's Python has: awslambdaric and boto3."""
+    words = [sys.executable, str(REPOSITORY_ROOT / "tools/group_packages.py"), "functions"]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise ImageError(f"the packages of Lambda's Python are missing: {done.stderr.strip()}")
+    return Path(done.stdout.strip().splitlines()[-1])
 
 
 class ProcessBuilder:
@@ -145,6 +156,11 @@ class ProcessBuilder:
             )
             built.config |= {"WorkingDir": "/var/task", "Entrypoint": ["python", "-m", "awslambdaric"]}
             (built.root / "var/task").mkdir(parents=True)
+            # Where AWS's image has the runtime's client and boto3, behind what the image brings itself.
+            shutil.copytree(_functions_group(), built.root / "var/runtime", symlinks=True)
+            (built.root / "var/lang/lib" / f"python{here}" / "site-packages/runtime.pth").write_text(
+                "../../../../runtime\n"
+            )
         self._add_layer(built, {}, f"FROM {name}")
 
     def _add_layer(self, built: _Built, before: dict[str, tuple[int, ...]], said: str) -> None:

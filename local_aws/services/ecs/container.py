@@ -7,6 +7,7 @@ import subprocess
 import threading
 from typing import Any
 
+from local_aws import processes
 from local_aws.containers.command import Command, Wanted
 from local_aws.containers.oci import Image, ImageError
 from local_aws.home import MACHINE_VARIABLE
@@ -30,6 +31,7 @@ class Container:
         self.description = description
         self._aws = aws
         self._task_id = task_id
+        self._mark = aws.home.machine_marker(f"ecs-{task_id}-{plan.name}.")
         self.log = log
         self._command: Command | None = None
         self._process: subprocess.Popen[bytes] | None = None
@@ -50,7 +52,7 @@ class Container:
         environment = {
             **variables,
             **plan.environment,
-            MACHINE_VARIABLE: self._aws.home.machine_marker(f"ecs-{self._task_id}"),
+            MACHINE_VARIABLE: self._mark,
         }
         wanted = Wanted(
             f"{self._task_id[:12]}-{plan.name}",
@@ -83,8 +85,10 @@ class Container:
         process, command = self._process, self._command
         assert process is not None and command is not None
         process.wait()
-        command.kill(process.pid)  # what it has left running, as the end of process 1 does in a container
+        # What it has left running ends, as with process 1 of a container.
+        command.kill(process.pid)
         code = reap(process)
+        processes.kill_all(lambda: processes.marked(self._mark))
         self.out_of_memory = self.out_of_memory or command.was_out_of_memory()
         command.clean()
         self.log.close()

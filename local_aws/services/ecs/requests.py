@@ -45,6 +45,7 @@ def answer_requests(aws: Aws, endpoints: Endpoints) -> None:
         stop_task=_stop_task,
         describe_tasks=_describe_tasks,
         list_tasks=_list_tasks,
+        describe_clusters=_with_counts(EC2ContainerServiceResponse.describe_clusters),
     )
     replace(EC2ContainerServiceResponse, start_task=_not_known("tasks on instances (StartTask)"))
     replace(EC2ContainerServiceResponse, create_service=_not_known("services of ECS (CreateService)"))
@@ -234,6 +235,20 @@ def _list_tasks(self: EC2ContainerServiceResponse) -> ActionResult:
     end = begin + int(self._get_param("maxResults") or 100)
     more = {"nextToken": str(end)} if end < len(arns) else {}
     return ActionResult({"taskArns": arns[begin:end], **more})
+
+
+def _with_counts(describe_clusters: Any) -> Any:
+    """moto counts tasks on instances alone."""
+
+    def counted(self: EC2ContainerServiceResponse) -> ActionResult:
+        for cluster in self.ecs_backend.clusters.values():
+            states_now = [task.last_status for task in self.ecs_backend.tasks.get(cluster.name, {}).values()]
+            cluster.running_tasks_count = states_now.count("RUNNING")
+            cluster.pending_tasks_count = states_now.count("PROVISIONING") + states_now.count("PENDING")
+        answer: ActionResult = describe_clusters(self)
+        return answer
+
+    return counted
 
 
 def _find(backend: EC2ContainerServiceBackend, cluster: str, name: str) -> Any:

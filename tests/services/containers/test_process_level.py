@@ -127,3 +127,17 @@ def test_an_image_without_a_command_says_so(project: Path, tmp_path: Path):
     image, _ = _build(project)
     with pytest.raises(ImageError, match="no command specified"):
         _run(image, tmp_path / "images")
+
+
+@pytest.mark.services
+def test_lambdas_own_base_image_has_its_runtime(project: Path, tmp_path: Path):
+    (project / "Containerfile").write_text(
+        "FROM public.ecr.aws/lambda/python:3.11\nCOPY app/app_settings.py ${LAMBDA_TASK_ROOT}/\n"
+        "RUN pip install --no-index --find-links /wheels -t ${LAMBDA_TASK_ROOT} greet==1.0\n"
+        'CMD ["app_settings.handler"]\n'.replace("RUN", "COPY wheels /wheels/\nRUN")
+    )
+    image, _ = _build(project)
+    assert image.settings["Entrypoint"] == ["python", "-m", "awslambdaric"]
+    script = "import app_settings, awslambdaric, boto3, greet; print(awslambdaric.__file__, boto3.__file__)"
+    said = _run(image, tmp_path / "images", entrypoint=["python", "-c", script])
+    assert said.stdout.count("/root/var/runtime/") == 2, said.stderr

@@ -204,6 +204,23 @@ def test_containers_wait_for_each_other_and_end_with_an_essential_one(account: E
     assert codes == {"main": 1, "first": 0, "side": 143}
 
 
+def test_what_a_container_leaves_running_ends_with_it(account: EcsAccount):
+    task = account.finish(
+        "import subprocess, sys",
+        f"left = subprocess.Popen([sys.executable, '-c', {FOREVER!r}], start_new_session=True)",
+        "print(left.pid)",
+    )
+    assert task["containers"][0]["exitCode"] == 0
+    assert processes.created_at(int(account.lines(task["taskArn"])[0])) is None
+
+
+def test_a_cluster_counts_its_tasks(account: EcsAccount):
+    arn = account.run(account.define(FOREVER))
+    account.wait(arn, "RUNNING")
+    [cluster] = account.ecs.describe_clusters(clusters=["jobs"])["clusters"]
+    assert (cluster["runningTasksCount"], cluster["pendingTasksCount"]) == (1, 0)
+
+
 def test_a_task_that_runs_is_gone_with_its_account(account: EcsAccount):
     arn = account.run(account.define("print('up')", FOREVER))
     account.wait_for_line(arn, "up")
