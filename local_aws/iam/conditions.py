@@ -26,6 +26,9 @@ KNOWN_KEYS = frozenset(
             "resourceaccount", "resourcetag/", "securetransport", "sourceaccount", "sourcearn", "sourceip",
             "sourceowner", "tagkeys", "userid", "username", "viaawsservice",
         ],
+        "cloudwatch": [
+            "namespace",
+        ],
         "dynamodb": [
             "leadingkeys",
         ],

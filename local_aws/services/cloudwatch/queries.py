@@ -110,9 +110,17 @@ def _label(query: dict[str, Any]) -> str:
 
 
 def evaluate(
-    backend: models.CloudWatchBackend, queries: list[dict[str, Any]], start: float, end: float
+    backend: models.CloudWatchBackend,
+    queries: list[dict[str, Any]],
+    start: float,
+    end: float,
+    *,
+    from_start: bool = False,
 ) -> dict[str, metric_math.Points]:
-    """Return each query's values by the beginning of their periods. Refuses queries that AWS, or this, does not know."""
+    """Return each query's values by the beginning of their periods. Refuses queries that AWS, or this, does not know.
+
+    Periods are those of the clock (12:00 to 12:05 for five minutes), or with `from_start` counted from the start.
+    """
     if len(queries) > _MOST_QUERIES:
         raise ValidationError(f"The collection MetricDataQueries must not have a size greater than {_MOST_QUERIES}.")
     results: dict[str, metric_math.Points] = {}
@@ -134,8 +142,8 @@ def evaluate(
         check_period(period)
         series = find(backend, key_of(metric["Namespace"], metric["MetricName"], metric.get("Dimensions") or ()))
         points = results[query["Id"]] = {}
-        # The periods of the clock, not those since the start: 12:00 to 12:05 for five minutes.
-        grid = [float(begin) for begin in range(int(start // period * period), math.ceil(end), period)]
+        first = start if from_start else start // period * period
+        grid = [first + number * period for number in range(math.ceil((end - first) / period))]
         for begin in grid:
             data = series.between(max(begin, start), min(begin + period, end), stat.get("Unit"))
             value = statistics.calculate(stat["Stat"], data)
