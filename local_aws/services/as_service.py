@@ -88,6 +88,41 @@ def invoke(aws: Aws, function_arn: str, payload: bytes, *, service: str, source_
         raise NotDelivered(code or error.code, str(error), for_good=for_good) from None
 
 
+def check(aws: Aws, arn: str, *, service: str, source_arn: str) -> None:
+    """Raise NotDelivered unless the queue, topic or function exists and lets the service in."""
+    _, _, kind, region, account, name = arn.split(":", 5)
+    with aws.lock:
+        if kind == "sqs":
+            aws.open("sqs")
+            queue = sqs_backends[account][region].queues.get(name)
+            if queue is None or queue.fifo_queue:
+                raise NotDelivered("NO_RESOURCE", f"There is no standard queue {arn}.")
+            _require("sqs:SendMessage", arn, queue.policy, service, source_arn)
+        elif kind == "sns":
+            from moto.sns.models import sns_backends
+
+            topic = sns_backends[account][region].topics.get(arn)
+            if topic is None or topic.fifo_topic:
+                raise NotDelivered("NO_RESOURCE", f"There is no standard topic {arn}.")
+            _require("sns:Publish", arn, topic.policy, service, source_arn)
+        else:
+            _check_function(aws, arn, service, source_arn)
+
+
+def _check_function(aws: Aws, arn: str, service: str, source_arn: str) -> None:
+    aws.open("awslambda")
+    from local_aws.services.awslambda import opening, policies
+    from local_aws.services.awslambda.functions import function_name
+    from local_aws.services.awslambda.invocations import InvokeError
+
+    try:
+        named = function_name(arn, arn.split(":")[3])
+        opening.invocations.find(named)
+    except (InvokeError, ValueError) as error:
+        raise NotDelivered("NO_RESOURCE", str(error)) from None
+    _require("lambda:InvokeFunction", named.arn, policies.document(named.arn), service, source_arn)
+
+
 def put_log_event(aws: Aws, group_arn: str, stream: str, message: str, *, service: str, source_arn: str) -> None:
     """A log event into a stream of its own, by the resource policies of CloudWatch Logs. NotDelivered."""
     from moto.logs.models import logs_backends

@@ -8,6 +8,8 @@ from typing import Any
 
 from chronos_training.control.options.aws_patterns import fits
 
+# The model has prefix and suffix; S3 takes Prefix as well, and answers with that.
+_IN_ANY_CASE = {"FilterRuleName"}
 NUMBERS = {"integer", "long", "float", "double", "short"}
 
 
@@ -63,7 +65,7 @@ def _structure(shape: Any, value: dict[str, Any], where: str) -> Iterator[Violat
 def _text(shape: Any, value: str, where: str) -> Iterator[Violation]:
     rules = shape.metadata
     yield from _size(rules, len(value), value, where)
-    if rules.get("enum") and value not in rules["enum"]:
+    if rules.get("enum") and (value.lower() if shape.name in _IN_ANY_CASE else value) not in rules["enum"]:
         said = f"Member must satisfy enum value set: [{', '.join(rules['enum'])}]"
         yield Violation(where, value, said, "enum")
     pattern = rules.get("pattern")
