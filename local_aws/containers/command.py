@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from local_aws.containers import unpack
+from local_aws.containers import isolation, unpack
 from local_aws.containers.oci import Image, ImageError, argv_of
 
 
@@ -53,27 +53,71 @@ class Command:
         """End what is left of it and take away what it used. Safe to call at any time, and again."""
 
 
+@dataclass(frozen=True)
+class _Isolated(Command):
+    run: Path
+
+    def clean(self) -> None:
+        isolation.delete(self.run)
+
+
 def command_of(image: Image, wanted: Wanted, folder: Path) -> Command:
     """Return how to run an image here; unpacks it below `folder` the first time (seconds). ImageError with the reason."""
-    if image.level == "process":
-        return _process(image, wanted, unpack.unpacked(image, folder))
-    from local_aws.containers import engines
+    if image.level != "process":
+        from local_aws.containers import engines
 
-    return engines.command_of(image, wanted, folder)
-
-
-def _process(image: Image, wanted: Wanted, root: Path) -> Command:
+        return engines.command_of(image, wanted, folder)
+    root = unpack.unpacked(image, folder)
     argv = argv_of(image, wanted.entrypoint, wanted.command)
     if not argv:
         raise ImageError("no command specified")
+    if not isolation.reason_not_to() and isolation.fits(root):
+        return _isolated(image, wanted, root, argv, folder)
+    return _translated(image, wanted, root, argv)
+
+
+def _isolated(image: Image, wanted: Wanted, root: Path, argv: list[str], folder: Path) -> Command:
+    env = {**image.environment, **wanted.environment}
+    env["PATH"] = _with_this_computers(env.get("PATH", ""))
+    env.setdefault("HOME", "/tmp")  # noqa: S108  (its own)
+    cwd = wanted.working_directory or image.settings.get("WorkingDir") or "/"
+    if not any(Path(one, cwd.lstrip("/")).is_dir() for one in (root, "/")):
+        raise ImageError(f"there is no folder {cwd} in the image")
+    require_program(argv[0], cwd, env["PATH"], root, Path("/"))
+    run = folder.parent / "containers" / wanted.name
+    isolation.delete(run)
+    run.mkdir(parents=True)
+    words = isolation.words(run, root, folder.parent, cwd, argv)
+    return _Isolated(words, env, run, "process", root, run)
+
+
+def require_program(program: str, cwd: str, search: str, *roots: Path) -> None:
+    """ImageError in a runtime's words when the program is not in any of these roots."""
+    if "/" in program:
+        places = [os.path.normpath(os.path.join(cwd, program))]
+    else:
+        places = [os.path.join(part, program) for part in search.split(os.pathsep) if part]
+    for place in places:
+        if any(os.path.lexists(root / place.lstrip("/")) for root in roots):
+            return
+    said = f"stat {program}: no such file or directory" if "/" in program else "executable file not found in $PATH"
+    raise ImageError(f'unable to start container process: exec: "{program}": {said}')
+
+
+def _translated(image: Image, wanted: Wanted, root: Path, argv: list[str]) -> Command:
     inside = Paths(root)
     given = {**image.environment, **wanted.environment}
     env = {name: inside.all_of(value) for name, value in given.items()}
-    env["PATH"] = os.pathsep.join(filter(None, [env.get("PATH", ""), os.environ.get("PATH", os.defpath)]))
+    env["PATH"] = _with_this_computers(env.get("PATH", ""))
     env.setdefault("HOME", str(root))
     cwd = inside.folder(wanted.working_directory or image.settings.get("WorkingDir") or "/")
     cwd.mkdir(parents=True, exist_ok=True)
     return Command(inside.command(argv, env["PATH"], cwd), env, cwd, "process", root)
+
+
+def _with_this_computers(path: str) -> str:
+    """Programs that the image leaves to the system, like sh, are this computer's."""
+    return os.pathsep.join(filter(None, [path, os.environ.get("PATH", os.defpath)]))
 
 
 class Paths:

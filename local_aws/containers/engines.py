@@ -18,13 +18,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from local_aws.containers.command import Command, Wanted
+from local_aws.containers.command import Command, Wanted, require_program
 from local_aws.containers.docker_archive import loaded
 from local_aws.containers.oci import Image, ImageError, argv_of
 from local_aws.containers.unpack import unpacked
 from local_aws.home import MACHINE_VARIABLE
 
 CGROUP = "/local-aws"
+_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _OPEN_FILES = 65535  # Fargate's limit
 # What docker and Fargate leave to root in a container.
 _CAPABILITIES = [
@@ -111,6 +112,8 @@ class _Runc(Command):
 
 def _runc(image: Image, wanted: Wanted, argv: list[str], folder: Path) -> Command:
     root = unpacked(image, folder)
+    path = {**image.environment, **wanted.environment}.get("PATH", _PATH)
+    require_program(argv[0], wanted.working_directory or image.settings.get("WorkingDir") or "/", path, root)
     bundle = folder.parent / "containers" / wanted.name
     shutil.rmtree(bundle, ignore_errors=True)
     for name in ("upper", "work", "rootfs"):
@@ -132,7 +135,7 @@ def _runc(image: Image, wanted: Wanted, argv: list[str], folder: Path) -> Comman
 def _adapt(specification: dict[str, Any], image: Image, wanted: Wanted, argv: list[str], root: Path) -> None:
     """Make of runc's own example what Fargate gives a container, with this computer's network."""
     process = specification["process"]
-    given = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/root"}
+    given = {"PATH": _PATH, "HOME": "/root"}
     given |= image.environment | dict(wanted.environment)
     files = min(_OPEN_FILES, resource.getrlimit(resource.RLIMIT_NOFILE)[1])
     process |= {

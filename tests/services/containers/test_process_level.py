@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from local_aws.containers import isolation
 from local_aws.containers.command import Wanted, command_of
 from local_aws.containers.oci import Image, ImageError
 
@@ -19,6 +20,16 @@ NAME = "127.0.0.1:1/team/batch:v1"
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
     return new_project(tmp_path / "project")
+
+
+@pytest.fixture(params=["in its own paths", "with translated paths"])
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Each of the two ways in which an image of this level runs."""
+    if request.param == "with translated paths":
+        monkeypatch.setattr(isolation, "reason_not_to", lambda: "a test wants the other way")
+    elif isolation.reason_not_to():
+        pytest.skip(f"no mount namespace can be had here: {isolation.reason_not_to()}")
+    return str(request.param)
 
 
 def _build(project: Path, *words: str) -> tuple[Image, subprocess.CompletedProcess[str]]:
@@ -44,7 +55,7 @@ def _run(image: Image, folder: Path, **wanted) -> subprocess.CompletedProcess[st
         command.clean()
 
 
-def test_the_locked_packages_and_the_entry_point_run(project: Path, tmp_path: Path):
+def test_the_locked_packages_and_the_entry_point_run(project: Path, tmp_path: Path, way: str):
     image, done = _build(project, "--target", "batch", "--build-arg", "REVISION=abc")
     assert "skipped, because this computer has its own system: apt-get" in done.stderr
     assert done.stdout.strip() == image.digest
@@ -55,7 +66,7 @@ def test_the_locked_packages_and_the_entry_point_run(project: Path, tmp_path: Pa
 
     said = _run(image, tmp_path / "images", environment={"COLOUR": "blue"})
     assert said.stdout.split()[:3] == ["hello", "world", "settings"], said.stderr
-    assert said.stdout.split()[3].endswith("/root/work")
+    assert said.stdout.split()[3].endswith("/work")
     assert said.stdout.split()[4] == "blue"
     assert "you" in _run(image, tmp_path / "images", command=["you"]).stdout
     other = _run(image, tmp_path / "images", entrypoint=["python", "-c", "print('other')"])
@@ -113,13 +124,30 @@ def test_files_are_made_and_copied_as_docker_would(project: Path, tmp_path: Path
     assert found["d/link"].linkname == "../c/app_settings.py"
 
 
-def test_a_script_with_the_environments_interpreter_in_its_first_line_runs(project: Path, tmp_path: Path):
+def test_a_script_with_the_environments_interpreter_in_its_first_line_runs(project: Path, tmp_path: Path, way: str):
     (project / "app/start").write_text("#!/opt/venv/bin/python\nimport greet, sys; print(sys.prefix)\n")
     (project / "app/start").chmod(0o755)
     (project / "Containerfile").write_text(CONTAINERFILE + 'ENTRYPOINT ["/app/start"]\n')
     image, _ = _build(project)
     said = _run(image, tmp_path / "images")
-    assert said.stdout.strip().endswith("/root/opt/venv"), said.stderr
+    assert said.stdout.strip().endswith("/opt/venv"), said.stderr
+
+
+def test_absolute_paths_are_the_images_and_what_is_written_is_gone(project: Path, tmp_path: Path):
+    if isolation.reason_not_to():
+        pytest.skip(f"no mount namespace can be had here: {isolation.reason_not_to()}")
+    image, _ = _build(project, "--target", "batch")
+    script = (
+        "import os; print(open('/app/app_settings.py').read().strip(), sorted(os.listdir('/tmp')), os.listdir('.'))\n"
+        "for name in ('/tmp/left', '/app/left', 'left', '/new'): open(name, 'w').close()"
+    )
+    for _ in range(2):
+        said = _run(image, tmp_path / "images", entrypoint=["python", "-c", script])
+        # The home of this test lies below /tmp and is seen there, as nothing else is.
+        assert said.stdout.startswith("NAME = 'settings' ["), said.stderr
+        assert "left" not in said.stdout
+    assert not Path("/new").exists()
+    assert not list((tmp_path / "containers").iterdir())
 
 
 def test_an_image_without_a_command_says_so(project: Path, tmp_path: Path):
@@ -140,4 +168,4 @@ def test_lambdas_own_base_image_has_its_runtime(project: Path, tmp_path: Path):
     assert image.settings["Entrypoint"] == ["python", "-m", "awslambdaric"]
     script = "import app_settings, awslambdaric, boto3, greet; print(awslambdaric.__file__, boto3.__file__)"
     said = _run(image, tmp_path / "images", entrypoint=["python", "-c", script])
-    assert said.stdout.count("/root/var/runtime/") == 2, said.stderr
+    assert said.stdout.count("/var/runtime/") == 2, said.stderr

@@ -1,4 +1,4 @@
-"""Somebody else's clients: boto3's waiters and paginators, and the AWS CLI."""
+"""Somebody else's clients: boto3's waiters and paginators, the AWS CLI, a rule of EventBridge."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from .account import EcsAccount
+from local_aws.testing import wait_for
+
+from .account import ACCOUNT, EcsAccount
 
 FOREVER = "import time; time.sleep(600)"
 FAST = {"Delay": 1, "MaxAttempts": 60}
@@ -58,3 +60,38 @@ def test_the_aws_cli_runs_a_task_and_waits_for_it(account: EcsAccount):
     images = json.loads(_aws(account, "ecr", "describe-images", "--repository-name", "batch"))
     assert images["imageDetails"][0]["imageTags"] == ["v1"]
     assert len(_aws(account, "ecr", "get-login-password").strip()) > 40
+
+
+def test_each_change_of_state_is_an_event(account: EcsAccount):
+    queue = account.aws.client("sqs").create_queue(QueueName="changes")["QueueUrl"]
+    arn = f"arn:aws:sqs:us-east-1:{ACCOUNT}:changes"
+    events = account.aws.client("events")
+    events.put_rule(
+        Name="tasks", EventPattern=json.dumps({"source": ["aws.ecs"], "detail-type": ["ECS Task State Change"]})
+    )
+    rule = f"arn:aws:events:us-east-1:{ACCOUNT}:rule/tasks"
+    allowed = {
+        "Effect": "Allow",
+        "Principal": {"Service": "events.amazonaws.com"},
+        "Action": "sqs:SendMessage",
+        "Resource": arn,
+        "Condition": {"ArnEquals": {"aws:SourceArn": rule}},
+    }
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [allowed]})
+    account.aws.client("sqs").set_queue_attributes(QueueUrl=queue, Attributes={"Policy": policy})
+    events.put_targets(Rule="tasks", Targets=[{"Id": "queue", "Arn": arn}])
+    task = account.finish("raise SystemExit(2)")
+    seen: list[dict] = []
+
+    def all_there() -> bool:
+        answer = account.aws.client("sqs").receive_message(QueueUrl=queue, MaxNumberOfMessages=10)
+        seen.extend(json.loads(message["Body"]) for message in answer.get("Messages", []))
+        return any(one["detail"]["lastStatus"] == "STOPPED" for one in seen)
+
+    wait_for(all_there, "the event of the end", timeout=30)
+    details = sorted((one["detail"] for one in seen), key=lambda detail: detail["version"])
+    states = list(dict.fromkeys(detail["lastStatus"] for detail in details))
+    assert [state for state in states if state != "PROVISIONING"] == ["PENDING", "RUNNING", "DEPROVISIONING", "STOPPED"]
+    assert (seen[0]["source"], seen[0]["resources"]) == ("aws.ecs", [task["taskArn"]])
+    last = details[-1]
+    assert (last["stopCode"], last["containers"][0]["exitCode"]) == ("EssentialContainerExited", 2)
