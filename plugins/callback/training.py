@@ -35,7 +35,7 @@ extends_documentation_fragment:
   - result_format_callback
 """
 
-OWN_PREFIX = "training_"
+OWN_PREFIX = ("training_", "volatility_")
 # As shells report a program that was ended by SIGPIPE.
 READER_GONE = 141
 # How many of the changes before a failure are listed.
@@ -201,7 +201,7 @@ def _reports_progress(task: Any) -> bool:
 def _must_finish(task: Any) -> bool:
     """Return whether the task changes AWS and would leave a half-made thing."""
     action = str(task.action) if task else ""
-    changes = action.startswith(("amazon.aws.", "community.aws.", OWN_PREFIX)) and not action.endswith("_info")
+    changes = action.startswith(("amazon.aws.", "community.aws.", *OWN_PREFIX)) and not action.endswith("_info")
     return changes and action not in BREAKABLE
 
 

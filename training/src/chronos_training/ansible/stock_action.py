@@ -1,4 +1,4 @@
-"""Runs the AWS collection's modules in Ansible's own process, where boto3 is loaded already.
+"""Runs the AWS collections' modules in Ansible's own process, where boto3 is loaded already.
 
 Ansible packs a module with everything that it imports, starts a Python and compiles it all again: two thirds of what a
 task costs that then asks AWS one question. Ansible forks for each task anyway, so what a module leaves behind in the
@@ -24,13 +24,13 @@ from ansible.vars.clean import remove_internal_keys
 
 from chronos_training.ansible import changes
 
-COLLECTION = "amazon.aws."
+COLLECTIONS = ("amazon.aws.", "community.aws.")
 # Ansible's name for how it and the modules of collections write to each other.
 PROFILE = "legacy"
 
 
 class StockAction(ActionBase):  # type: ignore[misc]
-    """Stands for Ansible's action `normal`, with a shorter way for the modules of `COLLECTION`."""
+    """Stands for Ansible's action `normal`, with a shorter way for the modules of `COLLECTIONS`."""
 
     _supports_check_mode = True
     _supports_async = True
@@ -38,7 +38,7 @@ class StockAction(ActionBase):  # type: ignore[misc]
     def run(self, tmp: Any = None, task_vars: Any = None) -> dict[str, Any]:
         """See ActionBase."""
         name = str(self._task.resolved_action or self._task.action)
-        if not name.startswith(COLLECTION) or not self._is_here(task_vars):
+        if not name.startswith(COLLECTIONS) or not self._is_here(task_vars):
             return self._as_ever(task_vars)
         result: dict[str, Any] = super().run(tmp, task_vars)
         return merge_hash(result, self._call(name, task_vars))  # type: ignore[no-any-return]

@@ -12,10 +12,11 @@ from typing import Any
 
 import yaml
 
-PREFIX = "training_"
+# What our variables begin with: each stack has its own.
+PREFIXES = ("training_", "volatility_")
 # Above this a name is taken for a misspelling of another, not for something else.
 ALIKE = 0.8
-WORD = re.compile(rf"\b{PREFIX}\w+")
+WORD = re.compile(rf"\b(?:{'|'.join(PREFIXES)})\w+")
 _MARKUP = re.compile(r"\b[BCIMOV]\(([^)]*)\)")
 _WIDTH = 78
 
@@ -48,7 +49,8 @@ def entry_name(folder: str, tasks_from: str = "main") -> str:
     `tasks_from` is the name of a file in tasks/. One that ends with `inputs` takes an entry point's inputs, and does nothing.
     """
     entry = tasks_from.removesuffix("inputs").removesuffix("_") or "main"
-    return folder if entry == "main" else f"{PREFIX}{entry}"
+    prefix = next((one for one in PREFIXES if folder.startswith(one)), PREFIXES[0])
+    return folder if entry == "main" else f"{prefix}{entry}"
 
 
 def read_role(folder: Path) -> list[Role]:
@@ -99,7 +101,7 @@ def unknown_names(given: Iterable[str], known: frozenset[str], where: str) -> li
         near = difflib.get_close_matches(name, sorted(known), 1, ALIKE)
         if near:
             told.append(f"{name} ({where}) is not a variable of this project. Did you mean {near[0]}?")
-        elif name.startswith(PREFIX):
+        elif name.startswith(PREFIXES):
             told.append(f"{name} ({where}) is not a variable of this project.")
     return told
 

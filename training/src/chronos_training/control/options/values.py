@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from chronos_training.control.options import aws_rules as rules
-from chronos_training.control.options.inputs import PREFIX, Role, shown
+from chronos_training.control.options.inputs import WORD, Role, shown
 from chronos_training.control.provision.bucket import Lifecycle
 
 # By the end of an option's name: what every role takes from the inventory.
@@ -42,7 +42,7 @@ EACH: dict[str, rules.Rule] = {
 }
 # The four that everything is found and paid by (R33). Project and Environment decide what the policies let people end.
 TAGS = ("Project", "Environment", "CostCenter", "ManagedBy")
-_ONLY = re.compile(rf"\{{\{{\s*({PREFIX}\w+)\s*(\|[^}}]*)?\}}\}}")
+_ONLY = re.compile(rf"\{{\{{\s*({WORD.pattern})\s*(\|[^}}]*)?\}}\}}")
 
 
 class Given:

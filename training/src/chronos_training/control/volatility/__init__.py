@@ -1,0 +1,1 @@
+"""What the playbooks of the volatility stack decide: it runs where Ansible runs, without the forecast's own environment."""
