@@ -38,6 +38,24 @@ class RequestHandler(MotoRequestHandler):
         environ["local_aws.headers"] = self.headers  # WSGI loses how they are spelled, and which came twice
         return environ
 
+    def run_wsgi(self) -> None:
+        """werkzeug ends a connection with each answer, and waits 10 ms for what may still come: not so for deployed APIs."""
+        if not self.path.startswith("/_aws/execute-api/"):
+            super().run_wsgi()
+            return
+        self.environ = environ = self.make_environ()
+        answered: list[Any] = []
+        body = b"".join(self.server.app(environ, lambda status, headers: answered.extend((status, headers))))
+        status, headers = answered
+        if not isinstance(environ["wsgi.input"], io.BytesIO):  # the body is still on its way
+            self.close_connection = True
+        code, _, phrase = status.partition(" ")
+        self.send_response(int(code), phrase)
+        for name, value in headers:
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(body)
+
     def send_response(self, code: int, message: str | None = None) -> None:
         self.log_request(code)
         self.send_response_only(code, message)

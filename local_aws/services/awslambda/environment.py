@@ -34,6 +34,7 @@ INIT_SECONDS = (
 )
 # https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
 MOST_RESPONSE = 6_291_556
+MARK = "lambda-"  # the beginning of the marks of all environments' processes
 # Makes the command, given Lambda's variables and the descriptor of the pipe for logs.
 CommandOf = Callable[[dict[str, str], int], Command]
 
@@ -76,7 +77,7 @@ class Environment:
         self._ended = threading.Event()
         self._why = ""  # it was ended by us: `timeout` or `memory`
         self._over = False  # used more memory than it has
-        self._marker = aws.home.machine_marker(f"lambda-{function.name}-{uuid.uuid4().hex[:8]}")
+        self._marker = aws.home.machine_marker(f"{MARK}{function.name}-{uuid.uuid4().hex[:8]}")
         reading, writing = os.pipe()
         self.log = LogStream(shipper, function.log_group, function.role, function.arn, function.version, reading)
         own.mkdir(parents=True, exist_ok=True)
@@ -292,10 +293,11 @@ class Environment:
         self._api.close()
         return code
 
-    def clean_up(self) -> None:
-        """Remove what is left of it, in a while that nobody waits for."""
+    def clean_up(self, *, marked: bool = True) -> None:
+        """Remove what is left of it, in a while that nobody waits for; `marked`: also processes that left its group."""
         self.end()
-        processes.kill_all(lambda: processes.marked(self._marker))
+        if marked:
+            processes.kill_all(lambda: processes.marked(self._marker))
         self._command.clean()
         shutil.rmtree(self._own, ignore_errors=True)
 

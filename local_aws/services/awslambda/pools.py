@@ -15,9 +15,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from local_aws import processes
 from local_aws.services.aws import Aws
 from local_aws.services.awslambda import files, images
-from local_aws.services.awslambda.environment import CommandOf, Environment
+from local_aws.services.awslambda.environment import MARK, CommandOf, Environment
 from local_aws.services.awslambda.functions import Function, backend
 from local_aws.services.awslambda.logs import Shipper
 from local_aws.services.awslambda.roles import Roles
@@ -160,7 +161,9 @@ class Pools:
             self._idle.clear()
             self._reserved.clear()
         for environment in ended:
-            environment.clean_up()
+            environment.clean_up(marked=False)
+        if ended:
+            processes.kill_all(lambda: processes.marked(self.aws.home.machine_marker(MARK)))
         self.shipper.forget()
         self.roles.forget()
 
