@@ -191,16 +191,16 @@ def test_a_crash_in_the_middle_of_a_task(tmp_path: Path) -> None:
         }
         execution = machines.start(machines.make(states, TASKS, PASS, RULES))
         wait_for(lambda: "TaskSubmitted" in machines.types(execution), "the task")
-        for mark in (b"TaskSubmitted", b"mark-two"):
-            aws.client("ssm").put_parameter(Name=f"/{mark.decode()}", Value=mark.decode(), Type="String")
-            files = Home(aws.home).state
+        folder = Home(aws.home).state
+        for kind in ("ecs", "ec2", "stepfunctions"):
             wait_for(
-                lambda mark=mark, files=files: any(mark in f.read_bytes() for f in files.glob("*.pickle")),
-                "the state on disk",
+                lambda kind=kind: any(
+                    account.subnet.encode() in f.read_bytes() for f in folder.glob(f"moto.{kind}*.pickle")
+                ),
+                f"the state of {kind} on disk",
             )
         wait_for(
-            lambda: any(b"TaskSubmitted" in f.read_bytes() for f in files.glob("moto.stepfunctions*")),
-            "the journal on disk",
+            lambda: any(b"TaskSubmitted" in f.read_bytes() for f in folder.glob("moto.stepfunctions*")), "the journal"
         )
         os.kill(aws.server.pid, signal.SIGKILL)
         aws = EmbeddedAws(aws.home)
