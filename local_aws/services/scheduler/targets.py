@@ -17,6 +17,7 @@ import botocore.session
 from botocore import xform_name
 from botocore.model import OperationModel
 from botocore.validate import ParamValidator
+from moto.core.utils import get_service_model
 
 # client_of(botocore's name of a service, region) -> a client in the schedule's role
 ClientOf = Callable[[str, str], Any]
@@ -169,7 +170,7 @@ def _operation(arn: str) -> OperationModel:
     service, _, action = arn.removeprefix(_UNIVERSAL).partition(":")
     if service not in _botocore_names():
         raise InvalidTarget(f"{service} is not a supported service for a target.")
-    model = _session().get_service_model(_botocore_names()[service])
+    model = get_service_model(_botocore_names()[service])
     names = {_lower(name).lower(): name for name in model.operation_names}
     if _READING.match(action) or action[:1].isupper() or action.lower() not in names:
         raise InvalidTarget(f"{action} is not a supported api for a target of the service {service}.")
@@ -194,14 +195,9 @@ def _as_modelled(shape: Any, value: Any) -> Any:
 
 
 @functools.cache
-def _session() -> Any:
-    return botocore.session.get_session()
-
-
-@functools.cache
 def _botocore_names() -> dict[str, str]:
     """The name of a service in a universal target's ARN, to botocore's. The former is the service's id: SFN is sfn."""
-    names = {name.replace("-", ""): name for name in _session().get_available_services()}
+    names = {name.replace("-", ""): name for name in botocore.session.get_session().get_available_services()}
     for known, name in (("sfn", "stepfunctions"), ("eventbridge", "events"), ("cloudwatchlogs", "logs")):
         names[known] = names.pop(name)
     return names

@@ -291,3 +291,21 @@ def test_the_command_line_of_aws(aws: Any, topic: str) -> None:
     run("publish", "--topic-arn", topic, "--subject", "from the shell", "--message", "hello")
     settle(aws)
     assert queue.documents()[0]["Subject"] == "from the shell"
+
+
+def test_an_alarm_tells_a_person_by_the_topics_default_policy(aws: Any, topic: str) -> None:
+    sns, cloudwatch = aws.client("sns"), aws.client("cloudwatch")
+    sns.subscribe(TopicArn=topic, Protocol="email", Endpoint="ada@example.org")
+    settle(aws)
+    visit(link(json.loads(mail(aws, "--json"))[0]["text"]))
+    metric = {"Namespace": "Forecasts", "MetricName": "Age"}
+    cloudwatch.put_metric_alarm(
+        **metric, AlarmName="late", Statistic="Maximum", Period=60, EvaluationPeriods=1, Threshold=24,
+        ComparisonOperator="GreaterThanThreshold", AlarmActions=[topic], OKActions=[topic],
+        TreatMissingData="ignore",
+    )  # fmt: skip
+    for value in (30, 2):
+        cloudwatch.put_metric_data(Namespace="Forecasts", MetricData=[{"MetricName": "Age", "Value": value}])
+        aws.advance(300)
+    subjects = [one["subject"] for one in json.loads(mail(aws, "--json"))[1:]]
+    assert subjects == ['ALARM: "late" in US East (N. Virginia)', 'OK: "late" in US East (N. Virginia)']
