@@ -17,6 +17,8 @@ from moto.ec2.models import ec2_backends
 
 from local_aws.home import REGION
 
+CBOR = "smithy-rpc-v2-cbor"
+
 # In the header, or in the query of a signed URL.
 _CREDENTIAL = re.compile(r"Credential=([^/&]+)/\d+/([^/]+)/([^/]+)/aws4_request")
 
@@ -75,12 +77,20 @@ class Call:
                     if subnet_id in by_zone:
                         self.parameters["Zone"] = by_zone[subnet_id].availability_zone
 
+    @property
+    def protocol(self) -> str:
+        """How this request talks, and so how it is answered. Some services have several protocols, for older clients."""
+        spoken = protocols_of(self.service)
+        if "x-www-form-urlencoded" in self.environ.get("CONTENT_TYPE", ""):
+            return next((one for one in spoken if one in ("ec2", "query")), spoken[0])
+        return next((one for one in spoken if one not in ("query", CBOR)), spoken[0])
+
     def refuse(self, start_response: Any, error: dict[str, Any]) -> list[bytes]:
         """Answer `error` as the service would."""
         code, message = str(error["code"]), str(error.get("message", "An injected fault."))
         request_id = str(uuid.uuid4())
         said = f"<Code>{escape(code)}</Code><Message>{escape(message)}</Message>"
-        protocol = protocol_of(self.service)
+        protocol = self.protocol
         headers = [("x-amzn-RequestId", request_id), ("Content-Type", "text/xml")]
         if protocol == "ec2":
             text = f"<Response><Errors><Error>{said}</Error></Errors><RequestID>{request_id}</RequestID></Response>"
@@ -114,12 +124,13 @@ def _model(service: str) -> Any:
     return botocore.session.get_session().get_service_model(botocore_name(service))
 
 
-def protocol_of(service: str) -> str:
-    """Return how a service talks: ec2, query, json, rest-json or rest-xml."""
+def protocols_of(service: str) -> list[str]:
+    """Return how a service talks: ec2, query, json, rest-json, rest-xml or CBOR; the first is what it prefers."""
     try:
-        return str(_model(service).protocol)
+        model = _model(service)
     except UnknownServiceError:
-        return "json"
+        return ["json"]
+    return list(model.metadata.get("protocols") or [str(model.protocol)])
 
 
 def operations_of(service: str) -> frozenset[str]:

@@ -12,7 +12,7 @@ from typing import Any
 
 from local_aws import fault_injection
 from local_aws.application import read_body
-from local_aws.calls import call_of, protocol_of
+from local_aws.calls import call_of
 from local_aws.home import Home
 
 ALLOWED = 900.0  # seconds between the date in a signature and AWS's clock
@@ -49,7 +49,7 @@ class ClockSkewApplication:
         if signed is not None and abs(time.time() + ahead - signed) > ALLOWED:
             read_body(environ)
             call = call_of(environ)
-            code, message, status = ERRORS.get(protocol_of(call.service), ELSE)
+            code, message, status = ERRORS.get(call.protocol, ELSE)
             return call.refuse(start_later, {"code": code, "message": message, "status": status})
         return self.application(environ, start_later)
 

@@ -76,6 +76,7 @@ def _serve(home: Home) -> None:
 
     set_motos()
     from local_aws.application import RequestHandler, build_application
+    from local_aws.cbor import CborApplication
     from local_aws.clock_control import ClockApplication
     from local_aws.clock_skew import ClockSkewApplication
     from local_aws.faults import FaultyApplication
@@ -129,7 +130,7 @@ def _serve(home: Home) -> None:
     snapshots = Snapshots(aws, services)
     strict = StrictApplication(build_application(aws, services, snapshots.note), lock)
     guarded = GuardedApplication(FreeTierApplication(strict, home), lock)
-    counted = CountingApplication(FaultyApplication(guarded))
+    counted = CborApplication(CountingApplication(FaultyApplication(guarded)))
     planes = DataPlanes(SpotNoticeApplication(ClockApplication(counted), aws), services, aws)
     application = _HealthApplication(LimitedApplication(planes, home), health)
     stop = threading.Event()

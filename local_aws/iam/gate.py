@@ -16,7 +16,7 @@ from dataclasses import replace
 from typing import Any
 
 from local_aws.application import read_body
-from local_aws.calls import Call, call_of, credential_of, protocol_of
+from local_aws.calls import Call, call_of, credential_of
 from local_aws.control import DECISIONS_PATH
 from local_aws.home import ACCESS_KEY
 from local_aws.iam import decisions, deletion
@@ -112,7 +112,7 @@ def _sentence(caller: Principal, need: Need, decision: Decision) -> str:
 
 
 def _denied(call: Call, sentence: str) -> Refusal:
-    protocol = protocol_of(call.service)
+    protocol = call.protocol
     if protocol == "ec2":
         message = f"You are not authorized to perform this operation. {sentence}"
         return {"code": "UnauthorizedOperation", "message": message, "status": 403}
@@ -125,7 +125,7 @@ def _denied(call: Call, sentence: str) -> Refusal:
 
 def _not_recognized(call: Call, reason: str) -> Refusal:
     """The words of the service for credentials that are nobody's."""
-    protocol = protocol_of(call.service)
+    protocol = call.protocol
     code, message, status = {
         "ec2": ("AuthFailure", "AWS was not able to validate the provided access credentials", 401),
         "rest-xml": ("InvalidAccessKeyId", "The AWS Access Key Id you provided does not exist in our records.", 403),

@@ -30,7 +30,7 @@ def parameters_of(call: Call, operation: OperationModel) -> dict[str, Any]:
 
     Bodies of objects stay as they are; blobs and times stay text.
     """
-    protocol = operation.service_model.resolved_protocol
+    protocol = call.protocol
     text = call.environ.get("QUERY_STRING", "")
     values = MultiDict(urllib.parse.parse_qsl(text, keep_blank_values=True))
     if protocol in ("query", "ec2"):
