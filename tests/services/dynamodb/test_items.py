@@ -150,3 +150,24 @@ def test_moto_keeps_expired_items(monkeypatch: pytest.MonkeyPatch) -> None:
         client.update_time_to_live(TableName="predictions", TimeToLiveSpecification=ttl)
         client.put_item(TableName="predictions", Item=item("old", until=1_600_000_000))
         assert client.scan(TableName="predictions")["Count"] == 1
+
+
+def test_a_table_has_an_id_that_another_one_of_its_name_has_not(table: Any) -> None:
+    first = table.describe_table(TableName="predictions")["Table"]
+    assert first["TableId"] == table.describe_table(TableName="predictions")["Table"]["TableId"]
+    table.delete_table(TableName="predictions")
+    again = {name: first[name] for name in ("KeySchema", "AttributeDefinitions")}
+    second = table.create_table(TableName="predictions", BillingMode="PAY_PER_REQUEST", **again)["TableDescription"]
+    assert second["TableId"] != first["TableId"]
+
+
+@mock_aws
+def test_of_moto_alone_it_has_none() -> None:
+    """Remove local_aws/services/dynamodb/table_id.py when this fails."""
+    schema = {"KeySchema": [{"AttributeName": "date", "KeyType": "HASH"}]}
+    attributes = [{"AttributeName": "date", "AttributeType": "S"}]
+    dynamodb = boto3.client("dynamodb", region_name="us-east-1", aws_access_key_id="a", aws_secret_access_key="b")
+    made = dynamodb.create_table(
+        TableName="t", BillingMode="PAY_PER_REQUEST", AttributeDefinitions=attributes, **schema
+    )
+    assert "TableId" not in made["TableDescription"]

@@ -123,12 +123,12 @@ def region_of(s3: S3Client, bucket: str) -> str | None:
             raise
 
 
-def describe(s3: S3Client, bucket: str) -> Described | None:
+def describe(s3: S3Client, bucket: str, aspects: Mapping[str, Aspect] | None = None) -> Described | None:
     """Return the bucket's aspects as they are, or None when it does not exist. TrainingError when it is another's."""
     if region_of(s3, bucket) is None:
         return None
     with aws.explained(f"inspect the bucket {bucket}"):
-        return {name: aspect.read(s3, bucket) for name, aspect in ASPECTS.items()}
+        return {name: aspect.read(s3, bucket) for name, aspect in (aspects or ASPECTS).items()}
 
 
 def _closed(s3: S3Client, bucket: str) -> TrainingError:
@@ -151,19 +151,28 @@ def _closed(s3: S3Client, bucket: str) -> TrainingError:
     )
 
 
-def ensure_present(s3: S3Client, bucket: str, region: str, want: Described, *, check_mode: bool) -> dict[str, Any]:
+def ensure_present(
+    s3: S3Client,
+    bucket: str,
+    region: str,
+    want: Described,
+    *,
+    check_mode: bool,
+    aspects: Mapping[str, Aspect] | None = None,
+) -> dict[str, Any]:
     """Make the bucket as `want` says; write only the aspects that differ. Returns changed, aspects, diff."""
-    before = describe(s3, bucket)
+    aspects = aspects or ASPECTS
+    before = describe(s3, bucket, aspects)
     now: Described = before or {}
     # Tags of others stay: a person's cost report may need them.
     want = want | {"tags": {**(now.get("tags") or {}), **want["tags"]}}
-    differing = [name for name in ASPECTS if now.get(name) != want[name]]
+    differing = [name for name in aspects if now.get(name) != want[name]]
     if not check_mode:
         if before is None:
             _create(s3, bucket, region)
         for name in differing:
             with aws.explained(f"set {name} of the bucket {bucket}"):
-                ASPECTS[name].write(s3, bucket, want[name])
+                aspects[name].write(s3, bucket, want[name])
     return {
         "changed": bool(before is None or differing),
         "aspects": differing,
@@ -215,7 +224,7 @@ class Aspect:
     write: Callable[[Any, str, Any], Any]
 
 
-def _reader(method: str, absent: str, pick: Callable[[dict[str, Any]], Any]) -> Callable[[Any, str], Any]:
+def reader(method: str, absent: str, pick: Callable[[dict[str, Any]], Any]) -> Callable[[Any, str], Any]:
     """Return a reader that calls `method`, picks the value, and says None for the error code `absent`."""
 
     def read(s3: S3Client, bucket: str) -> Any:
@@ -245,7 +254,7 @@ def _algorithm(answer: dict[str, Any]) -> str:
 # In the order of writing: the public access block first, so that the bucket is never open.
 ASPECTS: dict[str, Aspect] = {
     "public_access_block": Aspect(
-        _reader(
+        reader(
             "get_public_access_block",
             "NoSuchPublicAccessBlockConfiguration",
             lambda a: {key: a["PublicAccessBlockConfiguration"].get(key, False) for key in PUBLIC_ACCESS_BLOCK},
@@ -253,7 +262,7 @@ ASPECTS: dict[str, Aspect] = {
         lambda s3, bucket, value: s3.put_public_access_block(Bucket=bucket, PublicAccessBlockConfiguration=value),
     ),
     "ownership": Aspect(
-        _reader(
+        reader(
             "get_bucket_ownership_controls",
             "OwnershipControlsNotFoundError",
             lambda a: a["OwnershipControls"]["Rules"][0]["ObjectOwnership"],
@@ -263,7 +272,7 @@ ASPECTS: dict[str, Aspect] = {
         ),
     ),
     "encryption": Aspect(
-        _reader("get_bucket_encryption", "ServerSideEncryptionConfigurationNotFoundError", _algorithm),
+        reader("get_bucket_encryption", "ServerSideEncryptionConfigurationNotFoundError", _algorithm),
         lambda s3, bucket, value: s3.put_bucket_encryption(
             Bucket=bucket,
             ServerSideEncryptionConfiguration={
@@ -272,19 +281,19 @@ ASPECTS: dict[str, Aspect] = {
         ),
     ),
     "lifecycle": Aspect(
-        _reader("get_bucket_lifecycle_configuration", "NoSuchLifecycleConfiguration", _normalized_rules),
+        reader("get_bucket_lifecycle_configuration", "NoSuchLifecycleConfiguration", _normalized_rules),
         lambda s3, bucket, value: s3.put_bucket_lifecycle_configuration(
             Bucket=bucket, LifecycleConfiguration={"Rules": value}
         ),
     ),
     "tags": Aspect(
-        _reader("get_bucket_tagging", "NoSuchTagSet", lambda a: {t["Key"]: t["Value"] for t in a["TagSet"]}),
+        reader("get_bucket_tagging", "NoSuchTagSet", lambda a: {t["Key"]: t["Value"] for t in a["TagSet"]}),
         lambda s3, bucket, value: s3.put_bucket_tagging(
             Bucket=bucket, Tagging={"TagSet": [{"Key": k, "Value": v} for k, v in value.items()]}
         ),
     ),
     "policy": Aspect(
-        _reader("get_bucket_policy", "NoSuchBucketPolicy", lambda a: json.loads(a["Policy"])),
+        reader("get_bucket_policy", "NoSuchBucketPolicy", lambda a: json.loads(a["Policy"])),
         lambda s3, bucket, value: s3.put_bucket_policy(Bucket=bucket, Policy=json.dumps(value)),
     ),
 }
