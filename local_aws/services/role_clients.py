@@ -27,15 +27,22 @@ def client_in_role(
     region: str = REGION,
 ) -> Any:
     """Return a client of `api` (botocore's name) in the role, for the service `principal`. NotAssumable. No lock held."""
+    session = session_in_role(aws, role_arn, principal=principal, session_name=session_name, source_arn=source_arn)
+    return aws.client(api, session, region)
+
+
+def session_in_role(
+    aws: Aws, role_arn: str, *, principal: str, session_name: str, source_arn: str = ""
+) -> dict[str, str]:
+    """Return the session's credentials, as iam/service_roles.py does. NotAssumable. Takes the lock for a moment."""
     which = (role_arn, principal, session_name, source_arn)
     with aws.lock:
         role = find_role(role_arn)
-        context = {"aws:sourceaccount": ACCOUNT, "aws:sourcearn": source_arn}
+        context = {"aws:sourceaccount": ACCOUNT, **({"aws:sourcearn": source_arn} if source_arn else {})}
         if role is None or not service_may_assume(role, principal, context):
             raise NotAssumable(f"{principal} may not assume {role_arn}.")
         if which not in aws.sessions:
             aws.sessions[which] = credentials_for(
                 role_arn, principal, session_name, source_arn=source_arn, seconds=_LASTING
             )
-        credentials = aws.sessions[which]
-    return aws.client(api, credentials, region)
+        return aws.sessions[which]

@@ -11,9 +11,7 @@ from local_aws.services.aws import Aws
 
 def open_service(aws: Aws) -> None:
     """See local_aws.services."""
-    limits, records = Limits(aws.clock), Records(aws)
     gaps.close_gaps()
-    aws.planes[PREFIX] = Plane(aws, limits, records)
+    limits = Limits(aws.clock)
+    aws.planes[PREFIX] = Plane(aws, limits, Records(aws))
     aws.at_reset(limits.forget)
-    aws.at_reset(records.forget)
-    aws.at_stop(records.stop)

@@ -19,7 +19,7 @@ from local_aws.iam.principals import ACCOUNT
 from local_aws.services.apigateway import validation
 from local_aws.services.apigateway.integrations import Integrations
 from local_aws.services.apigateway.limits import Limits, find_key
-from local_aws.services.apigateway.records import Records
+from local_aws.services.apigateway.records import AccessLog, Records
 from local_aws.services.apigateway.request import Request
 from local_aws.services.apigateway.responses import Refused, Response, answer
 from local_aws.services.apigateway.snapshot import Method
@@ -114,22 +114,19 @@ class Plane:
         }
         if "integrationLatency" in request.found:
             values["IntegrationLatency"] = float(request.found["integrationLatency"])
-        self._records.add(
-            request.region, request.api.name, request.stage.name, values, self._line(request, response, took)
-        )
-
-    def _line(self, request: Request, response: Response, took: float) -> tuple[str, str, str] | None:
+        self._records.measured(request.region, request.api.name, request.stage.name, values)
         settings = request.stage.access_log_settings or {}
         role = apigateway_backends[ACCOUNT][request.region].account.cloudwatch_role_arn
         if not (settings.get("destinationArn") and settings.get("format") and role):
-            return None
+            return
         request.found |= {
             "status": str(response.status),
             "responseLength": str(len(response.body)),
             "responseLatency": str(int(took)),
         }
         group = settings["destinationArn"].split(":log-group:")[1].removesuffix(":*")
-        return group, role, fill(settings["format"], request.context(), {}, missing="-")
+        where = AccessLog(request.region, group, f"{request.api.id}/{request.stage.name}", role)
+        self._records.line(where, fill(settings["format"], request.context(), {}, missing="-"))
 
 
 def _validate(request: Request, method: Method) -> None:

@@ -35,7 +35,7 @@ class Queue:
     def __init__(self, invocations: Invocations) -> None:
         self._invocations = invocations
         self._aws = invocations.aws
-        self._destinations = Destinations(invocations.pools)
+        self._destinations = Destinations(invocations.aws, invocations.metrics)
 
     def add(self, named: FunctionName, payload: bytes, request_id: str) -> None:
         """Accept an event."""
@@ -102,6 +102,7 @@ class Queue:
         self, event: Event, named: FunctionName, config: invoke_config.Config, condition: str, result: Result | None
     ) -> None:
         self._end(event, named)
+        self._invocations.metrics.counted(named, "AsyncEventsDropped")
         self._destinations.failed(event, named, config, condition, result)
 
     def _end(self, event: Event, named: FunctionName) -> None:

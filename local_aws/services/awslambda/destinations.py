@@ -13,10 +13,12 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from local_aws.iam.principals import ACCOUNT
+from local_aws.services.aws import Aws
 from local_aws.services.awslambda.environment import Result
 from local_aws.services.awslambda.functions import LATEST, FunctionName
 from local_aws.services.awslambda.invoke_config import Config
-from local_aws.services.awslambda.pools import Pools
+from local_aws.services.awslambda.metrics import Measured
+from local_aws.services.awslambda.roles import session_for_lambda
 
 log = logging.getLogger("local_aws.lambda")
 
@@ -24,9 +26,9 @@ log = logging.getLogger("local_aws.lambda")
 class Destinations:
     """Sends records."""
 
-    def __init__(self, pools: Pools) -> None:
-        self._pools = pools
-        self._aws = pools.aws
+    def __init__(self, aws: Aws, metrics: Measured) -> None:
+        self._aws = aws
+        self._metrics = metrics
 
     def succeeded(self, event: dict[str, Any], named: FunctionName, config: Config, result: Result) -> None:
         """The function has returned."""
@@ -86,7 +88,7 @@ class Destinations:
             else:
                 log.error("%s: the embedded AWS does not know the destination %s", named.arn, target)
 
-        self._as_function(named, config, service, target, send)
+        self._as_function(named, config, target, send, "DestinationDeliveryFailures")
 
     def _bury(self, named: FunctionName, config: Config, event: dict[str, Any], result: Result | None) -> None:
         """https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html#invocation-dlq."""
@@ -106,21 +108,23 @@ class Destinations:
             else:
                 client.publish(TopicArn=target, Message=text, MessageAttributes=attributes)
 
-        self._as_function(named, config, service, target, send)
+        self._as_function(named, config, target, send, "DeadLetterErrors")
 
     def _queue(self, arn: str) -> str:
         return f"{self._aws.endpoint}/{ACCOUNT}/{arn.split(':')[5]}"
 
-    def _as_function(self, named: FunctionName, config: Config, service: str, target: str, send: Any) -> None:
-        credentials = self._pools.roles.credentials(config.role, named.unqualified)
+    def _as_function(self, named: FunctionName, config: Config, target: str, send: Any, metric: str) -> None:
+        credentials = session_for_lambda(self._aws, config.role, named.unqualified)
         if credentials is None:
             log.error("%s: its role cannot be assumed, the record for %s is lost", named.arn, target)
+            self._metrics.counted(named, metric)
             return
         try:
-            send(self._aws.client(service, credentials, named.region))
+            send(self._aws.client(target.split(":")[2], credentials, named.region))
         except (ClientError, BotoCoreError) as error:
-            # On AWS this is the metric DeadLetterErrors or DestinationDeliveryFailures, and nothing else.
+            # On AWS nobody is told but by the metric.
             log.error("%s: the record for %s is lost: %s", named.arn, target, error)
+            self._metrics.counted(named, metric)
 
 
 def _loaded(payload: bytes) -> Any:

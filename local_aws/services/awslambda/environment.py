@@ -25,8 +25,8 @@ from local_aws.home import MACHINE_VARIABLE
 from local_aws.machine_process import reap, spawn
 from local_aws.services.aws import Aws
 from local_aws.services.awslambda.functions import Function
-from local_aws.services.awslambda.logs import LogStream, Shipper
-from local_aws.services.awslambda.roles import Roles
+from local_aws.services.awslambda.logs import Logs, LogStream
+from local_aws.services.awslambda.roles import end_soon, keys_for_environment
 from local_aws.services.awslambda.runtime_api import ACCEPTED, Request, RuntimeApi, RuntimeGone, TooLate
 
 INIT_SECONDS = (
@@ -48,6 +48,7 @@ class Result:
     error: str = ""  # Unhandled, or empty
     tail: bytes = b""
     version: str = ""
+    duration: float = 0.0  # milliseconds
 
 
 @dataclass
@@ -64,25 +65,22 @@ class Invocation:
 class Environment:
     """Held by one thread at a time, which invokes (see pools.py)."""
 
-    def __init__(
-        self, aws: Aws, function: Function, command_of: CommandOf, roles: Roles, shipper: Shipper, own: Path
-    ) -> None:
+    def __init__(self, aws: Aws, function: Function, command_of: CommandOf, logs: Logs, own: Path) -> None:
         self.function = function
         self.idle_since = 0.0
-        self.keys = roles.new(function.role, function.arn)
+        self._keys = keys_for_environment(aws, function.role, function.arn)
         self._aws = aws
         self._own = own
         self._api = RuntimeApi()
         self._warm = False
         self._ended = threading.Event()
-        self._why = ""  # it was ended by us: `timeout` or `memory`
         self._over = False  # used more memory than it has
         self._marker = aws.home.machine_marker(f"{MARK}{function.name}-{uuid.uuid4().hex[:8]}")
         reading, writing = os.pipe()
-        self.log = LogStream(shipper, function.log_group, function.role, function.arn, function.version, reading)
+        self.log = LogStream(logs, function.log_group, function.role, function.arn, function.version, reading)
         own.mkdir(parents=True, exist_ok=True)
         try:
-            variables = {**aws.environment(self.keys, function.region), **self._variables()}
+            variables = {**aws.environment(self._keys, function.region), **self._variables()}
             self._command = command_of(variables, writing)
             self._began = time.monotonic()
             self.log.say(f"INIT_START Runtime Version: {function.runtime or 'image'}\tRuntime Version ARN: local")
@@ -123,9 +121,9 @@ class Environment:
     def pid(self) -> int:
         return self._process.pid
 
-    def usable(self, roles: Roles) -> bool:
+    def usable(self) -> bool:
         """Whether the next invocation may be given to it."""
-        return not self._ended.is_set() and not roles.ends_soon(self.keys)
+        return not self._ended.is_set() and not end_soon(self._aws, self._keys)
 
     def invoke(self, invocation: Invocation) -> Result:
         """Run one invocation and wait for its end. Afterwards `usable` tells whether there can be another.
@@ -153,8 +151,9 @@ class Environment:
             self._start(outcome, request_id)
             self._fail_gone(outcome, request_id)
         self.log.drain()
-        self._report(outcome, request_id)
-        return Result(request_id, outcome.payload, outcome.error, self.log.tail(), self.function.version)
+        duration = max(0.0, (outcome.ended or time.monotonic()) - self._began) * 1000
+        self._report(outcome, request_id, duration)
+        return Result(request_id, outcome.payload, outcome.error, self.log.tail(), self.function.version, duration)
 
     def _start(self, outcome: _Outcome, request_id: str) -> None:
         if outcome.started:
@@ -252,9 +251,8 @@ class Environment:
         self.log.drain()
         self.log.say(f"RequestId: {request_id} {said}\n{kind}")
 
-    def _report(self, outcome: _Outcome, request_id: str) -> None:
+    def _report(self, outcome: _Outcome, request_id: str, took: float) -> None:
         """https://docs.aws.amazon.com/lambda/latest/dg/python-logging.html, the fields of the REPORT line."""
-        took = max(0.0, (outcome.ended or time.monotonic()) - self._began) * 1000
         parts = [
             f"REPORT RequestId: {request_id}",
             f"Duration: {took:.2f} ms",

@@ -22,6 +22,7 @@ from local_aws.services.awslambda import policies, states
 from local_aws.services.awslambda.environment import Invocation, Result
 from local_aws.services.awslambda.files import NotStartable
 from local_aws.services.awslambda.functions import Function, FunctionName, NoSuchFunction, find, function_name
+from local_aws.services.awslambda.metrics import Measured
 from local_aws.services.awslambda.pools import Pools, Throttled
 from local_aws.services.awslambda.runtime_api import RuntimeGone
 
@@ -48,6 +49,7 @@ class Invocations:
     def __init__(self, pools: Pools) -> None:
         self.pools = pools
         self.aws = pools.aws
+        self.metrics = Measured(pools.aws)
         self.queue: Queue | None = None  # set by opening.py
 
     def find(self, named: FunctionName) -> Function:
@@ -69,15 +71,19 @@ class Invocations:
             for _ in range(3):  # a warm environment may have ended since it was last used
                 function = self.find(named)
                 with contextlib.suppress(RuntimeGone):
-                    return self._run(function, Invocation(request_id, named.arn, payload, **more))
+                    return self._run(named, function, Invocation(request_id, named.arn, payload, **more))
             raise InvokeError("ServiceException", "The environment ended before it was asked.", 500)
 
-    def _run(self, function: Function, invocation: Invocation) -> Result:
+    def _run(self, named: FunctionName, function: Function, invocation: Invocation) -> Result:
         invocation.trace_id = invocation.trace_id or _trace_id()
         try:
-            with self.pools.counted(function), self.pools.environment(function) as environment:
-                return environment.invoke(invocation)
+            with self.pools.counted(function) as running:
+                with self.pools.environment(function) as environment:
+                    result = environment.invoke(invocation)
+                self.metrics.invoked(named, result, running)
+                return result
         except Throttled as error:
+            self.metrics.throttled(named)
             raise InvokeError(
                 "TooManyRequestsException", "Rate Exceeded.", 429, Reason=str(error), Type="User"
             ) from None

@@ -6,24 +6,19 @@ https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs.html
 from __future__ import annotations
 
 import contextlib
-import logging
 import os
 import threading
 import uuid
-from collections.abc import Callable
 
 from local_aws.services.aws import Aws
-from local_aws.services.awslambda.roles import Roles
+from local_aws.services.awslambda.roles import session_for_lambda
+from local_aws.services.batches import Batches
 from local_aws.services.logs.writing import write
-
-log = logging.getLogger("local_aws.lambda")
 
 # AWS's runtimes frame a record of the logger, so that a trace is one event (awslambdaric, FramedTelemetryLogSink):
 # type, length, microseconds, message. What is printed comes as it is, through the same pipe, a line an event.
 _FRAME = b"\xa5\x5a\x00"
 _HEAD = 16
-_PAUSE = 0.1  # seconds between two deliveries of one stream
-_MOST_EVENTS = 1000  # in one delivery
 _LONGEST = 200_000  # characters of one event; CloudWatch takes 256 KiB
 _TAIL = 4096  # bytes that LogType=Tail returns
 
@@ -66,15 +61,14 @@ class Splitter:
 class LogStream:
     """The stream of one environment, and what it says of the invocation under way."""
 
-    def __init__(self, shipper: Shipper, group: str, role: str, function_arn: str, version: str, pipe: int) -> None:
-        today = shipper.aws.clock.utcnow()
+    def __init__(self, logs: Logs, group: str, role: str, function_arn: str, version: str, pipe: int) -> None:
+        today = logs.aws.clock.utcnow()
         self.name = f"{today:%Y/%m/%d}/[{version}]{uuid.uuid4().hex}"
         self.group = group
         self.role = role
         self.function_arn = function_arn
         self.region = function_arn.split(":")[3]
-        self.pending: list[tuple[float, str]] = []
-        self._shipper = shipper
+        self._logs = logs
         self._pipe = pipe
         self._splitter = Splitter()
         self._tail: list[str] = []
@@ -121,69 +115,23 @@ class LogStream:
         self._tail += messages
         if len(self._tail) > 2000:
             self._tail = self._tail[-1000:]
-        now = self._shipper.aws.clock.now()
-        self._shipper.put(self, [(now, message) for message in messages if message.strip()])
+        self._logs.put(self, messages)
 
 
-class Shipper:
-    """Delivers the streams' events, from one thread, a batch at a time."""
+class Logs:
+    """Delivers what the streams have."""
 
-    def __init__(self, aws: Aws, roles: Roles) -> None:
+    def __init__(self, aws: Aws) -> None:
         self.aws = aws
-        self._roles = roles
-        self._waiting: dict[LogStream, Callable[[], None]] = {}
-        self._changed = threading.Condition()
-        self._thread: threading.Thread | None = None
-        self._stopped = threading.Event()
+        self._batches: Batches[LogStream, tuple[float, str]] = Batches(aws, "logs of functions", self._write)
 
-    def put(self, stream: LogStream, events: list[tuple[float, str]]) -> None:
-        """Deliver these soon. The clock is not advanced over events that are still on their way."""
-        with self._changed:
-            if self._stopped.is_set():
-                return
-            stream.pending += events
-            if stream not in self._waiting:
-                self._waiting[stream] = self.aws.clock.begin(f"logs of {stream.group}")
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="lambda-logs", daemon=True)
-                self._thread.start()
-            self._changed.notify()
+    def put(self, stream: LogStream, messages: list[str]) -> None:
+        """Deliver these soon."""
+        now = self.aws.clock.now()
+        self._batches.add(stream, [(now, message) for message in messages if message.strip()])
 
-    def forget(self) -> None:
-        """Drop everything: the account is emptied."""
-        with self._changed:
-            for stream, end in self._waiting.items():
-                stream.pending.clear()
-                end()
-            self._waiting.clear()
-
-    def stop(self) -> None:
-        """Deliver nothing any more."""
-        self._stopped.set()
-        self.forget()
-        with self._changed:
-            self._changed.notify()
-
-    def _run(self) -> None:
-        while not self._stopped.wait(_PAUSE):
-            with self._changed:
-                while not self._waiting and not self._stopped.is_set():
-                    self._changed.wait()
-                streams = list(self._waiting)
-            for stream in streams:
-                self._deliver(stream)
-
-    def _deliver(self, stream: LogStream) -> None:
-        with self._changed:
-            events, stream.pending = stream.pending[:_MOST_EVENTS], stream.pending[_MOST_EVENTS:]
-        try:
-            credentials = self._roles.credentials(stream.role, stream.function_arn)
-            # As on AWS: a role without logs:PutLogEvents has no logs, and nobody is told.
-            if events and credentials:
-                write(self.aws, stream.group, stream.name, events, credentials, region=stream.region)
-        except Exception:
-            log.exception("the logs of %s", stream.group)
-        finally:
-            with self._changed:
-                if not stream.pending and stream in self._waiting:
-                    self._waiting.pop(stream)()
+    def _write(self, stream: LogStream, events: list[tuple[float, str]]) -> None:
+        # As on AWS: a role without logs:PutLogEvents has no logs, and nobody is told.
+        credentials = session_for_lambda(self.aws, stream.role, stream.function_arn)
+        if credentials:
+            write(self.aws, stream.group, stream.name, events, credentials, region=stream.region)

@@ -20,8 +20,7 @@ from local_aws.services.aws import Aws
 from local_aws.services.awslambda import files, images
 from local_aws.services.awslambda.environment import MARK, CommandOf, Environment
 from local_aws.services.awslambda.functions import Function, backend
-from local_aws.services.awslambda.logs import Shipper
-from local_aws.services.awslambda.roles import Roles
+from local_aws.services.awslambda.logs import Logs
 
 CONCURRENCY_VARIABLE = "LOCAL_AWS_LAMBDA_CONCURRENCY"  # of the account; AWS begins with 1,000
 IDLE_SECONDS = 600.0  # by AWS's clock; AWS itself does not say how long it waits
@@ -38,8 +37,7 @@ class Pools:
 
     def __init__(self, aws: Aws) -> None:
         self.aws = aws
-        self.roles = Roles(aws)
-        self.shipper = Shipper(aws, self.roles)
+        self.logs = Logs(aws)
         self.limit = int(os.environ.get(CONCURRENCY_VARIABLE, "1000"))
         self._folder = aws.home.path / "functions"
         self._idle: dict[tuple[str, str], list[Environment]] = {}  # by the function's version and its revision
@@ -52,8 +50,8 @@ class Pools:
         self._stopped = False
 
     @contextlib.contextmanager
-    def counted(self, function: Function) -> Iterator[None]:
-        """Count one invocation under way. Throttled when there may be no more."""
+    def counted(self, function: Function) -> Iterator[int]:
+        """Count one invocation under way; gives how many of the function there are. Throttled when there may be no more."""
         name = function.unqualified
         with self._lock:
             if function.reserved is None:
@@ -66,8 +64,9 @@ class Pools:
                 if self._running[name] >= function.reserved:
                     raise Throttled("ReservedFunctionConcurrentInvocationLimitExceeded")
             self._running[name] += 1
+            running = self._running[name]
         try:
-            yield
+            yield running
         finally:
             with self._lock:
                 self._running[name] -= 1
@@ -97,7 +96,7 @@ class Pools:
             found, free = None, self._idle.get(key, [])
             while free and found is None:
                 last = free.pop()
-                if last.usable(self.roles) and not self._idle_too_long(last):
+                if last.usable() and not self._idle_too_long(last):
                     found = last
                 else:
                     unusable.append(last)
@@ -108,7 +107,7 @@ class Pools:
         with self._starts:
             own = self._folder / "environments" / uuid.uuid4().hex
             made = self._image(function, own) if function.image else self._zip(function, own)
-            return Environment(self.aws, function, made, self.roles, self.shipper, own)
+            return Environment(self.aws, function, made, self.logs, own)
 
     def _zip(self, function: Function, own: Path) -> CommandOf:
         with self.aws.lock:
@@ -123,7 +122,7 @@ class Pools:
         key = (environment.function.arn, environment.function.revision)
         with self._lock:
             self._busy.discard(environment)
-            kept = environment.usable(self.roles) and not self._stopped
+            kept = environment.usable() and not self._stopped
             if kept:
                 environment.idle_since = self.aws.clock.now()
                 first = not any(self._idle.values())
@@ -164,14 +163,11 @@ class Pools:
             environment.clean_up(marked=False)
         if ended:
             processes.kill_all(lambda: processes.marked(self.aws.home.machine_marker(MARK)))
-        self.shipper.forget()
-        self.roles.forget()
 
     def stop(self) -> None:
         """End everything for good."""
         self._stopped = True
         self.end_all()
-        self.shipper.stop()
 
     def describe(self) -> list[dict[str, Any]]:
         """For status."""
