@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from local_aws.containers import containerfile, tools
+from local_aws.containers.layer_cache import LayerCache
 from local_aws.containers.oci import ARCHITECTURE, ImageError
 from local_aws.containers.process_builder import ProcessBuilder
 from local_aws.containers.pushing import login, push
@@ -43,6 +44,7 @@ def _parser() -> argparse.ArgumentParser:
     build.add_argument("--label", action="append", default=[], metavar="NAME=VALUE")
     build.add_argument("--platform", default="")
     build.add_argument("--provenance", default="", help="for docker")
+    build.add_argument("--no-cache", action="store_true", help="carry out every instruction again")
     build.add_argument("-q", "--quiet", action="store_true")
     build.add_argument(
         "--level",
@@ -89,7 +91,10 @@ def _build(options: argparse.Namespace) -> None:
     else:
         _say("building for level process: this computer's Python, the image's packages and files")
     labels = dict(text.partition("=")[::2] for text in options.label)
-    builder = ProcessBuilder(file, options.context, arguments, labels, (lambda _: None) if options.quiet else _say)
+    cache = LayerCache(used=not options.no_cache)
+    builder = ProcessBuilder(
+        file, options.context, arguments, labels, (lambda _: None) if options.quiet else _say, cache
+    )
     print(builder.build(options.target, _store(), options.tag))
 
 
@@ -104,7 +109,12 @@ def _words(options: argparse.Namespace, file: Path) -> list[str]:
         words += [part for value in getattr(options, name) for part in (f"--{name.replace('_', '-')}", value)]
     for name in ("target", "platform", "provenance"):
         words += [f"--{name}", getattr(options, name)] if getattr(options, name) else []
-    return [*words, *(["--quiet"] if options.quiet else []), str(options.context)]
+    return [
+        *words,
+        *(["--no-cache"] if options.no_cache else []),
+        *(["--quiet"] if options.quiet else []),
+        str(options.context),
+    ]
 
 
 def _images(file: Path, arguments: dict[str, str]) -> list[str]:

@@ -5,6 +5,7 @@ What it makes holds this computer's interpreter by reference and the locked pack
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 import shutil
@@ -12,14 +13,14 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import uv
 
-from local_aws.containers import containerfile, copying, layers, running
+from local_aws.containers import containerfile, copying, running
 from local_aws.containers.containerfile import Instruction, Stage, expand
+from local_aws.containers.layer_cache import BuiltStage, LayerCache
 from local_aws.containers.oci import ARCHITECTURE, PROCESS_AUTHOR, ImageError
 from local_aws.containers.store import Store
 from local_aws.home import REPOSITORY_ROOT
@@ -29,26 +30,18 @@ _PYTHON = re.compile(r"(?:.*/)?python:(?P<version>\d+\.\d+)\S*")
 _LAMBDA = re.compile(r"(?:.*/)?lambda[-/]python:(?P<version>\d+\.\d+)\S*")
 _SYSTEM = re.compile(r"(?:.*/)?(?:debian|ubuntu|amazonlinux|fedora|alpine|busybox)(?::\S+)?")
 _UV = re.compile(r"(?:.*/)?uv(?::\S+)?(?:@\S+)?")
+# What an environment is of, beside its packages.
+_THIS_PYTHON = (sys.version, getattr(sys, "_base_executable", sys.executable))
 _SAID = {"HEALTHCHECK": "nobody asks for its health here", "VOLUME": "its files stay in the image's root", "SHELL": "",
          "ONBUILD": "", "MAINTAINER": ""}  # fmt: skip
 
 
-@dataclass
-class _Built:
-    """A stage as far as it is built."""
+def _env(built: BuiltStage) -> dict[str, str]:
+    return dict(line.partition("=")[::2] for line in built.config["Env"])
 
-    root: Path
-    config: dict[str, Any] = field(default_factory=lambda: {"Env": [f"PATH={PATH}"], "WorkingDir": "/"})
-    layers: list[layers.Layer] = field(default_factory=list)
-    history: list[str] = field(default_factory=list)
-    base_prefix: str = ""
 
-    @property
-    def env(self) -> dict[str, str]:
-        return dict(line.partition("=")[::2] for line in self.config["Env"])
-
-    def set_env(self, new: Mapping[str, str]) -> None:
-        self.config["Env"] = [f"{name}={value}" for name, value in {**self.env, **new}.items()]
+def _set_env(built: BuiltStage, new: Mapping[str, str]) -> None:
+    built.config["Env"] = [f"{name}={value}" for name, value in {**_env(built), **new}.items()]
 
 
 def _functions_group() -> Path:
@@ -70,14 +63,16 @@ class ProcessBuilder:
         arguments: Mapping[str, str],
         labels: Mapping[str, str],
         say: Callable[[str], None],
+        cache: LayerCache,
     ) -> None:
+        self._cache = cache
         self._context = context.resolve()
         self._arguments = {"TARGETARCH": ARCHITECTURE, "TARGETOS": "linux", **arguments}
         self._labels = labels
         self._say = say
         self._stages = containerfile.stages(containerfile.read(file), self._arguments)
         self._ignored = copying.ignored_by(context, file)
-        self._built: dict[int, _Built] = {}
+        self._built: dict[int, BuiltStage] = {}
         self._folder = Path()
 
     def build(self, target: str, store: Store, names: list[str]) -> str:
@@ -108,7 +103,7 @@ class ProcessBuilder:
                 return number
         return None
 
-    def _stage(self, number: int) -> _Built:
+    def _stage(self, number: int) -> BuiltStage:
         if number not in self._built:
             stage = self._stages[number]
             built = self._from(number, stage)
@@ -121,16 +116,12 @@ class ProcessBuilder:
             self._built[number] = built
         return self._built[number]
 
-    def _from(self, number: int, stage: Stage) -> _Built:
+    def _from(self, number: int, stage: Stage) -> BuiltStage:
         root = self._folder / str(number) / "root"
         earlier = self._number(stage.base)
         if earlier is not None and earlier < number:
-            before = self._stage(earlier)
-            shutil.copytree(before.root, root, symlinks=True)
-            config = {**before.config, "Env": list(before.config["Env"])}
-            return _Built(root, config, list(before.layers), list(before.history), before.base_prefix)
-        root.mkdir(parents=True)
-        built = _Built(root)
+            return self._stage(earlier).copy(root)
+        built = BuiltStage(root, self._cache, config={"Env": [f"PATH={PATH}"], "WorkingDir": "/"})
         name = stage.base.removeprefix("docker.io/").removeprefix("library/")
         for pattern, prefix in ((_LAMBDA, "/var/lang"), (_PYTHON, "/usr/local")):
             found = pattern.fullmatch(name)
@@ -143,55 +134,47 @@ class ProcessBuilder:
             )
         return built
 
-    def _python(self, built: _Built, name: str, version: str, prefix: str) -> None:
+    def _python(self, built: BuiltStage, name: str, version: str, prefix: str) -> None:
         here = f"{sys.version_info.major}.{sys.version_info.minor}"
         if version != here:
             self._say(f"{name}: this computer's Python {here} takes the place of {version}")
-        running.new_environment(built.root / prefix.lstrip("/"))
         built.base_prefix = prefix
-        if prefix == "/var/lang":
-            # https://docs.aws.amazon.com/lambda/latest/dg/python-image.html
-            built.set_env(
-                {"PATH": f"/var/lang/bin:{PATH}", "LAMBDA_TASK_ROOT": "/var/task", "LAMBDA_RUNTIME_DIR": "/var/runtime"}
-            )
+        of_lambda = prefix == "/var/lang"
+        functions = _functions_group() if of_lambda else None
+
+        def lay() -> None:
+            running.new_environment(built.root / prefix.lstrip("/"))
+            if functions is not None:
+                (built.root / "var/task").mkdir(parents=True)
+                # Where AWS's image has the runtime's client and boto3, behind what the image brings itself.
+                shutil.copytree(functions, built.root / "var/runtime", symlinks=True)
+                packages = built.root / "var/lang/lib" / f"python{here}" / "site-packages"
+                (packages / "runtime.pth").write_text("../../../../runtime\n")
+
+        if of_lambda:  # https://docs.aws.amazon.com/lambda/latest/dg/python-image.html
+            own = {"LAMBDA_TASK_ROOT": "/var/task", "LAMBDA_RUNTIME_DIR": "/var/runtime"}
+            _set_env(built, {"PATH": f"/var/lang/bin:{PATH}", **own})
             built.config |= {"WorkingDir": "/var/task", "Entrypoint": ["python", "-m", "awslambdaric"]}
-            (built.root / "var/task").mkdir(parents=True)
-            # Where AWS's image has the runtime's client and boto3, behind what the image brings itself.
-            shutil.copytree(_functions_group(), built.root / "var/runtime", symlinks=True)
-            (built.root / "var/lang/lib" / f"python{here}" / "site-packages/runtime.pth").write_text(
-                "../../../../runtime\n"
-            )
-        self._add_layer(built, {}, f"FROM {name}")
+        built.step(f"FROM {name}", [*_THIS_PYTHON, prefix, str(functions)], lay)
 
-    def _add_layer(self, built: _Built, before: dict[str, tuple[int, ...]], said: str) -> None:
-        names = layers.changed(before, layers.fingerprints(built.root))
-        if names:
-            target = built.root.parent / f"layer-{len(built.layers)}.tar.gz"
-            built.layers.append(layers.pack(built.root, names, target))
-            built.history.append(said)
-
-    def _instruction(self, built: _Built, one: Instruction, known: dict[str, str]) -> None:
-        variables = {**known, **built.env}
-        if one.name in ("COPY", "ADD", "RUN"):
-            before = layers.fingerprints(built.root)
-            if one.name == "RUN":
-                self._run(built, one, variables)
-            else:
-                self._copy(built, one, variables)
-            self._add_layer(built, before, f"{one.name} {one.rest}")
+    def _instruction(self, built: BuiltStage, one: Instruction, known: dict[str, str]) -> None:
+        variables = {**known, **_env(built)}
+        if one.name == "RUN":
+            self._run(built, one, variables)
+        elif one.name in ("COPY", "ADD"):
+            self._copy(built, one, variables)
         elif one.name == "ARG":
             known |= containerfile.argument(one, variables, self._arguments)
         elif one.name == "ENV":
-            built.set_env(containerfile.pairs(one, variables))
+            _set_env(built, containerfile.pairs(one, variables))
         elif one.name == "LABEL":
             built.config["Labels"] = {**built.config.get("Labels", {}), **containerfile.pairs(one, variables)}
         elif one.name == "WORKDIR":
-            before = layers.fingerprints(built.root)
-            built.config["WorkingDir"] = os.path.normpath(
-                os.path.join(built.config["WorkingDir"], expand(one.rest, variables))
+            path = os.path.normpath(os.path.join(built.config["WorkingDir"], expand(one.rest, variables)))
+            built.config["WorkingDir"] = path
+            built.step(
+                f"WORKDIR {path}", [], lambda: (built.root / path.lstrip("/")).mkdir(parents=True, exist_ok=True)
             )
-            (built.root / built.config["WorkingDir"].lstrip("/")).mkdir(parents=True, exist_ok=True)
-            self._add_layer(built, before, f"WORKDIR {one.rest}")
         elif one.name == "USER":
             built.config["User"] = expand(one.rest, variables)
         elif one.name in ("ENTRYPOINT", "CMD"):
@@ -211,7 +194,7 @@ class ProcessBuilder:
         else:
             raise one.refuse("there is no such instruction")
 
-    def _copy(self, built: _Built, one: Instruction, variables: Mapping[str, str]) -> None:
+    def _copy(self, built: BuiltStage, one: Instruction, variables: Mapping[str, str]) -> None:
         words = one.exec_form() or one.rest.split()
         words = [expand(word, variables) for word in words]
         if len(words) < 2:
@@ -221,50 +204,79 @@ class ProcessBuilder:
             raise one.refuse("the builder `process` fetches nothing. Build with --level container")
         if one.name == "ADD" and any(re.search(r"\.(tar|tgz|tbz|txz|tar\..*)$", source) for source in sources):
             raise one.refuse("the builder `process` unpacks no archives. Build with --level container")
-        target = built.root / os.path.join(built.config["WorkingDir"], destination).lstrip("/")
         mode = one.flag("chmod")
-        source_root, ignored = self._source(one, variables)
-        try:
+        inputs, source_root, ignored = self._source(one, sources, variables)
+
+        def carry_out() -> None:
             copying.copy(
                 sources,
-                source_root,
-                target,
+                source_root(),
+                built.root / os.path.join(built.config["WorkingDir"], destination).lstrip("/"),
                 into=destination.endswith(("/", "/.")) or destination == ".",
                 ignored=ignored,
                 mode=int(mode, 8) if mode else None,
+                # Stages are this build's own; the context is somebody's files.
+                link=bool(one.flag("from")),
             )
+
+        try:
+            built.step(f"{one.name} {' '.join(words)}", [mode, built.config["WorkingDir"], inputs], carry_out)
         except ImageError as error:
             raise one.refuse(str(error)) from error
 
-    def _source(self, one: Instruction, variables: Mapping[str, str]) -> tuple[Path, copying.Ignored]:
+    def _source(
+        self, one: Instruction, sources: list[str], variables: Mapping[str, str]
+    ) -> tuple[str, Callable[[], Path], copying.Ignored]:
+        """What tells whether the files are the same as before, where they are, and which of them are left out."""
         name = expand(one.flag("from"), variables)
         if not name:
-            return self._context, self._ignored
+            try:
+                digest = copying.digest(sources, self._context, self._ignored)
+            except ImageError as error:
+                raise one.refuse(str(error)) from error
+            return digest, lambda: self._context, self._ignored
         number = self._number(name)
         if number is not None:
-            return self._stage(number).root, lambda _: False
+            stage = self._stage(number)
+            return stage.key, lambda: stage.root, lambda _: False
         if _UV.fullmatch(name):  # which is here, too
             folder = self._folder / "uv"
             folder.mkdir(exist_ok=True)
             for program in ("uv", "uvx"):
                 shutil.copy2(uv.find_uv_bin(), folder / program)
-            return folder, lambda _: False
+            return f"uv {uv.__file__}", lambda: folder, lambda _: False
         raise one.refuse(
             f"there is no stage {name}, and the builder `process` pulls no image. Build with --level container"
         )
 
-    def _run(self, built: _Built, one: Instruction, variables: Mapping[str, str]) -> None:
-        binds = {}
+    def _run(self, built: BuiltStage, one: Instruction, variables: Mapping[str, str]) -> None:
+        binds: dict[str, Callable[[], Path]] = {}
+        inputs: list[Any] = [*_THIS_PYTHON, dict(variables), built.config["WorkingDir"]]
         for kind, value in one.flags:
             if kind != "mount":
                 continue
             parts = dict(part.partition("=")[::2] for part in value.split(","))
             if parts.get("type", "bind") == "bind":
-                stage = self._number(parts.get("from", "")) if parts.get("from") else None
-                source_root = self._stage(stage).root if stage is not None else self._context
                 target = os.path.join(built.config["WorkingDir"], parts.get("target") or parts.get("dst") or "")
-                binds[os.path.normpath(target)] = source_root / parts.get("source", parts.get("src", "")).lstrip("/")
+                source = parts.get("source", parts.get("src", "")).lstrip("/")
+                stage = self._number(parts.get("from", "")) if parts.get("from") else None
+                inputs.append(self._stage(stage).key if stage is not None else self._content(one, source))
+                binds[os.path.normpath(target)] = functools.partial(self._bound, stage, source)
             elif parts.get("type") not in ("cache", "tmpfs"):
                 raise one.refuse(f"the builder `process` does not know a mount of type {parts.get('type')}")
-        runner = running.Runner(built.root, self._say, built.base_prefix, binds)
-        runner.run(one, built.config["WorkingDir"], variables)
+
+        def carry_out() -> None:
+            there = {target: find() for target, find in binds.items()}
+            runner = running.Runner(built.root, self._say, built.base_prefix, there)
+            runner.run(one, built.config["WorkingDir"], variables)
+
+        built.step(f"RUN {one.rest}", inputs, carry_out)
+
+    def _bound(self, stage: int | None, source: str) -> Path:
+        return (self._stage(stage).root if stage is not None else self._context) / source
+
+    def _content(self, one: Instruction, source: str) -> str:
+        try:
+            return copying.digest([source or "."], self._context, self._ignored)
+        except ImageError as error:
+            raise one.refuse(str(error)) from error

@@ -8,6 +8,7 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import json
+import os
 import shutil
 from collections.abc import Iterable
 from contextlib import contextmanager
@@ -39,13 +40,13 @@ class Store:
         self._blobs = folder / "blobs/sha256"
 
     def add(self, config: dict[str, Any], built: Iterable[Layer], names: list[str]) -> str:
-        """Take an image in under `names`, which other images lose; return its digest. Moves the layers' files."""
+        """Take an image in under `names`, which other images lose; return its digest."""
         self._blobs.mkdir(parents=True, exist_ok=True)
         write_atomically(self._folder / "oci-layout", '{"imageLayoutVersion": "1.0.0"}')
         layers = []
         for layer in built:
             layers.append({"mediaType": LAYER, "digest": layer.digest, "size": layer.size})
-            shutil.move(layer.path, self._path(layer.digest))
+            _link(layer.path, self._path(layer.digest))
         described = self._write(json.dumps(config, sort_keys=True).encode())
         manifest = {
             "schemaVersion": 2,
@@ -88,3 +89,13 @@ class Store:
             index = json.loads(path.read_text()) if path.exists() else {"schemaVersion": 2, "manifests": []}
             yield index
             write_atomically(path, json.dumps(index))
+
+
+def _link(path: Path, target: Path) -> None:
+    """Have a file in a second place, without its bytes a second time where that is possible."""
+    if target.exists():
+        return
+    try:
+        os.link(path, target)
+    except OSError:
+        shutil.copyfile(path, target)

@@ -56,7 +56,7 @@ def _run(image: Image, folder: Path, **wanted) -> subprocess.CompletedProcess[st
 
 
 def test_the_locked_packages_and_the_entry_point_run(project: Path, tmp_path: Path, way: str):
-    image, done = _build(project, "--target", "batch", "--build-arg", "REVISION=abc")
+    image, done = _build(project, "--no-cache", "--target", "batch", "--build-arg", "REVISION=abc")
     assert "skipped, because this computer has its own system: apt-get" in done.stderr
     assert done.stdout.strip() == image.digest
     assert image.level == "process"
@@ -74,9 +74,11 @@ def test_the_locked_packages_and_the_entry_point_run(project: Path, tmp_path: Pa
 
 
 def test_the_same_files_are_the_same_image_and_a_target_has_its_own_layers_alone(project: Path):
-    first, _ = _build(project)
-    again, _ = _build(project)
-    assert again.digest == first.digest
+    first, _ = _build(project, "--no-cache")
+    for options in ([], ["--no-cache"]):
+        again, done = _build(project, *options)
+        assert again.digest == first.digest
+        assert ("skipped" in done.stderr) == bool(options)  # nothing is carried out twice
     (project / "app/app_settings.py").write_text("NAME = 'changed'\n")
     changed, _ = _build(project)
     assert changed.digest != first.digest
