@@ -7,8 +7,9 @@ from local_aws.services.aws import Aws
 
 def open_service(aws: Aws) -> None:
     """See local_aws.services."""
-    from local_aws.services.logs import arrivals, metric_filters, reading
+    from local_aws.services.logs import arrivals, metric_filters, reading, subscriptions
 
     arrivals.install(aws)
     metric_filters.install()
     reading.install()
+    subscriptions.install(aws)

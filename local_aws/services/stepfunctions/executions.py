@@ -12,6 +12,7 @@ import base64
 import copy
 import json
 import logging
+import random
 import threading
 import uuid
 from datetime import datetime
@@ -71,6 +72,7 @@ def install(aws: Aws) -> None:
         start_execution=_respond_to_start,
         stop_execution=_respond_to_stop,
         describe_execution=_respond_to_describe,
+        describe_state_machine_for_execution=_respond_to_describe_machine,
         list_executions=_respond_to_list,
         get_execution_history=_respond_to_history,
         send_task_success=_respond_to_success,
@@ -150,6 +152,7 @@ def _end(run: Run) -> None:
     _count(run, "ExecutionTime", milliseconds, "Milliseconds")
     _announce(run)
     endings.tell(execution.exec_arn)
+    execution.exec_worker = None  # what it held in memory
 
 
 def _count(run: Run, name: str, value: float = 1.0, unit: str = "Count") -> None:
@@ -249,7 +252,7 @@ def _start_execution(
 ) -> Any:
     if name:
         self._validate_name(name)
-    machine: Any = self.describe_state_machine(state_machine_arn)
+    machine: Any = _machine_named(self, state_machine_arn)
     text = execution_input or "{}"
     try:
         json.loads(text)
@@ -279,6 +282,17 @@ def _start_execution(
     return execution
 
 
+def _machine_named(backend: StepFunctionsParserBackend, arn: str) -> Any:
+    """Return a state machine or a version of one; with an alias's ARN, the version that its weights give."""
+    for machine in backend.state_machines:
+        for alias in machine.aliases.values():
+            if alias.arn == arn:
+                routes = alias.routing_configuration
+                [chosen] = random.choices(routes, [route["weight"] for route in routes])
+                return backend.describe_state_machine(chosen["stateMachineVersionArn"])
+    return backend.describe_state_machine(arn)
+
+
 def _as_it_is_now(machine: Any) -> Any:
     """A later update is none of an execution's business."""
     clone = copy.copy(machine)
@@ -305,6 +319,15 @@ def _respond_to_describe(self: StepFunctionResponse) -> ActionResult:
         answer |= {"output": _output(execution), "outputDetails": {"included": True}}
     answer |= {key: value for key in ("error", "cause") if (value := getattr(execution, key)) is not None}
     return ActionResult(answer)
+
+
+def _respond_to_describe_machine(self: StepFunctionResponse) -> ActionResult:
+    """The machine as it was when the execution began."""
+    execution: Any = self.stepfunction_backend.describe_execution(self._get_param("executionArn"))
+    machine = execution.state_machine
+    names = ("definition", "name", "roleArn", "loggingConfiguration", "tracingConfiguration", "encryptionConfiguration")
+    answer = {"stateMachineArn": machine.arn, "updateDate": machine.update_date}
+    return ActionResult({**answer, **{name: getattr(machine, name) for name in names}})
 
 
 def _output(execution: Any) -> str:

@@ -115,4 +115,12 @@ def test_creation_and_update_refuse_as_well(machines: Machines) -> None:
     with pytest.raises(ClientError, match="does not know EXPRESS"):
         create(name="e", definition=good, roleArn=role, type="EXPRESS")
     published = machines.client.update_state_machine(stateMachineArn=arn, roleArn=role, publish=True)
-    machines.run(published["stateMachineVersionArn"])
+    version = published["stateMachineVersionArn"]
+    execution = machines.start(version)
+    assert machines.wait(execution)["stateMachineVersionArn"] == version
+    routes = [{"stateMachineVersionArn": version, "weight": 100}]
+    alias = machines.client.create_state_machine_alias(name="live", routingConfiguration=routes)["stateMachineAliasArn"]
+    assert machines.wait(machines.start(alias))["stateMachineVersionArn"] == version
+    machines.client.update_state_machine(stateMachineArn=arn, definition=good.replace("{}", "{ }"), roleArn=role)
+    then = machines.client.describe_state_machine_for_execution(executionArn=execution)
+    assert json.loads(then["definition"]) == json.loads(good)
