@@ -7,6 +7,7 @@ a service calls as anybody does; see role_clients.py. Hold no lock.
 from __future__ import annotations
 
 import json
+import logging
 from typing import Any
 
 from moto.core.exceptions import ServiceException
@@ -16,15 +17,10 @@ from local_aws.iam.policies import Need
 from local_aws.iam.principals import ACCOUNT
 from local_aws.iam.service_roles import service_may
 from local_aws.services.aws import Aws
+from local_aws.services.courier import NotDelivered
 
-
-class NotDelivered(Exception):
-    """The target did not take it. `code` is AWS's; `for_good` when another try is of no use."""
-
-    def __init__(self, code: str, message: str, *, for_good: bool = False) -> None:
-        self.code = code
-        self.for_good = for_good
-        super().__init__(message)
+__all__ = ["NotDelivered", "check", "invoke", "publish", "put_log_event", "send_message", "send_to_dead_letters"]
+log = logging.getLogger("local_aws.services")
 
 
 def send_message(
@@ -52,6 +48,17 @@ def send_message(
             )
         except ServiceException as error:
             raise NotDelivered(type(error).__name__, str(error), for_good=True) from None
+
+
+def send_to_dead_letters(
+    aws: Aws, queue_arn: str, body: str, said: dict[str, str], *, service: str, source_arn: str
+) -> None:
+    """Put what could not be delivered into a dead-letter queue. One that does not take it is written to the log."""
+    attributes = {name: {"DataType": "String", "StringValue": value} for name, value in said.items()}
+    try:
+        send_message(aws, queue_arn, body, service=service, source_arn=source_arn, attributes=attributes)
+    except NotDelivered as error:
+        log.warning("the dead-letter queue %s took nothing: %s", queue_arn, error)
 
 
 def publish(

@@ -15,18 +15,22 @@ MOST_RETRIES, LONGEST_AGE = 185, 86400
 
 @dataclass
 class Patience:
-    """With one delivery. `began` is when it was due, in seconds since the epoch."""
+    """With one delivery. `began` is when it was due, in seconds since the epoch.
+
+    `phases` are (how many times, seconds between them), where a service says that; else the pauses grow.
+    """
 
     began: float
     retries: int = MOST_RETRIES
     seconds: float = LONGEST_AGE
+    phases: tuple[tuple[int, float], ...] = ()
     failures: int = 0
     exhausted: str = ""  # the part of the retry policy that ended it
 
     def try_again_at(self, now: float) -> float | None:
         """Note a failure. Return when to try again; None when that was the last time."""
         self.failures += 1
-        pause = min(_LONGEST_PAUSE, _FIRST_PAUSE * 2 ** min(self.failures - 1, 20))
+        pause = self._pause()
         if self.failures > self.retries:
             self.exhausted = "MaximumRetryAttempts"
         elif now + pause > self.began + self.seconds:
@@ -34,6 +38,20 @@ class Patience:
         else:
             return now + pause
         return None
+
+    def _pause(self) -> float:
+        number = self.failures
+        for times, pause in self.phases:
+            if number <= times:
+                return pause
+            number -= times
+        return min(_LONGEST_PAUSE, _FIRST_PAUSE * 2 ** min(self.failures - 1, 20))
+
+
+def in_phases(began: float, *phases: tuple[int, float]) -> Patience:
+    """Return the patience of so many tries, so far apart, one phase after the other."""
+    retries = sum(times for times, _ in phases)
+    return Patience(began, retries, sum(times * pause for times, pause in phases) + LONGEST_AGE, phases)
 
 
 def patience(policy: dict[str, int] | None, began: float) -> Patience:

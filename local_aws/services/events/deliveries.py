@@ -6,9 +6,7 @@ https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-rule-dlq.html
 
 from __future__ import annotations
 
-import functools
 import json
-import logging
 import uuid
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -20,15 +18,14 @@ from local_aws.iam.principals import ACCOUNT
 from local_aws.services import as_service
 from local_aws.services.as_service import NotDelivered
 from local_aws.services.aws import Aws
+from local_aws.services.courier import Courier
 from local_aws.services.events import inputs, patterns, targets
 from local_aws.services.retries import Patience, patience
-
-log = logging.getLogger("local_aws.events")
 
 
 @dataclass
 class Delivery:
-    """One event for one target. What is under way is kept in moto's backend, so that a new daemon goes on with it."""
+    """One event for one target."""
 
     id: str
     event: dict[str, Any]
@@ -36,6 +33,10 @@ class Delivery:
     rule_name: str
     target: dict[str, Any]
     patience: Patience
+
+    @property
+    def what(self) -> str:
+        return f"an event of rule {self.rule_name} for {self.target['Arn']}"
 
 
 def new_event(
@@ -68,6 +69,7 @@ class Deliveries:
 
     def __init__(self, aws: Aws) -> None:
         self._aws = aws
+        self._courier = Courier(aws, send=self._send, give_up=self._bury, kept=_on_their_way)
 
     def take(self, bus: EventBus, event: dict[str, Any]) -> None:
         """Send an event to the targets of the rules that it fits. Returns at once. Hold the lock."""
@@ -84,40 +86,13 @@ class Deliveries:
                 rule._send_to_events_archive(target["Arn"].split("archive/")[-1], event)
                 continue
             patient = patience(target.get("RetryPolicy"), now)
-            delivery = Delivery(str(uuid.uuid4()), event, rule.arn, rule.name, dict(target), patient)
-            self._under_way(rule.region_name)[delivery.id] = delivery
-            self._attempt_at(now, delivery)
+            self._courier.take(Delivery(str(uuid.uuid4()), event, rule.arn, rule.name, dict(target), patient))
 
     def resume(self) -> None:
-        """Go on after a crash: what was under way is tried again."""
+        """Go on after a crash."""
         for regions in list(events_backends.values()):
-            for region in list(regions):
-                for delivery in list(self._under_way(region).values()):
-                    self._attempt_at(self._aws.clock.now(), delivery)
-
-    def _under_way(self, region: str) -> dict[str, Delivery]:
-        backend = events_backends[ACCOUNT][region]
-        if not hasattr(backend, "local_aws_under_way"):
-            backend.local_aws_under_way = {}
-        return backend.local_aws_under_way  # type: ignore[no-any-return]
-
-    def _attempt_at(self, when: float, delivery: Delivery) -> None:
-        attempt = functools.partial(self._attempt, delivery)
-        self._aws.clock.call_at(when, f"an event of rule {delivery.rule_name}", attempt)
-
-    def _attempt(self, delivery: Delivery) -> None:
-        try:
-            self._send(delivery)
-        except NotDelivered as error:
-            log.info("%s did not take an event of %s: %s", delivery.target["Arn"], delivery.rule_name, error)
-            patient = delivery.patience
-            again = None if error.for_good else patient.try_again_at(self._aws.clock.now())
-            if again is not None:
-                self._attempt_at(again, delivery)
-                return
-            self._bury(delivery, error)
-        with self._aws.lock:
-            self._under_way(delivery.rule_arn.split(":")[3]).pop(delivery.id, None)
+            for backend in list(regions.values()):
+                self._courier.resume(getattr(backend, "local_aws_on_their_way", {}).values())
 
     def _send(self, delivery: Delivery) -> None:
         target, rule_arn, name = delivery.target, delivery.rule_arn, delivery.rule_name
@@ -136,7 +111,6 @@ class Deliveries:
     def _bury(self, delivery: Delivery, error: NotDelivered) -> None:
         """Put the event into the target's dead-letter queue, if that lets EventBridge in for the rule."""
         arn = (delivery.target.get("DeadLetterConfig") or {}).get("Arn")
-        log.warning("rule %s gave up an event for %s: %s", delivery.rule_name, delivery.target["Arn"], error)
         if not arn:
             return
         said = {
@@ -148,15 +122,13 @@ class Deliveries:
         }
         if delivery.patience.exhausted:
             said["EXHAUSTED_RETRY_CONDITION"] = delivery.patience.exhausted
-        attributes = {name: {"DataType": "String", "StringValue": value} for name, value in said.items()}
-        try:
-            as_service.send_message(
-                self._aws,
-                arn,
-                json.dumps(delivery.event),
-                service=targets.SERVICE,
-                source_arn=delivery.rule_arn,
-                attributes=attributes,
-            )
-        except NotDelivered as refused:
-            log.warning("the dead-letter queue %s did not take the event: %s", arn, refused)
+        as_service.send_to_dead_letters(
+            self._aws, arn, json.dumps(delivery.event), said, service=targets.SERVICE, source_arn=delivery.rule_arn
+        )
+
+
+def _on_their_way(delivery: Delivery) -> dict[str, Delivery]:
+    backend = events_backends[ACCOUNT][delivery.rule_arn.split(":")[3]]
+    if not hasattr(backend, "local_aws_on_their_way"):
+        backend.local_aws_on_their_way = {}
+    return backend.local_aws_on_their_way  # type: ignore[no-any-return]

@@ -6,22 +6,23 @@ https://docs.aws.amazon.com/AmazonS3/latest/userguide/ev-events.html
 
 from __future__ import annotations
 
-import functools
 import itertools
 import json
 import logging
 import secrets
 import time
 import urllib.parse
+import uuid
+from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any
 
-from moto.s3.models import FakeBucket, Notification
+from moto.s3.models import FakeBucket, Notification, s3_backends
 
 from local_aws.iam.principals import ACCOUNT
 from local_aws.services import as_service
-from local_aws.services.as_service import NotDelivered
 from local_aws.services.aws import Aws
+from local_aws.services.courier import Courier, NotDelivered
 from local_aws.services.events.emit import emit
 from local_aws.services.retries import Patience
 
@@ -42,7 +43,9 @@ _DETAIL_TYPES = {
 _sequence = itertools.count(time.time_ns())
 
 
-def tell(aws: Aws, bucket: FakeBucket, event_name: str, key_name: str, said: dict[str, Any]) -> None:
+def tell(
+    aws: Aws, notifier: Notifier, bucket: FakeBucket, event_name: str, key_name: str, said: dict[str, Any]
+) -> None:
     """Tell whoever wants to know. `said` has size, eTag and versionId, as far as there are. Returns at once. Hold the lock."""
     configured = bucket.notification_configuration
     event = event_name.removeprefix("s3:")
@@ -50,7 +53,7 @@ def tell(aws: Aws, bucket: FakeBucket, event_name: str, key_name: str, said: dic
     for notification in (*configured.cloud_function, *configured.queue, *configured.topic):
         if notification.matches(event_name, key_name):
             text = json.dumps(_record(aws, bucket, event, thing, notification.id))
-            _attempt_at(aws, aws.clock.now(), bucket, notification.arn, text, Patience(aws.clock.now()))
+            notifier.take(bucket, notification.arn, text)
     if configured.event_bridge is not None and event in _DETAIL_TYPES:
         kind, name, value = _DETAIL_TYPES[event]
         renamed = {"eTag": "etag", "versionId": "version-id"}
@@ -68,7 +71,7 @@ def tell(aws: Aws, bucket: FakeBucket, event_name: str, key_name: str, said: dic
         emit(aws, "aws.s3", kind, detail, [bucket.arn], bucket.region_name)
 
 
-def send_test_events(aws: Aws, bucket: FakeBucket) -> None:
+def send_test_events(aws: Aws, notifier: Notifier, bucket: FakeBucket) -> None:
     """What a queue and a topic get when they are configured."""
     configured = bucket.notification_configuration
     test = {
@@ -80,7 +83,7 @@ def send_test_events(aws: Aws, bucket: FakeBucket) -> None:
         "HostId": secrets.token_hex(24),
     }
     for arn in {one.arn for one in (*configured.queue, *configured.topic)}:
-        _attempt_at(aws, aws.clock.now(), bucket, arn, json.dumps(test), Patience(aws.clock.now(), retries=0))
+        notifier.take(bucket, arn, json.dumps(test))
 
 
 def let_in(aws: Aws, bucket: FakeBucket, notification: Notification) -> bool:
@@ -93,30 +96,53 @@ def let_in(aws: Aws, bucket: FakeBucket, notification: Notification) -> bool:
     return True
 
 
-def _attempt_at(aws: Aws, when: float, bucket: FakeBucket, arn: str, text: str, patience: Patience) -> None:
-    attempt = functools.partial(_attempt, aws, bucket, arn, text, patience)
-    aws.clock.call_at(when, f"an event of bucket {bucket.name}", attempt)
+@dataclass
+class Parcel:
+    """One event for one destination."""
+
+    id: str
+    bucket: FakeBucket
+    arn: str
+    text: str
+    patience: Patience
+
+    @property
+    def what(self) -> str:
+        return f"an event of bucket {self.bucket.name} for {self.arn}"
 
 
-def _attempt(aws: Aws, bucket: FakeBucket, arn: str, text: str, patience: Patience) -> None:
-    try:
-        _send(aws, bucket, arn, text)
-    except NotDelivered as error:
-        log.info("%s did not take an event of bucket %s: %s", arn, bucket.name, error)
-        again = None if error.for_good else patience.try_again_at(aws.clock.now())
-        if again is not None:
-            _attempt_at(aws, again, bucket, arn, text, patience)
+class Notifier:
+    """Delivers what buckets tell."""
+
+    def __init__(self, aws: Aws) -> None:
+        self._aws = aws
+        self._courier = Courier(aws, send=self._send, give_up=lambda *_: None, kept=_on_their_way)
+
+    def take(self, bucket: FakeBucket, arn: str, text: str) -> None:
+        """Deliver it. Returns at once. Hold the lock."""
+        self._courier.take(Parcel(str(uuid.uuid4()), bucket, arn, text, Patience(self._aws.clock.now())))
+
+    def resume(self) -> None:
+        """Go on after a crash."""
+        for backends in list(s3_backends.values()):
+            for bucket in list(backends["aws"].buckets.values()):
+                self._courier.resume(getattr(bucket, "local_aws_on_their_way", {}).values())
+
+    def _send(self, parcel: Parcel) -> None:
+        kind, source = parcel.arn.split(":")[2], parcel.bucket.arn
+        if kind == "sqs":
+            as_service.send_message(self._aws, parcel.arn, parcel.text, service=SERVICE, source_arn=source)
+        elif kind == "sns":
+            subject = "Amazon S3 Notification"
+            as_service.publish(self._aws, parcel.arn, parcel.text, service=SERVICE, source_arn=source, subject=subject)
+        else:
+            as_service.invoke(self._aws, parcel.arn, parcel.text.encode(), service=SERVICE, source_arn=source)
 
 
-def _send(aws: Aws, bucket: FakeBucket, arn: str, text: str) -> None:
-    kind = arn.split(":")[2]
-    if kind == "sqs":
-        as_service.send_message(aws, arn, text, service=SERVICE, source_arn=bucket.arn)
-    elif kind == "sns":
-        subject = "Amazon S3 Notification"
-        as_service.publish(aws, arn, text, service=SERVICE, source_arn=bucket.arn, subject=subject)
-    else:
-        as_service.invoke(aws, arn, text.encode(), service=SERVICE, source_arn=bucket.arn)
+def _on_their_way(parcel: Parcel) -> dict[str, Parcel]:
+    if not hasattr(parcel.bucket, "local_aws_on_their_way"):
+        parcel.bucket.local_aws_on_their_way = {}
+    return parcel.bucket.local_aws_on_their_way  # type: ignore[no-any-return]
 
 
 def _record(aws: Aws, bucket: FakeBucket, event: str, thing: dict[str, Any], configuration: str) -> dict[str, Any]:

@@ -18,15 +18,25 @@ from local_aws.services.s3 import notifications
 _UNCHECKED = "SkipDestinationValidation"
 _EMPTY = "\ue000"  # stands for a filter's empty value while moto reads the request
 
+_open: list[notifications.Notifier] = []
+
 
 def open_service(aws: Aws) -> None:
     """Close the gaps."""
-    _tell_what_happens(aws)
-    _check_configurations(aws)
+    notifier = notifications.Notifier(aws)
+    _open[:] = [notifier]
+    _tell_what_happens(aws, notifier)
+    _check_configurations(aws, notifier)
     _show_configurations()
 
 
-def _tell_what_happens(aws: Aws) -> None:
+def resume(aws: Aws) -> None:
+    """Go on after a crash."""
+    for notifier in _open:
+        notifier.resume()
+
+
+def _tell_what_happens(aws: Aws, notifier: notifications.Notifier) -> None:
     delete_object, put_tags = S3Backend.delete_object, S3Response.put_object_tagging
     tagging: list[str] = []  # while PutObjectTagging is answered, under the lock
 
@@ -41,7 +51,7 @@ def _tell_what_happens(aws: Aws) -> None:
         if (name == "s3:ObjectCreated:Put" and key.multipart) or (name == "s3:ObjectTagging:Put" and not tagging):
             return
         said = {"size": key.size, "eTag": key.etag.strip('"')}
-        notifications.tell(aws, bucket, name, key.name, {**said, **_version(bucket, key.version_id)})
+        notifications.tell(aws, notifier, bucket, name, key.name, {**said, **_version(bucket, key.version_id)})
 
     def delete_and_tell(
         self: S3Backend, bucket_name: str, key_name: str, version_id: str | None = None, bypass: bool = False
@@ -52,7 +62,7 @@ def _tell_what_happens(aws: Aws) -> None:
             marker = bucket.is_versioned and version_id is None
             name = "DeleteMarkerCreated" if marker else "Delete"
             said = _version(bucket, answer.get("version-id"))
-            notifications.tell(aws, bucket, f"s3:ObjectRemoved:{name}", key_name, said)
+            notifications.tell(aws, notifier, bucket, f"s3:ObjectRemoved:{name}", key_name, said)
         return done, answer
 
     def put_tags_and_tell(self: S3Response) -> Any:
@@ -71,7 +81,7 @@ def _version(bucket: FakeBucket, version_id: Any) -> dict[str, str]:
     return {"versionId": str(version_id)} if bucket.is_versioned and version_id else {}
 
 
-def _check_configurations(aws: Aws) -> None:
+def _check_configurations(aws: Aws, notifier: notifications.Notifier) -> None:
     configure, read = FakeBucket.set_notification_configuration, S3Response._notification_config_from_body
 
     def read_all(self: S3Response) -> dict[str, Any]:
@@ -97,7 +107,7 @@ def _check_configurations(aws: Aws) -> None:
                 if _UNCHECKED not in (given or {}) and not all(notifications.let_in(aws, self, one) for one in every):
                     said = "Unable to validate the following destination configurations"
                     raise S3ClientError("InvalidArgument", said)
-                notifications.send_test_events(aws, self)
+                notifications.send_test_events(aws, notifier, self)
         except BaseException:
             self.notification_configuration = before
             raise

@@ -22,6 +22,7 @@ from moto.scheduler.models import EventBridgeSchedulerBackend, Schedule, schedul
 from local_aws.clock import Timer
 from local_aws.iam.service_roles import NotAssumable
 from local_aws.services.aws import Aws
+from local_aws.services.courier import Courier, NotDelivered
 from local_aws.services.retries import Patience, patience
 from local_aws.services.role_clients import client_in_role
 from local_aws.services.scheduler import expressions, targets
@@ -34,9 +35,14 @@ SERVICE = "scheduler.amazonaws.com"
 class Firing:
     """One invocation of a schedule's target, until it succeeds or is given up."""
 
-    execution_id: str
+    id: str
+    schedule: Schedule
     scheduled: float
     patience: Patience
+
+    @property
+    def what(self) -> str:
+        return f"a firing of schedule {self.schedule.name}"
 
 
 class Firings:
@@ -45,11 +51,11 @@ class Firings:
     def __init__(self, aws: Aws) -> None:
         self._aws = aws
         self._timers: dict[str, Timer] = {}  # by the schedule's ARN
+        self._courier = Courier(aws, send=self._call, give_up=self._bury, kept=_under_way, ended=self._end)
         aws.at_reset(self._timers.clear)
 
     def plan(self, schedule: Schedule) -> None:
         """Set the timer of a schedule that is new or changed. Hold the lock."""
-        schedule.local_aws_under_way = getattr(schedule, "local_aws_under_way", {})
         schedule.local_aws_next = self._first_due(schedule)
         self._set_timer(schedule)
 
@@ -67,8 +73,7 @@ class Firings:
                     for schedule in group.schedules.values():
                         self._leave_out_missed(schedule)
                         self._set_timer(schedule)
-                        for firing in list(schedule.local_aws_under_way.values()):
-                            self._try_at(self._aws.clock.now(), schedule, firing)
+                        self._courier.resume(_under_way_of(schedule).values())
 
     def _leave_out_missed(self, schedule: Schedule) -> None:
         """Of several that were due while nobody was there, keep the last."""
@@ -113,39 +118,26 @@ class Firings:
                 return
             schedule.local_aws_fired = due
             schedule.local_aws_next = self._next(schedule, due)
-            firing = Firing(str(uuid.uuid4()), due, patience(schedule.target.get("RetryPolicy"), due))
-            schedule.local_aws_under_way[firing.execution_id] = firing
             self._set_timer(schedule)
-        self._attempt(schedule, firing)
+            patient = patience(schedule.target.get("RetryPolicy"), due)
+            self._courier.take(Firing(str(uuid.uuid4()), schedule, due, patient))
 
-    def _attempt(self, schedule: Schedule, firing: Firing) -> None:
+    def _call(self, firing: Firing) -> None:
+        schedule = firing.schedule
         if not _exists(schedule):
             return
-        target = dict(schedule.target)
-        text = _input(schedule, firing)
         try:
-            targets.call(target, text, self._clients(schedule), self._aws.endpoint, _region(schedule))
+            text = _input(firing)
+            targets.call(schedule.target, text, self._clients(schedule), self._aws.endpoint, _region(schedule))
         except Exception as error:
-            log.info("schedule %s failed: %s", schedule.name, error)
-            again = firing.patience.try_again_at(self._aws.clock.now())
-            if again is not None:
-                self._try_at(again, schedule, firing)
-                return
-            log.warning("schedule %s failed for good: %s", schedule.name, error)
-            self._bury(schedule, firing, text, error)
-        self._end(schedule, firing)
+            raise NotDelivered(*_said(error)) from error
 
-    def _try_at(self, when: float, schedule: Schedule, firing: Firing) -> None:
-        again = functools.partial(self._attempt, schedule, firing)
-        self._aws.clock.call_at(when, f"another try of schedule {schedule.name}", again)
-
-    def _end(self, schedule: Schedule, firing: Firing) -> None:
-        with self._aws.lock:
-            schedule.local_aws_under_way.pop(firing.execution_id, None)
-            over = schedule.local_aws_next is None and not schedule.local_aws_under_way
-            if over and schedule.action_after_completion == "DELETE" and _exists(schedule):
-                self.forget(schedule)
-                _backend(schedule).schedule_groups[schedule.group_name].delete_schedule(schedule.name)
+    def _end(self, firing: Firing) -> None:
+        schedule = firing.schedule
+        over = schedule.local_aws_next is None and not _under_way_of(schedule)
+        if over and schedule.action_after_completion == "DELETE" and _exists(schedule):
+            self.forget(schedule)
+            _backend(schedule).schedule_groups[schedule.group_name].delete_schedule(schedule.name)
 
     def _clients(self, schedule: Schedule) -> targets.ClientOf:
         role_arn = str(schedule.target["RoleArn"])
@@ -158,16 +150,16 @@ class Firings:
 
         return client_of
 
-    def _bury(self, schedule: Schedule, firing: Firing, text: str, error: Exception) -> None:
+    def _bury(self, firing: Firing, error: NotDelivered) -> None:
         """Send the request to the dead-letter queue, with the attributes that AWS gives it."""
+        schedule = firing.schedule
         arn = str(schedule.target.get("DeadLetterConfig", {}).get("Arn", ""))
         if not arn:
             return
-        code, message = _said(error)
         attributes = {
-            "ERROR_CODE": code,
-            "ERROR_MESSAGE": message,
-            "EXECUTION_ID": firing.execution_id,
+            "ERROR_CODE": error.code,
+            "ERROR_MESSAGE": str(error),
+            "EXECUTION_ID": firing.id,
             "EXHAUSTED_RETRY_CONDITION": firing.patience.exhausted,
             "IS_PAYLOAD_TRUNCATED": "false",
             "RETRY_ATTEMPTS": str(firing.patience.failures - 1),
@@ -179,38 +171,49 @@ class Firings:
         try:
             self._clients(schedule)("sqs", region).send_message(
                 QueueUrl=f"{self._aws.endpoint}/{owner}/{name}",
-                MessageBody=text or "{}",
+                MessageBody=_input(firing) or "{}",
                 MessageAttributes={key: {"DataType": "String", "StringValue": one} for key, one in attributes.items()},
             )
         except Exception:
             log.exception("the dead-letter queue %s did not take the request of %s", arn, schedule.name)
 
 
-def _input(schedule: Schedule, firing: Firing) -> str:
+def _under_way(firing: Firing) -> dict[str, Firing]:
+    return _under_way_of(firing.schedule)
+
+
+def _under_way_of(schedule: Schedule) -> dict[str, Firing]:
+    if not hasattr(schedule, "local_aws_under_way"):
+        schedule.local_aws_under_way = {}
+    return schedule.local_aws_under_way  # type: ignore[no-any-return]
+
+
+def _input(firing: Firing) -> str:
     """What the target is given.
 
     https://docs.aws.amazon.com/scheduler/latest/UserGuide/managing-schedule-context-attributes.html
     """
-    text = schedule.target.get("Input")
-    arn = schedule.target["Arn"]
+    schedule = firing.schedule
+    text, arn = schedule.target.get("Input"), schedule.target["Arn"]
     if not text:
-        return "" if ":aws-sdk:" in arn or ":ecs:" in arn else json.dumps(_own_event(schedule, firing))
+        return "" if ":aws-sdk:" in arn or ":ecs:" in arn else json.dumps(_own_event(firing))
     for name, value in (
         ("schedule-arn", schedule.arn),
         ("scheduled-time", _moment(firing.scheduled)),
-        ("execution-id", firing.execution_id),
+        ("execution-id", firing.id),
         ("attempt-number", str(firing.patience.failures + 1)),
     ):
         text = text.replace(f"<aws.scheduler.{name}>", value)
     return str(text)
 
 
-def _own_event(schedule: Schedule, firing: Firing) -> dict[str, Any]:
+def _own_event(firing: Firing) -> dict[str, Any]:
     """What a templated target is given by a schedule without an Input."""
+    schedule = firing.schedule
     _, _, _, region, account, _ = schedule.arn.split(":", 5)
     return {
         "version": "0",
-        "id": firing.execution_id,
+        "id": firing.id,
         "detail-type": "Scheduled Event",
         "source": "aws.scheduler",
         "account": account,

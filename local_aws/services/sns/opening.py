@@ -21,10 +21,13 @@ from local_aws.services.sns import subscriptions
 from local_aws.services.sns.deliveries import Deliveries
 from local_aws.services.sns.messages import PLANE, Message
 
+_open: list[Deliveries] = []
+
 
 def open_service(aws: Aws) -> None:
     """Close the gaps, let messages be delivered, and answer the links in mails."""
     deliveries = Deliveries(aws)
+    _open[:] = [deliveries]
     subscriptions.close_gaps(aws, deliveries)
     _deliver_what_is_published(aws, deliveries)
     decisions.resource_policies["sns"] = _policy_of
@@ -33,7 +36,9 @@ def open_service(aws: Aws) -> None:
 
 
 def resume(aws: Aws) -> None:
-    """Topics and subscriptions are moto's; messages on their way when the daemon died are lost, as SNS is not a queue."""
+    """Go on after a crash."""
+    for deliveries in _open:
+        deliveries.resume()
 
 
 def _deliver_what_is_published(aws: Aws, deliveries: Deliveries) -> None:

