@@ -61,22 +61,25 @@ class _Isolated(Command):
         isolation.delete(self.run)
 
 
-def command_of(image: Image, wanted: Wanted, folder: Path) -> Command:
-    """Return how to run an image here; unpacks it below `folder` the first time (seconds). ImageError with the reason."""
+def command_of(image: Image, wanted: Wanted, home: Path) -> Command:
+    """Return how to run an image here; unpacks it the first time (seconds). ImageError with the reason why not.
+
+    What this run writes is below `home`.
+    """
     if image.level != "process":
         from local_aws.containers import engines
 
-        return engines.command_of(image, wanted, folder)
-    root = unpack.unpacked(image, folder)
+        return engines.command_of(image, wanted, home)
+    root = unpack.unpacked(image)
     argv = argv_of(image, wanted.entrypoint, wanted.command)
     if not argv:
         raise ImageError("no command specified")
     if not isolation.reason_not_to() and isolation.fits(root):
-        return _isolated(image, wanted, root, argv, folder)
+        return _isolated(image, wanted, root, argv, home)
     return _translated(image, wanted, root, argv)
 
 
-def _isolated(image: Image, wanted: Wanted, root: Path, argv: list[str], folder: Path) -> Command:
+def _isolated(image: Image, wanted: Wanted, root: Path, argv: list[str], home: Path) -> Command:
     env = {**image.environment, **wanted.environment}
     env["PATH"] = _with_this_computers(env.get("PATH", ""))
     env.setdefault("HOME", "/tmp")  # noqa: S108  (its own)
@@ -84,10 +87,10 @@ def _isolated(image: Image, wanted: Wanted, root: Path, argv: list[str], folder:
     if not any(Path(one, cwd.lstrip("/")).is_dir() for one in (root, "/")):
         raise ImageError(f"there is no folder {cwd} in the image")
     require_program(argv[0], cwd, env["PATH"], root, Path("/"))
-    run = folder.parent / "containers" / wanted.name
+    run = home / "containers" / wanted.name
     isolation.delete(run)
     run.mkdir(parents=True)
-    words = isolation.words(run, root, folder.parent, cwd, argv)
+    words = isolation.words(run, root, home, cwd, argv)
     return _Isolated(words, env, run, "process", root, run)
 
 

@@ -16,7 +16,7 @@ def loaded(image: Image, folder: Path) -> str:
     """Return docker's name of the image, loaded now unless that was done. ImageError."""
     digest = image.digest.removeprefix("sha256:")
     name = f"local-aws/image:{digest[:24]}"
-    done = folder / f"{digest}.docker"  # also says that docker is used here
+    done = folder / digest  # its being there also says that docker is used here
     if done.exists() and subprocess.run(["docker", "image", "inspect", name], capture_output=True).returncode == 0:
         return name
     folder.mkdir(parents=True, exist_ok=True)

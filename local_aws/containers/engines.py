@@ -39,16 +39,16 @@ _CAPABILITIES = [
 _SCRIPT = 'mount -t overlay overlay -o "lowerdir=$1,upperdir=$2/upper,workdir=$2/work" "$2/rootfs" && exec runc --root "$3" run --keep --bundle "$2" "$4"'
 
 
-def command_of(image: Image, wanted: Wanted, folder: Path) -> Command:
+def command_of(image: Image, wanted: Wanted, home: Path) -> Command:
     """Return how to run a real image here. ImageError with the reason why it cannot."""
     argv = argv_of(image, wanted.entrypoint, wanted.command)
     if not argv:
         raise ImageError("no command specified")
     engine, why = choose()
     if engine == "runc":
-        return _runc(image, wanted, argv, folder)
+        return _runc(image, wanted, argv, home)
     if engine == "docker":
-        return _docker(image, wanted, argv, folder)
+        return _docker(image, wanted, argv, home)
     raise ImageError(f"this is a real image, and nothing here can run it: {why}. Build it for level process")
 
 
@@ -110,11 +110,11 @@ class _Runc(Command):
         return ["runc", "--root", str(self.state)]
 
 
-def _runc(image: Image, wanted: Wanted, argv: list[str], folder: Path) -> Command:
-    root = unpacked(image, folder)
+def _runc(image: Image, wanted: Wanted, argv: list[str], home: Path) -> Command:
+    root = unpacked(image)
     path = {**image.environment, **wanted.environment}.get("PATH", _PATH)
     require_program(argv[0], wanted.working_directory or image.settings.get("WorkingDir") or "/", path, root)
-    bundle = folder.parent / "containers" / wanted.name
+    bundle = home / "containers" / wanted.name
     shutil.rmtree(bundle, ignore_errors=True)
     for name in ("upper", "work", "rootfs"):
         (bundle / name).mkdir(parents=True)
@@ -123,7 +123,7 @@ def _runc(image: Image, wanted: Wanted, argv: list[str], folder: Path) -> Comman
     _adapt(specification, image, wanted, argv, root)
     (bundle / "config.json").write_text(json.dumps(specification))
     (bundle / "config.json").chmod(0o600)  # it has the container's secrets
-    state = folder.parent / "runc"
+    state = home / "runc"
     words = ["unshare", "--mount", "--propagation", "private", "sh", "-c", _SCRIPT, "sh"]
     env = {"PATH": os.environ.get("PATH", os.defpath)}
     if MACHINE_VARIABLE in wanted.environment:
@@ -203,16 +203,16 @@ class _Docker(Command):
         self.variables.unlink(missing_ok=True)
 
 
-def _docker(image: Image, wanted: Wanted, argv: list[str], folder: Path) -> Command:
-    name = loaded(image, folder)
-    variables = folder.parent / "containers" / f"{wanted.name}.env"
+def _docker(image: Image, wanted: Wanted, argv: list[str], home: Path) -> Command:
+    name = loaded(image, home / "docker-images")
+    variables = home / "containers" / f"{wanted.name}.env"
     variables.parent.mkdir(parents=True, exist_ok=True)
     # In a file, because everybody on this computer can read a command line. It cannot hold a line break.
     lines = {name: value.replace("\n", " ") for name, value in wanted.environment.items()}
     variables.write_text("".join(f"{name}={value}\n" for name, value in lines.items()))
     variables.chmod(0o600)
     words = ["docker", "run", "--name", wanted.name, "--network", "host", "--env-file", str(variables)]
-    words += ["--label", f"local-aws={folder.parent}", "--entrypoint", argv[0]]
+    words += ["--label", f"local-aws={home}", "--entrypoint", argv[0]]
     if wanted.memory_bytes:
         words += ["--memory", str(wanted.memory_bytes), "--memory-swap", str(wanted.memory_bytes)]
     if wanted.working_directory:
@@ -220,19 +220,19 @@ def _docker(image: Image, wanted: Wanted, argv: list[str], folder: Path) -> Comm
     if wanted.user:
         words += ["--user", wanted.user]
     env = {name: os.environ[name] for name in ("PATH", "HOME", "DOCKER_HOST", "DOCKER_CONFIG") if name in os.environ}
-    return _Docker([*words, name, *argv[1:]], env, folder.parent, "container", folder, wanted.name, variables)
+    return _Docker([*words, name, *argv[1:]], env, home, "container", home, wanted.name, variables)
 
 
-def clean_leftovers(folder: Path) -> None:
-    """End the containers of an embedded AWS that was killed; `folder` is where its images are unpacked."""
-    state = folder.parent / "runc"
+def clean_leftovers(home: Path) -> None:
+    """End the containers of an embedded AWS that was killed, given its home."""
+    state = home / "runc"
     for one in state.iterdir() if state.is_dir() else ():
         words = ["runc", "--root", str(state), "delete", "--force", one.name]
         subprocess.run(words, capture_output=True, check=False)
-    shutil.rmtree(folder.parent / "containers", ignore_errors=True)
-    if shutil.which("docker") and any(folder.glob("*.docker")):
+    shutil.rmtree(home / "containers", ignore_errors=True)
+    if shutil.which("docker") and (home / "docker-images").is_dir():
         found = subprocess.run(
-            ["docker", "ps", "-aq", "--filter", f"label=local-aws={folder.parent}"], capture_output=True, text=True
+            ["docker", "ps", "-aq", "--filter", f"label=local-aws={home}"], capture_output=True, text=True
         )
         for name in found.stdout.split():
             subprocess.run(["docker", "rm", "--force", name], capture_output=True, check=False)

@@ -9,7 +9,6 @@ import fcntl
 import hashlib
 import json
 import os
-import shutil
 from collections.abc import Iterable
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -92,10 +91,10 @@ class Store:
 
 
 def _link(path: Path, target: Path) -> None:
-    """Have a file in a second place, without its bytes a second time where that is possible."""
+    """Have a file in a second place, without its bytes a second time."""
     if target.exists():
         return
     try:
         os.link(path, target)
     except OSError:
-        shutil.copyfile(path, target)
+        os.symlink(path, target)  # another disk: the bytes stay in the cache

@@ -2,39 +2,78 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import shutil
 import subprocess
 import tarfile
+import threading
+import time
 from pathlib import Path
 
 from local_aws.containers.oci import Image, ImageError
+from local_aws.home import REPOSITORY_ROOT
 
 _WHITEOUT, _OPAQUE = ".wh.", ".wh..wh..opq"
 
 
-def unpacked(image: Image, folder: Path) -> Path:
-    """Return the image's root below `folder`, laid out now unless it is there. ImageError when a layer is unusable."""
-    name = image.digest.removeprefix("sha256:")
-    root = folder / name / "root"
-    if root.is_dir():
-        return root
+# Every embedded AWS of this computer shares them: nobody writes into them (isolation.py, engines.py), and tests have many homes.
+FOLDER = REPOSITORY_ROOT / ".cache/images"
+_KEPT = 14 * 86400  # seconds that an image is kept after its last use
+
+
+def unpacked(image: Image, folder: Path = FOLDER) -> Path:
+    """Return the image's root, laid out now unless it is there. ImageError when a layer is unusable."""
+    own = folder / image.digest.removeprefix("sha256:")
+    root = own / "root"
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / f"{name}.lock").open("w") as lock:
+    with (folder / f"{own.name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if root.is_dir():
-            return root
-        partial = folder / name / "partial"
-        shutil.rmtree(partial, ignore_errors=True)
-        partial.mkdir(parents=True)
-        for place, layer in enumerate(image.layers):
-            try:
-                apply(layer, partial, first=place == 0)
-            except (OSError, tarfile.TarError, EOFError) as error:
-                raise ImageError(f"failed to register layer: {error}") from error
-        partial.rename(root)
+        if not root.is_dir():
+            _forget_old(folder)
+            shutil.rmtree(own, ignore_errors=True)
+            partial = own / "partial"
+            partial.mkdir(parents=True)
+            for place, layer in enumerate(image.layers):
+                _lay(layer, partial, folder, place, shared=image.level == "process")
+            partial.rename(root)
+        os.utime(own)
     return root
+
+
+def _lay(layer: Path, root: Path, folder: Path, place: int, *, shared: bool) -> None:
+    try:
+        if not shared:
+            apply(layer, root, first=place == 0)
+            return
+        # A builder's layers hide nothing. The large one, of packages, is the same in image after image: it is unpacked once.
+        once = folder / f"layer-{layer.name}"
+        if not once.is_dir():
+            partial = folder / f".layer-{layer.name}-{os.getpid()}-{threading.get_ident()}"
+            partial.mkdir()
+            apply(layer, partial, first=True)
+            with contextlib.suppress(OSError):  # somebody else was quicker
+                partial.rename(once)
+            shutil.rmtree(partial, ignore_errors=True)
+        os.utime(once)
+        shutil.copytree(once, root, symlinks=True, copy_function=_link, dirs_exist_ok=True)
+    except (OSError, shutil.Error, tarfile.TarError, EOFError) as error:
+        raise ImageError(f"failed to register layer: {error}") from error
+
+
+def _link(source: str, target: str) -> None:
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(target)
+    os.link(source, target, follow_symlinks=False)
+
+
+def _forget_old(folder: Path) -> None:
+    limit = time.time() - _KEPT
+    for path in folder.iterdir():
+        with contextlib.suppress(FileNotFoundError):
+            if path.is_dir() and path.stat().st_mtime < limit:
+                shutil.rmtree(path, ignore_errors=True)
 
 
 def apply(layer: Path, root: Path, *, first: bool) -> None:

@@ -12,7 +12,6 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -97,17 +96,12 @@ def pull(aws: Aws, text: str, credentials: dict[str, str], region: str = REGION)
 
 def command(aws: Aws, image: Image, wanted: Wanted) -> Command:
     """Return how to run an image. Takes seconds when it is the first time. ImageError with the reason why not."""
-    return command_of(image, wanted, folder(aws))
+    return command_of(image, wanted, aws.home.path)
 
 
-def unpack(aws: Aws, image: Image) -> None:
+def unpack(image: Image) -> None:
     """Lay an image out on this disk, if it is not. ImageError when it is broken."""
-    unpacked(image, folder(aws))
-
-
-def folder(aws: Aws) -> Path:
-    """Where images are unpacked."""
-    return aws.home.path / "images"
+    unpacked(image)
 
 
 def _parsed(text: str, region: str) -> Reference:

@@ -7,7 +7,6 @@ from moto.ecs.models import Task
 
 from local_aws.containers import engines
 from local_aws.services.aws import Aws
-from local_aws.services.ecr import images
 from local_aws.services.ecs import requests, states
 from local_aws.services.ecs.endpoints import PREFIX, Endpoints
 from local_aws.services.ecs.task_run import runs
@@ -27,7 +26,7 @@ def open_service(aws: Aws) -> None:
 
 def resume(aws: Aws) -> None:
     """After a crash of the daemon: tasks have lost their host."""
-    engines.clean_leftovers(images.folder(aws))
+    engines.clean_leftovers(aws.home.path)
     for task in requests.all_tasks():
         if task.last_status != "STOPPED":
             reason = "The host of this task failed: the embedded AWS ended without stopping it."

@@ -161,7 +161,7 @@ class TaskRun:
         plan = container.plan
         try:
             image = images.pull(self._aws, plan.image, self._execution_credentials(), self.task.region_name)
-            images.unpack(self._aws, image)
+            images.unpack(image)
         except ImageError as error:
             raise TaskFailed(
                 f"CannotPullContainerError: pull image manifest has been retried 1 time(s): failed to resolve ref "

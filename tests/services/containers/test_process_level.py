@@ -47,8 +47,8 @@ def _members(image: Image) -> list[tarfile.TarInfo]:
     return found
 
 
-def _run(image: Image, folder: Path, **wanted) -> subprocess.CompletedProcess[str]:
-    command = command_of(image, Wanted("test", **wanted), folder)
+def _run(image: Image, home: Path, **wanted) -> subprocess.CompletedProcess[str]:
+    command = command_of(image, Wanted("test", **wanted), home)
     try:
         return subprocess.run(command.argv, env=command.env, cwd=command.cwd, capture_output=True, text=True)
     finally:
@@ -64,12 +64,12 @@ def test_the_locked_packages_and_the_entry_point_run(project: Path, tmp_path: Pa
     assert (settings["Entrypoint"], settings["Cmd"]) == (["greet"], ["world"])
     assert (settings["User"], settings["WorkingDir"], settings["Labels"]) == ("1000", "/work", {"revision": "abc"})
 
-    said = _run(image, tmp_path / "images", environment={"COLOUR": "blue"})
+    said = _run(image, tmp_path, environment={"COLOUR": "blue"})
     assert said.stdout.split()[:3] == ["hello", "world", "settings"], said.stderr
     assert said.stdout.split()[3].endswith("/work")
     assert said.stdout.split()[4] == "blue"
-    assert "you" in _run(image, tmp_path / "images", command=["you"]).stdout
-    other = _run(image, tmp_path / "images", entrypoint=["python", "-c", "print('other')"])
+    assert "you" in _run(image, tmp_path, command=["you"]).stdout
+    other = _run(image, tmp_path, entrypoint=["python", "-c", "print('other')"])
     assert other.stdout == "other\n"  # an entry point of its own drops the image's command
 
 
@@ -131,7 +131,7 @@ def test_a_script_with_the_environments_interpreter_in_its_first_line_runs(proje
     (project / "app/start").chmod(0o755)
     (project / "Containerfile").write_text(CONTAINERFILE + 'ENTRYPOINT ["/app/start"]\n')
     image, _ = _build(project)
-    said = _run(image, tmp_path / "images")
+    said = _run(image, tmp_path)
     assert said.stdout.strip().endswith("/opt/venv"), said.stderr
 
 
@@ -144,7 +144,7 @@ def test_absolute_paths_are_the_images_and_what_is_written_is_gone(project: Path
         "for name in ('/tmp/left', '/app/left', 'left', '/new'): open(name, 'w').close()"
     )
     for _ in range(2):
-        said = _run(image, tmp_path / "images", entrypoint=["python", "-c", script])
+        said = _run(image, tmp_path, entrypoint=["python", "-c", script])
         # The home of this test lies below /tmp and is seen there, as nothing else is.
         assert said.stdout.startswith("NAME = 'settings' ["), said.stderr
         assert "left" not in said.stdout
@@ -156,7 +156,7 @@ def test_an_image_without_a_command_says_so(project: Path, tmp_path: Path):
     (project / "Containerfile").write_text("FROM scratch\nCOPY app /app\n")
     image, _ = _build(project)
     with pytest.raises(ImageError, match="no command specified"):
-        _run(image, tmp_path / "images")
+        _run(image, tmp_path)
 
 
 @pytest.mark.services
@@ -169,5 +169,5 @@ def test_lambdas_own_base_image_has_its_runtime(project: Path, tmp_path: Path):
     image, _ = _build(project)
     assert image.settings["Entrypoint"] == ["python", "-m", "awslambdaric"]
     script = "import app_settings, awslambdaric, boto3, greet; print(awslambdaric.__file__, boto3.__file__)"
-    said = _run(image, tmp_path / "images", entrypoint=["python", "-c", script])
+    said = _run(image, tmp_path, entrypoint=["python", "-c", script])
     assert said.stdout.count("/var/runtime/") == 2, said.stderr
