@@ -73,6 +73,8 @@ class Environment:
         self._own = own
         self._api = RuntimeApi()
         self._warm = False
+        self._first: Request | Exception = RuntimeGone()
+        self._init = 0.0  # seconds that its initialization took
         self._ended = threading.Event()
         self._over = False  # used more memory than it has
         self._marker = aws.home.machine_marker(f"{MARK}{function.name}-{uuid.uuid4().hex[:8]}")
@@ -135,15 +137,12 @@ class Environment:
         self.log.begin_tail()
         outcome = _Outcome()
         try:
-            if cold:
-                request = self._initialize(outcome)
-            else:
-                self._began = time.monotonic()
-                request = self._wait_for_next()
+            request = self._initialized(outcome) if cold else self._wait_for_next()
             self._start(outcome, request_id)
             if not outcome.payload:
                 self._run(request, invocation, outcome)
         except TooLate:
+            self._start(outcome, request_id)
             self._fail_late(outcome, request_id)
         except RuntimeGone:
             if not cold and not outcome.started:
@@ -164,39 +163,44 @@ class Environment:
             self.log.begin_tail()
         self.log.say(f"START RequestId: {request_id} Version: {self.function.version}")
 
-    def _initialize(self, outcome: _Outcome) -> Request | None:
-        """Wait until the runtime asks for its first invocation."""
+    def initialize(self) -> None:
+        """Wait until the runtime asks for its first invocation. What becomes of that is seen when it is invoked."""
+        # Code outside of the handler that takes longer is started again by AWS, within the function's timeout. It is the
+        # same work: here it goes on.
+        limit = INIT_SECONDS + self.function.timeout
         began = time.monotonic()
         try:
-            # Code outside of the handler that takes longer is started again by AWS, within the function's timeout. It is the
-            # same work: here it goes on.
-            limit = INIT_SECONDS + self.function.timeout
-            request = self._api.receive(began + limit, self._ended.is_set)
-        except TooLate:
-            self.log.say(f"INIT_REPORT Init Duration: {limit * 1000:.2f} ms\tPhase: init\tStatus: timeout")
-            raise
-        took = time.monotonic() - began
+            self._first = self._api.receive(began + limit, self._ended.is_set)
+        except (TooLate, RuntimeGone) as error:
+            self._first = error
+        self._init = time.monotonic() - began
+
+    def _initialized(self, outcome: _Outcome) -> Request:
+        """Return the runtime's first request, which is that for an invocation or the error of its initialization."""
+        took, first = self._init, self._first
         self._began = time.monotonic()
-        if request.path == "init/error":
-            outcome.payload, outcome.error = request.body, "Unhandled"
-            outcome.kind = _kind_of(request.body)
+        if took > INIT_SECONDS:
+            self.log.say(f"INIT_REPORT Init Duration: {INIT_SECONDS * 1000:.2f} ms\tPhase: init\tStatus: timeout")
+            self._began -= took - INIT_SECONDS  # what is over counts as the function's own time
+        if not isinstance(first, Request):
+            raise first
+        outcome.init = min(took, INIT_SECONDS)
+        if first.path == "init/error":
+            outcome.payload, outcome.error = first.body, "Unhandled"
+            outcome.kind = _kind_of(first.body)
             self.log.drain()
             self.log.say(
                 f"INIT_REPORT Init Duration: {took * 1000:.2f} ms\tPhase: init\tStatus: error\tError Type: {outcome.kind}"
             )
-            request.answer(202, ACCEPTED)
+            first.answer(202, ACCEPTED)
             self.end()
-        if took > INIT_SECONDS:
-            self.log.say(f"INIT_REPORT Init Duration: {INIT_SECONDS * 1000:.2f} ms\tPhase: init\tStatus: timeout")
-            self._began -= took - INIT_SECONDS  # what is over counts as the function's own time
-        outcome.init = min(took, INIT_SECONDS)
-        return request
+        return first
 
     def _wait_for_next(self) -> Request:
+        self._began = time.monotonic()
         return self._api.receive(time.monotonic() + self.function.timeout, self._ended.is_set)
 
-    def _run(self, request: Request | None, invocation: Invocation, outcome: _Outcome) -> None:
-        assert request is not None
+    def _run(self, request: Request, invocation: Invocation, outcome: _Outcome) -> None:
         deadline = self._began + self.function.timeout
         left = deadline - time.monotonic()
         headers = {

@@ -24,7 +24,7 @@ from local_aws.services.awslambda.logs import Logs
 
 CONCURRENCY_VARIABLE = "LOCAL_AWS_LAMBDA_CONCURRENCY"  # of the account; AWS begins with 1,000
 IDLE_SECONDS = 600.0  # by AWS's clock; AWS itself does not say how long it waits
-_LOOK = 0.05  # seconds between two looks at the memory of what runs
+_LOOK = 0.05  # seconds between two looks: at the memory of what runs, at environments that became free
 _STARTS = 2 * (os.cpu_count() or 1)  # at the same time: more would make each of them late
 
 
@@ -76,7 +76,16 @@ class Pools:
     @contextlib.contextmanager
     def environment(self, function: Function) -> Iterator[Environment]:
         """A free environment of the function, a new one if there is none."""
-        chosen = self._warm(function) or self._new(function)
+        chosen = self._warm(function)
+        while chosen is None:
+            # As on AWS, whoever waits for a start takes what becomes free before.
+            if self._starts.acquire(timeout=_LOOK):
+                try:
+                    chosen = self._warm(function) or self._new(function)
+                finally:
+                    self._starts.release()
+            else:
+                chosen = self._warm(function)
         with self._lock:
             self._busy.add(chosen)
             if not self._watching:
@@ -104,10 +113,13 @@ class Pools:
         return found
 
     def _new(self, function: Function) -> Environment:
-        with self._starts:
-            own = self._folder / "environments" / uuid.uuid4().hex
-            made = self._image(function, own) if function.image else self._zip(function, own)
-            return Environment(self.aws, function, made, self.logs, own)
+        own = self._folder / "environments" / uuid.uuid4().hex
+        made = self._image(function, own) if function.image else self._zip(function, own)
+        environment = Environment(self.aws, function, made, self.logs, own)
+        with self._lock:
+            self._busy.add(environment)  # so that it is ended with all others
+        environment.initialize()
+        return environment
 
     def _zip(self, function: Function, own: Path) -> CommandOf:
         with self.aws.lock:

@@ -65,10 +65,9 @@ def test_a_function_and_its_aliases_have_one_policy(stock: Stock) -> None:
 
 
 def test_invoke_needs_docker(stock: Stock) -> None:
-    client = create(stock)
+    create(stock)
     moto = lambda_backends["123456789012"]["us-east-1"].get_function("f")
-    assert hasattr(moto, "_invoke_lambda") and hasattr(type(moto), "docker_client")
-    assert client.get_account_settings.__name__ == "get_account_settings"
+    assert any(name.startswith("docker") for name in moto._invoke_lambda.__code__.co_names)
 
 
 def test_an_image_with_a_port_in_its_uri(stock: Stock) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import re
 
+import pytest
+
 from local_aws.testing import EmbeddedAws
 from tests.services.awslambda.functions import create, invoke, logged, role
 
@@ -200,3 +202,13 @@ def test_the_sdk_is_there_and_acts_as_the_role(aws: EmbeddedAws) -> None:
     who, refused = invoke(aws)["result"]
     assert who == "arn:aws:sts::123456789012:assumed-role/function/f"
     assert refused == "AccessDeniedException"
+
+
+@pytest.mark.services
+def test_what_is_loaded_for_longer_than_ten_seconds_counts(aws: EmbeddedAws) -> None:
+    create(aws, "import time\ntime.sleep(10.5)\ndef handler(event, context): return 'late'", Timeout=5)
+    assert invoke(aws)["result"] == "late"
+    assert any(line.startswith("INIT_REPORT Init Duration: 10000.00 ms") for line in logged(aws))
+    create(aws, "import time\ntime.sleep(60)", name="g", role_arn=role(aws, name="g"), Timeout=1)
+    answer = invoke(aws, name="g")
+    assert answer["result"]["errorMessage"].endswith("Task timed out after 1.00 seconds")
