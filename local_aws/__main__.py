@@ -113,6 +113,10 @@ def _status(home: Home, options: argparse.Namespace) -> int:
         machines = said.get("machines")
         for machine in machines if isinstance(machines, list) else []:
             print(f"  {machine['instance_id']}  {machine['state']:<13}  {machine['process']}")
+        tasks = said.get("tasks")
+        for task in tasks if isinstance(tasks, list) else []:
+            running = ", ".join(f"{name}: process {pid}" for name, pid in task["processes"].items())
+            print(f"  {task['task'].partition(':task/')[2]}  {task['status']:<13}  {running}")
     else:
         print(f"Embedded AWS is not running. Start it: {typed('start')}")
     return 0 if said else 3

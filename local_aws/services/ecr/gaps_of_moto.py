@@ -22,7 +22,9 @@ from moto.ecr.models import ECRBackend, Image, Repository, ecr_backends
 from moto.ecr.responses import ECRResponse
 
 from local_aws.clock import CLOCK
+from local_aws.services.aws import Aws
 from local_aws.services.ecr.blobs import Blobs, WrongDigest
+from local_aws.services.events.emit import emit
 
 
 class ImageTagAlreadyExists(ServiceException):
@@ -61,14 +63,14 @@ class LayerInaccessible(ServiceException):
     code = "LayerInaccessibleException"
 
 
-def close_gaps(blobs: Blobs, endpoint: str) -> None:
+def close_gaps(aws: Aws, blobs: Blobs) -> None:
     """Patch moto. Call once."""
-    _uris(endpoint)
+    _uris(aws.endpoint)
     _digests()
-    _put_image()
+    _put_image(aws)
     _layers(blobs)
-    _download_urls(endpoint)
-    _deletions(blobs)
+    _download_urls(aws.endpoint)
+    _deletions(aws, blobs)
 
 
 def _uris(endpoint: str) -> None:
@@ -111,7 +113,7 @@ def _digests() -> None:
     Image.get_image_size_in_bytes = size  # type: ignore[method-assign]
 
 
-def _put_image() -> None:
+def _put_image(aws: Aws) -> None:
     """moto takes manifests of layers that are not there, names the wrong error, and deletes an image whose tag moves on.
 
     https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_PutImage.html
@@ -158,6 +160,7 @@ def _put_image() -> None:
             repository.images.append(image)
         elif image_tag:
             image.update_tag(image_tag)
+        _tell(aws, repository, "PUSH", image, image_tag)
         return image
 
     ECRBackend.put_image = put_image  # type: ignore[method-assign]
@@ -174,6 +177,18 @@ def _require_parts(repository: Repository, manifest: dict[str, Any]) -> None:
             f"Images with digests '[{', '.join(absent)}]' required for pushing image into repository with name "
             f"'{repository.name}' in the registry with id '{repository.registry_id}' do not exist"
         )
+
+
+def _tell(aws: Aws, repository: Repository, action: str, image: Image, tag: str) -> None:
+    """https://docs.aws.amazon.com/AmazonECR/latest/userguide/ecr-eventbridge.html"""
+    detail = {
+        "result": "SUCCESS",
+        "repository-name": repository.name,
+        "image-digest": image.get_image_digest(),
+        "action-type": action,
+        **({"image-tag": tag} if tag else {}),
+    }
+    emit(aws, "aws.ecr", "ECR Image Action", detail, [], repository.region_name)
 
 
 def begin_upload(repository: Repository) -> str:
@@ -258,7 +273,7 @@ def _download_urls(endpoint: str) -> None:
     ECRResponse.get_download_url_for_layer = get_download_url_for_layer  # type: ignore[assignment,method-assign]
 
 
-def _deletions(blobs: Blobs) -> None:
+def _deletions(aws: Aws, blobs: Blobs) -> None:
     """The layers of an image go with the last image that has them."""
     delete_images, delete_repository = ECRBackend.batch_delete_image, ECRBackend.delete_repository
 
@@ -268,7 +283,10 @@ def _deletions(blobs: Blobs) -> None:
         repository = self._get_repository(repository_name, registry_id)
         before = list(repository.images)
         answer = delete_images(self, repository_name, registry_id, image_ids)
-        _drop(repository, [image for image in before if image not in repository.images])
+        gone = [image for image in before if image not in repository.images]
+        _drop(repository, gone)
+        for image in gone:
+            _tell(aws, repository, "DELETE", image, "")
         return answer
 
     def delete_with_layers(

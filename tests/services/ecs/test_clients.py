@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from local_aws.home import REPOSITORY_ROOT
 from local_aws.testing import wait_for
 
 from .account import ACCOUNT, EcsAccount
@@ -60,6 +61,17 @@ def test_the_aws_cli_runs_a_task_and_waits_for_it(account: EcsAccount):
     images = json.loads(_aws(account, "ecr", "describe-images", "--repository-name", "batch"))
     assert images["imageDetails"][0]["imageTags"] == ["v1"]
     assert len(_aws(account, "ecr", "get-login-password").strip()) > 40
+
+
+def test_status_shows_the_tasks_that_run(account: EcsAccount):
+    arn = account.run(account.define(FOREVER))
+    account.wait(arn, "RUNNING")
+    environment = {**os.environ, **account.aws.env, "PYTHONPATH": f"{REPOSITORY_ROOT}:{REPOSITORY_ROOT}/training/src"}
+    words = [sys.executable, "-m", "local_aws", "status"]
+    said = subprocess.run(words, env=environment, capture_output=True, text=True, check=True).stdout
+    [line] = [one for one in said.splitlines() if arn.rpartition("/")[2] in one]
+    assert "RUNNING" in line
+    assert "main: process" in line
 
 
 def test_each_change_of_state_is_an_event(account: EcsAccount):
