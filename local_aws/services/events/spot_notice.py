@@ -48,5 +48,5 @@ class SpotNoticeApplication:
         for backends in list(ec2_backends.values()):
             for region, backend in list(backends.items()):
                 for instance in [one for one in backend.all_instances() if one.id == instance_id]:
-                    arn = f"arn:aws:ec2:{instance.placement}:instance/{instance_id}"
+                    arn = f"arn:aws:ec2:{instance.availability_zone}:instance/{instance_id}"
                     emit(self._aws, "aws.ec2", "EC2 Spot Instance Interruption Warning", detail, [arn], region)

@@ -209,6 +209,8 @@ def test_a_spot_notice_is_an_event(aws: Any, queue: Queue) -> None:
     aws.advance(0.001)
     [event] = queue.documents()
     assert event["detail"] == {"instance-id": instance, "instance-action": "terminate"}
+    zone = aws.instance(instance)["Placement"]["AvailabilityZone"]
+    assert event["resources"] == [f"arn:aws:ec2:{zone}:instance/{instance}"]
 
 
 def test_nobody_without_rules_opens_eventbridge(tmp_path: Path) -> None:

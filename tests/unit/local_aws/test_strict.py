@@ -15,12 +15,14 @@ from chronos_training.control.options.aws_patterns import fits
 
 from .strict_requests import answer, service
 
-SERVICES = ("ec2", "iam", "s3", "scheduler", "sqs", "ssm", "sts")
+SERVICES = ("ec2", "events", "iam", "s3", "scheduler", "sns", "sqs", "ssm", "sts")
 CODES = {
     "ec2": {"MissingParameter", "InvalidParameterValue"},
+    "events": {"ValidationException"},
     "iam": {"ValidationError"},
     "s3": {"MalformedXML", "InvalidArgument", "400"},  # an answer to HEAD has no words
     "scheduler": {"ValidationException"},
+    "sns": {"ValidationError"},
     "sqs": {"MissingParameter", "InvalidParameterValue"},
     "ssm": {"ValidationException"},
     "sts": {"ValidationError"},
@@ -37,6 +39,8 @@ DOCUMENTED = {
     "ScheduleExpression": "rate(1 day)",
     "TargetArn": "arn:aws:sqs:us-east-1:123456789012:q",
 }
+# What they need is in no model at all: an event in JSON; a topic, a target or a telephone.
+NEED_MORE = {"TestEventPattern", "Publish"}
 HOW_DEEP = 4
 # ListDirectoryBuckets differs from ListBuckets by its host name alone.
 NOT_TOLD_APART = {"ListDirectoryBuckets"}
@@ -162,7 +166,7 @@ def test_every_rule_of_the_models_is_kept(name: str) -> None:
         if answer(name, case.action, case.given) not in CODES[name]:
             let_through.append(f"{case.action} {case.what}")
     assert let_through == []
-    assert tried > {"sqs": 5, "sts": 20}.get(name, 100)
+    assert tried > {"sns": 20, "sqs": 5, "sts": 20}.get(name, 100)
 
 
 @pytest.mark.parametrize("name", SERVICES)
@@ -173,6 +177,6 @@ def test_the_least_request_that_keeps_them_is_let_through(name: str) -> None:
         given = right(shape) if shape is not None else {}
         if given is not None and can_be_sent(service(name).protocol, given):
             code = answer(name, action, given)
-            if code:
+            if code and action not in NEED_MORE:
                 refused[action] = code
     assert refused == {}
