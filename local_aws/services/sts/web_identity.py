@@ -22,6 +22,9 @@ from local_aws.iam.principals import ACCOUNT, federated_may_assume, find_role
 from local_aws.services.aws import Aws
 from local_aws.services.sts import github
 
+# Of GitHub's claims, those that a trust policy may name:
+# https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_iam-condition-keys.html#condition-keys-wif
+_CLAIMS = ("aud", "sub", "repository", "ref", "environment", "actor", "workflow", "job_workflow_ref")
 _SHORTEST, _LONGEST_BY_DEFAULT = 900, 3600
 
 
@@ -30,7 +33,7 @@ def close_gap(aws: Aws) -> None:
         role_arn, text = str(self._get_param("RoleArn")), str(self._get_param("WebIdentityToken"))
         provider, claims = _identified(aws, text)
         role = find_role(role_arn)
-        context = {f"{provider.url}:{name}".lower(): str(claims[name]) for name in ("aud", "sub")}
+        context = {f"{provider.url}:{name}".lower(): str(claims[name]) for name in _CLAIMS if name in claims}
         need = Need("sts:AssumeRoleWithWebIdentity", role_arn, context)
         if role is None or not federated_may_assume(role, provider.arn, need):
             raise STSClientError("AccessDenied", "Not authorized to perform sts:AssumeRoleWithWebIdentity")

@@ -74,6 +74,16 @@ def test_the_job_of_the_environment_takes_the_role_and_may_what_it_may(account: 
         session.list_buckets()
 
 
+def test_a_branch_can_be_demanded_beside_the_environment(account: EmbeddedAws) -> None:
+    policy = json.loads(trust("repo:acme/forecasts:environment:production"))
+    policy["Statement"][0]["Condition"]["StringEquals"][f"{HOST}:ref"] = "refs/heads/main"
+    account.client("iam").update_assume_role_policy(RoleName="deployer", PolicyDocument=json.dumps(policy))
+    job = {"repository": "acme/forecasts", "environment": "production"}
+    take(account, github.token(Home(account.home), **job))
+    other = github.token(Home(account.home), **job, ref="refs/heads/experiment")
+    assert "Not authorized" in refused(account, other, "AccessDenied")
+
+
 @pytest.mark.parametrize(
     "job",
     [
