@@ -196,6 +196,10 @@ def _clear_leftovers(home: Home) -> None:
         home.forget_state()
     for folder in (home.objects, home.state):
         folder.mkdir(exist_ok=True)
+    if home.containers.exists():
+        from local_aws.containers import engines
+
+        engines.clean_leftovers(home.path)
 
 
 if __name__ == "__main__":

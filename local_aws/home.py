@@ -5,6 +5,9 @@ server.log             what the daemon has to say
 start.lock             held while somebody starts or stops the server
 objects/               bodies of large S3 objects
 state/                 the account, for the next start after a crash (persistence.py)
+containers/<name>/      what a container writes, while it runs (local_aws/containers)
+registry/               layers of ECR's images
+built/                  images that were built and perhaps not pushed yet
 instances/<i-…>/       root/, console.log, journal.log, machine.json, power.json of one instance
 """
 
@@ -61,6 +64,7 @@ class Home:
         self.objects = path / "objects"
         self.state = path / "state"
         self.instances = path / "instances"
+        self.containers = path / "containers"
 
     def instance(self, instance_id: str) -> Path:
         return self.instances / instance_id

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from local_aws.containers import isolation, unpack
 from local_aws.containers.oci import Image, ImageError, argv_of
+from local_aws.home import Home
 
 
 @dataclass(frozen=True)
@@ -87,7 +88,7 @@ def _isolated(image: Image, wanted: Wanted, root: Path, argv: list[str], home: P
     if not any(Path(one, cwd.lstrip("/")).is_dir() for one in (root, "/")):
         raise ImageError(f"there is no folder {cwd} in the image")
     require_program(argv[0], cwd, env["PATH"], root, Path("/"))
-    run = home / "containers" / wanted.name
+    run = Home(home).containers / wanted.name
     isolation.delete(run)
     run.mkdir(parents=True)
     words = isolation.words(run, root, home, cwd, argv)

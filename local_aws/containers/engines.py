@@ -22,7 +22,7 @@ from local_aws.containers.command import Command, Wanted, require_program
 from local_aws.containers.docker_archive import loaded
 from local_aws.containers.oci import Image, ImageError, argv_of
 from local_aws.containers.unpack import unpacked
-from local_aws.home import MACHINE_VARIABLE
+from local_aws.home import MACHINE_VARIABLE, Home
 
 CGROUP = "/local-aws"
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -114,7 +114,7 @@ def _runc(image: Image, wanted: Wanted, argv: list[str], home: Path) -> Command:
     root = unpacked(image)
     path = {**image.environment, **wanted.environment}.get("PATH", _PATH)
     require_program(argv[0], wanted.working_directory or image.settings.get("WorkingDir") or "/", path, root)
-    bundle = home / "containers" / wanted.name
+    bundle = Home(home).containers / wanted.name
     shutil.rmtree(bundle, ignore_errors=True)
     for name in ("upper", "work", "rootfs"):
         (bundle / name).mkdir(parents=True)
@@ -205,7 +205,7 @@ class _Docker(Command):
 
 def _docker(image: Image, wanted: Wanted, argv: list[str], home: Path) -> Command:
     name = loaded(image, home / "docker-images")
-    variables = home / "containers" / f"{wanted.name}.env"
+    variables = Home(home).containers / f"{wanted.name}.env"
     variables.parent.mkdir(parents=True, exist_ok=True)
     # In a file, because everybody on this computer can read a command line. It cannot hold a line break.
     lines = {name: value.replace("\n", " ") for name, value in wanted.environment.items()}
@@ -229,7 +229,7 @@ def clean_leftovers(home: Path) -> None:
     for one in state.iterdir() if state.is_dir() else ():
         words = ["runc", "--root", str(state), "delete", "--force", one.name]
         subprocess.run(words, capture_output=True, check=False)
-    shutil.rmtree(home / "containers", ignore_errors=True)
+    shutil.rmtree(Home(home).containers, ignore_errors=True)
     if shutil.which("docker") and (home / "docker-images").is_dir():
         found = subprocess.run(
             ["docker", "ps", "-aq", "--filter", f"label=local-aws={home}"], capture_output=True, text=True

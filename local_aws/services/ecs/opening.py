@@ -5,7 +5,6 @@ from __future__ import annotations
 from moto.ec2.models.elastic_network_interfaces import NetworkInterface
 from moto.ecs.models import Task
 
-from local_aws.containers import engines
 from local_aws.services.aws import Aws
 from local_aws.services.ecs import requests, states
 from local_aws.services.ecs.endpoints import PREFIX, Endpoints
@@ -26,7 +25,6 @@ def open_service(aws: Aws) -> None:
 
 def resume(aws: Aws) -> None:
     """After a crash of the daemon: tasks have lost their host."""
-    engines.clean_leftovers(aws.home.path)
     for task in requests.all_tasks():
         if task.last_status != "STOPPED":
             reason = "The host of this task failed: the embedded AWS ended without stopping it."

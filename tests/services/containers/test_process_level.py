@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import base64
 import subprocess
 import tarfile
 from pathlib import Path
 
 import pytest
 
-from local_aws.containers import isolation
+from local_aws.containers import isolation, tools
+from local_aws.containers.__main__ import main
 from local_aws.containers.command import Wanted, command_of
 from local_aws.containers.oci import Image, ImageError
 
@@ -171,3 +173,34 @@ def test_lambdas_own_base_image_has_its_runtime(project: Path, tmp_path: Path):
     script = "import app_settings, awslambdaric, boto3, greet; print(awslambdaric.__file__, boto3.__file__)"
     said = _run(image, tmp_path, entrypoint=["python", "-c", script])
     assert said.stdout.count("/var/runtime/") == 2, said.stderr
+
+
+def test_a_level_that_does_not_work_here_is_replaced_and_that_is_said(
+    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    monkeypatch.setattr(tools, "TOOLS", (tools.Tool("docker", ("false",)), tools.Tool("nothing", ("no-such-tool",))))
+    monkeypatch.setenv("LOCAL_AWS_HOME", str(tmp_path / "home"))
+    assert main(["build", "--level", "container", "-t", NAME, "--target", "api", str(project)]) == 0
+    said = capsys.readouterr()
+    assert "no real image can be built here (docker: exit code 1; nothing: there is no nothing)" in said.err
+    image = built_image(tmp_path / "home", NAME)
+    assert (image.level, image.digest) == ("process", said.out.strip())
+
+
+def test_a_push_says_what_the_registry_says(project: Path, tmp_path: Path, aws):
+    home = tmp_path / "home"
+    host = aws.endpoint.removeprefix("http://")
+    name = f"{host}/nothing:v1"
+    assert run(home, "build", "-t", name, "--target", "api", str(project)).returncode == 0
+    assert "log in first" in run(home, "push", name).stderr
+    wrong = run(home, "login", "--username", "AWS", "--password-stdin", host, given="wrong")
+    assert "unauthorized" in wrong.stderr
+    token = aws.client("ecr").get_authorization_token()["authorizationData"][0]["authorizationToken"]
+    password = base64.b64decode(token).decode().partition(":")[2]
+    assert run(home, "login", "--username", "AWS", "--password-stdin", host, given=password).returncode == 0
+    assert "name unknown: The repository with name 'nothing' does not exist" in run(home, "push", name).stderr
+    assert "no image other:v1 has been built here" in run(home, "push", "other:v1").stderr
+    aws.client("ecr").create_repository(repositoryName="nothing")
+    pushed = run(home, "push", name)
+    [image] = aws.client("ecr").describe_images(repositoryName="nothing")["imageDetails"]
+    assert pushed.stdout.strip() == f"v1: digest: {image['imageDigest']}"

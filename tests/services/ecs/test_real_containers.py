@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import base64
 import os
+import signal
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from local_aws import processes
 from local_aws.containers import engines, tools
 from local_aws.levels import debian_root
+from local_aws.testing import EmbeddedAws
 from tests.services.containers.project import new_project, run
 
 from .account import EcsAccount
@@ -41,25 +44,65 @@ def _reason_not_to() -> str:
 @pytest.fixture
 def image(account: EcsAccount, tmp_path: Path) -> Iterator[str]:
     """Built with `--level container` and pushed to the repository `batch`."""
+    yield _pushed(account, tmp_path)
+    subprocess.run(["buildah", "rmi", _name(account)], capture_output=True)
+
+
+def _name(account: EcsAccount) -> str:
+    return f"{account.aws.endpoint.removeprefix('http://')}/batch:real"
+
+
+def _pushed(account: EcsAccount, folder: Path) -> str:
     reason = _reason_not_to()
     if reason:
         pytest.skip(f"no real container can be built and run here: {reason}")
-    project = new_project(tmp_path / "project", FILE)
-    home = tmp_path / "builder"
+    project = new_project(folder / "project", FILE)
+    home = folder / "builder"
     home.mkdir()
-    host = account.aws.endpoint.removeprefix("http://")
-    name = f"{host}/batch:real"
+    name = _name(account)
     token = account.aws.client("ecr").get_authorization_token()["authorizationData"][0]["authorizationToken"]
     password = base64.b64decode(token).decode().partition(":")[2]
     for words, given in (
-        (["login", "--username", "AWS", "--password-stdin", host], password),
+        (["login", "--username", "AWS", "--password-stdin", name.partition("/")[0]], password),
         (["build", "--level", "container", "-t", name, str(project)], ""),
         (["push", name], ""),
     ):
         done = run(home, *words, given=given)
         assert done.returncode == 0, done.stderr
-    yield name
-    subprocess.run(["buildah", "rmi", name], capture_output=True)
+    return name
+
+
+def test_nothing_of_a_real_container_is_left_by_a_crash_or_a_stop(tmp_path: Path):
+    aws = EmbeddedAws(tmp_path / "home")
+    try:
+        account = EcsAccount(aws, tmp_path / "image")
+        image = _pushed(account, tmp_path)
+        for crash in (True, False):
+            arn = account.run(account.define("print('up')", "import time; time.sleep(600)", image=image))
+            account.wait_for_line(arn, "up")
+            mark = f"{aws.home}:ecs-{arn.rpartition('/')[2]}"
+            assert processes.marked(mark)
+            if crash:
+                os.kill(aws.server.pid, signal.SIGKILL)
+                aws = EmbeddedAws(aws.home)
+                account = _same_account(aws, account)
+            else:
+                aws.stop()
+            assert processes.marked(mark) == []
+            assert not list((aws.home / "containers").glob("*"))
+            assert not list((aws.home / "runc").glob("*"))
+            assert os.fspath(aws.home) not in Path("/proc/mounts").read_text()
+    finally:
+        aws.stop()
+        subprocess.run(["buildah", "rmi", _name(account)], capture_output=True)
+
+
+def _same_account(aws: EmbeddedAws, before: EcsAccount) -> EcsAccount:
+    """The account as the next daemon has it; the state may lack what came last, so a cluster and a network are looked up."""
+    before.aws, before.ecs, before.iam = aws, aws.client("ecs"), aws.client("iam")
+    before.subnet = aws.client("ec2").describe_subnets()["Subnets"][0]["SubnetId"]
+    before.network = {"awsvpcConfiguration": {"subnets": [before.subnet]}}
+    return before
 
 
 def test_a_real_image_runs_as_its_user_in_its_own_file_system(account: EcsAccount, image: str):
