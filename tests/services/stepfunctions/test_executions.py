@@ -49,19 +49,11 @@ def test_steps_with_sns_sqs_s3_and_dynamodb(aws: EmbeddedAws, machines: Machines
         "Logs": task("aws-sdk:cloudwatchlogs:createLogGroup", {"LogGroupName": "/made"}, ResultPath=None),
     }  # fmt: skip
     needed = ["s3:PutObject", "s3:GetObject", "dynamodb:*", "sns:Publish", "sqs:SendMessage", "logs:CreateLogGroup"]
-    if not _dynamodb_is_known(aws, machines):
-        pytest.skip("no needs of DynamoDB yet")
     output = machines.run(machines.make(states, {"Action": needed, "Resource": "*"}), {"key": "k1"})
     assert json.loads(output["got"]["body"]) == {"a": 1}
     assert output["row"]["Item"] == {"id": {"S": "k1"}} and "MessageId" in output["told"]
     assert bodies(aws, queue) == ['{"key": "k1"}']
     assert aws.client("logs").describe_log_groups()["logGroups"][0]["logGroupName"] == "/made"
-
-
-def _dynamodb_is_known(aws: EmbeddedAws, machines: Machines) -> bool:
-    from importlib.util import find_spec
-
-    return find_spec("local_aws.iam.needs.dynamodb") is not None and find_spec("local_aws.iam.needs.sns") is not None
 
 
 def test_the_role_decides(aws: EmbeddedAws, machines: Machines, queue: str) -> None:
@@ -184,6 +176,19 @@ def test_an_execution_that_waits_rests(aws: EmbeddedAws, machines: Machines, que
     found = machines.wait(execution)
     assert abs(found["stopDate"].timestamp() - until) < 30
     assert bodies(aws, queue) == ["x"]
+
+
+def test_events_and_their_failures(aws: EmbeddedAws, machines: Machines) -> None:
+    entry = {"Source": "app", "DetailType": "Done", "Detail": {"n.$": "$.n"}}
+    machine = machines.make(
+        {"Put": task("events:putEvents", {"Entries": [entry]})}, {"Action": "events:PutEvents", "Resource": "*"}
+    )
+    assert machines.run(machine, {"n": 1})["FailedEntryCount"] == 0
+    bad = machines.make(
+        {"Put": task("events:putEvents", {"Entries": [{**entry, "EventBusName": "none"}]})},
+        {"Action": "events:PutEvents", "Resource": "*"}, name="bad",
+    )  # fmt: skip
+    machines.wait(machines.start(bad, {"n": 1}), "FAILED")
 
 
 def test_a_machines_time_limit(aws: EmbeddedAws, machines: Machines) -> None:
