@@ -64,15 +64,17 @@ def evaluate(aws: Aws, stream: Any, events: list[Any]) -> None:
     backend = models.logs_backends[stream.account_id][stream.region]
     for one in backend.filters.metric_filters:
         if one["logGroupName"] == stream.log_group.name:
-            _evaluate_one(aws, one, stream.region, events)
+            # Kept beside the filter: DescribeMetricFilters answers all that is in it.
+            minutes = backend.__dict__.setdefault("local_aws_minutes", {})
+            which = (one["logGroupName"], one["filterName"], one.get("creationTime"))
+            _evaluate_one(aws, one, stream.region, events, minutes.setdefault(which, {}))
 
 
-def _evaluate_one(aws: Aws, one: dict[str, Any], region: str, events: list[Any]) -> None:
+def _evaluate_one(aws: Aws, one: dict[str, Any], region: str, events: list[Any], minutes: dict[int, bool]) -> None:
+    """`minutes` are those with a match (True), and those that have had the default instead: it stands for a minute without."""
     match = filter_patterns.read(one["filterPattern"]).match
     [transformation] = one["metricTransformations"]
     name, namespace = transformation["metricName"], transformation["metricNamespace"]
-    # Minutes with a match, and those that have had the default instead: it stands for a minute without any.
-    minutes: dict[int, bool] = one.setdefault("local_aws_minutes", {})
     for event in events:
         fields = match(event.message)
         minute = int(event.timestamp) // 60_000
