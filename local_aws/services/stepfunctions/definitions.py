@@ -21,7 +21,7 @@ from moto.stepfunctions.parser.models import StepFunctionsParserBackend
 from moto.stepfunctions.responses import StepFunctionResponse
 
 from local_aws.services.patching import add, replace
-from local_aws.services.stepfunctions.integrations import SDK_NAMES
+from local_aws.services.stepfunctions.api_names import SDK_NAMES
 
 _SCHEMA, _TARGET, _JSON = "SCHEMA_VALIDATION_FAILED", "MISSING_TRANSITION_TARGET", "INVALID_JSON_DESCRIPTION"
 

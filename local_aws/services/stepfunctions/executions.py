@@ -39,7 +39,7 @@ from local_aws.services.cloudwatch import recording
 from local_aws.services.events.emit import emit
 from local_aws.services.patching import add, replace
 from local_aws.services.stepfunctions import execution_logs
-from local_aws.services.stepfunctions.integrations import endings
+from local_aws.services.stepfunctions.jobs import endings
 from local_aws.services.stepfunctions.run import Place, Run, moment
 
 log = logging.getLogger("local_aws.stepfunctions")
