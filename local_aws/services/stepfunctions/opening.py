@@ -10,11 +10,21 @@ def open_service(aws: Aws) -> None:
     from moto.core.config import default_user_config
 
     default_user_config["stepfunctions"] = {"execute_state_machine": True}
-    from local_aws.services.stepfunctions import definitions, executions, executor, integrations, machines
+    from local_aws.services.stepfunctions import (
+        definitions,
+        execution_requests,
+        executions,
+        executor,
+        integrations,
+        machines,
+        paths,
+    )
 
     executor.install()
+    paths.install()
     integrations.install(aws)
     executions.install(aws)
+    execution_requests.install()
     definitions.install()
     machines.install(aws)
 
