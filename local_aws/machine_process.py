@@ -53,8 +53,9 @@ def spawn(words: list[str], **options: Any) -> subprocess.Popen[bytes]:
 
 def reap(process: subprocess.Popen[bytes]) -> int:
     """Kill the process group of what `spawn` started, if it still runs; return its exit code."""
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
+    if process.poll() is None:  # else its number may be somebody else's
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
     code = process.wait()
     with _spawning:
         _machine_pids.discard(process.pid)

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import contextlib
 import json
-import math
 import os
+import select
 import shutil
 import subprocess
 import threading
@@ -26,6 +26,7 @@ from local_aws.machine_process import reap, spawn
 from local_aws.services.aws import Aws
 from local_aws.services.awslambda.functions import Function
 from local_aws.services.awslambda.logs import Logs, LogStream
+from local_aws.services.awslambda.reports import Outcome, Reports
 from local_aws.services.awslambda.roles import end_soon, keys_for_environment
 from local_aws.services.awslambda.runtime_api import ACCEPTED, Request, RuntimeApi, RuntimeGone, TooLate
 
@@ -80,12 +81,13 @@ class Environment:
         self._marker = aws.home.machine_marker(f"{MARK}{function.name}-{uuid.uuid4().hex[:8]}")
         reading, writing = os.pipe()
         self.log = LogStream(logs, function.log_group, function.role, function.arn, function.version, reading)
+        self._reports = Reports(function, self.log)
         own.mkdir(parents=True, exist_ok=True)
         try:
             variables = {**aws.environment(self._keys, function.region), **self._variables()}
             self._command = command_of(variables, writing)
             self._began = time.monotonic()
-            self.log.say(f"INIT_START Runtime Version: {function.runtime or 'image'}\tRuntime Version ARN: local")
+            self._reports.init_start()
             self._process = spawn(
                 self._command.argv,
                 stdin=subprocess.DEVNULL,
@@ -115,6 +117,7 @@ class Environment:
             "AWS_LAMBDA_LOG_GROUP_NAME": function.log_group,
             "AWS_LAMBDA_LOG_STREAM_NAME": self.log.name,
             "AWS_LAMBDA_LOG_FORMAT": function.log_format,
+            **({"AWS_LAMBDA_LOG_LEVEL": function.log_level} if function.log_level else {}),
             "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
             MACHINE_VARIABLE: self._marker,
         }
@@ -135,7 +138,7 @@ class Environment:
         cold, self._warm = not self._warm, True
         request_id = invocation.request_id
         self.log.begin_tail()
-        outcome = _Outcome()
+        outcome = Outcome()
         try:
             request = self._initialized(outcome) if cold else self._wait_for_next()
             self._start(outcome, request_id)
@@ -151,17 +154,17 @@ class Environment:
             self._fail_gone(outcome, request_id)
         self.log.drain()
         duration = max(0.0, (outcome.ended or time.monotonic()) - self._began) * 1000
-        self._report(outcome, request_id, duration)
+        self._reports.report(request_id, outcome, duration, self.peak)
         return Result(request_id, outcome.payload, outcome.error, self.log.tail(), self.function.version, duration)
 
-    def _start(self, outcome: _Outcome, request_id: str) -> None:
+    def _start(self, outcome: Outcome, request_id: str) -> None:
         if outcome.started:
             return
         outcome.started = True
         self.log.drain()  # what was printed while it was loaded comes before
         if not outcome.error:
             self.log.begin_tail()
-        self.log.say(f"START RequestId: {request_id} Version: {self.function.version}")
+        self._reports.start(request_id)
 
     def initialize(self) -> None:
         """Wait until the runtime asks for its first invocation. What becomes of that is seen when it is invoked."""
@@ -175,12 +178,12 @@ class Environment:
             self._first = error
         self._init = time.monotonic() - began
 
-    def _initialized(self, outcome: _Outcome) -> Request:
+    def _initialized(self, outcome: Outcome) -> Request:
         """Return the runtime's first request, which is that for an invocation or the error of its initialization."""
         took, first = self._init, self._first
         self._began = time.monotonic()
         if took > INIT_SECONDS:
-            self.log.say(f"INIT_REPORT Init Duration: {INIT_SECONDS * 1000:.2f} ms\tPhase: init\tStatus: timeout")
+            self._reports.init_report(INIT_SECONDS, "timeout")
             self._began -= took - INIT_SECONDS  # what is over counts as the function's own time
         if not isinstance(first, Request):
             raise first
@@ -189,9 +192,7 @@ class Environment:
             outcome.payload, outcome.error = first.body, "Unhandled"
             outcome.kind = _kind_of(first.body)
             self.log.drain()
-            self.log.say(
-                f"INIT_REPORT Init Duration: {took * 1000:.2f} ms\tPhase: init\tStatus: error\tError Type: {outcome.kind}"
-            )
+            self._reports.init_report(took, "error", outcome.kind)
             first.answer(202, ACCEPTED)
             self.end()
         return first
@@ -200,7 +201,7 @@ class Environment:
         self._began = time.monotonic()
         return self._api.receive(time.monotonic() + self.function.timeout, self._ended.is_set)
 
-    def _run(self, request: Request, invocation: Invocation, outcome: _Outcome) -> None:
+    def _run(self, request: Request, invocation: Invocation, outcome: Outcome) -> None:
         deadline = self._began + self.function.timeout
         left = deadline - time.monotonic()
         headers = {
@@ -228,17 +229,15 @@ class Environment:
             raise RuntimeGone
         answer.answer(202, ACCEPTED)
 
-    def _fail_late(self, outcome: _Outcome, request_id: str) -> None:
+    def _fail_late(self, outcome: Outcome, request_id: str) -> None:
         outcome.ended = self._began + self.function.timeout
         self.end()
         said = f"Task timed out after {self.function.timeout:.2f} seconds"
-        outcome.fail("Sandbox.Timedout", f"RequestId: {request_id} Error: {said}")
-        outcome.status = "timeout"
+        outcome.fail("Sandbox.Timedout", f"RequestId: {request_id} Error: {said}", "timeout")
         self.log.drain()
-        now = self._aws.clock.utcnow()
-        self.log.say(f"{now:%Y-%m-%dT%H:%M:%S}.{now.microsecond // 1000:03}Z {request_id} {said}\n")
+        self._reports.timed_out(request_id, said)
 
-    def _fail_gone(self, outcome: _Outcome, request_id: str) -> None:
+    def _fail_gone(self, outcome: Outcome, request_id: str) -> None:
         code = self.end()
         kind = "Runtime.ExitError"
         if self._over or self._command.was_out_of_memory():
@@ -250,27 +249,9 @@ class Environment:
         said = (
             f"Error: Runtime exited with error: {why}" if code else "Error: Runtime exited without providing a reason"
         )
-        outcome.fail(kind, f"RequestId: {request_id} {said}")
-        outcome.status = "error"
+        outcome.fail(kind, f"RequestId: {request_id} {said}", "error")
         self.log.drain()
-        self.log.say(f"RequestId: {request_id} {said}\n{kind}")
-
-    def _report(self, outcome: _Outcome, request_id: str, took: float) -> None:
-        """https://docs.aws.amazon.com/lambda/latest/dg/python-logging.html, the fields of the REPORT line."""
-        parts = [
-            f"REPORT RequestId: {request_id}",
-            f"Duration: {took:.2f} ms",
-            f"Billed Duration: {math.ceil(took + outcome.init * 1000)} ms",
-            f"Memory Size: {self.function.memory} MB",
-            f"Max Memory Used: {min(self.peak, self.function.memory) if self.peak else 1} MB",
-        ]
-        if outcome.init:
-            parts.append(f"Init Duration: {outcome.init * 1000:.2f} ms")
-        if outcome.status:
-            parts.append(f"Status: {outcome.status}")
-        if outcome.status == "error":
-            parts.append(f"Error Type: {outcome.kind}")
-        self.log.say(f"END RequestId: {request_id}", "\t".join(parts))
+        self._reports.exited(request_id, said, kind)
 
     # Memory.
 
@@ -281,7 +262,7 @@ class Environment:
         with contextlib.suppress(OSError, ValueError, IndexError):
             status = Path(f"/proc/{self.pid}/status").read_text()
             self.peak = max(self.peak, int(status.split("VmHWM:")[1].split()[0]) // 1024)
-        if self.peak > self.function.memory and not self._over:
+        if self.peak > self.function.memory and not self._over and self._process.poll() is None:
             self._over = True
             self._command.kill(self._process.pid)
 
@@ -289,7 +270,8 @@ class Environment:
 
     def end(self) -> int:
         """End the process and everything that it started; return its exit code. Safe to call at any time."""
-        self._command.kill(self._process.pid)
+        if self._process.poll() is None:  # else its number may be somebody else's
+            self._command.kill(self._process.pid)
         code = reap(self._process)
         self._ended.set()
         self._api.close()
@@ -305,8 +287,6 @@ class Environment:
 
     def _read(self, pipe: int) -> None:
         """Keep the pipe from filling up, and notice the end of the process."""
-        import select
-
         while True:
             select.select([pipe], [], [], 0.5)
             going_on = self.log.drain()
@@ -316,23 +296,6 @@ class Environment:
         self.log.drain()
         self._ended.set()
         self.log.close()
-
-
-@dataclass
-class _Outcome:
-    """What becomes of an invocation."""
-
-    payload: bytes = b""
-    error: str = ""
-    kind: str = ""
-    status: str = ""  # of the REPORT line
-    init: float = 0.0
-    ended: float = 0.0
-    started: bool = False
-
-    def fail(self, kind: str, message: str) -> None:
-        self.kind, self.error = kind, "Unhandled"
-        self.payload = json.dumps({"errorType": kind, "errorMessage": message}).encode()
 
 
 def _kind_of(body: bytes) -> str:

@@ -70,7 +70,8 @@ class Function:
     image: str  # its URI with the digest; empty for a zip
     image_config: tuple[tuple[str, ...], tuple[str, ...], str]  # entry point, command, working directory
     code_sha: str
-    log_format: str
+    log_format: str  # Text or JSON
+    log_level: str  # of the function's own records, in JSON
     log_group: str
     reserved: int | None  # concurrency
 
@@ -142,6 +143,7 @@ def _function(moto: Any, latest: Any, version: str) -> Function:
         image_config=(tuple(image.entry_point or ()), tuple(image.cmd or ()), image.working_directory or ""),
         code_sha=moto.code_sha_256,
         log_format=logging.get("LogFormat", "Text"),
+        log_level=logging.get("ApplicationLogLevel", ""),
         log_group=logging.get("LogGroup") or f"/aws/lambda/{moto.function_name}",
         reserved=None if latest.reserved_concurrency is None else int(latest.reserved_concurrency),
     )

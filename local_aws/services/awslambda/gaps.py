@@ -17,6 +17,7 @@ from local_aws.iam.principals import ACCOUNT, find_role, service_may_assume
 from local_aws.services.awslambda import invoke_config, policies, states
 from local_aws.services.awslambda.functions import LATEST, function_name
 from local_aws.services.awslambda.roles import PRINCIPAL
+from local_aws.services.patching import replace
 
 if TYPE_CHECKING:
     from local_aws.services.awslambda.invocations import Invocations
@@ -97,11 +98,14 @@ def _functions(resolve_image: Callable[[str, str], tuple[str, int]]) -> None:
         return said
 
     LambdaFunction.__init__ = create
-    LambdaFunction.get_code = get_code
-    LambdaFunction.get_configuration = get_configuration
-    LambdaFunction.update_configuration = update
-    LambdaFunction._set_function_code = set_function_code
-    LambdaBackend.update_function_code = _update_code
+    replace(
+        LambdaFunction,
+        get_code=get_code,
+        get_configuration=get_configuration,
+        update_configuration=update,
+        _set_function_code=set_function_code,
+    )
+    replace(LambdaBackend, update_function_code=_update_code)
 
 
 def _update_code(self: LambdaBackend, function_name: str, qualifier: str, body: dict[str, Any]) -> dict[str, Any]:
@@ -142,7 +146,7 @@ def _creation_and_deletion(deleted: Callable[[str], None]) -> None:
         if not named.qualifier:
             deleted(named.unqualified)
 
-    LambdaBackend.delete_function = delete_function
+    replace(LambdaBackend, delete_function=delete_function)
 
 
 def _versions() -> None:
@@ -165,7 +169,7 @@ def _versions() -> None:
         self._arns[made.function_arn] = made
         return made
 
-    LambdaStorage.publish_version = publish_version
+    replace(LambdaStorage, publish_version=publish_version)
 
 
 def _aliases() -> None:
@@ -182,8 +186,7 @@ def _aliases() -> None:
         alias.revision_id = str(uuid.uuid4())
         return alias
 
-    LambdaStorage.put_alias = put_alias
-    LambdaStorage.update_alias = update_alias
+    replace(LambdaStorage, put_alias=put_alias, update_alias=update_alias)
 
 
 def _check_routing(self: LambdaStorage, name: str, version: str, routing: Any) -> None:
@@ -252,4 +255,4 @@ def invoke_without_docker(invocations: Invocations) -> None:
         invocations.queue.add(named, payload, str(uuid.uuid4()))
         return b""
 
-    LambdaFunction.invoke = invoke
+    replace(LambdaFunction, invoke=invoke)

@@ -16,6 +16,7 @@ from moto.awslambda.responses import LambdaResponse
 
 from local_aws.clock import CLOCK
 from local_aws.services.awslambda.functions import LATEST, FunctionName, backend, function_name
+from local_aws.services.patching import replace
 
 RETRIES, OLDEST = 2, 21_600
 
@@ -59,11 +60,14 @@ def forget(named: FunctionName) -> None:
 
 def close_gap() -> None:
     """Patch moto."""
-    LambdaResponse.put_function_event_invoke_config = lambda self: _write(self, {})
-    LambdaResponse.update_function_event_invoke_config = lambda self: _write(self, None)
-    LambdaResponse.get_function_event_invoke_config = _get
-    LambdaResponse.delete_function_event_invoke_config = _delete
-    LambdaResponse.list_function_event_invoke_configs = _list
+    replace(
+        LambdaResponse,
+        put_function_event_invoke_config=lambda self: _write(self, {}),
+        update_function_event_invoke_config=lambda self: _write(self, None),
+        get_function_event_invoke_config=_get,
+        delete_function_event_invoke_config=_delete,
+        list_function_event_invoke_configs=_list,
+    )
 
 
 def _write(self: LambdaResponse, before: dict[str, Any] | None) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import uuid
 from typing import Any
+from urllib.parse import unquote
 
 from moto.awslambda.exceptions import GenericResourcNotFound, LambdaClientError, PreconditionFailedException
 from moto.awslambda.models import LambdaBackend
@@ -15,6 +16,7 @@ from moto.awslambda.responses import LambdaResponse
 
 from local_aws.iam.principals import ACCOUNT
 from local_aws.services.awslambda.functions import FunctionName, backend, function_name
+from local_aws.services.patching import replace
 
 _Policies = dict[str, dict[str, Any]]  # ARN as it is named, to {"revision", "statements"}
 
@@ -50,10 +52,8 @@ def forget(named: FunctionName) -> None:
 
 def close_gap() -> None:
     """Patch moto."""
-    LambdaBackend.add_permission = _add
-    LambdaBackend.remove_permission = _remove
-    LambdaBackend.get_policy = _get
-    LambdaResponse.remove_permission = _remove_response
+    replace(LambdaBackend, add_permission=_add, remove_permission=_remove, get_policy=_get)
+    replace(LambdaResponse, remove_permission=_remove_response)
 
 
 def _add(self: LambdaBackend, function_name: str, qualifier: str, raw: str) -> dict[str, Any]:
@@ -104,8 +104,6 @@ def _remove_response(self: LambdaResponse) -> Any:
     parts = self.path.split("/")
     qualifier = self.querystring.get("Qualifier", [""])[0]
     revision = self.querystring.get("RevisionId", [""])[0]
-    from urllib.parse import unquote
-
     self.backend.remove_permission(unquote(parts[-3]), unquote(parts[-1].split("?")[0]), revision, qualifier)  # type: ignore[call-arg]
     return 204, {"status": 204}, ""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import re
 
 import pytest
@@ -212,3 +213,23 @@ def test_what_is_loaded_for_longer_than_ten_seconds_counts(aws: EmbeddedAws) -> 
     create(aws, "import time\ntime.sleep(60)", name="g", role_arn=role(aws, name="g"), Timeout=1)
     answer = invoke(aws, name="g")
     assert answer["result"]["errorMessage"].endswith("Task timed out after 1.00 seconds")
+
+
+def test_logs_in_json(aws: EmbeddedAws) -> None:
+    code = """
+    import logging
+    def handler(event, context):
+        logging.getLogger().info("seen", extra={"a": 1})
+        logging.getLogger().debug("not seen")
+    """
+    create(aws, code, LoggingConfig={"LogFormat": "JSON", "ApplicationLogLevel": "INFO"})
+    request_id = invoke(aws)["ResponseMetadata"]["RequestId"]
+    events = [json.loads(line) for line in logged(aws)]
+    assert [event["type"] for event in events if "type" in event] == [
+        "platform.initStart",
+        "platform.start",
+        "platform.report",
+    ]
+    assert events[-1]["record"]["metrics"]["memorySizeMB"] == 128
+    [own] = [event for event in events if "message" in event]
+    assert (own["level"], own["message"], own["requestId"]) == ("INFO", "seen", request_id)
