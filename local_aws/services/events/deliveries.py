@@ -82,8 +82,9 @@ class Deliveries:
         """Send an event to the targets of a rule. Returns at once. Hold the lock."""
         now = self._aws.clock.now()
         for target in rule.targets:
-            if targets.kind_of(target["Arn"]) is None:  # an archive, moto's own kind of target
-                rule._send_to_events_archive(target["Arn"].split("archive/")[-1], event)
+            if targets.kind_of(target["Arn"]) is None:  # moto's own rule for an archive
+                archives = events_backends[ACCOUNT][rule.region_name].archives
+                archives[rule.name.removeprefix("Events-Archive-")].events.append(event)
                 continue
             patient = patience(target.get("RetryPolicy"), now)
             self._courier.take(Delivery(str(uuid.uuid4()), event, rule.arn, rule.name, dict(target), patient))

@@ -42,7 +42,7 @@ def is_pending(subscription: Subscription) -> bool:
 def close_gaps(aws: Aws, deliveries: Deliveries) -> None:
     """Patch moto."""
     _confirm_by_token(aws, deliveries)
-    _show_what_is_pending()
+    _show_what_is_pending(aws)
     _check_attributes()
 
 
@@ -89,7 +89,7 @@ def _confirm_by_token(aws: Aws, deliveries: Deliveries) -> None:
     SNSResponse.confirm_subscription = confirm_subscription
 
 
-def _show_what_is_pending() -> None:
+def _show_what_is_pending(aws: Aws) -> None:
     list_all, list_of_topic = SNSBackend.list_subscriptions, SNSBackend.list_subscriptions_by_topic
     get_attributes, unsubscribe = SNSResponse.get_topic_attributes, SNSBackend.unsubscribe
 
@@ -103,13 +103,22 @@ def _show_what_is_pending() -> None:
             shown.append(one)
         return shown, found[1]
 
+    def delete_unconfirmed(backend: SNSBackend) -> None:
+        """Two days after it was asked for, SNS deletes a subscription that nobody has confirmed: here, when somebody looks."""
+        for arn, one in list(backend.subscriptions.items()):
+            if is_pending(one) and one.local_aws_asked + _TOKEN_SECONDS < aws.clock.now():
+                del backend.subscriptions[arn]
+
     def list_subscriptions(self: SNSBackend, *arguments: Any, **named: Any) -> tuple[list[Subscription], int | None]:
+        delete_unconfirmed(self)
         return as_shown(list_all(self, *arguments, **named))
 
     def list_by_topic(self: SNSBackend, *arguments: Any, **named: Any) -> tuple[list[Subscription], int | None]:
+        delete_unconfirmed(self)
         return as_shown(list_of_topic(self, *arguments, **named))
 
     def get_topic_attributes(self: SNSResponse) -> ActionResult:
+        delete_unconfirmed(self.backend)
         topic = self.backend.get_topic(self._get_param("TopicArn"))
         pending = [is_pending(one) for one in self.backend._get_topic_subscriptions(topic)]
         topic.subscriptions_pending, topic.subscriptions_confimed = pending.count(True), pending.count(False)

@@ -186,6 +186,26 @@ def test_schedules_of_rules_are_in_utc_and_rates_begin_later(aws: Any, queue: Qu
     assert queue.bodies() == ['"tick"']
 
 
+def test_an_archive_keeps_events_and_a_replay_sends_them_again(aws: Any, queue: Queue) -> None:
+    events = aws.client("events")
+    bus = f"arn:aws:events:us-east-1:{ACCOUNT}:event-bus/default"
+    archive = events.create_archive(ArchiveName="kept", EventSourceArn=bus, EventPattern='{"source": ["mine"]}')
+    put(aws, {"n": 1})
+    put(aws, source="other")
+    assert events.describe_archive(ArchiveName="kept")["EventCount"] == 1
+    rule(aws, {"Arn": queue.arn})
+    events.start_replay(
+        ReplayName="again",
+        EventSourceArn=archive["ArchiveArn"],
+        EventStartTime=aws.now() - timedelta(hours=1),
+        EventEndTime=aws.now(),
+        Destination={"Arn": bus},
+    )
+    aws.advance(0.001)
+    [event] = queue.documents()
+    assert event["detail"] == {"n": 1} and event["replay-name"] == "again"
+
+
 def test_instances_say_what_becomes_of_them(aws: Any, queue: Queue) -> None:
     pattern = {"source": ["aws.ec2"], "detail-type": ["EC2 Instance State-change Notification"]}
     rule(aws, {"Arn": queue.arn, "InputPath": "$.detail"}, EventPattern=json.dumps(pattern))

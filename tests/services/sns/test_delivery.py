@@ -86,6 +86,7 @@ def test_a_token_is_good_for_two_days_and_for_its_topic(aws: Any, topic: str) ->
     aws.advance(2 * 86400)
     with pytest.raises(sns.exceptions.InvalidParameterException, match="Token"):
         sns.confirm_subscription(TopicArn=topic, Token=token)
+    assert sns.list_subscriptions()["Subscriptions"] == [], "nobody has confirmed it"
     sns.subscribe(TopicArn=topic, Protocol="email-json", Endpoint="ada@example.org")
     settle(aws)
     token = json.loads(json.loads(mail(aws, "--json"))[1]["text"])["Token"]
