@@ -1,4 +1,4 @@
-"""Write docs/reference: playbooks, roles and modules, from their own documentation. A test compares the pages with it.
+"""Write docs/reference: playbooks, roles, modules and the services of the embedded AWS, from their own documentation. A test compares the pages with it.
 
 python tools/reference.py
 """
@@ -53,7 +53,27 @@ def pages() -> dict[str, str]:
         "roles.md": "\n".join(_roles(roles)),
         "modules.md": "\n".join(_modules()),
         "structure.md": "\n".join(_structure(roles)),
+        "embedded-aws.md": "\n".join(_embedded_aws()),
     }
+
+
+def _embedded_aws() -> Iterator[str]:
+    yield f"# Services of the embedded AWS\n\n{HEAD}"
+    yield "What each service does, what it leaves out, and which gaps of moto it closes. How they are used: [the embedded AWS](../embedded-aws.md).\n"
+    readmes = [ROOT / "local_aws" / "containers" / "README.md", *(ROOT / "local_aws" / "services").glob("*/README.md")]
+    texts = sorted((path.read_text(encoding="utf-8"), path.parent.relative_to(ROOT)) for path in readmes)
+    for text, folder in texts:  # by title
+        first, _, rest = text.partition("\n")
+        yield f"#{first}\n\n`{folder}/`\n{_deeper(rest)}"
+
+
+def _deeper(text: str) -> str:
+    """Return Markdown with its headings one level lower; what begins with # in a code block stays."""
+    code, lines = False, []
+    for line in text.splitlines():
+        code ^= line.startswith("```")
+        lines.append(f"#{line}" if line.startswith("##") and not code else line)
+    return "\n".join(lines).rstrip() + "\n"
 
 
 def _playbooks(roles: dict[str, Role]) -> Iterator[str]:
