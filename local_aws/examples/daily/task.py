@@ -10,4 +10,6 @@ day = sys.argv[1][:10]
 print("working on", day, flush=True)
 if day.endswith("-04"):
     sys.exit(f"there are no data of {day}")
-boto3.client("s3").put_object(Bucket=os.environ["BUCKET"], Key=f"days/{day}.json", Body=json.dumps({"day": day}).encode())
+boto3.client("s3").put_object(
+    Bucket=os.environ["BUCKET"], Key=f"days/{day}.json", Body=json.dumps({"day": day}).encode()
+)

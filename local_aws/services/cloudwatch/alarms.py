@@ -1,7 +1,8 @@
 """Alarms that are evaluated by the clock, change their state, and act.
 
 An alarm is looked at when one of its periods ends, also when no data ever come, and at the end of a minute in which there were
-data for it. moto 5.2.5 evaluates none.
+data for it. One that has no data in its window, and the state that follows from that, sleeps until there are some: nothing else
+could change it. moto 5.2.5 evaluates none.
 https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarm-evaluation.html
 """
 
@@ -9,6 +10,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import operator
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -55,6 +57,7 @@ class Alarms:
         if alarm.rule is not None:
             CLOCK.call_after(0.0, f"alarm {alarm.name}", lambda: self._look_at_composite(backend, alarm))
             return
+        alarm.__dict__.pop("local_aws_asleep", None)
         self.look_soon(backend, alarm)
         self._look_later(backend, alarm)
 
@@ -64,6 +67,7 @@ class Alarms:
         for alarm in list(backend.alarms.values()):
             if keys & alarm.__dict__.get("local_aws_keys", set()):
                 self.look_soon(backend, alarm)
+                self._wake(backend, alarm)
 
     def look_soon(self, backend: models.CloudWatchBackend, alarm: Any) -> None:
         """Look at an alarm when this minute is over."""
@@ -78,6 +82,10 @@ class Alarms:
 
             CLOCK.call_at(when, f"alarm {alarm.name}", look)
 
+    def _wake(self, backend: models.CloudWatchBackend, alarm: Any) -> None:
+        if alarm.__dict__.pop("local_aws_asleep", False):
+            self._look_later(backend, alarm)
+
     def _look_later(self, backend: models.CloudWatchBackend, alarm: Any) -> None:
         period = alarm_definitions.period_of(alarm.local_aws_given)
         when = (CLOCK.now() // period + 1) * period
@@ -85,8 +93,11 @@ class Alarms:
         def look() -> None:
             if backend.alarms.get(alarm.name) is alarm:
                 with self._aws.lock:
-                    self._look_later(backend, alarm)
-                self._look(backend, alarm, when)
+                    self._look(backend, alarm, when)
+                    if _has_data_since(backend, alarm, when):
+                        self._look_later(backend, alarm)
+                    else:
+                        alarm.local_aws_asleep = True
 
         CLOCK.call_at(when, f"alarm {alarm.name}", look)
 
@@ -112,6 +123,7 @@ class Alarms:
         """Give an alarm a state, and do what follows from it."""
         before = alarm_actions.State.of(alarm)
         alarm.state_value, alarm.state_reason, alarm.state_reason_data = state, reason, reason_data
+        self._wake(backend, alarm)  # a state that somebody has set is not what the data say
         alarm.state_updated_timestamp = alarm.local_aws_transitioned = models.utcnow()  # type: ignore[attr-defined]
         log.info("alarm %s: %s -> %s: %s", alarm.name, before.value, state, reason)
         alarm_actions.follow(self._aws, backend, alarm, before)
@@ -141,6 +153,13 @@ class Alarms:
                 }
             said = cause if trigger is not None else f"{cause} and its alarm rule evaluates to {state}"
             self.change(backend, alarm, state, said, json.dumps(data))
+
+
+def _has_data_since(backend: models.CloudWatchBackend, alarm: Any, now: float) -> bool:
+    """Return whether there are data in the window that is looked at, or after it."""
+    given = alarm.local_aws_given
+    begin = now - (int(given["EvaluationPeriods"]) + EXTRA_PERIODS) * alarm_definitions.period_of(given)
+    return any(find(backend, key).between(begin, math.inf, None) for key in alarm.local_aws_keys)
 
 
 def _points(backend: models.CloudWatchBackend, given: dict[str, Any], now: float, number: int) -> list[Point]:
