@@ -81,7 +81,9 @@ class DataPlanes:
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Any:
         path = environ.get("PATH_INFO", "")
         for prefix, service in DATA_PLANES.items():
-            if (path == prefix or path.startswith(f"{prefix}/")) and "HTTP_X_AMZ_DATE" not in environ:
+            # A signed request below /v2 is API Gateway's other API; one to a deployed API is none of AWS's.
+            signed = prefix == "/v2" and "HTTP_X_AMZ_DATE" in environ
+            if (path == prefix or path.startswith(f"{prefix}/")) and not signed:
                 if prefix not in self._aws.planes:
                     with self._aws.lock:
                         self._services.open(service)

@@ -183,3 +183,13 @@ def test_stage_variables_choose_the_alias(aws: EmbeddedAws) -> None:
     aws.client("apigateway").update_stage(restApiId=api.id, stageName="prod", patchOperations=operations)
     answer = api.call("GET", "/files/a")
     assert (answer.status, answer.json["stageVariables"]) == (200, {"alias": "live"})
+
+
+def test_a_signed_request_is_answered_as_well(aws: EmbeddedAws) -> None:
+    api = make(aws)
+    assert api.call("GET", "/health", X_Amz_Date="20261130T000000Z", Authorization="AWS4-HMAC-SHA256 x").status == 200
+
+
+def test_a_body_that_is_too_large(aws: EmbeddedAws) -> None:
+    answer = make(aws).call("PUT", "/files/a", b"x" * (10 * 1024 * 1024 + 1))
+    assert (answer.status, answer.json) == (413, {"message": "Request Too Long"})

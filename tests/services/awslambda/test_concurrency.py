@@ -93,3 +93,18 @@ def test_keys_are_new_before_they_end(aws: EmbeddedAws) -> None:
     for _ in range(90):
         aws.advance(500)  # never idle for long: only its keys make it end
     assert invoke(aws)["result"] != first
+
+
+@pytest.mark.services
+def test_the_accounts_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, meeting: str) -> None:
+    monkeypatch.setenv("LOCAL_AWS_LAMBDA_CONCURRENCY", "101")
+    own = EmbeddedAws(tmp_path / "home")
+    try:
+        create(own, MEETING, Timeout=30)
+        client = own.client("lambda")
+        with pytest.raises(ClientError, match="below its minimum value of"):
+            client.put_function_concurrency(FunctionName="f", ReservedConcurrentExecutions=2)
+        client.put_function_concurrency(FunctionName="f", ReservedConcurrentExecutions=1)
+        assert client.get_function_concurrency(FunctionName="f")["ReservedConcurrentExecutions"] == 1
+    finally:
+        own.stop()
