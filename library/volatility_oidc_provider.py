@@ -10,7 +10,7 @@ description:
   - An account has one, whoever made it; one that is there is used as it is.
 options:
   state:
-    description: C(absent) removes it if this stack made it and no role of the account trusts it any more.
+    description: C(absent) removes it if this stack made it and no role but this environment's trusts it.
     type: str
     choices: [present, absent]
     default: present
@@ -54,7 +54,7 @@ def run(params: dict[str, Any], *, check_mode: bool, emit: Callable[[str], None]
     """Make or remove the provider. Returns changed."""
     iam = aws.client("iam", region=params["region"])
     if params["state"] == "absent":
-        return oidc_provider.ensure_absent(iam, check_mode=check_mode)
+        return oidc_provider.ensure_absent(iam, f"volatility-{params['env']}-", check_mode=check_mode)
     return oidc_provider.ensure_present(iam, params["tags"], check_mode=check_mode)
 
 

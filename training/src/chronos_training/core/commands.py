@@ -70,7 +70,7 @@ def playbook(env: str | None, name: str, *options: str, **variables: Any) -> str
     sources = [source if "," in source else Path(source) for source in _inventories] or [here / "inventories" / env]
     first = sources[0]
     ours = isinstance(first, Path) and first.resolve().parent == here.resolve() / "inventories"
-    if not _inventories or (len(sources) == 1 and ours and (here / "Makefile").is_file()):
+    if name in TARGETS and (not _inventories or (len(sources) == 1 and ours and (here / "Makefile").is_file())):
         where = "" if first.name == "local" else f"ENV={shlex.quote(first.name)}"  # type: ignore[union-attr]
         # A dollar sign would be a variable of make.
         arguments = f"ARGS={shlex.quote(extra.replace('$', '$$'))}" if extra else ""

@@ -27,8 +27,21 @@ def _test_of(pattern: str) -> Callable[[str], bool]:
         whole = core_schema.str_schema(pattern=rf"\A(?:{plain})\z", strict=True)
         return SchemaValidator(whole).isinstance_python
     except SchemaError:  # it looks ahead, which that engine does not
-        compiled = re.compile(plain, re.ASCII)
+        compiled = re.compile(_with_scoped_flags(plain), re.ASCII)
         return lambda text: compiled.fullmatch(text) is not None
+
+
+def _with_scoped_flags(pattern: str) -> str:
+    """Return the pattern with `(?i)` as `(?i:…)`: Java's holds to the end of the group that it stands in, Python has none such."""
+    before, flag, rest = pattern.partition("(?i)")
+    if not flag:
+        return pattern
+    depth = 0
+    for at, one in enumerate(rest):
+        depth += (one == "(") - (one == ")")
+        if depth < 0:  # the end of that group
+            return f"{before}(?i:{rest[:at]}){_with_scoped_flags(rest[at:])}"
+    return f"{before}(?i:{rest})"
 
 
 def _with_ascii_classes(pattern: str) -> str:

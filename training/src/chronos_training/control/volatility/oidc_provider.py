@@ -28,10 +28,10 @@ def ensure_present(iam: IAMClient, tags: dict[str, str], *, check_mode: bool) ->
     return {"changed": AUDIENCE not in audiences}
 
 
-def ensure_absent(iam: IAMClient, *, check_mode: bool) -> dict[str, Any]:
-    """Remove the provider if it is ours and no role of the account trusts it any more."""
+def ensure_absent(iam: IAMClient, prefix: str, *, check_mode: bool) -> dict[str, Any]:
+    """Remove the provider if it is ours and no role of the account but those of `prefix` trusts it any more."""
     arn = _find(iam)
-    if not arn or not _is_ours(iam, arn) or _is_trusted(iam, arn):
+    if not arn or not _is_ours(iam, arn) or _is_trusted(iam, arn, prefix):
         return {"changed": False}
     if not check_mode:
         with aws.explained(f"remove the identity provider {HOST}"):
@@ -55,7 +55,8 @@ def _is_ours(iam: IAMClient, arn: str) -> bool:
         return _MARK in iam.list_open_id_connect_provider_tags(OpenIDConnectProviderArn=arn)["Tags"]
 
 
-def _is_trusted(iam: IAMClient, arn: str) -> bool:
+def _is_trusted(iam: IAMClient, arn: str, prefix: str) -> bool:
     with aws.explained("list the account's roles"):
         pages = iam.get_paginator("list_roles").paginate()
-        return any(arn in json.dumps(role["AssumeRolePolicyDocument"]) for page in pages for role in page["Roles"])
+        roles = [role for page in pages for role in page["Roles"] if not role["RoleName"].startswith(prefix)]
+    return any(arn in json.dumps(role["AssumeRolePolicyDocument"]) for role in roles)
