@@ -62,9 +62,16 @@ def send_to_dead_letters(
 
 
 def publish(
-    aws: Aws, topic_arn: str, message: str, *, service: str, source_arn: str, subject: str | None = None
+    aws: Aws,
+    topic_arn: str,
+    message: str,
+    *,
+    service: str,
+    source_arn: str,
+    subject: str | None = None,
+    mail: str | None = None,
 ) -> str:
-    """sns:Publish by the topic's policy. Returns the message's id. NotDelivered."""
+    """sns:Publish by the topic's policy; `mail` is what subscribers by e-mail get instead. Returns the message's id. NotDelivered."""
     from moto.sns.models import sns_backends  # whoever has no topic does not pay for SNS
 
     _, _, _, region, account, _ = topic_arn.split(":")
@@ -77,7 +84,10 @@ def publish(
         # https://docs.aws.amazon.com/sns/latest/dg/sns-access-policy-use-cases.html
         owner = {"aws:sourceowner": ACCOUNT} if service == "cloudwatch.amazonaws.com" else {}
         _require("sns:Publish", topic_arn, topic.policy, service, source_arn, owner)
-        return str(topic.publish(message, subject=subject))
+        if mail is None:
+            return str(topic.publish(message, subject=subject))
+        texts = json.dumps({"default": message, "email": mail})
+        return str(topic.publish(texts, subject=subject, message_structure="json"))
 
 
 def invoke(aws: Aws, function_arn: str, payload: bytes, *, service: str, source_arn: str) -> None:

@@ -20,6 +20,7 @@ from local_aws.iam.principals import ACCOUNT
 from local_aws.services import as_service
 from local_aws.services.as_service import NotDelivered
 from local_aws.services.aws import Aws
+from local_aws.services.cloudwatch import alarm_mail
 from local_aws.services.events.emit import emit
 
 log = logging.getLogger("local_aws.cloudwatch")
@@ -97,6 +98,7 @@ class _Action:
                     service="cloudwatch.amazonaws.com",
                     source_arn=self.alarm.alarm_arn,
                     subject=subject[:100],
+                    mail=alarm_mail.text(self.alarm, self.before, self.now, region, self.backend.region_name, ACCOUNT),
                 )
             else:
                 payload = json.dumps(self._payload()).encode()

@@ -70,7 +70,7 @@ def _deliver_what_is_published(aws: Aws, deliveries: Deliveries) -> None:
         )
         for subscription in self.sns_backend._get_topic_subscriptions(self):
             matcher = subscription._filter_policy_matcher
-            wanted = matcher is None or matcher.matches(published.attributes, message)
+            wanted = matcher is None or matcher.matches(published.attributes, published.text_for(subscription.protocol))
             if wanted and not subscriptions.is_pending(subscription):
                 deliveries.send(subscription, published)
         return published.id

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import mailbox
+import re
 import subprocess
 import sys
+import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,7 +15,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from local_aws.testing import EmbeddedAws
+from local_aws.testing import EmbeddedAws, wait_for
 
 MINUTE, HOUR, DAY = 60, 3600, 86_400
 TOPIC = "arn:aws:sns:us-east-1:123456789012:alarms"
@@ -335,3 +338,34 @@ def test_what_a_policy_does_not_allow(aws: EmbeddedAws, watched: Watched) -> Non
     mine.put_metric_data(Namespace="App", MetricData=[{"MetricName": "m", "Value": 1}])
     with pytest.raises(ClientError, match="not authorized"):
         mine.put_metric_data(Namespace="Other", MetricData=[{"MetricName": "m", "Value": 1}])
+
+
+def test_the_mail_says_what_happened_since_when_and_what_the_alarm_is(aws):
+    topic = aws.client("sns").create_topic(Name="people")["TopicArn"]
+    aws.client("sns").subscribe(TopicArn=topic, Protocol="email", Endpoint="you@example.com")
+    asked = wait_for(lambda: mails(aws), "the mail that asks for confirmation")
+    link = re.search(r"http://\S+ConfirmSubscription\S+", asked[0])[0]
+    urllib.request.urlopen(link).read()
+    aws.client("cloudwatch").put_metric_alarm(
+        AlarmName="too-many", AlarmDescription="More than ten. Look with `make look`.", Namespace="Mine", MetricName="Count",
+        Statistic="Sum", Period=60, EvaluationPeriods=1, Threshold=10, ComparisonOperator="GreaterThanThreshold",
+        TreatMissingData="notBreaching", AlarmActions=[topic],
+    )  # fmt: skip
+    aws.client("cloudwatch").put_metric_data(Namespace="Mine", MetricData=[{"MetricName": "Count", "Value": 11}])
+    aws.advance(300)
+    text = wait_for(lambda: [mail for mail in mails(aws) if "ALARM" in mail], "the alarm")[0]
+    assert 'Amazon CloudWatch Alarm "too-many"' in text
+    for part in (
+        "has entered the ALARM state",
+        "- Description:                More than ten. Look with `make look`.",
+        "- State Change:               OK -> ALARM",
+        "GreaterThanThreshold 10.0 for at least 1 of the last 1 period(s) of 60 seconds",
+        "- MetricName:                          Count",
+        f"- ALARM: [{topic}]",
+    ):
+        assert part in text
+
+
+def mails(aws) -> list[str]:
+    box = mailbox.Maildir(aws.home / "mail") if (aws.home / "mail" / "cur").is_dir() else []
+    return [message.get_payload(decode=True).decode() for message in box]
