@@ -358,7 +358,7 @@ def test_the_mail_says_what_happened_since_when_and_what_the_alarm_is(aws):
     for part in (
         "has entered the ALARM state",
         "- Description:                More than ten. Look with `make look`.",
-        "- State Change:               OK -> ALARM",
+        "- State Change:               INSUFFICIENT_DATA -> ALARM",
         "GreaterThanThreshold 10.0 for at least 1 of the last 1 period(s) of 60 seconds",
         "- MetricName:                          Count",
         f"- ALARM: [{topic}]",
