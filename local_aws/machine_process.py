@@ -260,15 +260,30 @@ def _make_deletable(_function: object, path: str, _info: object) -> None:
 
 
 def kill_orphans() -> int:
-    """Kill children of the daemon that are no machines: on Linux, what a killed machine left behind. Returns their number."""
+    """Kill children of the daemon that are no machines: on Linux, what a killed machine left behind. Returns their number.
+
+    Not those that belong to something that lives: programs that the daemon itself runs for a moment are in its session, what a
+    function or a task has started is in theirs.
+    """
     with _spawning:
-        orphans = [child for child in psutil.Process().children() if child.pid not in _machine_pids]
+        living = {os.getsid(0), *_machine_pids}
+        orphans = [
+            child
+            for child in psutil.Process().children()
+            if child.pid not in _machine_pids and _session(child.pid) not in living
+        ]
         processes.send(orphans, signal.SIGKILL)
         deadline = time.monotonic() + 1.0
         for child in orphans:
             while time.monotonic() < deadline and not _reaped(child.pid):
                 time.sleep(0.01)
     return len(orphans)
+
+
+def _session(pid: int) -> int:
+    with contextlib.suppress(ProcessLookupError):
+        return os.getsid(pid)
+    return 0
 
 
 def _reaped(pid: int) -> bool:

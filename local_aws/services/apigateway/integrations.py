@@ -54,7 +54,9 @@ class Integrations:
         invocations = opening.invocations
 
         def invoke() -> Any:
-            return invocations.invoke_as_service(arn, payload, service=PRINCIPAL, source_arn=request.source_arn)
+            return invocations.invoke_as_service(
+                arn, payload, service=PRINCIPAL, source_arn=request.source_arn, trace_id=request.trace_id
+            )
 
         try:
             longest = invocations.find(function_name(arn, request.region)).timeout + _INIT_SECONDS
@@ -86,6 +88,7 @@ def _event(request: Request, method: Method) -> dict[str, Any]:
     """https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-lambda-proxy-integrations.html#api-gateway-simple-proxy-for-lambda-input-format."""
     forwarded = {
         "Host": [request.domain],
+        "X-Amzn-Trace-Id": [request.trace_id],
         "X-Forwarded-For": [request.source_ip],
         "X-Forwarded-Port": ["443"],
         "X-Forwarded-Proto": ["https"],

@@ -58,7 +58,11 @@ class Plane:
                 log.exception("%s %s", request.http_method, request.path)
                 response = answer(request, Refused("API_CONFIGURATION_ERROR"))
             self._record(request, response)
-        own = [("x-amzn-RequestId", request.request_id), ("x-amz-apigw-id", request.extended_id)]
+        own = [
+            ("x-amzn-RequestId", request.request_id),
+            ("x-amz-apigw-id", request.extended_id),
+            ("X-Amzn-Trace-Id", request.trace_id),
+        ]
         return _send(environ, response, own, start_response)
 
     def _request(self, environ: dict[str, Any]) -> Request | None:

@@ -36,6 +36,7 @@ class Request:
     began: float = field(default_factory=time.monotonic)
     request_id: str = field(default_factory=lambda: str(uuid.uuid4()))
     extended_id: str = field(default_factory=lambda: secrets.token_urlsafe(11) + "=")
+    trace_id: str = field(default_factory=lambda: f"Root=1-{int(time.time()):08x}-{secrets.token_hex(12)}")
     # Filled in by what answers it.
     found: dict[str, str] = field(default_factory=dict)  # more context variables
     headers: dict[str, list[str]] = field(init=False)  # names as they were sent
@@ -97,6 +98,7 @@ class Request:
             "resourceId": self.method.resource_id if self.method else "",
             "resourcePath": self.method.path if self.method else "",
             "stage": self.stage.name,
+            "xrayTraceId": self.trace_id.partition("=")[2],
             **self.found,
         }
         return {name: value for name, value in known.items() if value}

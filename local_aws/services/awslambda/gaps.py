@@ -129,7 +129,12 @@ def _update_code(self: LambdaBackend, function_name: str, qualifier: str, body: 
 
 
 def _creation_and_deletion(deleted: Callable[[str], None]) -> None:
-    delete = LambdaBackend.delete_function
+    create, delete = LambdaBackend.create_function, LambdaBackend.delete_function
+
+    def create_function(self: LambdaBackend, spec: dict[str, Any]) -> LambdaFunction:
+        """With Publish the answer is the version; moto leaves the function's own ARN in it."""
+        function = create(self, spec)
+        return self.get_function(function.function_name, str(function.version)) if spec.get("Publish") else function
 
     def delete_function(self: LambdaBackend, function_name_or_arn: str, qualifier: str | None = None) -> None:
         named = function_name(function_name_or_arn, self.region_name, qualifier or "")
@@ -146,7 +151,7 @@ def _creation_and_deletion(deleted: Callable[[str], None]) -> None:
         if not named.qualifier:
             deleted(named.unqualified)
 
-    replace(LambdaBackend, delete_function=delete_function)
+    replace(LambdaBackend, create_function=create_function, delete_function=delete_function)
 
 
 def _versions() -> None:

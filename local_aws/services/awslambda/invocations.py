@@ -137,7 +137,14 @@ class Invocations:
     # For other services of the embedded AWS.
 
     def invoke_as_service(
-        self, function_arn: str, payload: bytes, *, service: str, source_arn: str, wait: bool = True
+        self,
+        function_arn: str,
+        payload: bytes,
+        *,
+        service: str,
+        source_arn: str,
+        wait: bool = True,
+        trace_id: str = "",
     ) -> Result | None:
         """Invoke as an AWS service does that has no role for it: the function's own policy decides.
 
@@ -155,7 +162,7 @@ class Invocations:
             why = f"{said} because no resource-based policy allows the lambda:InvokeFunction action"
             raise InvokeError("AccessDeniedException", why, 403)
         if wait:
-            return self.run(named, payload)
+            return self.run(named, payload, trace_id=trace_id)
         assert self.queue is not None
         self.queue.add(named, payload, str(uuid.uuid4()))
         return None

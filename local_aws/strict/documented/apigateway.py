@@ -12,6 +12,7 @@ _NOT_HERE = {
     "CreateBasePathMapping": "domain names",
     "CreateDomainName": "domain names",
     "CreateVpcLink": "VPC links",
+    "GetExport": "exports",
     "ImportApiKeys": "the import of API keys",
     "TestInvokeMethod": "TestInvokeMethod: call a deployed stage",
 }

@@ -26,6 +26,7 @@ def test_a_function_gets_the_request_and_answers(aws: EmbeddedAws) -> None:
     context = event["requestContext"]
     assert (context["stage"], context["apiId"], context["accountId"]) == ("prod", api.id, "123456789012")
     assert context["requestId"] == answer.headers["x-amzn-RequestId"]
+    assert event["headers"]["X-Amzn-Trace-Id"] == answer.headers["X-Amzn-Trace-Id"]
     greedy = api.call("PUT", "/files/a/b/c.txt", b"text", Content_Type="text/plain").json
     assert (greedy["pathParameters"], greedy["body"]) == ({"path": "a/b/c.txt"}, "text")
 

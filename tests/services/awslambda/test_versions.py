@@ -8,7 +8,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from local_aws.testing import EmbeddedAws
-from tests.services.awslambda.functions import archive, create, invoke
+from tests.services.awslambda.functions import archive, create, invoke, role
 
 
 def test_versions_and_aliases(aws: EmbeddedAws) -> None:
@@ -59,3 +59,17 @@ def test_weights_that_aws_refuses(aws: EmbeddedAws, weights: dict[str, float], s
         client.create_alias(
             FunctionName="f", Name="live", FunctionVersion="1", RoutingConfig={"AdditionalVersionWeights": weights}
         )
+
+
+def test_a_function_that_is_published_at_once(aws: EmbeddedAws) -> None:
+    given = {"Runtime": "python3.13", "Handler": "app.handler", "Role": role(aws)}
+    code = archive("def handler(event, context): return context.function_version")
+    client = aws.client("lambda")
+    made = client.create_function(FunctionName="f", Code={"ZipFile": code}, Publish=True, **given)
+    assert (made["Version"], made["FunctionArn"].rpartition(":")[2]) == ("1", "1")
+    aws.advance(1)
+    assert invoke(aws, Qualifier="1")["result"] == "1"
+    assert invoke(aws)["result"] == "$LATEST"
+    client.delete_function(FunctionName="f")
+    with pytest.raises(ClientError, match="ResourceNotFoundException"):
+        invoke(aws)
