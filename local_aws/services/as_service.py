@@ -13,6 +13,7 @@ from typing import Any
 from moto.core.exceptions import ServiceException
 from moto.sqs.models import sqs_backends
 
+from local_aws.iam.conditions import UnknownElement
 from local_aws.iam.policies import Need
 from local_aws.iam.principals import ACCOUNT
 from local_aws.iam.service_roles import service_may
@@ -166,7 +167,11 @@ def put_log_event(aws: Aws, group_arn: str, stream: str, message: str, *, servic
 def _require(
     action: str, arn: str, policy: str | None, service: str, source_arn: str, context: dict[str, str] | None = None
 ) -> None:
-    decision = service_may(service, Need(action, arn, context or {}), policy or None, source_arn=source_arn)
+    try:
+        decision = service_may(service, Need(action, arn, context or {}), policy or None, source_arn=source_arn)
+    except UnknownElement as error:  # as the gate does: not silently allowed
+        log.error("denied %s to %s: %s is not known to the embedded AWS", action, service, error)
+        raise NotDelivered("NO_PERMISSIONS", f"{error} is not known to the embedded AWS", for_good=True) from None
     if not decision.allowed:
         said = f"User: {service} is not authorized to perform: {action} on resource: {arn} {_why(decision.why)}"
         raise NotDelivered("NO_PERMISSIONS", said, for_good=True)

@@ -177,12 +177,12 @@ def test_schedules_of_rules_are_in_utc_and_rates_begin_later(aws: Any, queue: Qu
     aws.client("events").disable_rule(Name="daily")
     begun = aws.now()
     rule(aws, {"Arn": queue.arn, "Input": '"tick"'}, name="rate", ScheduleExpression="rate(1 hour)")
-    aws.advance(3599)
+    aws.advance(3500)
     assert queue.messages() == []
-    aws.advance(to=begun + timedelta(hours=3, seconds=5))
+    aws.advance(to=begun + timedelta(hours=3, seconds=60))
     assert queue.bodies() == ['"tick"'] * 3
     aws.client("events").put_rule(Name="rate", ScheduleExpression="rate(2 hours)")
-    aws.advance(2 * 3600 + 5)
+    aws.advance(2 * 3600 + 60)
     assert queue.bodies() == ['"tick"']
 
 

@@ -105,7 +105,7 @@ def test_a_flexible_window_is_kept(aws: Any, queue: Queue, sender: str) -> None:
     assert queue.messages() == []
     aws.advance(to=due + timedelta(minutes=30))
     sent = [int(message["Attributes"]["SentTimestamp"]) / 1000 - due.timestamp() for message in queue.messages()]
-    assert len(sent) == 20 and 0 <= min(sent) < 600 and 1200 < max(sent) < 1801
+    assert len(sent) == 20 and min(sent) >= 0 and max(sent) < 1801 and len(set(map(round, sent))) > 10
 
 
 def test_context_attributes_are_filled_in(aws: Any, queue: Queue, sender: str) -> None:

@@ -117,9 +117,9 @@ def test_an_endpoint_confirms_is_told_and_is_tried_again(aws: Any, topic: str) -
         there.seen.clear()
         there.statuses = [500, 503]
         sns.publish(TopicArn=topic, Subject="s", Message="m")
-        aws.advance(39)
+        aws.advance(30)
         assert [said["Message"] for said in there.bodies()] == ["m", "m"]
-        aws.advance(2)
+        aws.advance(30)
         headers, body = there.seen[2]
         assert headers["x-amz-sns-subscription-arn"] == answer["SubscriptionArn"]
         said = json.loads(body)
