@@ -50,7 +50,7 @@ def _parser() -> argparse.ArgumentParser:
         "--level",
         choices=LEVELS,
         default=os.environ.get(LEVEL_VARIABLE, LEVELS[0]),
-        help=f"process: packages and files, any machine; container: a real image, where a tool is there (or {LEVEL_VARIABLE})",
+        help=f"process: packages and files; container: a real image, where a tool is there (or {LEVEL_VARIABLE})",
     )
     pushing = commands.add_parser("push", help="Push an image that was built.")
     pushing.set_defaults(run=_push)

@@ -1,4 +1,4 @@
-"""Base images where none can be pulled: this computer's own Debian release, made by mmdebstrap, under the name that FROM gives.
+"""Base images where none can be pulled: this computer's own Debian release from mmdebstrap, under FROM's name.
 
 Only for buildah and podman. Docker pulls, or fails and says so.
 """
@@ -22,7 +22,7 @@ from local_aws.levels.debian_root import Recipe
 PULL_SECONDS = 60.0
 _PYTHON = re.compile(r"(?:.*/)?python:\S+")
 _SYSTEM = re.compile(r"(?:.*/)?(?:debian|ubuntu)(?::\S+)?")
-# libstdc++6 and libgomp1: compiled packages (awslambdaric, LightGBM) load them, and Debian's Python does not bring them.
+# Compiled packages (awslambdaric, LightGBM) load libstdc++6 and libgomp1, which Debian's Python does not bring.
 _PACKAGES = ("ca-certificates", "libgomp1", "libstdc++6")
 SYSTEM = Recipe(_PACKAGES, {})
 PYTHON = Recipe(

@@ -20,7 +20,10 @@ Ignored = Callable[[str], bool]
 
 
 def ignored_by(context: Path, containerfile: Path) -> Ignored:
-    """Return what the ignore file of a context leaves out. https://docs.docker.com/build/concepts/context/#dockerignore-files"""
+    """Return what the ignore file of a context leaves out.
+
+    https://docs.docker.com/build/concepts/context/#dockerignore-files
+    """
     names = [containerfile.with_name(containerfile.name + ".dockerignore"), context / ".containerignore"]
     path = next((one for one in [*names, context / ".dockerignore"] if one.is_file()), None)
     rules: list[tuple[re.Pattern[str], bool]] = []
@@ -58,7 +61,8 @@ def copy(
 ) -> None:
     """Copy `sources` (below `source_root`, with wildcards) to `destination`; `into` it when it is written as a folder.
 
-    The content of a folder is copied, not the folder; as hard links with `link`. Owners stay behind: who builds need not be root. ImageError.
+    The content of a folder is copied, not the folder; as hard links with `link`. Owners stay behind: who builds need
+    not be root. ImageError.
     """
     found = [path for source in sources for path in _found(source, source_root)]
     if len(found) > 1 and not into and not destination.is_dir():

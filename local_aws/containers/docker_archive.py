@@ -1,4 +1,4 @@
-"""An image handed to docker: as the archive that `docker load` reads, so that docker needs no password of the registry."""
+"""An image handed to docker as the archive that `docker load` reads: it needs no password of the registry then."""
 
 from __future__ import annotations
 

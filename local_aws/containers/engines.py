@@ -1,7 +1,7 @@
 """Level container: a real image in runc, or in docker. The first that works here is taken.
 
-runc is used directly, without podman: it stays the child of who starts it, so that nothing outlives the embedded AWS. It needs
-root and Linux. Docker is for everybody else.
+runc is used directly, without podman: it stays the child of who starts it, so that nothing outlives the embedded AWS.
+It needs root and Linux. Docker is for everybody else.
 """
 
 from __future__ import annotations
@@ -36,7 +36,11 @@ _CAPABILITIES = [
     )
 ]  # fmt: skip
 # A file system of its own over the image's, which nobody else sees and which is gone with the last process.
-_SCRIPT = 'mount -t overlay overlay -o "lowerdir=$1,upperdir=$2/upper,workdir=$2/work" "$2/rootfs" && exec runc --root "$3" run --keep --bundle "$2" "$4"'
+# ROOT BUNDLE STATE NAME
+_SCRIPT = """
+mount -t overlay overlay -o "lowerdir=$1,upperdir=$2/upper,workdir=$2/work" "$2/rootfs" &&
+exec runc --root "$3" run --keep --bundle "$2" "$4"
+"""
 
 
 def command_of(image: Image, wanted: Wanted, home: Path) -> Command:

@@ -1,8 +1,9 @@
-"""An image of level process in its own paths, where the kernel permits it: a mount namespace in which /app is the image's /app.
+"""An image of level process in its own paths: a mount namespace in which /app is the image's /app.
 
-The image's folders are laid over this computer's system (overlayfs), with a layer on top for what this one run writes; /tmp is its own.
-So absolute paths are right and nothing that is written is left to the next run. Root needs nothing, anybody else a user namespace; where neither is to
-be had (macOS, some containers), paths are translated instead: command.py.
+The image's folders are laid over this computer's system (overlayfs), with a layer on top for what this one run writes;
+/tmp is its own. So absolute paths are right, and nothing that is written is left to the next run. Root needs nothing for
+it, anybody else a user namespace. Where neither is to be had (macOS, some containers), paths are translated instead:
+command.py.
 """
 
 from __future__ import annotations

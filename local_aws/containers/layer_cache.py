@@ -99,7 +99,7 @@ class BuiltStage:
         return BuiltStage(folder, self.cache, self.key, config, list(self.layers), list(self.history), self.base_prefix)
 
     def step(self, said: str, inputs: list[Any], carry_out: Callable[[], None]) -> None:
-        """Carry out an instruction, or take the layer that it made before. `inputs` is everything that it depends on."""
+        """Carry out an instruction, or take the layer that it made before; `inputs` is all that it depends on."""
         text = json.dumps([self.key, said, inputs], sort_keys=True)
         self.key = hashlib.sha256(text.encode()).hexdigest()
         known, layer = self.cache.find(self.key)

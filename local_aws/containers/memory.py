@@ -1,8 +1,8 @@
 """The memory limit of processes: what the kernel does for a container, by looking.
 
-The resident memory of a process and of all its descendants is added up several times a second; who has more than the limit is
-killed. What is shared between them counts twice, as it would not in a container. A limit on address space (setrlimit) would end
-programs that reserve much and use little, like those with Arrow or OpenBLAS in them.
+The resident memory of a process and of all its descendants is added up ten times a second; who has more than the limit
+is killed. What is shared between them counts twice, as it would not in a container. A limit on address space (setrlimit)
+would end programs that reserve much and use little, like those with Arrow or OpenBLAS in them.
 """
 
 from __future__ import annotations

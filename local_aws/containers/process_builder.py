@@ -130,7 +130,8 @@ class ProcessBuilder:
                 return built
         if name != "scratch" and not _SYSTEM.fullmatch(name):
             raise ImageError(
-                f"FROM {stage.base}: the builder `process` knows images of Python and of systems (debian, …). Build with --level container"
+                f"FROM {stage.base}: the builder `process` knows images of Python and of systems (debian, …). "
+                "Build with --level container"
             )
         return built
 

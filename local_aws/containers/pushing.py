@@ -1,6 +1,6 @@
 """`login` and `push` of images that the builder `process` made: a small client of registries.
 
-Credentials are where docker has them, so that either finds what the other was told: config.json in DOCKER_CONFIG or ~/.docker.
+Credentials are where docker has them (config.json in DOCKER_CONFIG or ~/.docker): either finds what the other was told.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def login(registry: str, name: str, password: str) -> None:
 
 
 def push(image: Stored, reference: str) -> None:
-    """Push an image under `reference`, HOST/NAME:TAG. What the registry has is not sent. ImageError with its refusal."""
+    """Push an image as `reference`, HOST/NAME:TAG. What the registry has is not sent. ImageError with its refusal."""
     host, _, rest = reference.partition("/")
     name, _, tag = rest.partition(":")
     path = config_file()

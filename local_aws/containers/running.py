@@ -1,4 +1,4 @@
-"""RUN at level process: installing packages, and making files. Whatever else an instruction does needs a real container.
+"""RUN at level process: installing packages and making files. Whatever else it does needs a real container.
 
 A system package is the image's own affair: this computer has its own. So apt-get is skipped, and that is said.
 """
@@ -93,7 +93,7 @@ class Runner:
     # Files.
 
     def _file_tool(self, instruction: Instruction, words: list[str]) -> None:
-        """This computer's own tool, with every path inside of the root. A link is made relative, so that it fits anywhere."""
+        """This computer's own tool, with every path inside of the root. A link is made relative: it fits anywhere."""
         arguments = [word if word.startswith("-") else str(self._place(word)) for word in words[1:]]
         if words[0] == "chmod":  # its first word is a mode
             first = next(n for n, word in enumerate(words[1:]) if not word.startswith("-"))

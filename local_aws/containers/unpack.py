@@ -18,7 +18,7 @@ from local_aws.home import REPOSITORY_ROOT
 _WHITEOUT, _OPAQUE = ".wh.", ".wh..wh..opq"
 
 
-# Every embedded AWS of this computer shares them: nobody writes into them (isolation.py, engines.py), and tests have many homes.
+# Shared by every embedded AWS of this computer (tests have many): nobody writes into them, see isolation.py, engines.py.
 FOLDER = REPOSITORY_ROOT / ".cache/images"
 _KEPT = 14 * 86400  # seconds that an image is kept after its last use
 
@@ -47,7 +47,7 @@ def _lay(layer: Path, root: Path, folder: Path, place: int, *, shared: bool) -> 
         if not shared:
             apply(layer, root, first=place == 0)
             return
-        # A builder's layers hide nothing. The large one, of packages, is the same in image after image: it is unpacked once.
+        # A builder's layers hide nothing. The large one, of packages, is the same in image after image.
         once = folder / f"layer-{layer.name}"
         if not once.is_dir():
             partial = folder / f".layer-{layer.name}-{os.getpid()}-{threading.get_ident()}"

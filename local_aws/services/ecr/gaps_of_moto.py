@@ -114,7 +114,7 @@ def _digests() -> None:
 
 
 def _put_image(aws: Aws) -> None:
-    """moto takes manifests of layers that are not there, names the wrong error, and deletes an image whose tag moves on.
+    """moto takes manifests of missing layers, names the wrong error, and deletes an image whose tag moves on.
 
     https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_PutImage.html
     """
@@ -258,7 +258,7 @@ def _require_upload(repository: Repository, upload_id: str) -> None:
 
 
 def _download_urls(endpoint: str) -> None:
-    """moto lacks GetDownloadUrlForLayer. The URL needs no other right, as AWS's signed one: the secret in it is enough."""
+    """moto lacks GetDownloadUrlForLayer. As with AWS's signed URL, what is in it is right enough."""
 
     def get_download_url_for_layer(self: ECRResponse) -> ActionResult:
         repository = self.ecr_backend._get_repository(self._get_param("repositoryName"), self._get_param("registryId"))

@@ -25,7 +25,7 @@ from local_aws.iam.principals import ACCOUNT
 from local_aws.services.aws import Aws
 from local_aws.services.ecr.blobs import Blobs
 
-# 127.0.0.1:PORT/name, whatever the port: a restart has another one. Or as AWS writes it, for which the host is the same.
+# 127.0.0.1:PORT/name, whatever the port: a restart may have another one. Or as AWS writes it.
 _REFERENCE = re.compile(
     r"(?P<host>(?:127\.0\.0\.1|localhost)(?::\d+)?|\d{12}\.dkr\.ecr\.(?P<region>[a-z0-9-]+)\.amazonaws\.com)/"
     r"(?P<name>[a-z0-9][a-z0-9._/-]*)(?::(?P<tag>[\w][\w.-]{0,127}))?(?:@(?P<digest>sha256:[a-f0-9]{64}))?"
@@ -77,7 +77,7 @@ def find(aws: Aws, text: str, region: str = REGION) -> Image:
 
 
 def pull(aws: Aws, text: str, credentials: dict[str, str], region: str = REGION) -> Image:
-    """Return an image, if who has these credentials may pull it. ImageError with AWS's refusal. Not with the lock held."""
+    """Return an image, if who has these credentials may pull it. ImageError with the refusal. Do not hold the lock."""
     reference = _parsed(text, region)
     ecr = aws.client("ecr", credentials, reference.region)
     try:

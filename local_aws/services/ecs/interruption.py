@@ -1,7 +1,7 @@
 """An interruption of Fargate Spot, by order: `python -m local_aws spot-notice TASK`.
 
-On AWS it is the two minutes before the capacity goes: the event is sent, the containers get SIGTERM, and SIGKILL when their
-stopTimeout (30 seconds unless the task definition says more, 120 at most) is over.
+On AWS it comes two minutes before the capacity goes: the event is sent, the containers get SIGTERM, and SIGKILL when
+their stopTimeout (30 seconds unless the task definition says more, 120 at most) is over.
 https://docs.aws.amazon.com/AmazonECS/latest/developerguide/fargate-capacity-providers.html
 """
 

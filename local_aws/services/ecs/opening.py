@@ -33,7 +33,11 @@ def resume(aws: Aws) -> None:
 
 def _states_are_ours() -> None:
     """moto's tasks change their state when somebody looks."""
-    Task.status = property(lambda self: self._status, lambda self, value: setattr(self, "_status", value))  # type: ignore[assignment,method-assign]
+
+    def set_status(self: Task, value: str) -> None:
+        self._status = value
+
+    Task.status = property(lambda self: self._status, set_status)  # type: ignore[assignment]
     Task.advance = lambda self: None  # type: ignore[method-assign]
 
 

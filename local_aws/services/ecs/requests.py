@@ -1,4 +1,4 @@
-"""RunTask, StopTask, DescribeTasks and ListTasks, in place of moto's: there a task is born running and no process belongs to it.
+"""RunTask, StopTask, DescribeTasks and ListTasks in place of moto's, where a task is born running without a process.
 
 What stays moto's: clusters, task definitions, tags, the Task object and its network interface.
 """

@@ -61,6 +61,7 @@ def _parameter(aws: Aws, source: str, credentials: dict[str, str], region: str) 
     answer = ssm.get_parameters(Names=[name], WithDecryption=True)
     if not answer["Parameters"]:
         raise TaskFailed(
-            f"{_BEGIN}: unable to retrieve secrets from ssm: service call has been retried 1 time(s): invalid ssm parameters: {name}"
+            f"{_BEGIN}: unable to retrieve secrets from ssm: service call has been retried 1 time(s): invalid ssm parameters: "
+            f"{name}"
         )
     return str(answer["Parameters"][0]["Value"])

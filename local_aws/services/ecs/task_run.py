@@ -1,7 +1,7 @@
 """One task from PENDING to STOPPED, in a thread of its own.
 
-The order is Fargate's: roles, secrets and logs, then images, then containers. Whatever fails before the containers run ends in
-stopCode TaskFailedToStart: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/stopped-task-error-codes.html
+The order is Fargate's: roles, secrets and logs, then images, then containers. Whatever fails before the containers run
+ends in stopCode TaskFailedToStart: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/stopped-task-error-codes.html
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ from typing import Any
 
 from local_aws.strict.rules import Parameters, Refusal, tag_refusals
 
-# https://docs.aws.amazon.com/AmazonECS/latest/developerguide/fargate-tasks-services.html#fargate-tasks-size: CPU units to MiB
+# CPU units to MiB: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/fargate-tasks-services.html
 FARGATE_SIZES: dict[int, frozenset[int]] = {
     256: frozenset([512, 1024, 2048]),
     512: frozenset(range(1024, 4096 + 1, 1024)),
