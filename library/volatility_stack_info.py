@@ -34,7 +34,7 @@ table:
   description: The same for a person.
   type: str
   returned: success
-data: {type: list, elements: str, returned: success, description: The bucket and its key, as far as they exist.}
+data: {type: list, elements: str, returned: success, description: The bucket and its key if they exist.}
 left: {type: list, elements: str, returned: success, description: Everything else that exists.}
 error_code: {type: str, returned: failure, description: "The cause, as a word for programs; docs/errors.md lists them."}
 """

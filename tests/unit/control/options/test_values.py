@@ -138,6 +138,9 @@ def test_the_inventories_are_right(env):
         ({"training_launch_price_per_hour": "free"}, "US dollars per hour"),
         ({"training_launch_image_parameter": "ami-123"}, "the path of an SSM parameter"),
         ({"training_launch_heartbeat_seconds": float("nan")}, "a number above 0; for example 30"),
+        ({"volatility_identity_github_repository": "forecasts"}, "it must be owner/name"),
+        ({"volatility_identity_github_branch": "*"}, "it must be the name of one branch"),
+        ({"volatility_storage_snapshots_expire_days": 0}, "at least 1; for example 400"),
         (
             {"training_cleanup_check_regions": ["moon"]},
             'training_cleanup_check_regions is "moon": it is not an AWS region',

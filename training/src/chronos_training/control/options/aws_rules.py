@@ -42,6 +42,9 @@ _PARAMETER = re.compile(r"(/[a-zA-Z0-9_.-]+){1,15}")
 _REGION = re.compile(
     r"[a-z]+(-gov|-iso[a-z]*)?-(north|south|east|west|central|northeast|northwest|southeast|southwest)-\d{1,2}"
 )
+# https://docs.github.com/en/get-started/using-git/dealing-with-special-characters-in-branch-and-tag-names, and no wildcard of IAM
+_GITHUB_BRANCH = re.compile(r"[A-Za-z0-9_.][A-Za-z0-9_./-]*")
+_GITHUB_REPOSITORY = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]*/[A-Za-z0-9_.-]+")
 _ENVIRONMENT = re.compile(r"[a-z][a-z0-9-]*")
 
 
@@ -275,3 +278,15 @@ def price(value: Any) -> str:
         return at_least(0, 0.94)(value)
     except ValueError:
         return "it must be US dollars per hour, at least 0, or empty to use the price table; for example 0.94"
+
+
+def github_repository(value: Any) -> str:
+    """The rule for a repository of GitHub, or none."""
+    return (
+        "" if not value or _GITHUB_REPOSITORY.fullmatch(value) else "it must be owner/name; for example acme/forecasts"
+    )
+
+
+def github_branch(value: Any) -> str:
+    """The rule for one branch: a pattern would let others deploy."""
+    return "" if _GITHUB_BRANCH.fullmatch(value) else "it must be the name of one branch; for example main"

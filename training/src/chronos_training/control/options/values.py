@@ -34,6 +34,14 @@ BY_NAME: dict[str, rules.Rule] = {
     "training_network_cidr": rules.vpc_range,
     "training_probe_wait": rules.at_least(0, 900),
     "training_runs_limit": rules.at_least(1, 20),
+    "volatility_identity_github_branch": rules.github_branch,
+    "volatility_identity_github_environment": rules.github_branch,
+    "volatility_identity_github_repository": rules.github_repository,
+    "volatility_plan_api_requests": rules.at_least(0, 10_000),
+    "volatility_plan_data_gb": rules.at_least(0, 1),
+    "volatility_plan_training_minutes": rules.at_least(0, 15),
+    "volatility_storage_abort_multipart_days": rules.at_least(1, 7),
+    "volatility_storage_snapshots_expire_days": rules.at_least(1, 400),
 }
 # Of a list, every value.
 EACH: dict[str, rules.Rule] = {
