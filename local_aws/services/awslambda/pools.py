@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import threading
 import time
 import uuid
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from local_aws import processes
+from local_aws.clock import Timer
 from local_aws.services.aws import Aws
 from local_aws.services.awslambda import files, images
 from local_aws.services.awslambda.environment import MARK, CommandOf, Environment
@@ -40,12 +42,14 @@ class Pools:
         self.logs = Logs(aws)
         self.limit = int(os.environ.get(CONCURRENCY_VARIABLE, "1000"))
         self._folder = aws.home.path / "functions"
+        shutil.rmtree(self._folder / "environments", ignore_errors=True)  # of a daemon that was killed
         self._idle: dict[tuple[str, str], list[Environment]] = {}  # by the function's version and its revision
         self._busy: set[Environment] = set()
         self._running: Counter[str] = Counter()  # invocations, by the function's ARN
         self._reserved: dict[str, int] = {}
         self._starts = threading.Semaphore(_STARTS)
         self._lock = threading.Lock()
+        self._timer: Timer | None = None
         self._watching = False
         self._stopped = False
 
@@ -137,26 +141,31 @@ class Pools:
             kept = environment.usable() and not self._stopped
             if kept:
                 environment.idle_since = self.aws.clock.now()
-                first = not any(self._idle.values())
                 self._idle.setdefault(key, []).append(environment)
-        if not kept:
+        if kept:
+            self._look_later()
+        else:
             _end([environment])
-        elif first:
-            self.aws.clock.call_after(IDLE_SECONDS, "the end of idle environments", self._end_idle)
+
+    def _look_later(self) -> None:
+        """Have one timer for the end of what is idle, as long as something is."""
+        with self._lock:
+            since = [e.idle_since for free in self._idle.values() for e in free]
+            if since and (self._timer is None or self._timer.cancelled):
+                when = min(since) + IDLE_SECONDS
+                self._timer = self.aws.clock.call_at(when, "the end of idle environments", self._end_idle)
 
     def _idle_too_long(self, environment: Environment) -> bool:
         return self.aws.clock.now() - environment.idle_since >= IDLE_SECONDS
 
     def _end_idle(self) -> None:
-        """A timer: end those that nobody needed for long; look again when the next may be due."""
+        """The timer: end those that nobody needed for long."""
         with self._lock:
+            self._timer = None
             over = [e for free in self._idle.values() for e in free if self._idle_too_long(e)]
             self._idle = {key: left for key, free in self._idle.items() if (left := [e for e in free if e not in over])}
-            since = [e.idle_since for free in self._idle.values() for e in free]
         _end(over)
-        if since:
-            when = min(since) + IDLE_SECONDS
-            self.aws.clock.call_at(when, "the end of idle environments", self._end_idle)
+        self._look_later()
 
     def end_function(self, unqualified: str) -> None:
         """The function is deleted: end what is idle. What runs goes on to its end, as on AWS."""
@@ -180,6 +189,7 @@ class Pools:
         """End everything for good."""
         self._stopped = True
         self.end_all()
+        shutil.rmtree(self._folder, ignore_errors=True)
 
     def describe(self) -> list[dict[str, Any]]:
         """For status."""
