@@ -33,6 +33,7 @@ class Delivery:
     rule_name: str
     target: dict[str, Any]
     patience: Patience
+    forwarded: bool  # it came from another bus
 
     @property
     def what(self) -> str:
@@ -71,14 +72,14 @@ class Deliveries:
         self._aws = aws
         self._courier = Courier(aws, send=self._send, give_up=self._bury, kept=_on_their_way)
 
-    def take(self, bus: EventBus, event: dict[str, Any]) -> None:
+    def take(self, bus: EventBus, event: dict[str, Any], *, forwarded: bool = False) -> None:
         """Send an event to the targets of the rules that it fits. Returns at once. Hold the lock."""
         for rule in list(bus.rules.values()):
             pattern = rule.event_pattern.get_pattern()
             if rule.state != "DISABLED" and pattern and patterns.matches(pattern, event):
-                self.send(rule, event)
+                self.send(rule, event, forwarded=forwarded)
 
-    def send(self, rule: Rule, event: dict[str, Any]) -> None:
+    def send(self, rule: Rule, event: dict[str, Any], *, forwarded: bool = False) -> None:
         """Send an event to the targets of a rule. Returns at once. Hold the lock."""
         now = self._aws.clock.now()
         for target in rule.targets:
@@ -87,7 +88,8 @@ class Deliveries:
                 archives[rule.name.removeprefix("Events-Archive-")].events.append(event)
                 continue
             patient = patience(target.get("RetryPolicy"), now)
-            self._courier.take(Delivery(str(uuid.uuid4()), event, rule.arn, rule.name, dict(target), patient))
+            given = (event, rule.arn, rule.name, dict(target), patient, forwarded)
+            self._courier.take(Delivery(str(uuid.uuid4()), *given))
 
     def resume(self) -> None:
         """Go on after a crash."""
@@ -107,7 +109,12 @@ class Deliveries:
             if bus is None:
                 raise NotDelivered("NO_RESOURCE", f"Event bus {bus_name} does not exist.", for_good=True)
             targets.may_send_to_bus(target, rule_arn, name, bus.policy)
-            self.take(bus, delivery.event)
+            if (
+                delivery.forwarded
+            ):  # https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-bus-to-bus.html, the note
+                said = "An event that came from another bus is not sent to a third."
+                raise NotDelivered("THIRD_ACCOUNT_HOP_DETECTED", said, for_good=True)
+            self.take(bus, delivery.event, forwarded=True)
 
     def _bury(self, delivery: Delivery, error: NotDelivered) -> None:
         """Put the event into the target's dead-letter queue, if that lets EventBridge in for the rule."""

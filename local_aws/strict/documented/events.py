@@ -11,8 +11,8 @@ from local_aws.services.events.targets import refusals as target_refusals
 from local_aws.strict.rules import Parameters, Refusal, tag_refusals
 
 _CODE = "ValidationException"
-# https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-putevents.html, "total entry size"
-_MOST_BYTES = 1_048_576
+# https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-putevent-size.html
+_MOST_BYTES = 262_144
 # https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-quota.html
 _MOST_TARGETS = 5
 
@@ -30,14 +30,13 @@ def refusals(action: str, given: Parameters) -> Iterator[Refusal]:
         yield from _of_test(given.get("Event", ""))
     if action == "PutTargets":
         yield from _of_targets(given.get("Targets", []))
-    if action == "PutEvents":
-        sizes = [
-            len(str(entry.get(name, "")).encode())
-            for entry in given.get("Entries", [])
-            for name in ("Source", "DetailType", "Detail")
-        ]
-        if sum(sizes) > _MOST_BYTES:
-            yield Refusal(_CODE, "Total size of the entries in the request is over the limit.")
+    if action == "PutEvents" and sum(map(_size, given.get("Entries", []))) >= _MOST_BYTES:
+        yield Refusal(_CODE, "Total size of the entries in the request is over the limit.")
+
+
+def _size(entry: Parameters) -> int:
+    texts = [*(entry.get(name) or "" for name in ("Source", "DetailType", "Detail")), *(entry.get("Resources") or [])]
+    return (14 if entry.get("Time") else 0) + sum(len(text.encode()) for text in texts)
 
 
 def _of_pattern(text: str | None) -> Iterator[Refusal]:

@@ -164,6 +164,17 @@ def test_topics_log_groups_and_other_buses(aws: Any, queue: Queue) -> None:
     assert queue.messages() == []
 
 
+def test_two_buses_do_not_send_each_other_the_same_event_for_ever(aws: Any) -> None:
+    events, queue = aws.client("events"), Queue(aws, "q", EVENTS)
+    default = f"arn:aws:events:us-east-1:{ACCOUNT}:event-bus/default"
+    second = events.create_event_bus(Name="second")["EventBusArn"]
+    sender = role(aws, "sender", EVENTS, allow("events:PutEvents", "*"))
+    rule(aws, {"Arn": second, "RoleArn": sender}, {"Arn": queue.arn})
+    rule(aws, {"Arn": default, "RoleArn": sender}, {"Arn": queue.arn}, name="back", EventBusName="second")
+    put(aws)
+    assert len(queue.messages()) == 2
+
+
 def test_schedules_of_rules_are_in_utc_and_rates_begin_later(aws: Any, queue: Queue) -> None:
     queue.let_send(EVENTS)
     rule(aws, {"Arn": queue.arn}, name="daily", ScheduleExpression="cron(30 22 * * ? *)")
@@ -233,6 +244,7 @@ def test_a_spot_notice_is_an_event(aws: Any, queue: Queue) -> None:
     assert event["resources"] == [f"arn:aws:ec2:{zone}:instance/{instance}"]
 
 
+@pytest.mark.services
 def test_nobody_without_rules_opens_eventbridge(tmp_path: Path) -> None:
     from local_aws.testing import EmbeddedAws
 
@@ -286,6 +298,14 @@ def test_what_putevents_does_not_take(aws: Any) -> None:
     assert answer["FailedEntryCount"] == 4
     codes = [one.get("ErrorCode") for one in answer["Entries"]]
     assert codes == [None, "NotAuthorizedForSourceException", "MalformedDetail", "MalformedDetail", "InvalidArgument"]
+
+
+def test_events_are_smaller_than_256_kilobytes(aws: Any) -> None:
+    events = aws.client("events")
+    entry = {"Source": "mine", "DetailType": "t", "Detail": json.dumps({"x": "y" * 131_072})}
+    assert events.put_events(Entries=[entry])["FailedEntryCount"] == 0
+    with pytest.raises(events.exceptions.ClientError, match="Total size of the entries"):
+        events.put_events(Entries=[entry, entry])
 
 
 def test_patterns_can_be_tried(aws: Any) -> None:
