@@ -43,6 +43,7 @@ vpc_id:
   type: str
   returned: success
   sample: vpc-0123456789abcdef0
+network_command: {type: str, returned: success, description: The command that makes the training stack's network.}
 subnet_ids:
   description: The training stack's public subnets.
   type: list

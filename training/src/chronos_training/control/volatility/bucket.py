@@ -65,7 +65,7 @@ def policy(bucket: str, key_arn: str) -> dict[str, Any]:
     document = training.tls_only(bucket)
     document["Statement"] += [
         deny("DenyAnotherEncryption", _HEADER, "StringNotEquals", "aws:kms"),
-        deny("DenyAnotherKey", f"{_HEADER}-aws-kms-key-id", "StringNotEquals", key_arn),
+        deny("DenyAnotherKey", f"{_HEADER}-aws-kms-key-id", "ArnNotEquals", key_arn),
     ]
     return document
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from chronos_training.control.options import settings as training
 from chronos_training.control.provision import parameters
-from chronos_training.core import aws
+from chronos_training.core import aws, commands
 
 
 def parameter_path(env: str) -> str:
@@ -28,5 +28,6 @@ def account(env: str, region: str) -> dict[str, Any]:
         "arn": caller["Arn"],
         "settings": parameters.read(ssm, parameter_path(env)),
         "vpc_id": network.get("vpc_id", ""),
+        "network_command": commands.playbook(env, "provision_infrastructure"),
         "subnet_ids": [one for one in network.get("subnet_ids", "").split(",") if one],
     }
