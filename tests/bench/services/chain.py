@@ -29,7 +29,7 @@ def measure(folder: Path, rounds: int) -> Section:
     """Return the report. `folder` is for the embedded AWS and an image."""
     aws = EmbeddedAws(folder / "home")
     try:
-        account, machines = EcsAccount(aws, folder / "image"), Machines(aws)
+        account, machines = EcsAccount(aws), Machines(aws)
         role = machines.role(*EVERYTHING)
         network = {"AwsvpcConfiguration": {"Subnets": [account.subnet], "AssignPublicIp": "ENABLED"}}
         ran = {"Cluster": "jobs", "TaskDefinition": account.define(PROGRAM), "NetworkConfiguration": network}

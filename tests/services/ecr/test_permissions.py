@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 
-import pytest
-
 from local_aws.testing import EmbeddedAws
 
 from .registry_client import RegistryClient, code_of, digest_of
@@ -50,11 +48,15 @@ def _denials(client: RegistryClient) -> set[str]:
     return {sentence.split("to perform: ")[1].split(" ")[0] for sentence in refused} | heads
 
 
-@pytest.mark.parametrize("missing", [None, *PUSH, *PULL])
-def test_each_permission_is_needed_for_its_request_and_for_no_other(aws: EmbeddedAws, missing: str | None):
-    aws.client("ecr").create_repository(repositoryName="api")
-    user = aws.new_user("pusher", images=_policy(*(one for one in (*PUSH, *PULL) if one != missing)))
-    assert _denials(RegistryClient(aws, user)) == ({missing} if missing else set())
+def test_each_permission_is_needed_for_its_request_and_for_no_other(aws: EmbeddedAws):
+    ecr = aws.client("ecr")
+    user = aws.new_user("pusher", images=_policy(*PUSH, *PULL))
+    for missing in (None, *PUSH, *PULL):
+        ecr.create_repository(repositoryName="api")
+        allowed = [one for one in (*PUSH, *PULL) if one != missing]
+        aws.change_policy("arn:aws:iam::123456789012:policy/pusher-images", _policy(*allowed))
+        assert _denials(RegistryClient(aws, user)) == ({missing} if missing else set())
+        ecr.delete_repository(repositoryName="api", force=True)
 
 
 def test_a_repositorys_policy_lets_in_and_shuts_out(aws: EmbeddedAws):

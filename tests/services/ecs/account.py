@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import json
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -44,16 +46,40 @@ def document(statements: dict[str, dict[str, Any]], *, without: str = "") -> dic
     return {"Version": "2012-10-17", "Statement": listed}
 
 
-class EcsAccount:
-    """`folder` is for the image that is made."""
+@functools.cache
+def _image() -> tuple[bytes, bytes]:
+    """Configuration and layer as the builder `process` makes them, once for all tests."""
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder, "root")
+        running.new_environment(root / "usr/local")
+        (root / "work").mkdir()
+        names = sorted(path.relative_to(root).as_posix() for path in root.rglob("*"))
+        layer = pack(root, names, Path(folder, "layer"))
+        config = {
+            "author": PROCESS_AUTHOR,
+            "architecture": ARCHITECTURE,
+            "os": "linux",
+            "config": {
+                "Env": ["PATH=/usr/local/bin:/usr/bin:/bin", "PYTHONUNBUFFERED=1"],
+                "Entrypoint": ["python"],
+                "Cmd": ["-c", "print('hello')"],
+                "WorkingDir": "/work",
+            },
+            "rootfs": {"type": "layers", "diff_ids": [layer.diff_id]},
+        }
+        return json.dumps(config).encode(), layer.path.read_bytes()
 
-    def __init__(self, aws: EmbeddedAws, folder: Path) -> None:
+
+class EcsAccount:
+    """Made in an empty account."""
+
+    def __init__(self, aws: EmbeddedAws) -> None:
         self.aws = aws
         self.ecs = aws.client("ecs")
         self.iam = aws.client("iam")
         self.execution_policy = self._role("execution", document(EXECUTION))
         aws.client("ecr").create_repository(repositoryName="batch")
-        self.image = self._push_image(folder)
+        self.image = self._push_image()
         aws.client("logs").create_log_group(logGroupName="/tasks")
         self.ecs.create_cluster(
             clusterName="jobs",
@@ -76,34 +102,15 @@ class EcsAccount:
         self._role("task", document(statements))
         return f"{PREFIX}task"
 
-    def _push_image(self, folder: Path) -> str:
-        """An image with nothing but a Python, as the builder `process` makes it; its command prints hello."""
-        root = folder / "root"
-        running.new_environment(root / "usr/local")
-        (root / "work").mkdir()
-        names = sorted(path.relative_to(root).as_posix() for path in root.rglob("*"))
-        layer = pack(root, names, folder / "layer")
-        config = json.dumps(
-            {
-                "author": PROCESS_AUTHOR,
-                "architecture": ARCHITECTURE,
-                "os": "linux",
-                "config": {
-                    "Env": ["PATH=/usr/local/bin:/usr/bin:/bin", "PYTHONUNBUFFERED=1"],
-                    "Entrypoint": ["python"],
-                    "Cmd": ["-c", "print('hello')"],
-                    "WorkingDir": "/work",
-                },
-                "rootfs": {"type": "layers", "diff_ids": [layer.diff_id]},
-            }
-        ).encode()
+    def _push_image(self) -> str:
+        """Push an image with nothing but a Python; its command prints hello."""
         client = RegistryClient(self.aws)
-        data = layer.path.read_bytes()
-        parts = [(CONFIG, config), (LAYER, data)]
-        described = [
-            {"mediaType": kind, "digest": client.push_blob("batch", one), "size": len(one)} for kind, one in parts
+        config, layer = _image()
+        parts = [
+            {"mediaType": kind, "digest": client.push_blob("batch", data), "size": len(data)}
+            for kind, data in ((CONFIG, config), (LAYER, layer))
         ]
-        manifest = {"schemaVersion": 2, "mediaType": MANIFEST, "config": described[0], "layers": described[1:]}
+        manifest = {"schemaVersion": 2, "mediaType": MANIFEST, "config": parts[0], "layers": parts[1:]}
         body = json.dumps(manifest).encode()
         assert client.push("batch", "v1", body).status == 201
         return f"{self.aws.endpoint.removeprefix('http://')}/batch@{digest_of(body)}"

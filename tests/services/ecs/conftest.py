@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from local_aws.testing import EmbeddedAws
@@ -12,5 +10,5 @@ from .account import EcsAccount
 
 
 @pytest.fixture
-def account(aws: EmbeddedAws, tmp_path: Path) -> EcsAccount:
-    return EcsAccount(aws, tmp_path)
+def account(aws: EmbeddedAws) -> EcsAccount:
+    return EcsAccount(aws)

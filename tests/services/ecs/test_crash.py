@@ -1,4 +1,4 @@
-"""The daemon is killed while a task runs: the image is still there, the task has lost its host, and the next one runs."""
+"""The daemon is killed while a task runs: the task has lost its host, its image is there, and the next one runs."""
 
 from __future__ import annotations
 
@@ -6,16 +6,19 @@ import os
 import signal
 from pathlib import Path
 
+import pytest
+
 from local_aws import processes
 from local_aws.testing import EmbeddedAws, wait_for
 
 from .account import EcsAccount
 
 
+@pytest.mark.services
 def test_a_task_whose_host_is_killed_has_stopped_and_the_next_one_runs(tmp_path: Path):
     aws = EmbeddedAws(tmp_path / "home")
     try:
-        account = EcsAccount(aws, tmp_path / "image")
+        account = EcsAccount(aws)
         # Not only looked at: what nobody has changed in EC2 is made anew by the next daemon, with other ids.
         aws.client("ec2").create_tags(Resources=[account.subnet], Tags=[{"Key": "kept", "Value": "yes"}])
         ended = account.finish("raise SystemExit(4)")["taskArn"]

@@ -68,22 +68,24 @@ def _refusals(account: EcsAccount, credentials: dict[str, str]) -> list[str]:
     return refused
 
 
-@pytest.mark.parametrize(
-    ("missing", "refused"),
-    [
-        ("", []),
-        ("Register", ["RegisterTaskDefinition"]),
-        ("Run", ["RunTask"]),
-        ("Pass", ["RegisterTaskDefinition", "RunTask"]),
-        ("Tag", ["RunTask"]),
-        ("Describe", ["DescribeTasks"]),
-        ("List", ["ListTasks"]),
-        ("Stop", ["StopTask"]),
-    ],
-)
-def test_each_statement_is_needed(account: EcsAccount, missing: str, refused: list[str]):
-    user = account.aws.new_user("runner", tasks=document(STATEMENTS, without=missing))
-    assert _refusals(account, user) == refused
+REFUSED = {
+    "": [],
+    "Register": ["RegisterTaskDefinition"],
+    "Run": ["RunTask"],
+    "Pass": ["RegisterTaskDefinition", "RunTask"],
+    "Tag": ["RunTask"],
+    "Describe": ["DescribeTasks"],
+    "List": ["ListTasks"],
+    "Stop": ["StopTask"],
+}
+
+
+def test_each_statement_is_needed(account: EcsAccount):
+    user = account.aws.new_user("runner", tasks=document(STATEMENTS))
+    for missing, refused in REFUSED.items():
+        arn = f"arn:aws:iam::{ACCOUNT}:policy/runner-tasks"
+        account.aws.change_policy(arn, document(STATEMENTS, without=missing))
+        assert _refusals(account, user) == refused, missing
 
 
 def test_what_is_outside_of_the_policy_is_refused(account: EcsAccount):

@@ -1,4 +1,4 @@
-"""Level container: an image that buildah makes and pushes runs as a real container. Skipped where that is not possible."""
+"""Level container: an image of buildah runs as a real container. Skipped where that is not possible."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def _pushed(account: EcsAccount, folder: Path) -> str:
 def test_nothing_of_a_real_container_is_left_by_a_crash_or_a_stop(tmp_path: Path):
     aws = EmbeddedAws(tmp_path / "home")
     try:
-        account = EcsAccount(aws, tmp_path / "image")
+        account = EcsAccount(aws)
         image = _pushed(account, tmp_path)
         for crash in (True, False):
             arn = account.run(account.define("print('up')", "import time; time.sleep(600)", image=image))

@@ -56,7 +56,7 @@ def test_a_schedule_and_a_rule_start_a_machine_whose_end_is_an_event(aws: Embedd
 
 
 def test_a_schedule_and_a_rule_run_a_task_and_hear_of_its_end(aws: EmbeddedAws, tmp_path: Path) -> None:
-    account, queue = EcsAccount(aws, tmp_path), Queue(aws, "ends", EVENTS)
+    account, queue = EcsAccount(aws), Queue(aws, "ends", EVENTS)
     definition = account.define("import os; print('at', os.environ.get('AT'))")
     stopped = {"source": ["aws.ecs"], "detail-type": ["ECS Task State Change"], "detail": {"lastStatus": ["STOPPED"]}}
     rule(aws, stopped, {"Arn": queue.arn, "InputPath": "$.detail"}, name="ends")

@@ -45,7 +45,7 @@ def handler(event, context):
 
 @pytest.fixture
 def account(aws: EmbeddedAws, tmp_path: Path) -> EcsAccount:
-    return EcsAccount(aws, tmp_path)
+    return EcsAccount(aws)
 
 
 def test_three_functions_in_a_row(aws: EmbeddedAws, machines: Machines) -> None:
@@ -180,7 +180,7 @@ def test_spot_and_then_fargate(account: EcsAccount, machines: Machines) -> None:
 def test_a_crash_in_the_middle_of_a_task(tmp_path: Path) -> None:
     aws = EmbeddedAws(tmp_path / "home")
     try:
-        account, machines = EcsAccount(aws, tmp_path / "image"), Machines(aws)
+        account, machines = EcsAccount(aws), Machines(aws)
         aws.client("ec2").create_tags(Resources=[account.subnet], Tags=[{"Key": "kept", "Value": "yes"}])
         definition = account.define("import time", "print('up')", "time.sleep(600)")
         catch = [{"ErrorEquals": ["States.TaskFailed"], "ResultPath": "$.error", "Next": "Lost"}]
