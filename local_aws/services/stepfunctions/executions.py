@@ -24,7 +24,7 @@ from local_aws.services.events.emit import emit
 from local_aws.services.patching import add, replace
 from local_aws.services.stepfunctions import execution_logs
 from local_aws.services.stepfunctions.jobs import endings
-from local_aws.services.stepfunctions.run import Place, Run, moment
+from local_aws.services.stepfunctions.run import Place, Run, in_iso, moment
 
 log = logging.getLogger("local_aws.stepfunctions")
 
@@ -76,6 +76,8 @@ def _begin(aws: Aws, execution: Any) -> None:
     env = worker.env = worker._get_evaluation_environment()
     env.local_aws_run, env.local_aws_path, env.local_aws_place = run, run.path, Place()
     env.event_manager.local_aws_run = run
+    started = in_iso(execution.start_date.timestamp())
+    env.states.context_object.context_object_data["Execution"]["StartTime"] = started
     execution.exec_status = ExecutionStatus.RUNNING
     execution.local_aws_history = env.event_manager._history_event_list
     active[execution.exec_arn] = run

@@ -24,6 +24,7 @@ from moto.stepfunctions.parser.asl.component.common.timeouts.timeout import Eval
 from moto.stepfunctions.parser.asl.component.eval_component import EvalComponent
 from moto.stepfunctions.parser.asl.component.program.program import Program
 from moto.stepfunctions.parser.asl.component.state import state as state_module
+from moto.stepfunctions.parser.asl.component.state.choice.state_choice import StateChoice
 from moto.stepfunctions.parser.asl.component.state.exec.execute_state import ExecutionState
 from moto.stepfunctions.parser.asl.component.state.exec.state_task.state_task import StateTask
 from moto.stepfunctions.parser.asl.component.state.wait.wait_function import timestamp as wait_timestamp
@@ -35,14 +36,15 @@ from moto.stepfunctions.parser.backend import execution as execution_module
 
 from local_aws.clock import CLOCK
 from local_aws.services.patching import replace
-from local_aws.services.stepfunctions.failures import FailureEventException
-from local_aws.services.stepfunctions.run import Interrupted, Place, Run, Waiter, sleep_until, wait_until
+from local_aws.services.stepfunctions.failures import FailureEventException, failure
+from local_aws.services.stepfunctions.run import Interrupted, Place, Run, Waiter, in_iso, sleep_until, wait_until
 
 
 def install() -> None:
     """Let moto do this."""
-    for module in (state_module, event_manager, execution_module):
-        replace(module, datetime=_CLOCKED)
+    for module in (event_manager, execution_module):
+        replace(module, datetime=_clocked(_Datetime))
+    replace(state_module, datetime=_clocked(_EnteredTime))
     _install_environment()
     # moto writes every failure into the log once for each level, with all of the state: it is in the history.
     quiet = {"_log_failure_event_exception": lambda *_, **__: None, "_log_exception": lambda *_, **__: None}
@@ -51,6 +53,7 @@ def install() -> None:
     replace(ExecutionState, _evaluate_with_timeout=_evaluate_with_timeout)
     replace(retrier_decl.RetrierDecl, _eval_body=_eval_retrier)
     replace(error_equals_decl.ErrorEqualsDecl, _eval_body=_eval_error_equals)
+    replace(StateChoice, _eval_state=_choosing(StateChoice._eval_state))
     replace(WaitFunction, _wait_interval=lambda self, env, wait_seconds: sleep_until(env, wait_seconds, "a Wait state"))
     replace(wait_timestamp.Timestamp, _get_wait_seconds=_seconds_until_timestamp)
 
@@ -63,7 +66,20 @@ class _Datetime(datetime.datetime):
         return datetime.datetime.fromtimestamp(CLOCK.now(), tz)
 
 
-_CLOCKED = types.SimpleNamespace(datetime=_Datetime, timezone=datetime.timezone, timedelta=datetime.timedelta)
+class _EnteredTime(datetime.datetime):
+    """The same for what is text in the context object."""
+
+    @classmethod
+    def now(cls, tz: Any = None) -> datetime.datetime:  # type: ignore[override]
+        return cls.fromtimestamp(CLOCK.now(), tz)
+
+    def isoformat(self, *_: Any, **__: Any) -> str:
+        return in_iso(self.timestamp())
+
+
+def _clocked(kind: type[datetime.datetime]) -> Any:
+    """Return what stands for the module datetime."""
+    return types.SimpleNamespace(datetime=kind, timezone=datetime.timezone, timedelta=datetime.timedelta)
 
 
 def _install_environment() -> None:
@@ -224,6 +240,25 @@ def _eval_error_equals(self: Any, env: Any) -> None:
         or (_TASK_FAILED in self.error_names and name not in {"States.Timeout", *_NOT_ALL})
     )
     env.stack.append(matches)
+
+
+def _choosing(eval_state: Any) -> Any:
+    """moto ends an execution that has no way to go with an internal error."""
+
+    def eval_choice(self: Any, env: Any) -> None:
+        try:
+            eval_state(self, env)
+        except RuntimeError:
+            entered = env.event_history_context.source_event_id
+            cause = (
+                f"An error occurred while executing the state '{self.name}' (entered at the event id #{entered}). Failed to "
+                "transition out of the state. The state does not point to a next state."
+            )
+            name = "States.NoChoiceMatched"
+            details = {"executionFailedEventDetails": {"error": name, "cause": cause}}
+            raise FailureEventException(failure(env, name, HistoryEventType.ExecutionFailed, details)) from None
+
+    return eval_choice
 
 
 def _seconds_until_timestamp(self: Any, env: Any) -> float:

@@ -193,3 +193,8 @@ def sleep_until(env: Any, seconds: float, what: str) -> None:
 def moment(when: float) -> datetime:
     """Return a moment as moto's executions have it."""
     return datetime.fromtimestamp(when, timezone.utc)
+
+
+def in_iso(when: float) -> str:
+    """Return a moment as the context object has it: 2026-11-30T03:20:18.123Z."""
+    return moment(when).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -14,7 +14,7 @@ from moto.stepfunctions.parser.asl.component.state.exec.state_task.service.state
 from local_aws.services.patching import replace
 from local_aws.services.stepfunctions import tokens
 from local_aws.services.stepfunctions.failures import FailureEvent, FailureEventException, failure
-from local_aws.services.stepfunctions.run import Run
+from local_aws.services.stepfunctions.run import Interrupted, Run
 
 
 def install() -> None:
@@ -55,16 +55,24 @@ def once(self: Any, env: Any, do: Callable[[], None], *, submits: bool = False) 
         try:
             do()
         except Exception as error:
+            _leave_if_over(env)
             event: Any = _submit_failed(env, self._from_error(env=env, ex=error), submits)
             name = event.error_name.error_name if event.error_name is not None else ""
             run.note(place, {"failed": (name, event.event_type.value, dict(event.event_details))})
             raise FailureEventException(event) from error
+        _leave_if_over(env)
         run.note(place, {"output": copy.deepcopy(env.stack[-1])})
     elif "output" in kept:
         env.stack.append(copy.deepcopy(kept["output"]))
     else:
         name, kind, details = kept["failed"]
         raise FailureEventException(failure(env, name, HistoryEventType(kind), details))
+
+
+def _leave_if_over(env: Any) -> None:
+    """What comes after the state's time limit, or after a stop, is nobody's: a function that went on meanwhile."""
+    if not env.is_running():
+        raise Interrupted
 
 
 def _submit_failed(env: Any, event: FailureEvent, submits: bool) -> FailureEvent:

@@ -17,6 +17,8 @@ from tests.services.stepfunctions.conftest import Machines, task
 
 HOUR = 3600
 
+pytestmark = pytest.mark.services
+
 
 @pytest.fixture
 def own(tmp_path: Path) -> Iterator[EmbeddedAws]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -157,6 +158,27 @@ def test_choices_and_a_fail_state(machines: Machines) -> None:
     assert machines.run(machine, {"n": 2, "s": "abc"}) == "yes"
     assert machines.run(machine, {"n": 1, "s": "abc"}) == "no"
     assert machines.run(machine, {}, status="FAILED") == ("NoN", "there is no n")
+
+
+def test_no_choice(machines: Machines) -> None:
+    states = {
+        "C": {"Type": "Choice", "Choices": [{"Variable": "$.n", "NumericEquals": 1, "Next": "S"}]},
+        "S": {"Type": "Succeed"},
+    }
+    error, cause = machines.run(machines.make(states), {"n": 2}, status="FAILED")
+    assert error == "States.NoChoiceMatched" and "entered at the event id #2" in cause
+
+
+def test_the_context_object(aws: EmbeddedAws, machines: Machines) -> None:
+    aws.advance(3 * 24 * HOUR)
+    given = {"started.$": "$$.Execution.StartTime", "entered.$": "$$.State.EnteredTime", "name.$": "$$.Execution.Name",
+             "date.$": "States.ArrayGetItem(States.StringSplit($$.Execution.StartTime, 'T'), 0)"}  # fmt: skip
+    found = machines.run(machines.make({"A": {"Type": "Pass", "Parameters": given, "End": True}}), name="n1")
+    assert (
+        re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", found["started"])
+        and found["entered"] >= found["started"]
+    )
+    assert (found["name"], found["date"]) == ("n1", aws.now().date().isoformat())
 
 
 def test_an_execution_that_waits_rests(aws: EmbeddedAws, machines: Machines, queue: str) -> None:

@@ -38,7 +38,7 @@ def handler(event, context):
     if kind == "error":
         raise OutOfStock("none left")
     if kind == "slow":
-        time.sleep(30)
+        time.sleep(4)
     return {"got": event, "n": event.get("n", 0) + 1}
 """
 
@@ -91,9 +91,16 @@ def test_errors_of_functions(aws: EmbeddedAws, machines: Machines) -> None:
 
 def test_a_time_limit_of_a_function_that_goes_on(aws: EmbeddedAws, machines: Machines) -> None:
     arn = create(aws, FUNCTION, Timeout=60)
-    call = task("lambda:invoke", {"FunctionName": arn, "Payload.$": "$"}, TimeoutSeconds=1)
-    error, _ = machines.run(machines.make({"A": call}, INVOKE), {"kind": "slow"}, status="FAILED")
-    assert error == "States.Timeout"
+    call = task(
+        "lambda:invoke", {"FunctionName": arn, "Payload.$": "$"}, TimeoutSeconds=1, Next="Wait",
+        Catch=[{"ErrorEquals": ["States.Timeout"], "Next": "Wait"}],
+    )  # fmt: skip
+    machine = machines.make({"A": call, "Wait": {"Type": "Wait", "Seconds": 60, "End": True}}, INVOKE)
+    execution = machines.start(machine, {"kind": "slow"})
+    wait_for(lambda: "WaitStateEntered" in machines.types(execution), "the time limit")
+    aws.advance(120)  # and with it the function's end
+    assert json.loads(machines.wait(execution)["output"])["Error"] == "States.Timeout"
+    assert "TaskTimedOut" in machines.types(execution) and "TaskSucceeded" not in machines.types(execution)
 
 
 def run_task(account: EcsAccount, definition: str, **more: Any) -> dict[str, Any]:
