@@ -165,7 +165,7 @@ class Runner:
             raise instruction.refuse(str(error)) from error
         finally:
             os.chdir(previous)
-        _forget_when(environment)
+        _forget_this_build(environment, self.root)
 
     def _options(self, instruction: Instruction, words: list[str]) -> tuple[list[str], list[str]]:
         options: list[str] = []
@@ -229,13 +229,21 @@ def new_environment(folder: Path, *options: str) -> None:
         raise ImageError(f"uv makes no virtual environment: {done.stderr.strip()}")
 
 
-def _forget_when(environment: Path) -> None:
-    """Take away what uv notes of local files' times: the same packages shall be the same layer."""
-    for note in environment.glob("lib/python*/site-packages/*.dist-info/uv_cache.json"):
-        note.unlink()
-        record = note.with_name("RECORD")
-        lines = record.read_text(encoding="utf-8").splitlines(keepends=True)
-        record.write_text("".join(line for line in lines if "/uv_cache.json," not in line), encoding="utf-8")
+def _forget_this_build(environment: Path, root: Path) -> None:
+    """Take away what uv notes of local files' times and places: the same packages shall be the same layer."""
+    packages = environment.glob("lib/python*/site-packages/*.dist-info")
+    for folder in packages:
+        times, place = folder / "uv_cache.json", folder / "direct_url.json"
+        gone = place.exists() and str(root) in place.read_text(encoding="utf-8")
+        if gone:
+            place.write_text(place.read_text(encoding="utf-8").replace(str(root), ""), encoding="utf-8")
+        if times.exists() or gone:
+            times.unlink(missing_ok=True)
+            record = folder / "RECORD"
+            lines = record.read_text(encoding="utf-8").splitlines(keepends=True)
+            kept = [line for line in lines if "/uv_cache.json," not in line and "/direct_url.json," not in line]
+            listed = [f"{folder.name}/direct_url.json,,\n"] if place.exists() else []
+            record.write_text("".join([*kept, *listed]), encoding="utf-8")
 
 
 def _bare(package: str) -> str:

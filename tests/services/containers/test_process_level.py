@@ -161,6 +161,50 @@ def test_an_image_without_a_command_says_so(project: Path, tmp_path: Path):
         _run(image, tmp_path)
 
 
+# A build backend in the project itself: nothing comes over a network.
+BACKEND = """
+import zipfile
+def build_wheel(folder, *_):
+    files = {
+        "mine.py": "NAME = 'mine'\\n",
+        "mine-1.dist-info/METADATA": "Metadata-Version: 2.1\\nName: mine\\nVersion: 1\\n",
+        "mine-1.dist-info/WHEEL": "Wheel-Version: 1.0\\nGenerator: x\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n",
+    }
+    files["mine-1.dist-info/RECORD"] = "".join(f"{name},,\\n" for name in [*files, "mine-1.dist-info/RECORD"])
+    with zipfile.ZipFile(f"{folder}/mine-1-py3-none-any.whl", "w") as wheel:
+        for name, text in files.items():
+            wheel.writestr(zipfile.ZipInfo(name), text)
+    return "mine-1-py3-none-any.whl"
+"""
+
+
+def test_a_project_of_its_own_is_installed_and_mounted_files_are_seen(project: Path, tmp_path: Path):
+    (project / "own").mkdir()
+    (project / "own/backend.py").write_text(BACKEND)
+    (project / "own/pyproject.toml").write_text(
+        '[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n[project]\nname = "mine"\nversion = "1"\n'
+    )
+    (project / "Containerfile").write_text(
+        "FROM python:3.11-slim\nWORKDIR /src\nCOPY own .\n"
+        "RUN --mount=type=bind,source=wheels,target=/wheels --mount=type=cache,target=/root/.cache \\\n"
+        "    export GREET=1.0 && pip install --no-index --find-links /wheels greet==${GREET} && pip install --no-deps .\n"
+    )
+    image, _ = _build(project, "--no-cache")
+    said = _run(
+        image,
+        tmp_path,
+        entrypoint=[
+            "python",
+            "-c",
+            "import importlib.metadata as m, mine; print(mine.NAME, mine.__file__, m.version('greet'))",
+        ],
+    )
+    assert said.stdout.startswith("mine /usr/local/lib/"), said.stderr
+    again, _ = _build(project, "--no-cache")
+    assert again.digest == image.digest
+    assert not any("wheels" in member.name for member in _members(image))
+
+
 @pytest.mark.services
 def test_lambdas_own_base_image_has_its_runtime(project: Path, tmp_path: Path):
     (project / "Containerfile").write_text(
