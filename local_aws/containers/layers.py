@@ -41,8 +41,8 @@ def fingerprints(root: Path) -> _Fingerprints:
 
 
 def changed(before: _Fingerprints, after: _Fingerprints) -> list[str]:
-    """Return the paths that are new or different, in order."""
-    return sorted(name for name, one in after.items() if before.get(name) != one)
+    """Return the paths that are new or different, in order. Not Python's caches: they hold times, and are out of date."""
+    return sorted(name for name, one in after.items() if before.get(name) != one and "__pycache__" not in name)
 
 
 def _below(root: Path) -> Iterator[Path]:

@@ -6,6 +6,7 @@ A system package is the image's own affair: this computer has its own. So apt-ge
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import subprocess
 import sys
@@ -233,15 +234,16 @@ def _forget_this_build(environment: Path, root: Path) -> None:
     """Take away what uv notes of local files' times and places: the same packages shall be the same layer."""
     packages = environment.glob("lib/python*/site-packages/*.dist-info")
     for folder in packages:
-        times, place = folder / "uv_cache.json", folder / "direct_url.json"
+        own, place = list(folder.glob("uv_*.json")), folder / "direct_url.json"
         gone = place.exists() and str(root) in place.read_text(encoding="utf-8")
         if gone:
             place.write_text(place.read_text(encoding="utf-8").replace(str(root), ""), encoding="utf-8")
-        if times.exists() or gone:
-            times.unlink(missing_ok=True)
+        for note in own:
+            note.unlink()
+        if own or gone:
             record = folder / "RECORD"
             lines = record.read_text(encoding="utf-8").splitlines(keepends=True)
-            kept = [line for line in lines if "/uv_cache.json," not in line and "/direct_url.json," not in line]
+            kept = [line for line in lines if not re.search(r"/(uv_\w+|direct_url)\.json,", line)]
             listed = [f"{folder.name}/direct_url.json,,\n"] if place.exists() else []
             record.write_text("".join([*kept, *listed]), encoding="utf-8")
 
