@@ -114,7 +114,7 @@ class Plane:
             "Count": 1.0,
             "4XXError": float(400 <= response.status < 500),
             "5XXError": float(response.status >= 500),
-            "Latency": round(took, 1),
+            "Latency": float(int(took)),
         }
         if "integrationLatency" in request.found:
             values["IntegrationLatency"] = float(request.found["integrationLatency"])

@@ -7,9 +7,10 @@ from local_aws.services.aws import Aws
 
 def open_service(aws: Aws) -> None:
     """See local_aws.services."""
-    from local_aws.services.logs import arrivals, metric_filters, reading, subscriptions
+    from local_aws.services.logs import arrivals, kept, metric_filters, reading, subscriptions
 
     arrivals.install(aws)
+    kept.install()
     metric_filters.install()
     reading.install()
     subscriptions.install(aws)

@@ -49,6 +49,7 @@ def test_an_event_is_tried_again_after_a_crash(own: EmbeddedAws, meeting: str) -
     invoke(own, {"file": str(file)}, InvocationType="Event")
     assert logged(own).count("tried\n") == 1
     again = crash(own, b"after-one-try")
+    assert logged(again).count("tried\n") == 1  # the log is there
     again.advance(70)
     assert file.read_text() == "xx"
     again.advance(200)
