@@ -23,6 +23,19 @@ _OPERATORS = {
     "LessThanThreshold": "less than",
     "LessThanOrEqualToThreshold": "less than or equal to",
 }
+_MOTOS_NAMES = {
+    "AlarmName": "name",
+    "AlarmDescription": "description",
+    "AlarmRule": "rule",
+    "AlarmActions": "alarm_actions",
+    "Namespace": "namespace",
+    "MetricName": "metric_name",
+    "Statistic": "statistic",
+    "Period": "period",
+    "EvaluationPeriods": "evaluation_periods",
+    "ComparisonOperator": "comparison_operator",
+    "Threshold": "threshold",
+}
 _DAY, _WEEK, _HOUR = 86_400, 604_800, 3_600
 _UNKNOWN = "The embedded AWS does not know"
 
@@ -59,25 +72,10 @@ def put(backend: models.CloudWatchBackend, given: dict[str, Any]) -> Any:
     old = backend.alarms.get(given["AlarmName"])
     if old is not None and (old.rule is None) != ("AlarmRule" not in given):
         raise ValidationError("An alarm of that name and of the other kind exists.")
-    made: Any = backend.put_metric_alarm(
-        name=given["AlarmName"],
-        namespace=given.get("Namespace"),  # type: ignore[arg-type]
-        metric_name=given.get("MetricName"),  # type: ignore[arg-type]
-        comparison_operator=given.get("ComparisonOperator"),  # type: ignore[arg-type]
-        evaluation_periods=given.get("EvaluationPeriods"),  # type: ignore[arg-type]
-        period=given.get("Period"),  # type: ignore[arg-type]
-        threshold=given.get("Threshold"),  # type: ignore[arg-type]
-        statistic=given.get("Statistic"),  # type: ignore[arg-type]
-        description=given.get("AlarmDescription"),  # type: ignore[arg-type]
-        dimensions=given.get("Dimensions") or [],
-        alarm_actions=given.get("AlarmActions") or [],
-        ok_actions=given.get("OKActions") or [],
-        insufficient_data_actions=given.get("InsufficientDataActions") or [],
-        actions_enabled=given.get("ActionsEnabled", True),
-        treat_missing_data=given.get("TreatMissingData"),
-        rule=given.get("AlarmRule"),
-        tags=given.get("Tags") if old is None else None,  # tags of a request that changes an alarm are ignored
-    )
+    named: dict[str, Any] = {motos: given.get(name) for name, motos in _MOTOS_NAMES.items()}
+    named |= {"dimensions": given.get("Dimensions") or [], "actions_enabled": given.get("ActionsEnabled", True)}
+    tags = given.get("Tags") if old is None else None  # those of a request that changes an alarm are ignored
+    made: Any = backend.put_metric_alarm(**named, tags=tags)
     made.local_aws_given = {key: value for key, value in given.items() if key != "Tags" and value is not None}
     made.local_aws_keys = set() if made.rule else keys_of(given)
     if old is None:

@@ -43,6 +43,13 @@ def wait_for_token(self: Any, env: Any) -> Any:
     if self.heartbeat:
         self.heartbeat.eval(env=env)
         heartbeat = env.stack.pop()
+    try:
+        return _outcome_of(endpoint, self, env, heartbeat)
+    finally:
+        endpoint.local_aws_over = True  # nobody waits for it any more
+
+
+def _outcome_of(endpoint: Any, self: Any, env: Any, heartbeat: int | None) -> Any:
     while True:
         endpoint.local_aws_beat = False
         in_time = wait_until(

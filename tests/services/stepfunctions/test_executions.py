@@ -233,6 +233,9 @@ def test_a_tasks_time_limit(aws: EmbeddedAws, machines: Machines, queue: str) ->
     execution = machines.start(machines.make(states, ANY_QUEUE))
     aws.advance(30 * 60)
     [body] = bodies(aws, queue)
+    aws.advance(45 * 60)
+    with pytest.raises(ClientError, match="TaskTimedOut"):
+        machines.client.send_task_success(taskToken=json.loads(body)["token"], output="{}")
     aws.advance(2 * HOUR)
     assert json.loads(machines.wait(execution)["output"])["error"]["Error"] == "States.Timeout"
     assert "TaskTimedOut" in machines.types(execution)

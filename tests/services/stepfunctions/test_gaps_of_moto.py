@@ -85,3 +85,50 @@ def test_states_all_catches_what_it_must_not(states: Any) -> None:
     machine = make(states, {"A": call, "S": {"Type": "Succeed"}})
     execution = states.start_execution(stateMachineArn=machine, name="n")["executionArn"]
     assert end(states, execution)["status"] == "SUCCEEDED"
+
+
+def test_a_choice_that_matches_nothing_is_an_internal_error(states: Any) -> None:
+    choice = {"Type": "Choice", "Choices": [{"Variable": "$.n", "NumericEquals": 1, "Next": "S"}]}
+    machine = make(states, {"C": choice, "S": {"Type": "Succeed"}})
+    execution = states.start_execution(stateMachineArn=machine, name="n", input='{"n": 2}')["executionArn"]
+    assert end(states, execution)["error"] == "States.Runtime"
+
+
+def test_moments_are_not_text(states: Any) -> None:
+    machine = make(states, {"A": {"Type": "Pass", "Parameters": {"t.$": "$$.Execution.StartTime"}, "End": True}})
+    execution = states.start_execution(stateMachineArn=machine, name="n")["executionArn"]
+    with pytest.raises(TypeError, match="not JSON serializable"):
+        end(states, execution)
+
+
+def test_no_stop_date_after_a_time_limit(states: Any) -> None:
+    text = json.dumps(
+        {"StartAt": "W", "TimeoutSeconds": 1, "States": {"W": {"Type": "Wait", "Seconds": 3, "End": True}}}
+    )
+    machine = states.create_state_machine(name="m", definition=text, roleArn=ROLE)["stateMachineArn"]
+    execution = states.start_execution(stateMachineArn=machine, name="n")["executionArn"]
+    found = end(states, execution)
+    assert found["status"] == "TIMED_OUT" and "stopDate" not in found
+
+
+def test_the_role_and_its_permissions_are_nobodys_business(states: Any) -> None:
+    queue = boto3.client("sqs", "us-east-1").create_queue(QueueName="q")["QueueUrl"]
+    send = {
+        "Type": "Task",
+        "Resource": "arn:aws:states:::sqs:sendMessage",
+        "Parameters": {"QueueUrl": queue, "MessageBody": "x"},
+        "End": True,
+    }
+    machine = make(states, {"A": send})
+    execution = states.start_execution(stateMachineArn=machine, name="n")["executionArn"]
+    assert end(states, execution)["status"] == "SUCCEEDED"
+
+
+def test_logging_writes_nothing(states: Any) -> None:
+    logs = boto3.client("logs", "us-east-1")
+    logs.create_log_group(logGroupName="g")
+    arn = "arn:aws:logs:us-east-1:123456789012:log-group:g:*"
+    logging = {"level": "ALL", "destinations": [{"cloudWatchLogsLogGroup": {"logGroupArn": arn}}]}
+    machine = make(states, {"A": {"Type": "Succeed"}}, loggingConfiguration=logging)
+    end(states, states.start_execution(stateMachineArn=machine, name="n")["executionArn"])
+    assert logs.filter_log_events(logGroupName="g")["events"] == []
