@@ -97,7 +97,7 @@ run_section() {
             ;;
         volatility)
             printf '\n==== Tests: volatility, in the environment of its own\n'
-            if tools=$(python tools/group_packages.py test) && env=$(python tools/volatility_env.py); then
+            if tools=$(python tools/group_packages.py test) && env=$(python tools/volatility_env.py batch api); then
                 run_pytest volatility env PYTHONPATH="$tools" "$env" -m pytest -q -m "$chosen" -n 2 --dist loadfile tests/volatility
             else
                 run_other volatility false

@@ -53,6 +53,7 @@ class Calendar:
         exchange = _exchange(self.name, self._begins)
         without = pd.DatetimeIndex([_day(one) for one in self.closed])
         self._sessions: pd.DatetimeIndex = exchange.sessions.difference(without)
+        self._zone = exchange.tz
         self._closes: pd.Series = exchange.closes.loc[self._sessions]
         self._early: pd.DatetimeIndex = exchange.early_closes.difference(without)
 
@@ -113,6 +114,12 @@ class Calendar:
         """Return when `session` closes, in UTC. ValueError when it is not a session."""
         position = self._position(session)  # first: it makes the calendar reach
         return self._closes.iloc[position]
+
+    def forecast_due(self, session: Day) -> pd.Timestamp:
+        """Return when the forecast after `session` is due, in UTC: at 8 o'clock of the next day, where the exchange is."""
+        self._position(session)
+        morning = (_day(session) + pd.Timedelta(days=1, hours=8)).tz_localize(self._zone)
+        return morning.tz_convert("UTC")
 
     def is_early_close(self, session: Day) -> bool:
         """Return whether `session` closes before the usual time, as on the day after Thanksgiving."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -99,6 +100,25 @@ def load(storage: Storage, version: str) -> Artifact:
         )  # fmt: skip
     except (KeyError, TypeError, ValueError) as error:
         raise damaged from error
+
+
+def save_golden(storage: Storage, version: str, features: Iterable[float], rv_5d_hat: float) -> None:
+    """Store what `version` forecasts for `features` (n): whoever loads it can see that it still does."""
+    body = json.dumps({"features": list(map(float, features)), "rv_5d_hat": float(rv_5d_hat)}, allow_nan=False)
+    storage.create(f"{PREFIX}{version}/golden.json", f"{body}\n".encode())
+
+
+def golden(storage: Storage, version: str) -> dict[str, Any] | None:
+    """Return `features` and `rv_5d_hat` of a `save_golden`, None when there is none. DataError when it is damaged."""
+    key = f"{PREFIX}{version}/golden.json"
+    body = storage.read(key)
+    if body is None:
+        return None
+    try:
+        found = json.loads(body)
+        return {"features": [float(one) for one in found["features"]], "rv_5d_hat": float(found["rv_5d_hat"])}
+    except (ValueError, KeyError, TypeError) as error:
+        raise DataError(f"{storage.url}/{key} is damaged: {error}.") from error
 
 
 def versions(storage: Storage) -> list[str]:

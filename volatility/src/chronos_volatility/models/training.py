@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from chronos_training.core.errors import DataError
@@ -28,7 +29,7 @@ from chronos_volatility.models import (
 )
 from chronos_volatility.models import design as design_module
 from chronos_volatility.models.artifact import Artifact
-from chronos_volatility.models.design import Design, design_of
+from chronos_volatility.models.design import Array, Design, design_of
 from chronos_volatility.models.serve import Forecaster
 from chronos_volatility.models.specifications import FALLBACK, Specification
 from chronos_volatility.storage import Storage
@@ -86,6 +87,8 @@ def train(
             scores.get(one.name, {}), _interval(table, one.name), design.synthetic, versions.get(FALLBACK.name, ""),
         )  # fmt: skip
         versions[one.name] = artifact.save(storage, made)
+        example = _last_complete(design, fitted)
+        artifact.save_golden(storage, versions[one.name], example, float(fitted.rv_5d(example[None, :])[0]))
         features[one.name] = list(fitted.names)
     if table is not None:
         storage.create(f"walk_forward/{name}.parquet", _to_bytes(table))
@@ -100,6 +103,13 @@ def train(
     # The record comes last: where it is, everything that it names is.
     storage.create(f"{PREFIX}{name}.json", (json.dumps(dataclasses.asdict(run), indent=1) + "\n").encode())
     return run, True
+
+
+def _last_complete(design: Design, fitted: Forecaster) -> Array:
+    """Return the features (names) of the last session that has all of them, for the golden forecast; zeros when none has."""
+    values = design.columns(fitted.names)
+    whole = np.flatnonzero(np.isfinite(values).all(axis=1))
+    return np.asarray(values[whole[-1]] if len(whole) else np.zeros(len(fitted.names)))
 
 
 def run_name(design: Design, candidates: Sequence[Specification], first: str | None) -> str:

@@ -12,13 +12,21 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from chronos_training.core.clock import iso
 from chronos_training.core.errors import ConfigurationError, DataError
+from chronos_volatility import settings as settings_of
 from chronos_volatility import tables
+from chronos_volatility.calendar import get_calendar
 from chronos_volatility.gate import champion
 from chronos_volatility.models import artifact, words
 from chronos_volatility.models.artifact import Artifact
+from chronos_volatility.serving import mirror, predictions
+from chronos_volatility.serving.predictions import Served
 from chronos_volatility.steps.options import add_common, now_of, storage_of
 from chronos_volatility.storage import Storage
+
+FOLLOWING = 30
+"""Of how many later sessions a forecast says when theirs is due."""
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -33,13 +41,33 @@ def run(options: argparse.Namespace) -> int:
     session = _session(storage, options.date, now)
     stored = tables.read(storage, tables.PREDICTIONS, first=session, last=session)
     if not stored.empty:
-        row = stored.iloc[0]
+        row = dict(stored.iloc[0])
+        serve(storage, row, environ=os.environ)
         print(f"{session.date()}: {100 * row['annualized']:.1f} % a year by {row['model_version']}, was there already")
         return 0
     row = forecast(storage, session, environ=os.environ)
     tables.write(storage, tables.PREDICTIONS, pd.DataFrame([row]).astype({"regime": object}), now=now)
+    serve(storage, row, environ=os.environ)
     print(f"{session.date()}: {100 * row['annualized']:.1f} % a year by {row['model_version']}")
     return 0
+
+
+def serve(storage: Storage, row: Mapping[str, Any], *, environ: Mapping[str, str]) -> None:
+    """Leave a row of predictions_daily where the API reads it, and in the mirror if the environment names one."""
+    settings = settings_of.of(storage)
+    calendar = get_calendar(settings.calendar, settings.closed)
+    session = pd.Timestamp(row["date"])
+    last = calendar.last
+    days = [calendar.after(session, count) for count in range(1, FOLLOWING + 1) if session < last]
+    served = Served(
+        str(session.date()), float(row["rv_5d_hat"]), float(row["annualized"]), tuple(row["top_drivers"]),
+        tuple({**driver, "value": float(driver["value"]), "contribution": float(driver["contribution"])} for driver in row["drivers"]),
+        str(row["model_version"]), artifact.load(storage, str(row["model_version"])).feature_set_version,
+        tuple(iso(calendar.forecast_due(day).to_pydatetime()) for day in days),
+    )  # fmt: skip
+    predictions.keep(storage, served)
+    if table := environ.get(mirror.VARIABLE, ""):
+        mirror.Mirror(table, predictions.Stored(storage)).keep(served)
 
 
 def forecast(storage: Storage, session: pd.Timestamp, *, environ: Mapping[str, str]) -> dict[str, Any]:
