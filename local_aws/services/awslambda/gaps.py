@@ -10,8 +10,9 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from moto.awslambda.exceptions import InvalidParameterValueException, PreconditionFailedException
-from moto.awslambda.models import ImageConfig, LambdaBackend, LambdaFunction, LambdaStorage
+from moto.awslambda.models import ImageConfig, LambdaBackend, LambdaFunction, LambdaStorage, _s3_content
 from moto.core.utils import iso_8601_datetime_with_nanoseconds
+from moto.s3.models import s3_backends
 
 from local_aws.iam.principals import ACCOUNT, find_role, service_may_assume
 from local_aws.services.awslambda import invoke_config, policies, states
@@ -21,6 +22,10 @@ from local_aws.services.patching import replace
 
 if TYPE_CHECKING:
     from local_aws.services.awslambda.invocations import Invocations
+
+_NO_KEY = (
+    "Error occurred while GetObject. S3 Error Code: NoSuchKey. S3 Error Message: The specified key does not exist."
+)
 
 
 def close_gaps(resolve_image: Callable[[str, str], tuple[str, int]], deleted: Callable[[str], None]) -> None:
@@ -78,8 +83,23 @@ def _functions(resolve_image: Callable[[str, str], tuple[str, int]]) -> None:
         return self.get_configuration()
 
     def set_function_code(self: LambdaFunction, updated_spec: dict[str, Any]) -> None:
+        """Code that is refused leaves the function as it was."""
+        before = {**self.__dict__, "code": dict(self.code)}
+        try:
+            take_code(self, updated_spec)
+        except Exception as error:
+            self.__dict__.update(before)
+            if isinstance(error, ValueError):  # moto's, for a bucket or an object that is not there
+                raise InvalidParameterValueException(str(error.args[-1])) from None
+            raise
+
+    def take_code(self: LambdaFunction, updated_spec: dict[str, Any]) -> None:
         archive = updated_spec.get("ZipFile")
         set_code(self, updated_spec)
+        if updated_spec.get("S3Key") and not updated_spec.get("DryRun") and not self.code_bytes:
+            raise InvalidParameterValueException(_NO_KEY)
+        if updated_spec.get("S3ObjectVersion") and not updated_spec.get("DryRun"):
+            _take_version(self, updated_spec)
         if (archive or updated_spec.get("S3Key")) and not updated_spec.get("DryRun"):
             _check_archive(self.code_bytes)
         image = updated_spec.get("ImageUri")
@@ -241,6 +261,18 @@ def _check_role(arn: str) -> None:
     role = find_role(arn)
     if role is not None and not service_may_assume(role, PRINCIPAL, {"aws:sourceaccount": ACCOUNT}):
         raise InvalidParameterValueException("The role defined for the function cannot be assumed by Lambda.")
+
+
+def _take_version(moto: LambdaFunction, given: dict[str, Any]) -> None:
+    """moto takes the newest."""
+    where = (given["S3Bucket"], given["S3Key"])
+    found = s3_backends[moto.account_id][moto.partition].get_object(*where, version_id=given["S3ObjectVersion"])
+    if found is None:
+        raise InvalidParameterValueException(
+            "Error occurred while GetObject. S3 Error Code: NoSuchVersion. S3 Error Message: The specified version does "
+            "not exist."
+        )
+    moto.code_bytes, moto.code_size, moto.code_sha_256, moto.code_digest = _s3_content(found)
 
 
 def _check_archive(archive: bytes) -> None:

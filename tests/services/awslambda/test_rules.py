@@ -86,3 +86,35 @@ def test_configuration_that_moto_drops(aws: EmbeddedAws) -> None:
     assert after["RevisionId"] != before["RevisionId"]
     with pytest.raises(ClientError, match="PreconditionFailedException"):
         client.update_function_configuration(FunctionName="f", Timeout=9, RevisionId=before["RevisionId"])
+
+
+def test_code_that_is_refused_changes_nothing(aws: EmbeddedAws) -> None:
+    create(aws, ECHO)
+    client = aws.client("lambda")
+    before = client.get_function_configuration(FunctionName="f")
+    with pytest.raises(ClientError, match="Could not unzip uploaded file"):
+        client.update_function_code(FunctionName="f", ZipFile=b"no zip")
+    with pytest.raises(ClientError, match="NoSuchBucket"):
+        client.update_function_code(FunctionName="f", S3Bucket="none", S3Key="none")
+    after = client.get_function_configuration(FunctionName="f")
+    assert {k: v for k, v in after.items() if k != "ResponseMetadata"} == {
+        k: v for k, v in before.items() if k != "ResponseMetadata"
+    }
+    assert invoke(aws, 1)["result"] == 1
+
+
+def test_code_in_s3_is_of_the_version_that_is_named(aws: EmbeddedAws) -> None:
+    s3, client = aws.client("s3"), aws.client("lambda")
+    s3.create_bucket(Bucket="code")
+    s3.put_bucket_versioning(Bucket="code", VersioningConfiguration={"Status": "Enabled"})
+    versions = [
+        s3.put_object(Bucket="code", Key="f.zip", Body=archive(f"def handler(event, context): return {number}"))["VersionId"]
+        for number in (1, 2)
+    ]  # fmt: skip
+    create(aws, ECHO)
+    for number, version in enumerate(versions, start=1):
+        client.update_function_code(FunctionName="f", S3Bucket="code", S3Key="f.zip", S3ObjectVersion=version)
+        aws.advance(1)
+        assert invoke(aws)["result"] == number
+    with pytest.raises(ClientError, match=r"InvalidParameterValueException.*NoSuch"):
+        client.update_function_code(FunctionName="f", S3Bucket="code", S3Key="none")
