@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import bisect
 import itertools
+import pickle
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
@@ -48,6 +49,15 @@ class Series:
         """Return the data of start <= time < end."""
         first, last = bisect.bisect_left(self.times, start), bisect.bisect_left(self.times, end)
         return [datum for datum in self.data[first:last] if unit is None or datum.unit == unit]
+
+    def __getstate__(self) -> bytes:
+        """For pickle: one piece, because there may be many (see persistence.py, which looks at each object by itself)."""
+        values = [(one.minimum, one.maximum, one.total, one.count, one.unit) for one in self.data]
+        return pickle.dumps((self.times, values), protocol=5)
+
+    def __setstate__(self, state: bytes) -> None:
+        self.times, values = pickle.loads(state)  # noqa: S301 (our own)
+        self.data = [Datum(*one) for one in values]
 
     def remove_at(self, when: float) -> None:
         """Forget the first datum of exactly this time."""

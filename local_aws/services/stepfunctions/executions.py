@@ -7,6 +7,7 @@ https://docs.aws.amazon.com/step-functions/latest/dg/procedure-cw-metrics.html
 from __future__ import annotations
 
 import logging
+import pickle
 import threading
 from typing import Any
 
@@ -46,7 +47,7 @@ def install(aws: Aws) -> None:
         _begin(aws, self)
 
     replace(execution_class, start=start, stop=_stop)
-    add(execution_class, __getstate__=_picklable)
+    add(execution_class, __getstate__=_state, __setstate__=_restore)
     replace(StepFunctionBackend, delete_state_machine=_deleting(StepFunctionBackend.delete_state_machine))
     replace(EventManager, add_event=_adding(EventManager.add_event))
     aws.at_reset(_abandon_all)
@@ -112,6 +113,7 @@ def _end(run: Run) -> None:
             execution.error, execution.cause = run.stopped_with
         execution.stop_date = execution.stop_date or moment(CLOCK.now())
         run.journal.clear()
+        execution.__dict__.pop("local_aws_kept", None)  # without its last events, if it was stopped
     status = execution.exec_status
     name = {
         ExecutionStatus.SUCCEEDED: "ExecutionsSucceeded",
@@ -187,9 +189,22 @@ def _deleting(delete: Any) -> Any:
     return delete_state_machine
 
 
-def _picklable(self: Any) -> dict[str, Any]:
-    """Without the threads' things: what is under way begins again from the journal."""
-    return {**self.__dict__, "exec_worker": None, "_cloud_watch_logging_session": None}
+def _state(self: Any) -> dict[str, Any]:
+    """For pickle: without the threads' things, what is under way begins again from the journal. The history is one piece.
+
+    (See persistence.py, which looks at each object by itself, and writes everything again and again.)
+    """
+    kept = self.__dict__.get("local_aws_kept")
+    if kept is None:
+        kept = pickle.dumps(list(self.local_aws_history), protocol=5)
+        if self.exec_status != ExecutionStatus.RUNNING:
+            self.local_aws_kept = kept
+    gone = {"exec_worker": None, "_cloud_watch_logging_session": None}
+    return {**self.__dict__, **gone, "local_aws_history": kept}
+
+
+def _restore(self: Any, state: dict[str, Any]) -> None:
+    self.__dict__.update({**state, "local_aws_history": pickle.loads(state["local_aws_history"])})  # noqa: S301 (our own)
 
 
 def _adding(add_event: Any) -> Any:
