@@ -84,6 +84,8 @@ def _isolated(image: Image, wanted: Wanted, root: Path, argv: list[str], home: P
     env = {**image.environment, **wanted.environment}
     env["PATH"] = _with_this_computers(env.get("PATH", ""))
     env.setdefault("HOME", "/tmp")  # noqa: S108  (its own)
+    # What Python compiles is kept for the next run of the same image, in which nothing changes; all else goes.
+    env.setdefault("PYTHONPYCACHEPREFIX", str(root.parent / "pycache"))
     cwd = wanted.working_directory or image.settings.get("WorkingDir") or "/"
     if not any(Path(one, cwd.lstrip("/")).is_dir() for one in (root, "/")):
         raise ImageError(f"there is no folder {cwd} in the image")
