@@ -25,7 +25,7 @@ from local_aws.services.events.emit import emit
 from local_aws.services.patching import add, replace
 from local_aws.services.stepfunctions import execution_logs
 from local_aws.services.stepfunctions.jobs import endings
-from local_aws.services.stepfunctions.run import Place, Run, in_iso, moment
+from local_aws.services.stepfunctions.run import Position, Run, in_iso, moment
 
 log = logging.getLogger("local_aws.stepfunctions")
 
@@ -75,7 +75,7 @@ def _begin(aws: Aws, execution: Any) -> None:
     worker = execution.exec_worker = execution._get_start_execution_worker()
     worker._cloud_watch_logging_session = execution_logs.session_of(aws, execution)
     env = worker.env = worker._get_evaluation_environment()
-    env.local_aws_run, env.local_aws_path, env.local_aws_place = run, run.path, Place()
+    env.local_aws_run, env.local_aws_path, env.local_aws_place = run, run.path, Position()
     env.event_manager.local_aws_run = run
     started = in_iso(execution.start_date.timestamp())
     env.states.context_object.context_object_data["Execution"]["StartTime"] = started

@@ -37,7 +37,7 @@ from moto.stepfunctions.parser.backend import execution as execution_module
 from local_aws.clock import CLOCK
 from local_aws.services.patching import replace
 from local_aws.services.stepfunctions.failures import FailureEventException, failure
-from local_aws.services.stepfunctions.run import Interrupted, Place, Run, Waiter, in_iso, sleep_until, wait_until
+from local_aws.services.stepfunctions.run import Interrupted, Position, Run, Waiter, in_iso, sleep_until, wait_until
 
 
 def install() -> None:
@@ -149,7 +149,7 @@ def _evaluate_with_timeout(self: Any, env: Any) -> None:
     run: Run = env.local_aws_run
     place = env.local_aws_place.next()
     frame = env.open_frame()
-    frame.local_aws_place = Place(place)
+    frame.local_aws_place = Position(place)
     frame.states.reset(input_value=env.states.get_input())
     frame.stack = copy.deepcopy(env.stack)
     outputs: list[Any] = []

@@ -19,7 +19,7 @@ from moto.stepfunctions.parser.asl.component.state.exec.state_parallel.branch_wo
 from local_aws.clock import CLOCK
 from local_aws.services.patching import replace
 from local_aws.services.stepfunctions.failures import FailureEventException, failure
-from local_aws.services.stepfunctions.run import Interrupted, Path, Place, moment
+from local_aws.services.stepfunctions.run import Interrupted, Path, Position, moment
 
 MOST_WORKERS = 40  # of an inline Map state: about as many as AWS has when MaxConcurrency is 0
 
@@ -53,7 +53,7 @@ def _install_parallel() -> None:
             frame = env.open_inner_frame()
             frame.states.reset(input_value=given)
             frame.local_aws_path = Path(f"branch {number} of execution {env.local_aws_run.execution.name}")
-            frame.local_aws_place = Place(f"{place}/{number}")
+            frame.local_aws_place = Position(f"{place}/{number}")
             workers.append(BranchWorker(branch_worker_comm=pool, program=program, env=frame))
         path.rest()
         for worker in workers:
@@ -113,7 +113,7 @@ def _install_map() -> None:
             self.local_aws_path.wake(self._termination_event)
 
     def eval_job_in_place(self: Any, env: Any, job: Any) -> None:
-        env.local_aws_place = Place(f"{self._job_pool.local_aws_place}/{job.job_index}")
+        env.local_aws_place = Position(f"{self._job_pool.local_aws_place}/{job.job_index}")
         eval_job(self, env=env, job=job)
 
     replace(component, _eval_body=eval_map)

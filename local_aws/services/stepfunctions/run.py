@@ -58,7 +58,7 @@ class Path:
                 self._end = None
 
 
-class Place:
+class Position:
     """Where in an execution something is done: the same again when the execution begins again."""
 
     def __init__(self, name: str = "") -> None:

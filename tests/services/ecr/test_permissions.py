@@ -64,20 +64,20 @@ def test_a_repositorys_policy_lets_in_and_shuts_out(aws: EmbeddedAws):
     ecr.create_repository(repositoryName="api")
     root = RegistryClient(aws)
     root.push("api", "v1", root.manifest("api"))
-    guest = RegistryClient(aws, aws.new_user("guest", token=_policy()))
-    refused = guest.ask("GET", "api/manifests/v1")
+    reader = RegistryClient(aws, aws.new_user("reader", token=_policy()))
+    refused = reader.ask("GET", "api/manifests/v1")
     assert code_of(refused) == (403, "DENIED")
     statement = {
         "Effect": "Allow",
-        "Principal": {"AWS": "arn:aws:iam::123456789012:user/guest"},
+        "Principal": {"AWS": "arn:aws:iam::123456789012:user/reader"},
         "Action": "ecr:BatchGetImage",
     }
     for effect, status in (("Allow", 200), ("Deny", 403)):
         policy = {"Version": "2012-10-17", "Statement": [{**statement, "Effect": effect}]}
         ecr.set_repository_policy(repositoryName="api", policyText=json.dumps(policy))
-        assert guest.ask("GET", "api/manifests/v1").status == status
+        assert reader.ask("GET", "api/manifests/v1").status == status
     ecr.delete_repository_policy(repositoryName="api")
-    assert guest.ask("GET", "api/manifests/v1").status == 403
+    assert reader.ask("GET", "api/manifests/v1").status == 403
 
 
 def test_a_password_is_its_owners_for_twelve_hours(aws: EmbeddedAws):
