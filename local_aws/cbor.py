@@ -1,4 +1,4 @@
-"""Requests in CBOR, as today's SDKs for Go, Java and JavaScript send them to CloudWatch: for everything behind, they are JSON.
+"""Requests in CBOR, as today's SDKs for Go, Java and JavaScript send them to CloudWatch. Everything behind sees JSON.
 
 https://smithy.io/2.0/additional-specs/protocols/smithy-rpc-v2.html
 """

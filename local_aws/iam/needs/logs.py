@@ -1,7 +1,7 @@
 """What a request to CloudWatch Logs needs.
 
-The resource of a group is written `…:log-group:NAME:log-stream:`, which is why policies for it end in `:*`; that of its tags has
-no such end: https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/iam-access-control-overview-cwl.html
+The resource of a group is written `…:log-group:NAME:log-stream:`, which is why policies for it end in `:*`; that of its
+tags has no such end: https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/iam-access-control-overview-cwl.html
 """
 
 from __future__ import annotations

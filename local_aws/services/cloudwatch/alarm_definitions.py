@@ -1,7 +1,7 @@
 """PutMetricAlarm and PutCompositeAlarm: what they refuse, and what is remembered of them.
 
-moto 5.2.5 takes periods, ranges and actions that AWS does not, begins with the state OK (also when an alarm is changed), and has no
-PutCompositeAlarm.
+moto 5.2.5 takes periods, ranges and actions that AWS does not, begins with the state OK (also when an alarm is
+changed), and has no PutCompositeAlarm.
 https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricAlarm.html
 https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutCompositeAlarm.html
 """
@@ -112,14 +112,14 @@ def _check_metric(given: dict[str, Any]) -> None:
         raise ValidationError("The parameter Threshold is required.")
     if given.get("TreatMissingData", "missing") not in TREATMENTS:
         raise ValidationError(
-            f"Option {given['TreatMissingData']} is not supported. Supported options for parameter TreatMissingData are "
-            f"{', '.join(TREATMENTS)}."
+            f"Option {given['TreatMissingData']} is not supported. Supported options for parameter TreatMissingData "
+            f"are {', '.join(TREATMENTS)}."
         )
     low = given.get("EvaluateLowSampleCountPercentile")
     if low is not None and low not in ("evaluate", "ignore"):
         raise ValidationError(
-            f"Option {low} is not supported. Supported options for parameter EvaluateLowSampleCountPercentile are evaluate and "
-            "ignore."
+            f"Option {low} is not supported. Supported options for parameter EvaluateLowSampleCountPercentile "
+            "are evaluate and ignore."
         )
     if given.get("Metrics"):
         _check_metrics(given)
@@ -138,8 +138,8 @@ def _check_metric(given: dict[str, Any]) -> None:
     longest = _DAY if period < _HOUR else _WEEK
     if period * periods > longest:
         raise ValidationError(
-            f"Metrics cannot be checked across more than {'a day' if longest == _DAY else 'seven days'} (EvaluationPeriods * "
-            f"Period must be <= {longest})."
+            f"Metrics cannot be checked across more than {'a day' if longest == _DAY else 'seven days'} "
+            f"(EvaluationPeriods * Period must be <= {longest})."
         )
     if int(given.get("DatapointsToAlarm") or periods) > periods:
         raise ValidationError("The parameter DatapointsToAlarm must be less than or equal to EvaluationPeriods.")

@@ -1,6 +1,7 @@
 """The requests about alarms.
 
-moto 5.2.5 tells of composite alarms unasked, ignores MaxRecords, and has no PutCompositeAlarm and no DescribeAlarmHistory.
+moto 5.2.5 tells of composite alarms unasked, ignores MaxRecords, and has no PutCompositeAlarm and no
+DescribeAlarmHistory.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The rule of a composite alarm: ALARM("a") AND (OK(b) OR NOT INSUFFICIENT_DATA("arn:aws:cloudwatch:…:alarm:c")), TRUE, FALSE.
+"""The rule of a composite alarm: ALARM("a") AND (OK(b) OR NOT INSUFFICIENT_DATA("arn:aws:…:alarm:c")), TRUE, FALSE.
 
 https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutCompositeAlarm.html
 """
@@ -14,7 +14,8 @@ States = Callable[[str], str]  # an alarm's name to its state
 Test = Callable[[States], bool]
 
 _TOKEN = re.compile(
-    r"""\s*(?:(?P<call>ALARM|OK|INSUFFICIENT_DATA)\s*\(\s*(?:"(?P<quoted>[^"]+)"|'(?P<single>[^']+)'|(?P<plain>[^\s()"']+))\s*\)
+    r"""\s*(?:(?P<call>ALARM|OK|INSUFFICIENT_DATA)\s*\(\s*
+    (?:"(?P<quoted>[^"]+)"|'(?P<single>[^']+)'|(?P<plain>[^\s()"']+))\s*\)
     |(?P<word>AND|OR|NOT|TRUE|FALSE)\b|(?P<paren>[()]))""",
     re.VERBOSE,
 )

@@ -18,8 +18,8 @@ EXTRA_PERIODS = 2
 def decide(breaching: Sequence[bool | None], periods: int, to_alarm: int, missing: str) -> str | None:
     """Return the state, None for the one that it has.
 
-    `breaching` has the evaluation range, the oldest point first, None where there is no data. `periods` and `to_alarm` are
-    EvaluationPeriods and DatapointsToAlarm, `missing` is TreatMissingData.
+    `breaching` has the evaluation range, the oldest point first, None where there is no data. `periods` and `to_alarm`
+    are EvaluationPeriods and DatapointsToAlarm, `missing` is TreatMissingData.
     """
     real = [point for point in breaching if point is not None]
     if len(real) >= periods:  # what is missing is not needed
@@ -37,8 +37,8 @@ def decide(breaching: Sequence[bool | None], periods: int, to_alarm: int, missin
         return None
     if not real:
         return INSUFFICIENT_DATA
-    # Every point that there is breaches, but there are too few. It is an alarm when the oldest of them in the evaluation
-    # periods is old enough; before that, the next point may be a good one.
+    # Every point that there is breaches, but there are too few. It is an alarm when the oldest of them in the
+    # evaluation periods is old enough; before that, the next point may be a good one.
     recent = breaching[-periods:]
     ages = [len(recent) - place for place, point in enumerate(recent) if point]
     return ALARM if ages and max(ages) >= to_alarm else None

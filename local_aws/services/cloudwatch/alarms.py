@@ -1,8 +1,8 @@
 """Alarms that are evaluated by the clock, change their state, and act.
 
-An alarm is looked at when one of its periods ends, also when no data ever come, and at the end of a minute in which there were
-data for it. One that has no data in its window, and the state that follows from that, sleeps until there are some: nothing else
-could change it. moto 5.2.5 evaluates none.
+An alarm is looked at when one of its periods ends, also when no data ever come, and at the end of a minute in which
+there were data for it. One that has no data in its window, and the state that follows from that, sleeps until there are
+some: nothing else could change it. moto 5.2.5 evaluates none.
 https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarm-evaluation.html
 """
 
@@ -225,7 +225,8 @@ def _reason(
             f"Threshold Crossed: {len(fitting)} out of the last {_number(periods, 'datapoint')} [{shown}] "
             f"{'was' if len(fitting) == 1 else 'were'}{'' if state == ALARM else ' not'} "
             f"{alarm_definitions.in_words(given['ComparisonOperator'])} the threshold ({float(given['Threshold'])}) "
-            f"(minimum {_number(least, 'datapoint')} for {'OK -> ALARM' if state == ALARM else 'ALARM -> OK'} transition)."
+            f"(minimum {_number(least, 'datapoint')} for "
+            f"{'OK -> ALARM' if state == ALARM else 'ALARM -> OK'} transition)."
         )
     data = {
         "version": "1.0",

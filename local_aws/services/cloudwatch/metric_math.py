@@ -1,4 +1,4 @@
-"""Metric math: arithmetic, comparisons, IF, FILL and the functions over several metrics. What else there is, is refused.
+"""Metric math: arithmetic, comparisons, IF, FILL and functions over several metrics. Everything else is refused.
 
 https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/using-metric-math.html
 """
@@ -27,7 +27,8 @@ def evaluate(
 ) -> None:
     """Put the values of the expression with this id into `results`, and first those of the expressions that it uses.
 
-    `metrics` are the queries that are no expressions: what METRICS() stands for. `periods` are the beginnings of all of them.
+    `metrics` are the queries that are no expressions: what METRICS() stands for. `periods` are the beginnings of all of
+    them.
     """
     if name in results:
         return

@@ -1,7 +1,7 @@
 """GetMetricStatistics and GetMetricData.
 
-moto 5.2.5 lacks percentiles and units, mixes metrics of one name, counts in data of other dimensions, and knows no metric math
-beyond a query's own id.
+moto 5.2.5 lacks percentiles and units, mixes metrics of one name, counts in data of other dimensions, and knows no
+metric math beyond a query's own id.
 https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_GetMetricStatistics.html
 https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_GetMetricData.html
 """
@@ -40,7 +40,8 @@ def check_statistic(statistic: str) -> None:
     """Refuse a statistic that is not known here."""
     if not statistics.is_known(statistic):
         raise InvalidParameterValue(
-            f"The embedded AWS does not know the statistic {statistic}: it knows {', '.join(statistics.SIMPLE)} and pNN.NN."
+            f"The embedded AWS does not know the statistic {statistic}: it knows {', '.join(statistics.SIMPLE)} "
+            "and pNN.NN."
         )
 
 
@@ -60,7 +61,8 @@ def _get_metric_statistics(self: CloudWatchResponse) -> ActionResult:
     if (end - start) / period > _MOST_DATAPOINTS:
         raise InvalidParameterCombination(
             f"You have requested up to {math.ceil((end - start) / period):,} datapoints, which exceeds the limit of "
-            f"{_MOST_DATAPOINTS:,}. You may reduce the datapoints requested by increasing Period, or decreasing the time range."
+            f"{_MOST_DATAPOINTS:,}. You may reduce the datapoints requested by increasing Period, or "
+            "decreasing the time range."
         )
     # A start is rounded down to the minute, and periods are counted from there.
     start = start // min(period, 60) * min(period, 60)

@@ -10,7 +10,7 @@ from local_aws.services.aws import Aws
 
 
 def record(aws: Aws, namespace: str, data: list[dict[str, Any]], region: str = REGION) -> None:
-    """Publish `data` (as PutMetricData takes them; Timestamp as datetime, now unless given). Takes the lock for a moment."""
+    """Publish `data` as PutMetricData takes them, with Timestamp as datetime, now unless given. Takes the lock."""
     with aws.lock:
         aws.open("cloudwatch")
         from moto.cloudwatch.models import cloudwatch_backends

@@ -51,7 +51,7 @@ class Series:
         return [datum for datum in self.data[first:last] if unit is None or datum.unit == unit]
 
     def __getstate__(self) -> bytes:
-        """For pickle: one piece, because there may be many (see persistence.py, which looks at each object by itself)."""
+        """For pickle: one piece, because persistence.py looks at each object by itself, and there may be many."""
         values = [(one.minimum, one.maximum, one.total, one.count, one.unit) for one in self.data]
         return pickle.dumps((self.times, values), protocol=5)
 

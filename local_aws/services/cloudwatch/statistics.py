@@ -1,6 +1,7 @@
 """Statistics of the data in a period, percentiles included.
 
-moto 5.2.5 knows no percentile, takes any metric of the same name in GetMetricStatistics, and begins periods at the first datum.
+moto 5.2.5 knows no percentile, takes any metric of the same name in GetMetricStatistics, and begins periods at the
+first datum.
 https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/Statistics-definitions.html
 """
 

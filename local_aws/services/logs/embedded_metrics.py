@@ -32,7 +32,10 @@ def extract(aws: Aws, stream: Any, events: list[Any]) -> None:
 
 
 def metrics_in(message: str) -> Iterator[tuple[str, list[dict[str, Any]]]]:
-    """Yield namespaces with data as PutMetricData takes them. ValueError, KeyError, … for what is no embedded metric."""
+    """Yield namespaces with data as PutMetricData takes them.
+
+    ValueError, KeyError, … for what is no embedded metric.
+    """
     start = message.index("{")  # the Lambda runtime may put a time and a request id before it
     document = json.loads(message[start:])
     metadata = document["_aws"]

@@ -170,14 +170,23 @@ def _comparison(sign: str, kind: str, value: str) -> Callable[[Any], bool]:
         return lambda actual: (mine := number(actual)) is not None and bool(order(mine, limit))
     if kind == "regex":
         pattern = _regex(value)
-        equal: Callable[[Any], bool] = lambda actual: isinstance(actual, str) and bool(pattern.search(actual))  # noqa: E731
+
+        def equal(actual: Any) -> bool:
+            return isinstance(actual, str) and bool(pattern.search(actual))
+
     elif kind == "word" and (wanted := number(value)) is not None:
-        equal = lambda actual: number(actual) == wanted  # noqa: E731
+
+        def equal(actual: Any) -> bool:
+            return number(actual) == wanted
+
     else:
         text = re.sub(r"\\(.)", r"\1", value) if kind == "text" else value
         glob = re.compile(".*".join(map(re.escape, text.split("*"))), re.DOTALL)
         any_number = kind == "word" and "*" in value  # { $.latency = * } is for numbers, too
-        equal = lambda actual: (any_number or isinstance(actual, str)) and bool(glob.fullmatch(str(actual)))  # noqa: E731
+
+        def equal(actual: Any) -> bool:
+            return (any_number or isinstance(actual, str)) and bool(glob.fullmatch(str(actual)))
+
     return equal if sign == "=" else lambda actual: not equal(actual)
 
 

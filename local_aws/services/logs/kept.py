@@ -1,4 +1,4 @@
-"""How a stream is kept over a crash: its events as one piece, because there may be many, and everybody waits while they are written."""
+"""How a stream is kept over a crash: its events as one piece. There may be many, and everybody waits."""
 
 from __future__ import annotations
 

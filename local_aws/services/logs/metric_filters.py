@@ -71,7 +71,7 @@ def evaluate(aws: Aws, stream: Any, events: list[Any]) -> None:
 
 
 def _evaluate_one(aws: Aws, one: dict[str, Any], region: str, events: list[Any], minutes: dict[int, bool]) -> None:
-    """`minutes` are those with a match (True), and those that have had the default instead: it stands for a minute without."""
+    """`minutes` are those with a match (True), and those without one, which have had the default instead."""
     match = filter_patterns.read(one["filterPattern"]).match
     [transformation] = one["metricTransformations"]
     name, namespace = transformation["metricName"], transformation["metricNamespace"]

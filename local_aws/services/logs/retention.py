@@ -1,7 +1,7 @@
 """Events that are older than their group's retention are gone.
 
-moto 5.2.5 stores the number of days and keeps the events. AWS deletes up to 72 hours later than it says; here it is at once, when
-somebody looks.
+moto 5.2.5 stores the number of days and keeps the events. AWS deletes up to 72 hours later than it says; here it is at
+once, when somebody looks.
 https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/Working-with-log-groups-and-streams.html#SettingLogRetention
 """
 

@@ -1,7 +1,7 @@
 """Subscription filters that send what matches to a function, by the function's policy.
 
-moto 5.2.5 sends every event whatever the pattern, asks no policy, and calls the function while its state is locked. Other
-destinations than functions are refused here.
+moto 5.2.5 sends every event whatever the pattern, asks no policy, and calls the function while its state is locked.
+Other destinations than functions are refused here.
 https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/SubscriptionFilters.html#LambdaFunctionExample
 """
 
@@ -50,8 +50,8 @@ def install(aws: Aws) -> None:
             )
         if _principal(aws, destination, _source(group)) is None:
             raise InvalidParameterException(
-                "Could not execute the lambda function. Make sure you have given CloudWatch Logs permission to execute your "
-                "function."
+                "Could not execute the lambda function. Make sure you have given CloudWatch Logs permission to execute "
+                "your function."
             )
         if name not in group.subscription_filters and len(group.subscription_filters) >= _MOST_FILTERS:
             raise LimitExceededException()
@@ -84,7 +84,10 @@ def _source(group: Any) -> str:
 
 
 def _principal(aws: Aws, function_arn: str, source_arn: str) -> str | None:
-    """Return the principal as which the function's policy lets CloudWatch Logs in. Policies name either. Takes the lock."""
+    """Return the principal as which the function's policy lets CloudWatch Logs in.
+
+    Policies name either. Takes the lock.
+    """
     with aws.lock:
         aws.open("awslambda")
         policy = decisions.resource_policies["lambda"](function_arn)

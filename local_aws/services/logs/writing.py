@@ -1,7 +1,7 @@
 """What services write into CloudWatch Logs: a function's and a task's lines, an execution's events.
 
-They write with a role's session, as on AWS, and so need its permissions; but no request is made for it, because a function's
-answer would wait for that.
+They write with a role's session, as on AWS, and so need its permissions; but no request is made for it, because a
+function's answer would wait for that.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ def write(
 ) -> str:
     """Write lines, each with the moment it was written (seconds since the epoch) or as of now; "" or why it cannot be.
 
-    The stream is made when it is not there, the group with `make_group`. `credentials` as iam/service_roles.py returns them, None
-    for what AWS delivers by itself. Takes the lock for a moment; nobody may wait for the caller meanwhile.
+    The stream is made when it is not there, the group with `make_group`. `credentials` as iam/service_roles.py returns
+    them, None for what AWS delivers by itself. Takes the lock for a moment; nobody may wait for the caller meanwhile.
     """
     now = aws.clock.now()
     written = [(now, line) if isinstance(line, str) else line for line in lines]

@@ -1,6 +1,7 @@
 """Whether a definition is a state machine, as CreateStateMachine and ValidateStateMachineDefinition say it.
 
-moto 5.2.5 accepts transitions to states that are not there, states that nobody reaches or that go nowhere, and any resource.
+moto 5.2.5 accepts transitions to states that are not there, states that nobody reaches or that go nowhere, and any
+resource.
 https://docs.aws.amazon.com/step-functions/latest/dg/concepts-amazon-states-language.html
 https://docs.aws.amazon.com/step-functions/latest/apireference/API_ValidateStateMachineDefinition.html
 """
@@ -340,8 +341,8 @@ def _resource(state: dict[str, Any], place: str) -> Iterator[Fault]:
     if not known:
         yield Fault(
             _SCHEMA,
-            f"The resource provided {arn} is not recognized. The value is not a valid resource ARN, or the resource is not "
-            "available in this region.",
+            f"The resource provided {arn} is not recognized. The value is not a valid resource ARN, or the resource "
+            "is not available in this region.",
             where,
         )
     elif service != "aws-sdk":

@@ -1,6 +1,7 @@
 """The requests about executions.
 
-moto 5.2.5 gives an execution without a name the name None, has no stopDate for one that timed out, and no pages of a history.
+moto 5.2.5 gives an execution without a name the name None, has no stopDate for one that timed out, and no pages of a
+history.
 https://docs.aws.amazon.com/step-functions/latest/apireference/API_StartExecution.html
 https://docs.aws.amazon.com/step-functions/latest/apireference/API_GetExecutionHistory.html
 """

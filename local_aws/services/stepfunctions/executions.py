@@ -190,9 +190,9 @@ def _deleting(delete: Any) -> Any:
 
 
 def _state(self: Any) -> dict[str, Any]:
-    """For pickle: without the threads' things, what is under way begins again from the journal. The history is one piece.
+    """For pickle: without the threads' things, because what is under way begins again from the journal.
 
-    (See persistence.py, which looks at each object by itself, and writes everything again and again.)
+    The history is one piece: persistence.py looks at each object by itself, and writes everything again and again.
     """
     kept = self.__dict__.get("local_aws_kept")
     if kept is None:
@@ -204,7 +204,8 @@ def _state(self: Any) -> dict[str, Any]:
 
 
 def _restore(self: Any, state: dict[str, Any]) -> None:
-    self.__dict__.update({**state, "local_aws_history": pickle.loads(state["local_aws_history"])})  # noqa: S301 (our own)
+    history = pickle.loads(state["local_aws_history"])  # noqa: S301 (our own)
+    self.__dict__.update({**state, "local_aws_history": history})
 
 
 def _adding(add_event: Any) -> Any:

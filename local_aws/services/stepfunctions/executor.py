@@ -1,7 +1,7 @@
 """moto's executor of state machines, by AWS's clock, stoppable, and able to go on after a crash.
 
-moto 5.2.5 sleeps for the delay of a Retry and the seconds of a Wait, and measures timeouts, by the computer's clock; its threads go
-on after an execution was stopped; timestamps are read in the computer's time zone.
+moto 5.2.5 sleeps for the delay of a Retry and the seconds of a Wait, and measures timeouts, by the computer's clock;
+its threads go on after an execution was stopped; timestamps are read in the computer's time zone.
 https://docs.aws.amazon.com/step-functions/latest/dg/concepts-error-handling.html
 """
 
@@ -251,8 +251,8 @@ def _choosing(eval_state: Any) -> Any:
         except RuntimeError:
             entered = env.event_history_context.source_event_id
             cause = (
-                f"An error occurred while executing the state '{self.name}' (entered at the event id #{entered}). Failed to "
-                "transition out of the state. The state does not point to a next state."
+                f"An error occurred while executing the state '{self.name}' (entered at the event id #{entered}). "
+                "Failed to transition out of the state. The state does not point to a next state."
             )
             name = "States.NoChoiceMatched"
             details = {"executionFailedEventDetails": {"error": name, "cause": cause}}

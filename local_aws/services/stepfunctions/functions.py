@@ -1,6 +1,7 @@
 """Functions of Lambda: lambda:invoke, and a function's ARN as the resource.
 
-moto 5.2.5 calls every refusal of Lambda by other names than AWS where the ARN is the resource, and an error without a type "Exception".
+moto 5.2.5 calls every refusal of Lambda by other names than AWS where the ARN is the resource, and an error without a
+type "Exception".
 https://docs.aws.amazon.com/step-functions/latest/dg/connect-lambda.html
 """
 
@@ -64,7 +65,7 @@ def install() -> None:
 
 
 def _function_error(payload: str) -> tuple[str, str]:
-    """https://docs.aws.amazon.com/step-functions/latest/dg/concepts-error-handling.html#error-handling-error-representation"""
+    """Return error and cause: https://docs.aws.amazon.com/step-functions/latest/dg/concepts-error-handling.html"""
     with contextlib.suppress(ValueError, TypeError, KeyError):
         return str(json.loads(payload)["errorType"]), payload
     return (

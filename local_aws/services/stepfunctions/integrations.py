@@ -27,7 +27,7 @@ def install(aws: Aws) -> None:
 
 
 def _install_clients(aws: Aws) -> None:
-    """In the place of boto_client_for: clients in the state's role, which is that of its machine unless it has another."""
+    """Make clients in the state's role, which is its machine's unless it has another: for moto's boto_client_for."""
 
     def client_for(region: str, service: str, state_credentials: Any = None) -> Any:
         machine = state_credentials.local_aws_machine

@@ -1,7 +1,7 @@
 """State machines: what CreateStateMachine and UpdateStateMachine check beside the definition.
 
-moto 5.2.5 takes a role that does not trust Step Functions or lacks what a job needs, an EXPRESS machine, and gives back the machine
-of that name whatever else was asked for.
+moto 5.2.5 takes a role that does not trust Step Functions or lacks what a job needs, an EXPRESS machine, and gives back
+the machine of that name whatever else was asked for.
 https://docs.aws.amazon.com/step-functions/latest/apireference/API_CreateStateMachine.html
 """
 
@@ -39,7 +39,13 @@ def install(aws: Aws) -> None:
     create = StepFunctionsParserBackend.create_state_machine
     update = StepFunctionsParserBackend.update_state_machine
 
-    def create_state_machine(self: Any, name: str, definition: str, roleArn: str, **given: Any) -> StateMachine:  # noqa: N803
+    def create_state_machine(
+        self: Any,
+        name: str,
+        definition: str,
+        roleArn: str,  # noqa: N803 (moto's)
+        **given: Any,
+    ) -> StateMachine:
         if given.get("sm_type") == "EXPRESS":
             raise StateMachineTypeNotSupported("The embedded AWS does not know EXPRESS state machines.")
         existing = next((one for one in self.state_machines if one.name == name), None)
@@ -86,8 +92,8 @@ def _check_role(region: str, role_arn: str, arn: str, definition: str, logging: 
     context = {"aws:sourceaccount": ACCOUNT, "aws:sourcearn": arn}
     if role is None or not service_may_assume(role, PRINCIPAL, context):
         raise AccessDenied(
-            "Neither the global service principal states.amazonaws.com, nor the regional one is authorized to assume the "
-            "provided role."
+            "Neither the global service principal states.amazonaws.com, nor the regional one is authorized to assume "
+            "the provided role."
         )
     caller = role_session(ACCOUNT, role_arn, arn.rpartition(":")[2][:64])
 

@@ -1,7 +1,7 @@
 """The states whose work goes several ways at once: Parallel and (inline) Map.
 
-moto 5.2.5 goes on with the other branches after one has failed or the execution was stopped, takes a thread for each item of a Map
-state, and calls itself once more for each.
+moto 5.2.5 goes on with the other branches after one has failed or the execution was stopped, takes a thread for each
+item of a Map state, and calls itself once more for each.
 """
 
 from __future__ import annotations

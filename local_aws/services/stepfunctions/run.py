@@ -1,12 +1,13 @@
 """An execution that is under way: which of its paths work and which wait, and the journal from which it can go on.
 
-A path is one line of an execution: its own, that of each branch of a Parallel state, and that of each worker of a Map state.
-A path that waits for time, a token or its branches rests, so that the clock can be advanced (local_aws/clock.py). Whoever ends the
-wait wakes the path before anything else, so that the clock does not go on in between.
+A path is one line of an execution: its own, that of each branch of a Parallel state, and that of each worker of a Map
+state. A path that waits for time, a token or its branches rests, so that the clock can be advanced
+(local_aws/clock.py). Whoever ends the wait wakes the path before anything else, so that the clock does not go on in
+between.
 
-The journal has what an execution cannot do twice: results of tasks, moments until which it waits, task tokens. Each entry has the
-place where it was made: `3.0/1` is the first of the second branch of what the execution did fourth. After a crash the
-execution begins again, and takes from the journal what it finds in its places.
+The journal has what an execution cannot do twice: results of tasks, moments until which it waits, task tokens. Each
+entry has the place where it was made: `3.0/1` is the first of the second branch of what the execution did fourth. After
+a crash the execution begins again, and takes from the journal what it finds in its places.
 """
 
 from __future__ import annotations
@@ -150,10 +151,10 @@ def wait_until(
     rests: bool = True,
     register: Callable[[Waiter], None] | None = None,
 ) -> bool:
-    """Wait until `is_over()`, looked at whenever the waiter is woken; False at the `deadline`. Interrupted when stopped.
+    """Wait until `is_over()`, asked whenever the waiter is woken. False at the deadline, Interrupted by a stop.
 
-    With `rests` the path does nothing meanwhile; otherwise another thread works on it. `register` gives the waiter to who
-    may wake it.
+    With `rests` the path does nothing meanwhile; otherwise another thread works on it. `register` gives the waiter to
+    who may wake it.
     """
     run: Run = env.local_aws_run
     path: Path = env.local_aws_path

@@ -23,7 +23,7 @@ def install() -> None:
 
 
 def _eval_execution(self: Any, env: Any) -> None:
-    """One attempt of a Task state: as moto's, but each call and each wait is done once (see run.py), with a token of its own."""
+    """One attempt of a Task state, with a token of its own. Each call and each wait is done once: see run.py."""
     if self.resource.condition is not None:
         self._assert_integration_pattern_is_supported()
         token = tokens.new_token(env)
@@ -111,6 +111,6 @@ def cause_of(error: ClientError, service: str) -> str:
     """Return the cause as Step Functions words it."""
     said, metadata = error.response["Error"], error.response["ResponseMetadata"]
     return (
-        f"{said['Message']} (Service: {service}; Status Code: {metadata['HTTPStatusCode']}; Error Code: {said['Code']}; "
-        f"Request ID: {metadata.get('RequestId', '')}; Proxy: null)"
+        f"{said['Message']} (Service: {service}; Status Code: {metadata['HTTPStatusCode']}; "
+        f"Error Code: {said['Code']}; Request ID: {metadata.get('RequestId', '')}; Proxy: null)"
     )

@@ -1,6 +1,7 @@
 """Task tokens and their heartbeats: .waitForTaskToken.
 
-moto 5.2.5 has one token for all retries of a state, waits for heartbeats by the computer's clock, and calls their lack States.Timeout.
+moto 5.2.5 has one token for all retries of a state, waits for heartbeats by the computer's clock, and calls their lack
+States.Timeout.
 https://docs.aws.amazon.com/step-functions/latest/dg/connect-to-resource.html#connect-wait-token
 """
 

@@ -17,8 +17,8 @@ def points(text: str) -> list[bool | None]:
     return [POINTS[one] for one in text.split()]
 
 
-# https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarms-and-missing-data.html, both tables. The columns are
-# MISSING, IGNORE, BREACHING, NOT BREACHING; evaluation periods are 3, the range is 5.
+# https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarms-and-missing-data.html, both tables. The columns
+# are MISSING, IGNORE, BREACHING, NOT BREACHING; evaluation periods are 3, the range is 5.
 @pytest.mark.parametrize(
     ("to_alarm", "data", "states"),
     [

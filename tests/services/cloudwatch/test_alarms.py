@@ -33,9 +33,16 @@ class Watched:
         queue_arn = "arn:aws:sqs:us-east-1:123456789012:alarms"
         allow = {
             "Version": "2012-10-17",
-            "Statement": [{"Effect": "Allow", "Principal": {"Service": "sns.amazonaws.com"}, "Action": "sqs:SendMessage",
-                           "Resource": queue_arn, "Condition": {"ArnEquals": {"aws:SourceArn": self.topic}}}],
-        }  # fmt: skip
+            "Statement": [
+                {
+                    "Effect": "Allow",
+                    "Principal": {"Service": "sns.amazonaws.com"},
+                    "Action": "sqs:SendMessage",
+                    "Resource": queue_arn,
+                    "Condition": {"ArnEquals": {"aws:SourceArn": self.topic}},
+                }
+            ],
+        }
         sqs.set_queue_attributes(QueueUrl=self.queue, Attributes={"Policy": json.dumps(allow)})
         sns.subscribe(TopicArn=self.topic, Protocol="sqs", Endpoint=queue_arn)
 
@@ -105,8 +112,10 @@ def test_ok_alarm_ok_and_the_messages(aws: EmbeddedAws, watched: Watched) -> Non
     messages = sorted(watched.messages(), key=lambda one: json.loads(one["Message"])["StateChangeTime"])
     bodies = [json.loads(one["Message"]) for one in messages]
     assert [(b["OldStateValue"], b["NewStateValue"]) for b in bodies] == [
-        ("INSUFFICIENT_DATA", "OK"), ("OK", "ALARM"), ("ALARM", "OK"),
-    ]  # fmt: skip
+        ("INSUFFICIENT_DATA", "OK"),
+        ("OK", "ALARM"),
+        ("ALARM", "OK"),
+    ]
     assert messages[1]["Subject"] == 'ALARM: "errors" in US East (N. Virginia)'
     said = bodies[1]["NewStateReason"]
     assert said.startswith("Threshold Crossed: 1 out of the last 1 datapoint [5.0 (")
@@ -119,8 +128,10 @@ def test_ok_alarm_ok_and_the_messages(aws: EmbeddedAws, watched: Watched) -> Non
         AlarmName="errors", HistoryItemType="StateUpdate"
     )
     assert [item["HistorySummary"] for page in items for item in page["AlarmHistoryItems"]] == [
-        "Alarm updated from ALARM to OK", "Alarm updated from OK to ALARM", "Alarm updated from INSUFFICIENT_DATA to OK",
-    ]  # fmt: skip
+        "Alarm updated from ALARM to OK",
+        "Alarm updated from OK to ALARM",
+        "Alarm updated from INSUFFICIENT_DATA to OK",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -243,9 +254,12 @@ def test_actions_that_are_disabled(aws: EmbeddedAws, watched: Watched) -> None:
 def test_the_topics_policy_decides(aws: EmbeddedAws, watched: Watched) -> None:
     def policy(source: str) -> str:
         statement = {
-            "Effect": "Allow", "Principal": {"Service": "cloudwatch.amazonaws.com"}, "Action": "sns:Publish", "Resource": watched.topic,
+            "Effect": "Allow",
+            "Principal": {"Service": "cloudwatch.amazonaws.com"},
+            "Action": "sns:Publish",
+            "Resource": watched.topic,
             "Condition": {"ArnLike": {"aws:SourceArn": source}, "StringEquals": {"aws:SourceAccount": "123456789012"}},
-        }  # fmt: skip
+        }
         return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
 
     set_policy = aws.client("sns").set_topic_attributes
@@ -294,9 +308,29 @@ def test_from_the_command_line(aws: EmbeddedAws, watched: Watched) -> None:
         said = subprocess.run(command, env=aws.env, capture_output=True, text=True, timeout=120, check=True)
         return json.loads(said.stdout or "{}")
 
-    cli("put-metric-alarm", "--alarm-name", "cli", "--namespace", "App", "--metric-name", "Errors", "--statistic", "Sum",
-        "--period", "60", "--evaluation-periods", "1", "--threshold", "1", "--comparison-operator", "GreaterThanThreshold",
-        "--treat-missing-data", "breaching", "--alarm-actions", TOPIC)  # fmt: skip
+    cli(
+        "put-metric-alarm",
+        "--alarm-name",
+        "cli",
+        "--namespace",
+        "App",
+        "--metric-name",
+        "Errors",
+        "--statistic",
+        "Sum",
+        "--period",
+        "60",
+        "--evaluation-periods",
+        "1",
+        "--threshold",
+        "1",
+        "--comparison-operator",
+        "GreaterThanThreshold",
+        "--treat-missing-data",
+        "breaching",
+        "--alarm-actions",
+        TOPIC,
+    )
     aws.advance(3 * MINUTE)
     [alarm] = cli("describe-alarms", "--alarm-names", "cli", "--state-value", "ALARM")["MetricAlarms"]
     assert alarm["StateReason"] == (
@@ -332,8 +366,17 @@ def test_what_a_policy_does_not_allow(aws: EmbeddedAws, watched: Watched) -> Non
     aws.change_policy("arn:aws:iam::123456789012:policy/u-cw", allow("cloudwatch:PutMetricData"))
     with pytest.raises(ClientError, match="not authorized to perform: cloudwatch:SetAlarmState"):
         call(mine)()
-    only_app = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "cloudwatch:PutMetricData", "Resource": "*",
-                "Condition": {"StringEquals": {"cloudwatch:namespace": "App"}}}]}  # fmt: skip
+    only_app = {
+        "Version": "2012-10-17",
+        "Statement": [
+            {
+                "Effect": "Allow",
+                "Action": "cloudwatch:PutMetricData",
+                "Resource": "*",
+                "Condition": {"StringEquals": {"cloudwatch:namespace": "App"}},
+            }
+        ],
+    }
     aws.change_policy("arn:aws:iam::123456789012:policy/u-cw", only_app)
     mine.put_metric_data(Namespace="App", MetricData=[{"MetricName": "m", "Value": 1}])
     with pytest.raises(ClientError, match="not authorized"):
@@ -347,10 +390,18 @@ def test_the_mail_says_what_happened_since_when_and_what_the_alarm_is(aws):
     link = re.search(r"http://\S+ConfirmSubscription\S+", asked[0])[0]
     urllib.request.urlopen(link).read()
     aws.client("cloudwatch").put_metric_alarm(
-        AlarmName="too-many", AlarmDescription="More than ten. Look with `make look`.", Namespace="Mine", MetricName="Count",
-        Statistic="Sum", Period=60, EvaluationPeriods=1, Threshold=10, ComparisonOperator="GreaterThanThreshold",
-        TreatMissingData="notBreaching", AlarmActions=[topic],
-    )  # fmt: skip
+        AlarmName="too-many",
+        AlarmDescription="More than ten. Look with `make look`.",
+        Namespace="Mine",
+        MetricName="Count",
+        Statistic="Sum",
+        Period=60,
+        EvaluationPeriods=1,
+        Threshold=10,
+        ComparisonOperator="GreaterThanThreshold",
+        TreatMissingData="notBreaching",
+        AlarmActions=[topic],
+    )
     aws.client("cloudwatch").put_metric_data(Namespace="Mine", MetricData=[{"MetricName": "Count", "Value": 11}])
     aws.advance(300)
     text = wait_for(lambda: [mail for mail in mails(aws) if "ALARM" in mail], "the alarm")[0]

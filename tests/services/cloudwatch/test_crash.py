@@ -15,9 +15,16 @@ def test_alarms_go_on(tmp_path: Path) -> None:
     try:
         cloudwatch = aws.client("cloudwatch")
         cloudwatch.put_metric_alarm(
-            AlarmName="kept-alarm", Namespace="n", MetricName="kept-metric", Statistic="Sum", Period=60, EvaluationPeriods=1, Threshold=1,
-            ComparisonOperator="LessThanThreshold", TreatMissingData="breaching",
-        )  # fmt: skip
+            AlarmName="kept-alarm",
+            Namespace="n",
+            MetricName="kept-metric",
+            Statistic="Sum",
+            Period=60,
+            EvaluationPeriods=1,
+            Threshold=1,
+            ComparisonOperator="LessThanThreshold",
+            TreatMissingData="breaching",
+        )
         cloudwatch.put_composite_alarm(AlarmName="kept-both", AlarmRule="ALARM(kept-alarm)")
         cloudwatch.put_metric_data(
             Namespace="n", MetricData=[{"MetricName": "kept-metric", "Value": 7.0, "Timestamp": aws.now()}]

@@ -12,10 +12,20 @@ from botocore.exceptions import ClientError
 from local_aws.testing import EmbeddedAws
 
 METRIC: dict[str, Any] = {
-    "type": "metric", "x": 0, "y": 0, "width": 12, "height": 6,
-    "properties": {"metrics": [["AWS/Lambda", "Errors", "FunctionName", "api"], [{"expression": "SUM(METRICS())"}]],
-                   "period": 300, "stat": "p95", "region": "us-east-1", "title": "t", "view": "timeSeries"},
-}  # fmt: skip
+    "type": "metric",
+    "x": 0,
+    "y": 0,
+    "width": 12,
+    "height": 6,
+    "properties": {
+        "metrics": [["AWS/Lambda", "Errors", "FunctionName", "api"], [{"expression": "SUM(METRICS())"}]],
+        "period": 300,
+        "stat": "p95",
+        "region": "us-east-1",
+        "title": "t",
+        "view": "timeSeries",
+    },
+}
 FINE = {
     "widgets": [
         METRIC,

@@ -21,9 +21,16 @@ def cloudwatch() -> Iterator[Any]:
 
 def alarm(cloudwatch: Any, **given: Any) -> None:
     whole = {
-        "AlarmName": "a", "Namespace": "n", "MetricName": "m", "Statistic": "Sum", "Period": 60, "EvaluationPeriods": 1, "Threshold": 1,
-        "ComparisonOperator": "GreaterThanThreshold", "TreatMissingData": "breaching",
-    }  # fmt: skip
+        "AlarmName": "a",
+        "Namespace": "n",
+        "MetricName": "m",
+        "Statistic": "Sum",
+        "Period": 60,
+        "EvaluationPeriods": 1,
+        "Threshold": 1,
+        "ComparisonOperator": "GreaterThanThreshold",
+        "TreatMissingData": "breaching",
+    }
     cloudwatch.put_metric_alarm(**{**whole, **given})
 
 

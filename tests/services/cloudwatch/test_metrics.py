@@ -110,10 +110,15 @@ def test_data_in_the_clocks_periods_with_math(aws: EmbeddedAws, start: datetime)
         )
         return {one["Id"]: one["Values"] for one in found["MetricDataResults"]}
 
-    assert data(rate="100 * e / c", filled="FILL(e, 0) / c", total="SUM(METRICS())", worst="MAX([e, c])", high="IF(c > 4, 1, 0)") == {
-        "rate": [15.0, 75.0], "filled": [0.15, 0.0, 0.75], "total": [23.0, 5.0, 7.0], "worst": [20.0, 5.0, 4.0],
+    assert data(
+        rate="100 * e / c", filled="FILL(e, 0) / c", total="SUM(METRICS())", worst="MAX([e, c])", high="IF(c > 4, 1, 0)"
+    ) == {
+        "rate": [15.0, 75.0],
+        "filled": [0.15, 0.0, 0.75],
+        "total": [23.0, 5.0, 7.0],
+        "worst": [20.0, 5.0, 4.0],
         "high": [1.0, 1.0, 0.0],
-    }  # fmt: skip
+    }
     assert data(a="b + 1", b="c * 2") == {"a": [41.0, 11.0, 9.0], "b": [40.0, 10.0, 8.0]}
     with pytest.raises(ClientError, match="does not know RATE in metric math"):
         data(x="RATE(e)")
@@ -129,6 +134,12 @@ def test_what_is_refused(aws: EmbeddedAws, start: datetime) -> None:
             statistics_of(aws, start, "Sum", **given)
     with pytest.raises(ClientError, match="does not know the statistic tm99"):
         aws.client("cloudwatch").get_metric_data(
-            StartTime=start, EndTime=start + timedelta(hours=1),
-            MetricDataQueries=[{"Id": "a", "MetricStat": {"Metric": {"Namespace": "A", "MetricName": "m"}, "Period": 60, "Stat": "tm99"}}],
-        )  # fmt: skip
+            StartTime=start,
+            EndTime=start + timedelta(hours=1),
+            MetricDataQueries=[
+                {
+                    "Id": "a",
+                    "MetricStat": {"Metric": {"Namespace": "A", "MetricName": "m"}, "Period": 60, "Stat": "tm99"},
+                }
+            ],
+        )

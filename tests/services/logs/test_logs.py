@@ -110,17 +110,26 @@ def test_tail_of_the_command_line(aws: EmbeddedAws, logs: Any) -> None:
     command = [str(Path(sys.executable).parent / "aws"), "logs", "filter-log-events", "--log-group-name", GROUP]
     said = subprocess.run(
         [*command, "--filter-pattern", "ERROR", "--query", "events[].message", "--output", "text"],
-        env=aws.env, capture_output=True, text=True, timeout=120, check=True,
-    )  # fmt: skip
+        env=aws.env,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    )
     assert said.stdout.strip() == "an ERROR"
 
 
 def metric(aws: EmbeddedAws, name: str, statistic: str = "Sum", dimensions: Any = ()) -> list[float]:
     now = aws.now().timestamp()
     found = aws.client("cloudwatch").get_metric_statistics(
-        Namespace="App", MetricName=name, Dimensions=list(dimensions), StartTime=now - 3600, EndTime=now + 60,
-        Period=60, Statistics=[statistic],
-    )  # fmt: skip
+        Namespace="App",
+        MetricName=name,
+        Dimensions=list(dimensions),
+        StartTime=now - 3600,
+        EndTime=now + 60,
+        Period=60,
+        Statistics=[statistic],
+    )
     return [point[statistic] for point in sorted(found["Datapoints"], key=lambda point: point["Timestamp"])]
 
 

@@ -31,9 +31,12 @@ def test_events_that_match(aws: EmbeddedAws) -> None:
     with pytest.raises(ClientError, match="given CloudWatch Logs permission to execute your function"):
         logs.put_subscription_filter(**subscribe)
     aws.client("lambda").add_permission(
-        FunctionName="f", StatementId="logs", Action="lambda:InvokeFunction", Principal="logs.amazonaws.com",
+        FunctionName="f",
+        StatementId="logs",
+        Action="lambda:InvokeFunction",
+        Principal="logs.amazonaws.com",
         SourceArn=f"arn:aws:logs:us-east-1:123456789012:log-group:{GROUP}:*",
-    )  # fmt: skip
+    )
     logs.put_subscription_filter(**subscribe)
     with pytest.raises(ClientError, match="does not know the destination"):
         logs.put_subscription_filter(
@@ -52,15 +55,25 @@ def test_events_that_match(aws: EmbeddedAws) -> None:
 def test_an_alarm_invokes_a_function(aws: EmbeddedAws) -> None:
     arn, cloudwatch = create(aws, PRINTS), aws.client("cloudwatch")
     cloudwatch.put_metric_alarm(
-        AlarmName="a", Namespace="n", MetricName="m", Statistic="Sum", Period=60, EvaluationPeriods=1, Threshold=1,
-        ComparisonOperator="LessThanThreshold", AlarmActions=[arn],
-    )  # fmt: skip
+        AlarmName="a",
+        Namespace="n",
+        MetricName="m",
+        Statistic="Sum",
+        Period=60,
+        EvaluationPeriods=1,
+        Threshold=1,
+        ComparisonOperator="LessThanThreshold",
+        AlarmActions=[arn],
+    )
     for allowed in (False, True):
         if allowed:
             aws.client("lambda").add_permission(
-                FunctionName="f", StatementId="alarm", Action="lambda:InvokeFunction",
-                Principal="lambda.alarms.cloudwatch.amazonaws.com", SourceArn="arn:aws:cloudwatch:us-east-1:123456789012:alarm:a",
-            )  # fmt: skip
+                FunctionName="f",
+                StatementId="alarm",
+                Action="lambda:InvokeFunction",
+                Principal="lambda.alarms.cloudwatch.amazonaws.com",
+                SourceArn="arn:aws:cloudwatch:us-east-1:123456789012:alarm:a",
+            )
         for state in ("OK", "ALARM"):
             cloudwatch.set_alarm_state(AlarmName="a", StateValue=state, StateReason="a test")
             aws.advance(0.5)

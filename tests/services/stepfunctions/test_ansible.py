@@ -31,18 +31,45 @@ def test_the_second_time_nothing_changes(aws: EmbeddedAws, machines: Machines, t
     role = machines.role(name="chain")
     definition = json.dumps({"StartAt": "S", "States": {"S": {"Type": "Succeed"}}})
     once: list[tuple[str, dict[str, Any]]] = [
-        ("community.aws.stepfunctions_state_machine", {"name": "daily", "definition": definition, "role_arn": role, "tags": {"Stack": "v"}}),
+        (
+            "community.aws.stepfunctions_state_machine",
+            {"name": "daily", "definition": definition, "role_arn": role, "tags": {"Stack": "v"}},
+        ),
         ("amazon.aws.cloudwatchlogs_log_group", {"log_group_name": "/daily", "retention": 30}),
-        ("amazon.aws.cloudwatchlogs_log_group_metric_filter", {
-            "log_group_name": "/daily", "filter_name": "errors", "filter_pattern": "ERROR", "state": "present",
-            "metric_transformation": {"metric_name": "Errors", "metric_namespace": "App", "metric_value": "1", "default_value": 0},
-        }),
-        ("amazon.aws.cloudwatch_metric_alarm", {
-            "name": "errors", "metric_name": "Errors", "namespace": "App", "statistic": "Sum", "comparison": "GreaterThanThreshold",
-            "threshold": 0.0, "period": 300, "evaluation_periods": 1, "treat_missing_data": "notBreaching", "alarm_actions": [topic],
-            "description": "errors in the log", "unit": "Count", "state": "present",
-        }),
-    ]  # fmt: skip
+        (
+            "amazon.aws.cloudwatchlogs_log_group_metric_filter",
+            {
+                "log_group_name": "/daily",
+                "filter_name": "errors",
+                "filter_pattern": "ERROR",
+                "state": "present",
+                "metric_transformation": {
+                    "metric_name": "Errors",
+                    "metric_namespace": "App",
+                    "metric_value": "1",
+                    "default_value": 0,
+                },
+            },
+        ),
+        (
+            "amazon.aws.cloudwatch_metric_alarm",
+            {
+                "name": "errors",
+                "metric_name": "Errors",
+                "namespace": "App",
+                "statistic": "Sum",
+                "comparison": "GreaterThanThreshold",
+                "threshold": 0.0,
+                "period": 300,
+                "evaluation_periods": 1,
+                "treat_missing_data": "notBreaching",
+                "alarm_actions": [topic],
+                "description": "errors in the log",
+                "unit": "Count",
+                "state": "present",
+            },
+        ),
+    ]
     for module, arguments in once:
         assert changes(aws, tmp_path, module, **arguments), module
         assert not changes(aws, tmp_path, module, **arguments), module

@@ -55,20 +55,30 @@ def test_what_was_done_is_not_done_again(own: EmbeddedAws) -> None:
         return task("sqs:sendMessage", {"QueueUrl": queue, "MessageBody": text}, ResultPath=None, **more)
 
     branches = [
-        {"StartAt": f"S{n}", "States": {f"S{n}": sends(f"branch {n}", Next=f"W{n}"), f"W{n}": {"Type": "Wait", "Seconds": n * HOUR, "End": True}}}
+        {
+            "StartAt": f"S{n}",
+            "States": {
+                f"S{n}": sends(f"branch {n}", Next=f"W{n}"),
+                f"W{n}": {"Type": "Wait", "Seconds": n * HOUR, "End": True},
+            },
+        }
         for n in (1, 2)
-    ]  # fmt: skip
+    ]
     ask = task("sqs:sendMessage.waitForTaskToken", {"QueueUrl": queue, "MessageBody.$": "$$.Task.Token"}, Next="Wait")
     states = {
         "First": sends("first", Next="Missing"),
-        "Missing": task("sqs:sendMessage", {"QueueUrl": f"{queue}-none", "MessageBody": "x"}, Next="Bad",
-                        Catch=[{"ErrorEquals": ["States.ALL"], "Next": "P"}]),
+        "Missing": task(
+            "sqs:sendMessage",
+            {"QueueUrl": f"{queue}-none", "MessageBody": "x"},
+            Next="Bad",
+            Catch=[{"ErrorEquals": ["States.ALL"], "Next": "P"}],
+        ),
         "Bad": {"Type": "Fail"},
         "P": {"Type": "Parallel", "Branches": branches, "Next": "Ask"},
         "Ask": ask,
         "Wait": {"Type": "Wait", "Seconds": HOUR, "Next": "Last"},
         "Last": sends("last-mark"),
-    }  # fmt: skip
+    }
     machines = Machines(own)
     execution = machines.start(machines.make(states, {"Action": "sqs:SendMessage", "Resource": "*"}))
     wait_for(lambda: machines.types(execution).count("WaitStateEntered") == 2, "both branches to wait")

@@ -17,20 +17,32 @@ FINE: dict[str, Any] = {
     "StartAt": "A",
     "TimeoutSeconds": 60,
     "States": {
-        "A": task("lambda:invoke", {"FunctionName": "f", "Payload.$": "$"}, TimeoutSeconds=60, HeartbeatSeconds=5, Next="B",
-                  Retry=[{"ErrorEquals": ["States.ALL"], "IntervalSeconds": 1, "MaxAttempts": 0, "JitterStrategy": "FULL"}],
-                  Catch=[{"ErrorEquals": ["States.ALL"], "Next": "F"}]),
+        "A": task(
+            "lambda:invoke",
+            {"FunctionName": "f", "Payload.$": "$"},
+            TimeoutSeconds=60,
+            HeartbeatSeconds=5,
+            Next="B",
+            Retry=[{"ErrorEquals": ["States.ALL"], "IntervalSeconds": 1, "MaxAttempts": 0, "JitterStrategy": "FULL"}],
+            Catch=[{"ErrorEquals": ["States.ALL"], "Next": "F"}],
+        ),
         "B": task("arn:aws:lambda:us-east-1:123456789012:function:f:live".removeprefix("arn:aws:states:::"), Next="C"),
         "C": {"Type": "Choice", "Choices": [{"Not": {"Variable": "$.a", "IsNull": True}, "Next": "P"}], "Default": "W"},
         "P": {"Type": "Parallel", "Branches": [{"StartAt": "P1", "States": {"P1": PASS}}], "Next": "M"},
-        "M": {"Type": "Map", "ItemProcessor": {"ProcessorConfig": {"Mode": "INLINE"}, "StartAt": "M1", "States": {"M1": PASS}},
-              "ItemSelector": {"x.$": "$$.Map.Item.Value"}, "Next": "W"},
+        "M": {
+            "Type": "Map",
+            "ItemProcessor": {"ProcessorConfig": {"Mode": "INLINE"}, "StartAt": "M1", "States": {"M1": PASS}},
+            "ItemSelector": {"x.$": "$$.Map.Item.Value"},
+            "Next": "W",
+        },
         "W": {"Type": "Wait", "SecondsPath": "$.s", "Next": "E"},
-        "E": task("ecs:runTask.sync", {"Cluster": "c", "TaskDefinition": "t", "CapacityProviderStrategy": []}, Next="S"),
+        "E": task(
+            "ecs:runTask.sync", {"Cluster": "c", "TaskDefinition": "t", "CapacityProviderStrategy": []}, Next="S"
+        ),
         "S": {"Type": "Succeed"},
         "F": {"Type": "Fail", "ErrorPath": "$.Error", "CausePath": "$.Cause"},
     },
-}  # fmt: skip
+}
 FINE["States"]["B"]["Resource"] = "arn:aws:lambda:us-east-1:123456789012:function:f:live"
 
 
@@ -86,14 +98,20 @@ A = ("States", "A")
         (changed(*A, "Retry", 0, "BackoffRate", to=0.5), "at /States/A/Retry[0]/BackoffRate"),
         (changed(*A, "Retry", 0, "ErrorEquals", to=["States.ALL", "B"]), "States.ALL must appear alone"),
         (changed(*A, "HeartbeatSeconds", to=60), "HeartbeatSeconds must be smaller than TimeoutSeconds"),
-        (changed(*A, "TimeoutSeconds", to=0), "Value must be an integer from 1 to 99999999 at /States/A/TimeoutSeconds"),
+        (
+            changed(*A, "TimeoutSeconds", to=0),
+            "Value must be an integer from 1 to 99999999 at /States/A/TimeoutSeconds",
+        ),
         (changed("States", "W", "Seconds", to=1), "Exactly one of these fields is required: [Seconds"),
         (changed("States", "P", "Branches", 0, "States", "S", to=PASS), "DUPLICATE_STATE_NAME"),
         (changed("QueryLanguage", to="JSONata"), "The embedded AWS does not know the query language JSONata"),
         (changed("States", "W", "QueryLanguage", to="JSONata"), "does not know the query language JSONata"),
-        (changed("States", "M", "ItemProcessor", "ProcessorConfig", "Mode", to="DISTRIBUTED"), "distributed Map states"),
+        (
+            changed("States", "M", "ItemProcessor", "ProcessorConfig", "Mode", to="DISTRIBUTED"),
+            "distributed Map states",
+        ),
     ],
-)  # fmt: skip
+)
 def test_what_is_refused(machines: Machines, definition: Any, said: str) -> None:
     found = diagnostics(machines, definition)
     assert any(said in one for one in found), found

@@ -16,8 +16,15 @@ def listen(aws: EmbeddedAws, pattern: dict[str, Any]) -> str:
     url = str(aws.client("sqs").create_queue(QueueName="events")["QueueUrl"])
     allow = {
         "Version": "2012-10-17",
-        "Statement": [{"Effect": "Allow", "Principal": {"Service": "events.amazonaws.com"}, "Action": "sqs:SendMessage", "Resource": QUEUE}],
-    }  # fmt: skip
+        "Statement": [
+            {
+                "Effect": "Allow",
+                "Principal": {"Service": "events.amazonaws.com"},
+                "Action": "sqs:SendMessage",
+                "Resource": QUEUE,
+            }
+        ],
+    }
     aws.client("sqs").set_queue_attributes(QueueUrl=url, Attributes={"Policy": json.dumps(allow)})
     aws.client("events").put_rule(Name="r", EventPattern=json.dumps(pattern))
     aws.client("events").put_targets(Rule="r", Targets=[{"Id": "q", "Arn": QUEUE}])
@@ -55,9 +62,17 @@ def test_an_execution_that_fails(aws: EmbeddedAws, machines: Machines) -> None:
 def test_an_alarm(aws: EmbeddedAws) -> None:
     url = listen(aws, {"detail-type": ["CloudWatch Alarm State Change"], "detail": {"state": {"value": ["ALARM"]}}})
     aws.client("cloudwatch").put_metric_alarm(
-        AlarmName="nothing", Namespace="n", MetricName="m", Statistic="Sum", Period=60, EvaluationPeriods=1, Threshold=1,
-        ComparisonOperator="LessThanThreshold", TreatMissingData="breaching", AlarmDescription="d",
-    )  # fmt: skip
+        AlarmName="nothing",
+        Namespace="n",
+        MetricName="m",
+        Statistic="Sum",
+        Period=60,
+        EvaluationPeriods=1,
+        Threshold=1,
+        ComparisonOperator="LessThanThreshold",
+        TreatMissingData="breaching",
+        AlarmDescription="d",
+    )
     aws.advance(180)
     [event] = heard(aws, url, 1)
     assert event["resources"] == ["arn:aws:cloudwatch:us-east-1:123456789012:alarm:nothing"]

@@ -36,19 +36,45 @@ def test_steps_with_sns_sqs_s3_and_dynamodb(aws: EmbeddedAws, machines: Machines
     topic = aws.client("sns").create_topic(Name="t")["TopicArn"]
     aws.client("s3").create_bucket(Bucket="steps-bucket")
     aws.client("dynamodb").create_table(
-        TableName="runs", BillingMode="PAY_PER_REQUEST", KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+        TableName="runs",
+        BillingMode="PAY_PER_REQUEST",
+        KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
         AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
-    )  # fmt: skip
+    )
     states = {
-        "Put": task("aws-sdk:s3:putObject", {"Bucket": "steps-bucket", "Key.$": "$.key", "Body": {"a": 1}}, ResultPath="$.put", Next="Get"),
-        "Get": task("aws-sdk:s3:getObject", {"Bucket": "steps-bucket", "Key.$": "$.key"}, ResultSelector={"body.$": "$.Body"},
-                    ResultPath="$.got", Next="Row"),
-        "Row": task("dynamodb:putItem", {"TableName": "runs", "Item": {"id": {"S.$": "$.key"}}}, ResultPath=None, Next="Read"),
-        "Read": task("aws-sdk:dynamodb:getItem", {"TableName": "runs", "Key": {"id": {"S.$": "$.key"}}}, ResultPath="$.row", Next="Tell"),
-        "Tell": task("sns:publish", {"TopicArn": topic, "Message.$": "States.Format('{} done', $.key)"}, ResultPath="$.told", Next="Log"),
-        "Log": task("sqs:sendMessage", {"QueueUrl": queue, "MessageBody": {"key.$": "$.key"}}, ResultPath=None, Next="Logs"),
+        "Put": task(
+            "aws-sdk:s3:putObject",
+            {"Bucket": "steps-bucket", "Key.$": "$.key", "Body": {"a": 1}},
+            ResultPath="$.put",
+            Next="Get",
+        ),
+        "Get": task(
+            "aws-sdk:s3:getObject",
+            {"Bucket": "steps-bucket", "Key.$": "$.key"},
+            ResultSelector={"body.$": "$.Body"},
+            ResultPath="$.got",
+            Next="Row",
+        ),
+        "Row": task(
+            "dynamodb:putItem", {"TableName": "runs", "Item": {"id": {"S.$": "$.key"}}}, ResultPath=None, Next="Read"
+        ),
+        "Read": task(
+            "aws-sdk:dynamodb:getItem",
+            {"TableName": "runs", "Key": {"id": {"S.$": "$.key"}}},
+            ResultPath="$.row",
+            Next="Tell",
+        ),
+        "Tell": task(
+            "sns:publish",
+            {"TopicArn": topic, "Message.$": "States.Format('{} done', $.key)"},
+            ResultPath="$.told",
+            Next="Log",
+        ),
+        "Log": task(
+            "sqs:sendMessage", {"QueueUrl": queue, "MessageBody": {"key.$": "$.key"}}, ResultPath=None, Next="Logs"
+        ),
         "Logs": task("aws-sdk:cloudwatchlogs:createLogGroup", {"LogGroupName": "/made"}, ResultPath=None),
-    }  # fmt: skip
+    }
     needed = ["s3:PutObject", "s3:GetObject", "dynamodb:*", "sns:Publish", "sqs:SendMessage", "logs:CreateLogGroup"]
     output = machines.run(machines.make(states, {"Action": needed, "Resource": "*"}), {"key": "k1"})
     assert json.loads(output["got"]["body"]) == {"a": 1}
@@ -67,8 +93,16 @@ def test_the_role_decides(aws: EmbeddedAws, machines: Machines, queue: str) -> N
 
 
 def test_a_role_that_does_not_trust_step_functions(machines: Machines) -> None:
-    elsewhere = json.loads(json.dumps({"Version": "2012-10-17", "Statement": [
-        {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}]}))  # fmt: skip
+    elsewhere = json.loads(
+        json.dumps(
+            {
+                "Version": "2012-10-17",
+                "Statement": [
+                    {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
+                ],
+            }
+        )
+    )
     role = machines.role(name="other", trust=elsewhere)
     with pytest.raises(ClientError, match="Neither the global service principal"):
         machines.make({"A": {"Type": "Succeed"}}, role=role)
@@ -145,7 +179,10 @@ def test_choices_and_a_fail_state(machines: Machines) -> None:
         "C": {
             "Type": "Choice",
             "Choices": [
-                {"And": [{"Variable": "$.n", "NumericGreaterThan": 1}, {"Variable": "$.s", "StringMatches": "a*"}], "Next": "Yes"},
+                {
+                    "And": [{"Variable": "$.n", "NumericGreaterThan": 1}, {"Variable": "$.s", "StringMatches": "a*"}],
+                    "Next": "Yes",
+                },
                 {"Variable": "$.n", "IsPresent": False, "Next": "Bad"},
             ],
             "Default": "No",
@@ -153,7 +190,7 @@ def test_choices_and_a_fail_state(machines: Machines) -> None:
         "Yes": {"Type": "Pass", "Result": "yes", "End": True},
         "No": {"Type": "Pass", "Result": "no", "End": True},
         "Bad": {"Type": "Fail", "Error": "NoN", "Cause": "there is no n"},
-    }  # fmt: skip
+    }
     machine = machines.make(states)
     assert machines.run(machine, {"n": 2, "s": "abc"}) == "yes"
     assert machines.run(machine, {"n": 1, "s": "abc"}) == "no"
@@ -171,8 +208,12 @@ def test_no_choice(machines: Machines) -> None:
 
 def test_the_context_object(aws: EmbeddedAws, machines: Machines) -> None:
     aws.advance(3 * 24 * HOUR)
-    given = {"started.$": "$$.Execution.StartTime", "entered.$": "$$.State.EnteredTime", "name.$": "$$.Execution.Name",
-             "date.$": "States.ArrayGetItem(States.StringSplit($$.Execution.StartTime, 'T'), 0)"}  # fmt: skip
+    given = {
+        "started.$": "$$.Execution.StartTime",
+        "entered.$": "$$.State.EnteredTime",
+        "name.$": "$$.Execution.Name",
+        "date.$": "States.ArrayGetItem(States.StringSplit($$.Execution.StartTime, 'T'), 0)",
+    }
     found = machines.run(machines.make({"A": {"Type": "Pass", "Parameters": given, "End": True}}), name="n1")
     assert (
         re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", found["started"])
@@ -208,8 +249,9 @@ def test_events_and_their_failures(aws: EmbeddedAws, machines: Machines) -> None
     assert machines.run(machine, {"n": 1})["FailedEntryCount"] == 0
     bad = machines.make(
         {"Put": task("events:putEvents", {"Entries": [{**entry, "EventBusName": "none"}]})},
-        {"Action": "events:PutEvents", "Resource": "*"}, name="bad",
-    )  # fmt: skip
+        {"Action": "events:PutEvents", "Resource": "*"},
+        name="bad",
+    )
     machines.wait(machines.start(bad, {"n": 1}), "FAILED")
 
 
@@ -304,8 +346,11 @@ def test_one_branch_that_fails_ends_all(aws: EmbeddedAws, machines: Machines, qu
     fails = {"StartAt": "F", "States": {"F": {"Type": "Fail", "Error": "Broken", "Cause": "of it"}}}
     waits = {
         "StartAt": "W",
-        "States": {"W": {"Type": "Wait", "Seconds": 60, "Next": "T"}, "T": task("sqs:sendMessage", {"QueueUrl": queue, "MessageBody": "no"})},
-    }  # fmt: skip
+        "States": {
+            "W": {"Type": "Wait", "Seconds": 60, "Next": "T"},
+            "T": task("sqs:sendMessage", {"QueueUrl": queue, "MessageBody": "no"}),
+        },
+    }
     machine = machines.make({"P": {"Type": "Parallel", "Branches": [waits, fails], "End": True}}, ANY_QUEUE)
     assert machines.run(machine, status="FAILED") == ("Broken", "of it")
     aws.advance(120)
@@ -326,9 +371,13 @@ def test_a_map_over_items(aws: EmbeddedAws, machines: Machines) -> None:
         "D": double,
     }
     each = {
-        "Type": "Map", "ItemsPath": "$.items", "MaxConcurrency": 3, "End": True,
-        "ItemSelector": {"n.$": "$$.Map.Item.Value"}, "ItemProcessor": {"StartAt": "C", "States": states},
-    }  # fmt: skip
+        "Type": "Map",
+        "ItemsPath": "$.items",
+        "MaxConcurrency": 3,
+        "End": True,
+        "ItemSelector": {"n.$": "$$.Map.Item.Value"},
+        "ItemProcessor": {"StartAt": "C", "States": states},
+    }
     machine = machines.make({"M": each})
     execution = machines.start(machine, {"items": list(range(100))})
     aws.advance(HOUR)
@@ -377,8 +426,11 @@ def test_an_execution_within_another(aws: EmbeddedAws, machines: Machines) -> No
 
 
 def test_names_of_executions(machines: Machines) -> None:
-    states = {"C": {"Type": "Choice", "Choices": [{"Variable": "$.wait", "IsPresent": True, "Next": "W"}], "Default": "S"},
-              "W": {"Type": "Wait", "Seconds": HOUR, "Next": "S"}, "S": {"Type": "Succeed"}}  # fmt: skip
+    states = {
+        "C": {"Type": "Choice", "Choices": [{"Variable": "$.wait", "IsPresent": True, "Next": "W"}], "Default": "S"},
+        "W": {"Type": "Wait", "Seconds": HOUR, "Next": "S"},
+        "S": {"Type": "Succeed"},
+    }
     machine = machines.make(states)
     first = machines.start(machine, {"wait": 1}, name="one")
     assert first.endswith(":execution:m:one")
@@ -436,9 +488,14 @@ def test_metrics_and_logs(aws: EmbeddedAws, machines: Machines) -> None:
 
     def failures() -> list[Any]:
         found = aws.client("cloudwatch").get_metric_statistics(
-            Namespace="AWS/States", MetricName="ExecutionsFailed", StartTime=now - 600, EndTime=now + 600, Period=3600,
-            Statistics=["Sum"], Dimensions=[{"Name": "StateMachineArn", "Value": machine}],
-        )  # fmt: skip
+            Namespace="AWS/States",
+            MetricName="ExecutionsFailed",
+            StartTime=now - 600,
+            EndTime=now + 600,
+            Period=3600,
+            Statistics=["Sum"],
+            Dimensions=[{"Name": "StateMachineArn", "Value": machine}],
+        )
         return list(found["Datapoints"])
 
     assert wait_for(failures, "the metric")[0]["Sum"] == 1.0

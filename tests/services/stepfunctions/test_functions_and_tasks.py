@@ -92,9 +92,12 @@ def test_errors_of_functions(aws: EmbeddedAws, machines: Machines) -> None:
 def test_a_time_limit_of_a_function_that_goes_on(aws: EmbeddedAws, machines: Machines) -> None:
     arn = create(aws, FUNCTION, Timeout=60)
     call = task(
-        "lambda:invoke", {"FunctionName": arn, "Payload.$": "$"}, TimeoutSeconds=1, Next="Wait",
+        "lambda:invoke",
+        {"FunctionName": arn, "Payload.$": "$"},
+        TimeoutSeconds=1,
+        Next="Wait",
         Catch=[{"ErrorEquals": ["States.Timeout"], "Next": "Wait"}],
-    )  # fmt: skip
+    )
     machine = machines.make({"A": call, "Wait": {"Type": "Wait", "Seconds": 60, "End": True}}, INVOKE)
     execution = machines.start(machine, {"kind": "slow"})
     wait_for(lambda: "WaitStateEntered" in machines.types(execution), "the time limit")

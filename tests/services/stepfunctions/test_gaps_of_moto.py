@@ -79,9 +79,12 @@ def test_parameters_are_not_turned_into_the_apis(states: Any) -> None:
 
 def test_states_all_catches_what_it_must_not(states: Any) -> None:
     call = {
-        "Type": "Task", "Resource": "arn:aws:states:::sqs:sendMessage", "Parameters": {"QueueUrl.$": "$.missing"}, "Next": "S",
+        "Type": "Task",
+        "Resource": "arn:aws:states:::sqs:sendMessage",
+        "Parameters": {"QueueUrl.$": "$.missing"},
+        "Next": "S",
         "Catch": [{"ErrorEquals": ["States.ALL"], "Next": "S"}],
-    }  # fmt: skip
+    }
     machine = make(states, {"A": call, "S": {"Type": "Succeed"}})
     execution = states.start_execution(stateMachineArn=machine, name="n")["executionArn"]
     assert end(states, execution)["status"] == "SUCCEEDED"
