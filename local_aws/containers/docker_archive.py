@@ -34,7 +34,7 @@ def write(image: Image, name: str, output: IO[bytes]) -> None:
     """Write the archive."""
     files = [f"{place}.tar" for place, _ in enumerate(image.layers)]
     described = [{"Config": "config.json", "RepoTags": [name], "Layers": files}]
-    with tarfile.open(mode="w|", fileobj=output) as archive:
+    with tarfile.open(mode="w|", fileobj=output, dereference=True) as archive:
         for file, data in (("config.json", image.config), ("manifest.json", described)):
             text = json.dumps(data).encode()
             member = tarfile.TarInfo(file)
