@@ -87,8 +87,9 @@ def _isolated(image: Image, wanted: Wanted, root: Path, argv: list[str], home: P
     # What Python compiles is kept for the next run of the same image, in which nothing changes; all else goes.
     env.setdefault("PYTHONPYCACHEPREFIX", str(root.parent / "pycache"))
     cwd = wanted.working_directory or image.settings.get("WorkingDir") or "/"
-    if not any(Path(one, cwd.lstrip("/")).is_dir() for one in (root, "/")):
-        raise ImageError(f"there is no folder {cwd} in the image")
+    top = Path(os.path.normpath("/" + cwd)).parts[1:2]
+    if top and not Path(root, *top).is_dir() and not Path(cwd).is_dir() and Path("/", *top).exists():
+        raise ImageError(f"there is no folder {cwd} in the image, and this computer has {Path('/', *top)} itself")
     require_program(argv[0], cwd, env["PATH"], root, Path("/"))
     run = Home(home).containers / wanted.name
     isolation.delete(run)

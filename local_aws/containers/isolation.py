@@ -45,6 +45,7 @@ mount --bind "$run/tmp" "$new/tmp"
 while [ "$1" != -- ]; do mkdir -p "$new$1"; mount --rbind "$1" "$new$1"; shift; done
 shift
 cwd=$1; shift
+mkdir -p "$new$cwd"
 exec chroot "$new" env -C "$cwd" "$@"
 """
 

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import IO
 
 from local_aws.services.aws import Aws
+from local_aws.services.ecs.errors import TaskFailed
 from local_aws.services.logs.writing import write
 
 _PAUSE = 0.2  # seconds between two deliveries
@@ -74,4 +75,8 @@ class LogDriver:
     def _write(self, batch: list[tuple[float, str]]) -> str:
         make = self._options.get("awslogs-create-group", "") == "true"
         group, region = self._options["awslogs-group"], self._options["awslogs-region"]
-        return write(self._aws, group, self.stream, batch, self._credentials(), make_group=make, region=region)
+        try:
+            credentials = self._credentials()
+        except TaskFailed as error:  # the role was changed meanwhile
+            return str(error)
+        return write(self._aws, group, self.stream, batch, credentials, make_group=make, region=region)

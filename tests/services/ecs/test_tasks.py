@@ -58,6 +58,11 @@ def test_overrides_and_variables(account: EcsAccount):
     assert task["overrides"]["containerOverrides"][0]["name"] == "main"
 
 
+def test_a_working_directory_is_made(account: EcsAccount):
+    task = account.finish("import os; print(os.getcwd())", workingDirectory="/work/made/for/it")
+    assert account.lines(task["taskArn"])[0].endswith("/work/made/for/it")
+
+
 def test_a_task_is_its_role_and_reads_about_itself(account: EcsAccount):
     role = account.task_role({"Who": {"Action": "s3:ListAllMyBuckets", "Resource": "*"}})
     task = account.finish(
