@@ -30,6 +30,8 @@ def refusals(action: str, given: Parameters) -> Iterator[Refusal]:
     """See local_aws.strict.documented."""
     tags = [{"Key": tag.get("key", ""), "Value": tag.get("value", "")} for tag in given.get("tags", [])]
     yield from tag_refusals(tags, "InvalidParameterException", unique=True)
+    if action == "CreateCluster" and not _NAME.fullmatch(given.get("clusterName", "default")):
+        yield Refusal("InvalidParameterException", "Cluster name contains invalid characters.")
     if action == "RegisterTaskDefinition":
         yield from _names(given)
         if "FARGATE" in given.get("requiresCompatibilities", []):
