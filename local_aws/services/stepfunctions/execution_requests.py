@@ -31,6 +31,7 @@ from moto.stepfunctions.responses import StepFunctionResponse
 
 from local_aws.clock import CLOCK
 from local_aws.services.patching import replace
+from local_aws.services.stepfunctions import redriving
 from local_aws.services.stepfunctions.executions import active, machine_arn, output_of
 from local_aws.services.stepfunctions.run import moment
 
@@ -129,6 +130,7 @@ def _respond_to_describe(self: StepFunctionResponse) -> ActionResult:
     answer = _summary(execution) | {"input": execution.execution_input, "inputDetails": {"included": True}}
     if execution.exec_status == ExecutionStatus.SUCCEEDED:
         answer |= {"output": output_of(execution), "outputDetails": {"included": True}}
+    answer |= redriving.describe(execution)
     answer |= {key: value for key in ("error", "cause") if (value := getattr(execution, key)) is not None}
     return ActionResult(answer)
 

@@ -23,7 +23,7 @@ from local_aws.services.aws import Aws
 from local_aws.services.cloudwatch import recording
 from local_aws.services.events.emit import emit
 from local_aws.services.patching import add, replace
-from local_aws.services.stepfunctions import execution_logs
+from local_aws.services.stepfunctions import execution_logs, redriving
 from local_aws.services.stepfunctions.jobs import endings
 from local_aws.services.stepfunctions.run import Position, Run, in_iso, moment
 
@@ -77,6 +77,9 @@ def _begin(aws: Aws, execution: Any) -> None:
     env = worker.env = worker._get_evaluation_environment()
     env.local_aws_run, env.local_aws_path, env.local_aws_place = run, run.path, Position()
     env.event_manager.local_aws_run = run
+    redrives = execution.__dict__.get("local_aws_redrives", 0)
+    if redrives:
+        redriving.prepare(run, env)
     started = in_iso(execution.start_date.timestamp())
     env.states.context_object.context_object_data["Execution"]["StartTime"] = started
     execution.exec_status = ExecutionStatus.RUNNING
@@ -84,7 +87,8 @@ def _begin(aws: Aws, execution: Any) -> None:
     active[execution.exec_arn] = run
     worker._get_evaluation_environment = lambda: env
     if not again:
-        _count(run, "ExecutionsStarted")
+        if not redrives:
+            _count(run, "ExecutionsStarted")
         _announce(run)
     threading.Thread(target=_work, args=(run, worker), name=f"execution {execution.name}", daemon=True).start()
 
@@ -112,7 +116,8 @@ def _end(run: Run) -> None:
             execution.exec_status = ExecutionStatus.ABORTED
             execution.error, execution.cause = run.stopped_with
         execution.stop_date = execution.stop_date or moment(CLOCK.now())
-        run.journal.clear()
+        if execution.exec_status == ExecutionStatus.SUCCEEDED:  # others may be redriven
+            run.journal.clear()
         execution.__dict__.pop("local_aws_kept", None)  # without its last events, if it was stopped
     status = execution.exec_status
     name = {
@@ -222,6 +227,8 @@ def _adding(add_event: Any) -> Any:
             number = self._event_id_gen._next_id
             if self.__dict__.get("local_aws_over"):  # a branch that hears of the end later than its execution
                 return int(number)
+            if redriving.is_silent(run, self, context, event_type, add_event):
+                return int(number) - 1
             self.local_aws_over = event_type in _ENDS
             timestamp = timestamp or run.moment_of(number, event_type)
             return int(add_event(self, context, event_type, event_details, timestamp, update_source_event_id))

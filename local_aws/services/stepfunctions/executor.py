@@ -114,7 +114,8 @@ def _eval_program(self: Program, env: Any) -> None:
     timer = None
     if self.timeout_seconds is not None and not env.is_frame():
         run: Run = env.local_aws_run
-        started = run.execution.start_date.timestamp()
+        redriven_at = run.execution.__dict__.get("local_aws_redriven_at")
+        started = (redriven_at or run.execution.start_date).timestamp()
         deadline = started + self.timeout_seconds.timeout_seconds
         timer = CLOCK.call_at(deadline, f"the time limit of execution {run.execution.name}", env.set_timed_out)
     try:

@@ -18,10 +18,12 @@ def open_service(aws: Aws) -> None:
         integrations,
         machines,
         paths,
+        redriving,
     )
 
     executor.install()
     paths.install()
+    redriving.install()
     integrations.install(aws)
     executions.install(aws)
     execution_requests.install()

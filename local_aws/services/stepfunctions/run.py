@@ -104,6 +104,8 @@ class Run:
         self.before: list[dict[str, Any]] = list(execution.__dict__.get("local_aws_history", []))
         self.stopped_at: datetime | None = None  # by StopExecution, with this error and cause
         self.stopped_with: tuple[str | None, str | None] = (None, None)
+        # States of the machine that were entered, and until which of them the history has everything: see redriving.py.
+        self.states, self.silent_until = 0, 0
         self._waiters: set[Waiter] = set()
         self._lock = threading.Lock()
 

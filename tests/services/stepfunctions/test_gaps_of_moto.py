@@ -43,6 +43,11 @@ def test_validation_is_not_there(states: Any) -> None:
         states.validate_state_machine_definition(definition="{}")
 
 
+def test_redrive_is_not_there(states: Any) -> None:
+    with pytest.raises(NotImplementedError):
+        states.redrive_execution(executionArn="arn:aws:states:us-east-1:123456789012:execution:m:n")
+
+
 def test_an_execution_without_a_name_is_called_none(states: Any) -> None:
     machine = make(states, {"A": {"Type": "Succeed"}})
     assert states.start_execution(stateMachineArn=machine)["executionArn"].endswith(":None")
