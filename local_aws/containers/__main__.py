@@ -85,7 +85,8 @@ def _build(options: argparse.Namespace) -> None:
         tool, why = tools.choose()
         if tool is not None:
             _say(f"building a real image with {tool.name}" + (f" ({why})" if why else ""))
-            tool.build(_words(options, file), _images(file, arguments), _say)
+            stages = containerfile.stages(containerfile.read(file), arguments)
+            tool.build(file, _words(options), stages, _say)
             return
         _say(f"no real image can be built here ({why}); building for level process")
     else:
@@ -103,8 +104,8 @@ def _argument(text: str) -> tuple[str, str]:
     return name, value if equals else os.environ.get(name, "")
 
 
-def _words(options: argparse.Namespace, file: Path) -> list[str]:
-    words = ["-f", str(file)]
+def _words(options: argparse.Namespace) -> list[str]:
+    words: list[str] = []
     for name in ("tag", "build_arg", "label"):
         words += [part for value in getattr(options, name) for part in (f"--{name.replace('_', '-')}", value)]
     for name in ("target", "platform", "provenance"):
@@ -115,12 +116,6 @@ def _words(options: argparse.Namespace, file: Path) -> list[str]:
         *(["--quiet"] if options.quiet else []),
         str(options.context),
     ]
-
-
-def _images(file: Path, arguments: dict[str, str]) -> list[str]:
-    stages = containerfile.stages(containerfile.read(file), arguments)
-    names = {stage.name for stage in stages}
-    return sorted({stage.base for stage in stages} - names - {"scratch"})
 
 
 def _push(options: argparse.Namespace) -> None:

@@ -10,7 +10,6 @@ import os
 import re
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from local_aws.levels import debian_root
 from local_aws.levels.debian_root import Recipe
 
 PULL_SECONDS = 60.0
+PULL_AGAIN_SECONDS = 10.0  # where it could not be pulled before
 _PYTHON = re.compile(r"(?:.*/)?python:\S+")
 _SYSTEM = re.compile(r"(?:.*/)?(?:debian|ubuntu)(?::\S+)?")
 # Compiled packages (awslambdaric, LightGBM) load libstdc++6 and libgomp1, which Debian's Python does not bring.
@@ -36,13 +36,18 @@ PYTHON = Recipe(
 )
 
 
-def provide(tool: str, image: str, say: Callable[[str], None]) -> None:
-    """Make sure that `tool` has `image`: it is there, it can be pulled, or it is replaced. ImageError."""
+def provide(tool: str, image: str, say: Callable[[str], None]) -> str:
+    """Return the name of what FROM `image` shall use: it is there, can be pulled, or is replaced. ImageError.
+
+    The replacement has a name of its own, so that nobody takes it for the real image.
+    """
     if _quietly(tool, "inspect", "--type", "image", image) == 0:
-        return
+        return image
+    replacement = f"localhost/local-aws-base/{image.replace('/', '-')}"
+    there = _quietly(tool, "inspect", "--type", "image", replacement) == 0
     try:
-        if _quietly(tool, "pull", image, timeout=PULL_SECONDS) == 0:
-            return
+        if _quietly(tool, "pull", image, timeout=PULL_AGAIN_SECONDS if there else PULL_SECONDS) == 0:
+            return image
     except subprocess.TimeoutExpired:
         pass
     recipe = PYTHON if _PYTHON.fullmatch(image) else SYSTEM if _SYSTEM.fullmatch(image) else None
@@ -50,31 +55,39 @@ def provide(tool: str, image: str, say: Callable[[str], None]) -> None:
     if recipe is None or reason:
         raise ImageError(f"{image} cannot be pulled, and nothing here can take its place: {reason}")
     say(f"{image} cannot be pulled; this computer's own Debian release takes its place")
-    root = debian_root.build(say, recipe)
-    container = _said(tool, "from", "scratch") if tool == "buildah" else ""
-    if not container:
+    if not there:
+        _make(tool, replacement, debian_root.build(say, recipe))
+    return replacement
+
+
+def _make(tool: str, name: str, root: Path) -> None:
+    if tool != "buildah":
         archive = ["tar", "-C", str(root), "-c", "."]
         with subprocess.Popen(archive, stdout=subprocess.PIPE) as packed:
-            done = subprocess.run([tool, "import", "-", image], stdin=packed.stdout, capture_output=True, text=True)
+            done = subprocess.run([tool, "import", "-", name], stdin=packed.stdout, capture_output=True, text=True)
         if done.returncode:
             raise ImageError(f"{tool} import: {done.stderr.strip()}")
         return
+    container = _said(tool, "from", "scratch")
     try:
         _said(tool, "add", "--quiet", container, str(root), "/")
         _said(tool, "config", "--env", "PATH=/usr/local/bin:/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin", container)
-        _said(tool, "commit", "--quiet", container, image)
+        _said(tool, "commit", "--quiet", container, name)
     finally:
         _quietly(tool, "rm", container)
 
 
-def pip_options() -> list[str]:
-    """Options of a build by which pip in RUN finds packages where this computer's does: its settings, read only."""
+def pip_options(folder: Path) -> list[str]:
+    """Options of a build by which pip in RUN finds packages where this computer's does: its settings, read only.
+
+    They are written into `folder`, which is to be deleted after the build: an index's address may hold a password.
+    """
     settings = installer.pip_settings(sys.executable)
     if not settings:
         return []
     text = configparser.RawConfigParser()
     text["global"] = {**settings, "break-system-packages": "true"}
-    file = Path(tempfile.mkdtemp(prefix="pip-")) / "pip.conf"
+    file = folder / "pip.conf"
     with file.open("w", encoding="utf-8") as output:
         text.write(output)
     paths = {word.removeprefix("file://") for value in settings.values() for word in value.split()}

@@ -113,6 +113,17 @@ def stages(instructions: list[Instruction], arguments: Mapping[str, str]) -> lis
     return found
 
 
+def with_bases(text: str, found: list[Stage], used: Mapping[str, str]) -> str:
+    """Return a Containerfile's text with other base images; `found` are its stages, `used` an image to another."""
+    following = iter(found)
+
+    def replaced(line: re.Match[str]) -> str:
+        stage = next(following, None)
+        return f"{line[1]}{used.get(stage.base, line[2]) if stage else line[2]}"
+
+    return re.sub(r"(?im)^(\s*FROM\s+(?:--\S+\s+)*)(\S+)", replaced, text)
+
+
 def argument(one: Instruction, known: Mapping[str, str], given: Mapping[str, str]) -> dict[str, str]:
     """Return what an ARG sets: what was given for it, else its default; nothing without both."""
     set_now = {}

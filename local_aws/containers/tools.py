@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Callable, Iterable
+import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 from local_aws.containers import bases
+from local_aws.containers.containerfile import Stage, with_bases
 from local_aws.containers.oci import ImageError
+from local_aws.containers.pushing import config_file
 
 TRY_SECONDS = 30.0
 
@@ -34,22 +38,32 @@ class Tool:
             return ""
         return (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
 
-    def build(self, words: list[str], images: Iterable[str], say: Callable[[str], None]) -> None:
-        """Build with docker's own `words`. `images` are the ones that FROM names. ImageError."""
-        options = list(self.build_options)
-        if self.host_files:
-            for image in images:
-                bases.provide(self.name, image, say)
-            options += bases.pip_options()
-        self._run([self.name, "build", *options, *words], "the build failed")
+    def build(self, file: Path, words: list[str], stages: list[Stage], say: Callable[[str], None]) -> None:
+        """Build a Containerfile with docker's own `words`; `stages` are what is in it. ImageError."""
+        with tempfile.TemporaryDirectory(prefix="build-") as folder:
+            options = list(self.build_options)
+            if self.host_files:
+                file = self._with_bases(file, stages, Path(folder), say)
+                options += bases.pip_options(Path(folder))
+            self._run([self.name, "build", *options, "--file", str(file), *words], "the build failed")
+
+    def _with_bases(self, file: Path, stages: list[Stage], folder: Path, say: Callable[[str], None]) -> Path:
+        """The Containerfile, with other names where a base image had to be replaced."""
+        named = {stage.name.lower() for stage in stages} | {"scratch"}
+        images = {stage.base for stage in stages if stage.base.lower() not in named}
+        used = {image: bases.provide(self.name, image, say) for image in sorted(images)}
+        if all(image == name for image, name in used.items()):
+            return file
+        changed = folder / "Containerfile"
+        changed.write_text(with_bases(file.read_text(encoding="utf-8"), stages, used), encoding="utf-8")
+        return changed
 
     def push(self, reference: str) -> None:
-        """Push an image. ImageError."""
-        self._run([self.name, "push", *self.push_options, reference], "the push failed")
-
-    def login(self, words: list[str], password: str) -> None:
-        """Log in, as well as us: podman and buildah have files of their own."""
-        subprocess.run([self.name, "login", *self.push_options, *words], input=password, text=True, check=False)
+        """Push an image with the credentials of `login`. ImageError."""
+        options = list(self.push_options)
+        if self.name != "docker" and config_file().exists():
+            options += ["--authfile", str(config_file())]
+        self._run([self.name, "push", *options, reference], "the push failed")
 
     def has(self, reference: str) -> bool:
         """Whether it has an image of this name."""

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from local_aws.containers import isolation, tools
+from local_aws.containers import containerfile, isolation, tools
 from local_aws.containers.__main__ import main
 from local_aws.containers.command import Wanted, command_of
 from local_aws.containers.oci import Image, ImageError
@@ -248,3 +248,12 @@ def test_a_push_says_what_the_registry_says(project: Path, tmp_path: Path, aws):
     pushed = run(home, "push", name)
     [image] = aws.client("ecr").describe_images(repositoryName="nothing")["imageDetails"]
     assert pushed.stdout.strip() == f"v1: digest: {image['imageDigest']}"
+
+
+def test_base_images_are_replaced_where_they_stand():
+    text = "ARG V=3.11\nFROM --platform=linux/amd64 python:${V} AS build\nRUN echo FROM\nFROM build\nfrom debian:12\n"
+    stages = containerfile.stages(list(containerfile._instructions(text)), {})
+    assert [stage.base for stage in stages] == ["python:3.11", "build", "debian:12"]
+    changed = containerfile.with_bases(text, stages, {"python:3.11": "localhost/p:3.11", "debian:12": "localhost/d:12"})
+    assert changed.splitlines()[1] == "FROM --platform=linux/amd64 localhost/p:3.11 AS build"
+    assert changed.splitlines()[3:] == ["FROM build", "from localhost/d:12"]
