@@ -15,13 +15,12 @@ from datetime import datetime
 
 import pandas as pd
 
-from chronos_training.core.errors import DataError
 from chronos_volatility import settings as settings_of
 from chronos_volatility import tables
 from chronos_volatility.calendar import get_calendar
 from chronos_volatility.ingest.curate import curate, keep_stored
 from chronos_volatility.ingest.restated import Merged, merge
-from chronos_volatility.ingest.rules import require_few_gaps, require_latest
+from chronos_volatility.ingest.rules import SourceDown, require_few_gaps, require_latest
 from chronos_volatility.settings import Settings
 from chronos_volatility.sources.base import Source
 from chronos_volatility.sources.fallback import Found, find
@@ -70,7 +69,8 @@ def ingest(storage: Storage, settings: Settings, sources: Sequence[Source], requ
     merged = merge(stored, fetched, settings, request.reason)
     whole = _overlay(stored, merged.rows)
     window = whole[whole["date"] <= until]
-    require_latest(window, settings, until, {one.symbol: one.notes for one in found})
+    answered = [one.symbol for one in found if one.rows is not None]
+    require_latest(window, settings, until, {one.symbol: one.notes for one in found}, answered)
     outcome.notes += require_few_gaps(window, settings, min(recent, window["date"].min()), until)
     curated, reasons = _curated(storage, settings, whole, merged, stored.attrs["reasons"], recent, until)
     # The rows of raw.market keep its contract: they were accepted, or stored. What follows from them must as well.
@@ -115,7 +115,7 @@ def _is_live(symbol: str, sources: Sequence[Source]) -> bool:
 
 def _end(found: Found, settings: Settings) -> pd.Timestamp:
     if found.rows is None:
-        raise DataError(
+        raise SourceDown(
             f"raw.market: nothing was written: no prices of {settings.target} ({'; '.join(found.notes)}).",
             hint="Give its file with --file." if "file" in settings.sources else "",
         )

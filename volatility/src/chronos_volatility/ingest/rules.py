@@ -13,15 +13,31 @@ from chronos_volatility.settings import Settings
 from chronos_volatility.tables.contract import name_rows
 
 
+class SourceLate(DataError):
+    """The sources answered, and do not have the session that is due. Later they may."""
+
+
+class SourceDown(DataError):
+    """No source gave a usable answer. Later one may."""
+
+
 def require_latest(
-    rows: pd.DataFrame, settings: Settings, until: pd.Timestamp, notes: Mapping[str, Iterable[str]]
+    rows: pd.DataFrame,
+    settings: Settings,
+    until: pd.Timestamp,
+    notes: Mapping[str, Iterable[str]],
+    answered: Iterable[str],
 ) -> None:
-    """Raise DataError unless each required symbol has a row of the session `until`. Its `notes` tell why it has none."""
+    """Raise SourceLate unless each required symbol has a row of the session `until`. Its `notes` tell why it has none.
+
+    SourceDown when one that is missing is not among the symbols for which any source `answered`.
+    """
     there = set(rows.loc[rows["date"] == until, "symbol"])
     missing = [symbol for symbol in settings.required if symbol not in there]
     if missing:
         told = "; ".join(note for symbol in missing for note in notes.get(symbol, ()))
-        raise DataError(
+        kind = SourceLate if set(missing) <= set(answered) else SourceDown
+        raise kind(
             f"raw.market: nothing was written: column symbol, row {until.date()}: {', '.join(missing)} missing on the session "
             f"that is due{f' ({told})' if told else ''}.",
             hint="Run it again later; a file with the missing prices can be given with --file.",

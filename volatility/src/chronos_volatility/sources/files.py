@@ -26,20 +26,25 @@ class PriceFile:
             body = self.path.read_bytes()
         except OSError as error:
             raise SourceError(f"Could not read {self.path}: {error.strerror}.") from error
-        prices = parse(body, self.path.name, symbol=self.symbol)
-        frame, notes = prices.frame, []
-        if "dividend" not in frame and "split" not in frame and "adj_close" in frame:
-            frame = frame[frame["close"].notna()].reset_index(drop=True)
-            frame = from_adjusted_close(type(prices)(frame, prices.adjusted_unit, prices.ignored), self.path.name)
-        frame = frame.drop(columns="adj_close", errors="ignore")
-        if "volume" not in frame:
-            frame["volume"] = float("nan")
-        frame["dividend"] = frame["dividend"].fillna(0.0) if "dividend" in frame else 0.0
-        # Vendors write a day without a split as 0, as 1 or as nothing.
-        frame["split"] = frame["split"].replace(0.0, 1.0).fillna(1.0) if "split" in frame else 1.0
-        if prices.ignored:
-            notes.append(f"columns of {self.path.name} that are not used: {', '.join(prices.ignored)}")
-        return Answer(frame, tuple(notes))
+        return answer_of(body, self.path.name, self.symbol)
+
+
+def answer_of(body: bytes, name: str, symbol: str) -> Answer:
+    """Return all prices of `symbol` in the CSV `body`, the file `name`. SourceError when it cannot be read."""
+    prices = parse(body, name, symbol=symbol)
+    frame, notes = prices.frame, []
+    if "dividend" not in frame and "split" not in frame and "adj_close" in frame:
+        frame = frame[frame["close"].notna()].reset_index(drop=True)
+        frame = from_adjusted_close(type(prices)(frame, prices.adjusted_unit, prices.ignored), name)
+    frame = frame.drop(columns="adj_close", errors="ignore")
+    if "volume" not in frame:
+        frame["volume"] = float("nan")
+    frame["dividend"] = frame["dividend"].fillna(0.0) if "dividend" in frame else 0.0
+    # Vendors write a day without a split as 0, as 1 or as nothing.
+    frame["split"] = frame["split"].replace(0.0, 1.0).fillna(1.0) if "split" in frame else 1.0
+    if prices.ignored:
+        notes.append(f"columns of {name} that are not used: {', '.join(prices.ignored)}")
+    return Answer(frame, tuple(notes))
 
 
 class Files:

@@ -19,7 +19,7 @@ from chronos_volatility.tables import FEATURES, LABELS, MARKET_DAILY, PREDICTION
 from chronos_volatility.tables.contract import name_rows
 from chronos_volatility.tables.schemas import HORIZON
 
-LIVE = {"yahoo", "cboe", SYNTHETIC}
+LIVE = {"yahoo", "cboe", "uploaded", SYNTHETIC}
 FOUND = 1  # the exit code when something is wrong
 
 

@@ -20,10 +20,12 @@ from chronos_volatility.sources.files import Files
 from chronos_volatility.sources.fred import from_environment
 from chronos_volatility.sources.recording import Recorder, Recording
 from chronos_volatility.sources.synthetic import Synthetic
+from chronos_volatility.sources.uploaded import Uploaded
 from chronos_volatility.sources.yahoo import Yahoo
 from chronos_volatility.steps.options import add_common, now_of, storage_of
+from chronos_volatility.storage import Storage
 
-SOURCES = ("bundled", "file", "recording", "yahoo", "cboe", SYNTHETIC)
+SOURCES = ("bundled", "file", "uploaded", "recording", "yahoo", "cboe", SYNTHETIC)
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -65,7 +67,7 @@ def run(options: argparse.Namespace) -> int:
     settings = choose_settings(before, options, files)
     if before is not None:
         settings_of.require_same_prices(before, settings, storage.url)
-    sources = _sources(options, settings, files)
+    sources = _sources(options, settings, files, storage)
     fred = from_environment() if settings.macro else None  # before anything is written
     request = Request(now, _day(options.begin, "--from"), _day(options.until, "--until"), options.reason)
     outcome = ingest(storage, settings, sources, request)
@@ -103,7 +105,9 @@ def choose_settings(before: Settings | None, options: argparse.Namespace, files:
     return settings_of.read_file(options.settings, chosen) if options.settings is not None else chosen
 
 
-def _sources(options: argparse.Namespace, settings: Settings, files: dict[str | None, Path]) -> list[Source]:
+def _sources(
+    options: argparse.Namespace, settings: Settings, files: dict[str | None, Path], storage: Storage
+) -> list[Source]:
     names = list(options.source or settings.sources)
     if files and "file" not in names:
         names.insert(0, "file")
@@ -111,11 +115,15 @@ def _sources(options: argparse.Namespace, settings: Settings, files: dict[str | 
         names = ["recording"]
     if (SYNTHETIC in names) != (SYNTHETIC in settings.sources):
         raise ConfigurationError("Synthetic and real prices must not mix.", hint="Use another folder or prefix.")
-    found = [_source(name, options, settings, files) for name in names]
+    found = [_source(name, options, settings, files, storage) for name in names]
     return [Recorder(one, options.record) if options.record is not None and one.live else one for one in found]
 
 
-def _source(name: str, options: argparse.Namespace, settings: Settings, files: dict[str | None, Path]) -> Source:
+def _source(
+    name: str, options: argparse.Namespace, settings: Settings, files: dict[str | None, Path], storage: Storage
+) -> Source:
+    if name == "uploaded":
+        return Uploaded(storage)
     if name == "file":
         return Files({symbol or settings.target: path for symbol, path in files.items()})
     if name == "recording":

@@ -1,0 +1,80 @@
+"""Which session an event is about, and until when its prices are waited for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta, timezone
+from typing import Any
+
+import pandas as pd
+
+from chronos_training.core.errors import ConfigurationError
+from chronos_volatility.calendar import Calendar
+
+GIVE_UP = timedelta(minutes=30)
+"""So long before the forecast is due a late source is waited for no longer: somebody can still act."""
+
+
+@dataclass(frozen=True)
+class Event:
+    """What a function was called with."""
+
+    time: datetime
+    """When it was to run, which decides the session. UTC."""
+    now: datetime
+    """When it does run: the chain tells it, else `time`. What is written carries it."""
+    date: pd.Timestamp | None
+    """The session, where somebody named it."""
+    reason: str | None
+    given: Mapping[str, Any]
+    """All of it, also what one function alone knows."""
+
+    @classmethod
+    def of(cls, event: Mapping[str, Any]) -> Event:
+        """Read `{"time": …, "date": …, "now": …, "reason": …}`; only the time must be there. ConfigurationError."""
+        time = _moment(event.get("time"), "time")
+        now = _moment(event["now"], "now") if event.get("now") else time
+        named = event.get("date") or None
+        try:
+            day = None if named is None else pd.Timestamp(date.fromisoformat(str(named)))
+        except ValueError as error:
+            raise ConfigurationError(f"date {named!r} is not a date.", hint="Write it as 2018-12-07.") from error
+        return cls(time, now, day, event.get("reason") or None, event)
+
+    def session(self, calendar: Calendar) -> pd.Timestamp | None:
+        """Return the session that this run is for, None when there is none.
+
+        It is the one that was named, or the last one whose prices are due at `time`, as long as its forecast is not: a run
+        on a holiday's evening, or on the morning after, finds nothing to do.
+        """
+        if self.date is not None:
+            return self.date if calendar.is_session(self.date) else None
+        last = calendar.expected_session(self.time)
+        return last if self.time <= calendar.forecast_due(last) else None
+
+    def required_session(self, calendar: Calendar) -> pd.Timestamp:
+        """Return the session that a step works on: also one whose forecast is overdue."""
+        return self.date if self.date is not None else calendar.expected_session(self.time)
+
+    def deadline(self, calendar: Calendar, session: pd.Timestamp) -> datetime:
+        """Return until when a late source is waited for. A session of the past is not waited for at all."""
+        found: datetime = calendar.forecast_due(session).to_pydatetime()
+        return found - GIVE_UP
+
+    def looked_at(self, calendar: Calendar) -> datetime:
+        """Return the moment that a check looks from: `time`, or when the forecast of the session that was named was due."""
+        if self.date is None or not calendar.is_session(self.date):
+            return self.time
+        due: datetime = calendar.forecast_due(self.date).to_pydatetime()
+        return min(self.time, due)
+
+
+def _moment(text: Any, name: str) -> datetime:
+    try:
+        found = datetime.fromisoformat(str(text))
+    except ValueError as error:
+        raise ConfigurationError(f"{name} {text!r} is not a time.", hint="Write it as 2018-12-07T23:05:00Z.") from error
+    if found.tzinfo is None:
+        raise ConfigurationError(f"{name} {text!r} has no time zone.", hint="Write it as 2018-12-07T23:05:00Z.")
+    return found.astimezone(timezone.utc)
