@@ -5,7 +5,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: volatility_leftovers
-short_description: Remove things of the volatility stack that the collections have no module for
+short_description: Remove things of the volatility stack that the collections have no module for, or none that previews
 options:
   account_id: {type: str, required: true, description: The account's twelve digits.}
   kinds:
@@ -21,6 +21,7 @@ options:
       - API Gateway's log role
       - dashboard
       - rule
+      - repository
       - budget
     description: What is removed, by kind. All that the stack has of it, found by its name.
 extends_documentation_fragment: [training.in_region]

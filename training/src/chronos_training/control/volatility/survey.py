@@ -331,7 +331,7 @@ def _remove_rule(stack: Stack, identity: str) -> None:
     events.delete_rule(Name=identity)
 
 
-# What the collections have no module for.
+# What the collections have no module for; theirs for repositories says nothing in check mode.
 REMOVERS: dict[str, Callable[[Stack, str], Any]] = {
     "schedule": lambda stack, name: stack.client("scheduler").delete_schedule(Name=name, GroupName=stack.prefix),
     "schedule group": lambda stack, name: stack.client("scheduler").delete_schedule_group(Name=name),
@@ -341,5 +341,6 @@ REMOVERS: dict[str, Callable[[Stack, str], Any]] = {
     "API Gateway's log role": _unset_gateway_role,
     "dashboard": lambda stack, name: stack.client("cloudwatch").delete_dashboards(DashboardNames=[name]),
     "rule": _remove_rule,
+    "repository": lambda stack, name: stack.client("ecr").delete_repository(repositoryName=name, force=True),
     "budget": lambda stack, name: stack.client("budgets").delete_budget(AccountId=stack.account, BudgetName=name),
 }
