@@ -133,14 +133,15 @@ class Snapshots:
         spent = 0.0
         large, self._large = self._large, set()
         for backends in list(BackendDict._instances):
-            if backends.service_name in _LARGE and backends.service_name not in large:
+            file = self._folder / f"{_name(backends.backend)}.pickle"
+            if backends.service_name in _LARGE and backends.service_name not in large and file.exists():
                 continue
             with self._aws.lock:
                 began = time.monotonic()
                 written = self._pickle(backends)
                 spent += time.monotonic() - began
             if written is not None:
-                _replace(self._folder / f"{_name(backends.backend)}.pickle", written)
+                _replace(file, written)
         facts = {"endpoint": self._aws.endpoint, "clock_ahead": self._aws.clock.ahead}
         write_atomically(self._folder / "daemon.json", json.dumps(facts))
         return spent
