@@ -42,8 +42,8 @@ class Account:
         buckets.ensure_present(s3, BUCKET, REGION, want, check_mode=False)
         aws.client("dynamodb").create_table(
             TableName=TABLE, BillingMode="PAY_PER_REQUEST",
-            KeySchema=[{"AttributeName": "date", "KeyType": "HASH"}],
-            AttributeDefinitions=[{"AttributeName": "date", "AttributeType": "S"}],
+            KeySchema=[{"AttributeName": "as_of_date", "KeyType": "HASH"}],
+            AttributeDefinitions=[{"AttributeName": "as_of_date", "AttributeType": "S"}],
         )  # fmt: skip
         for name in SECRETS.values():
             aws.client("secretsmanager").create_secret(Name=name, SecretString="s")
@@ -125,7 +125,7 @@ def of_a_log(who: str) -> list[Call]:
 
 
 def switched(who: str) -> list[Call]:
-    item = {"date": {"S": "2026-01-02"}}
+    item = {"as_of_date": {"S": "2026-01-02"}}
     calls: dict[str, list[Call]] = {
         "ingest": [("secretsmanager", "get_secret_value", {"SecretId": SECRETS["fred_key"]})],
         "infer": [("dynamodb", "put_item", {"TableName": TABLE, "Item": item})],
@@ -252,9 +252,10 @@ BEYOND: dict[str, dict[str, Call]] = {
     },
     "api": {
         "read prices": ("s3", "get_object", {"Bucket": BUCKET, "Key": "raw.market/a"}),
+        "read features": ("s3", "get_object", {"Bucket": BUCKET, "Key": "features_daily/a"}),
         "write a prediction": ("s3", "put_object",
-                               {"Bucket": BUCKET, "Key": "predictions_daily/b", "Body": b"1", "IfNoneMatch": "*"}),
-        "write the mirror": ("dynamodb", "put_item", {"TableName": TABLE, "Item": {"date": {"S": "2026-01-02"}}}),
+                               {"Bucket": BUCKET, "Key": "serving/predictions/b", "Body": b"1", "IfNoneMatch": "*"}),
+        "write the mirror": ("dynamodb", "put_item", {"TableName": TABLE, "Item": {"as_of_date": {"S": "2026-01-02"}}}),
         "scan the mirror": ("dynamodb", "scan", {"TableName": TABLE}),
     },
     "training": {

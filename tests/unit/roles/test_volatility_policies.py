@@ -62,12 +62,16 @@ def test_nothing_is_allowed_by_a_wildcard(role: str, statement: dict[str, Any]) 
                    or action == "ecs:DeregisterTaskDefinition" for action in actions(statement)), statement["Sid"]  # fmt: skip
 
 
-def test_steps_write_objects_once_but_for_two_pointers() -> None:
+def test_steps_write_objects_once_but_for_the_pointers() -> None:
     free: dict[str, list[str]] = {}
     for role, statement in STATEMENTS:
         if "s3:PutObject" in actions(statement) and "Condition" not in statement:
             free[role] = [one.removeprefix(f"arn:aws:s3:::{BUCKET}/") for one in resources(statement)]
-    assert free == {"ingest": ["settings.json"], "gate": ["models/champion.json"]}
+    assert free == {
+        "ingest": ["settings.json"],
+        "gate": ["models/champion.json"],
+        "infer": ["serving/latest.json"],
+    }
     assert not [role for role, one in STATEMENTS if any(action.startswith("s3:Delete") for action in actions(one))]
 
 
