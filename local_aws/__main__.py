@@ -9,10 +9,13 @@ import os
 import shlex
 import sys
 import time
+from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
+from typing import Any
 
+from chronos_training.core.clock import duration
 from chronos_training.core.commands import local_aws as typed
 from chronos_training.core.output import run
 from local_aws import control, fault_injection, mail
@@ -110,16 +113,27 @@ def _status(home: Home, options: argparse.Namespace) -> int:
         print(f"Level of instances: {server.level}{_wanted(server)}")
         for name, value in fault_injection.unusual(home).items():
             print(f"Injected fault: {name}={json.dumps(value)}")
-        machines = said.get("machines")
-        for machine in machines if isinstance(machines, list) else []:
-            print(f"  {machine['instance_id']}  {machine['state']:<13}  {machine['process']}")
-        tasks = said.get("tasks")
-        for task in tasks if isinstance(tasks, list) else []:
-            running = ", ".join(f"{name}: process {pid}" for name, pid in task["processes"].items())
-            print(f"  {task['task'].partition(':task/')[2]}  {task['status']:<13}  {running}")
+        ahead = said.get("clock_ahead")
+        if isinstance(ahead, float) and ahead > 1:
+            print(f"AWS's time is ahead of this computer's by {duration(ahead)}")
+        for line in _at_work(said):
+            print(f"  {line}")
     else:
         print(f"Embedded AWS is not running. Start it: {typed('start')}")
     return 0 if said else 3
+
+
+def _at_work(said: dict[str, Any]) -> Iterator[str]:
+    """A line for each thing that runs."""
+    for machine in said.get("machines", []):
+        yield f"{machine['instance_id']}  {machine['state']:<13}  {machine['process']}"
+    for task in said.get("tasks", []):
+        running = ", ".join(f"{name}: process {pid}" for name, pid in task["processes"].items())
+        yield f"task {task['task'].partition(':task/')[2]}  {task['status']:<13}  {running}"
+    for function in said.get("functions", []):
+        yield f"function {function['function'].partition(':function:')[2]}  {function['state']:<13}  process {function['process']}"
+    for execution in said.get("executions", []):
+        yield f"execution {execution['execution'].partition(':execution:')[2]}  running"
 
 
 def _wanted(server: Server) -> str:

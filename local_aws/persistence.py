@@ -62,6 +62,7 @@ class Snapshots:
     def start(self) -> None:
         """Write what changes from now on."""
         self._folder.mkdir(exist_ok=True)
+        self._write_facts()  # first: without them the next start takes what is there for leftovers
         self._aws.clock.observe(self._changed.set)
         self._thread.start()
 
@@ -131,6 +132,7 @@ class Snapshots:
     def _write(self) -> float:
         """Write what has changed. Returns the seconds that requests may have waited for it."""
         spent = 0.0
+        self._write_facts()
         large, self._large = self._large, set()
         for backends in list(BackendDict._instances):
             file = self._folder / f"{_name(backends.backend)}.pickle"
@@ -142,9 +144,11 @@ class Snapshots:
                 spent += time.monotonic() - began
             if written is not None:
                 _replace(file, written)
+        return spent
+
+    def _write_facts(self) -> None:
         facts = {"endpoint": self._aws.endpoint, "clock_ahead": self._aws.clock.ahead}
         write_atomically(self._folder / "daemon.json", json.dumps(facts))
-        return spent
 
     def _pickle(self, backends: Any) -> bytes | None:
         state = {
