@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import signal
+import time
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -116,3 +119,47 @@ def test_an_execution_that_waits_for_another(own: EmbeddedAws) -> None:
     machines.aws.advance(2 * HOUR)
     assert json.loads(machines.wait(execution)["output"])["Output"] == {"a": 1}
     assert len(machines.client.list_executions(stateMachineArn=inner)["executions"]) == 1
+
+
+def test_killed_again_and_again(own: EmbeddedAws) -> None:
+    """Wherever it is killed: every step is done, and at most those that were under way a second time."""
+    queue = own.client("sqs").create_queue(QueueName="q")["QueueUrl"]
+    order, kills, executions = random.Random(7), 3, 4
+
+    def sends(name: str, **more: Any) -> dict[str, Any]:
+        body = {"QueueUrl": queue, "MessageBody.$": f"States.Format('{{}} {name}', $$.Execution.Name)"}
+        return task("sqs:sendMessage", body, ResultPath=None, **more)
+
+    states: dict[str, Any] = {}
+    for n in range(4):
+        states[f"S{n}"] = sends(f"S{n}", Next=f"W{n}")
+        states[f"W{n}"] = {"Type": "Wait", "Seconds": 1, "Next": f"S{n + 1}" if n < 3 else "P"}
+    branches = [
+        {"StartAt": f"B{n}", "States": {f"B{n}": sends(f"B{n}", Next=f"V{n}"), f"V{n}": {"Type": "Succeed"}}}
+        for n in (1, 2)
+    ]
+    states["P"] = {"Type": "Parallel", "Branches": branches, "End": True}
+    machines = Machines(own)
+    machine = machines.make(states, {"Action": "sqs:SendMessage", "Resource": "*"})
+    started = [machines.start(machine, name=f"e{n}") for n in range(executions)]
+    folder = Home(own.home).state
+    for name, mark in (("stepfunctions", b"execution:m:e3"), ("sqs", b"moto.sqs.models"), ("iam", b"sqs:SendMessage")):
+        wait_for(
+            lambda name=name, mark=mark: any(mark in file.read_bytes() for file in folder.glob(f"moto.{name}*")),
+            name,
+            30,
+        )
+    for _ in range(kills):
+        time.sleep(order.uniform(0.5, 2.5))  # a moment like any other, not one that is waited for
+        os.kill(own.server.pid, signal.SIGKILL)
+        own = EmbeddedAws(own.home)
+    machines = Machines(own)
+    for execution in started:
+        machines.wait(execution)
+        ids = [event["id"] for event in machines.history(execution)]
+        assert ids == list(range(1, len(ids) + 1))
+    done: Counter[str] = Counter()
+    while got := messages(own, queue):
+        done.update(got)
+    assert len(done) == executions * 6
+    assert sum(done.values()) - len(done) <= kills * executions * 2
