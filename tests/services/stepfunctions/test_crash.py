@@ -156,10 +156,11 @@ def test_killed_again_and_again(own: EmbeddedAws) -> None:
     machines = Machines(own)
     for execution in started:
         machines.wait(execution)
-        ids = [event["id"] for event in machines.history(execution)]
-        assert ids == list(range(1, len(ids) + 1))
+        history = machines.history(execution)
+        assert [event["id"] for event in history] == list(range(1, len(history) + 1))
+        assert [event["type"] for event in history].count("TaskSucceeded") == 6
     done: Counter[str] = Counter()
     while got := messages(own, queue):
         done.update(got)
-    assert len(done) == executions * 6
+    # The queue itself may have lost its last moments, as it is written after the journal or before it.
     assert sum(done.values()) - len(done) <= kills * executions * 2
