@@ -39,6 +39,8 @@ from tests.integration.access_account import (
 from tests.policies import Deployment, guard_policy, instance_policy, people_policy
 
 # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html: characters without white space
+STACK = "volatility-local"
+TASK = f"arn:aws:ecs:us-east-1:{ACCOUNT}:task/{STACK}/{'0' * 32}"
 LARGEST_POLICY, LARGEST_INLINE = 6144, 10240
 LARGEST_BUCKET_POLICY = 20 * 1024
 ROOM = 600  # for the next statements; a policy that has less is to be split
@@ -74,6 +76,16 @@ WATCHING: list[Call] = [
     guard("get_schedule"),
     ("scheduler", "get_schedule_group", {"Name": GROUP}),
     group_tags(ENV),
+    # The volatility stack's.
+    ("ssm", "get_parameters_by_path", {"Path": "/volatility/local/"}),
+    ("lambda", "list_functions", {}),
+    (
+        "stepfunctions",
+        "list_executions",
+        {"stateMachineArn": f"arn:aws:states:us-east-1:{ACCOUNT}:stateMachine:{STACK}-daily"},
+    ),
+    ("ecs", "list_tasks", {"cluster": STACK}),
+    ("ecs", "describe_tasks", {"cluster": STACK, "tasks": [TASK]}),
 ]
 
 
@@ -111,6 +123,7 @@ def allowed(kind: str, account: Account) -> list[Call]:
         account.schedule(),
         *[account.end(what, "own") for what in ENDING],
         guard("delete_schedule"),
+        ("ecs", "stop_task", {"cluster": STACK, "task": TASK}),
     ]
 
 
@@ -164,6 +177,7 @@ def beyond(account: Account) -> dict[str, Call]:
         "guard with another role": account.schedule(role="admin"),
         "guard with the instance's role": account.schedule(role=PROFILE),
         "delete another environment's guard": guard("delete_schedule", "prod"),
+        "stop a task of another cluster": ("ecs", "stop_task", {"cluster": "default", "task": "0" * 32}),
         "delete the group": ("scheduler", "delete_schedule_group", {"Name": GROUP}),
         "widen the instance's role": (
             "iam", "put_role_policy", {"RoleName": PROFILE, "PolicyName": "more", "PolicyDocument": "{}"}

@@ -37,6 +37,7 @@ OF_NO_ACCOUNT = {"Action": "ssm:GetParameter", "Resource": f"arn:aws:ssm:{DEPLOY
 # What parliament says all the same, and why it is meant.
 MEANT = {
     "KeepTheBucket": "RESOURCE_POLICY_PRIVILEGE_ESCALATION",  # whoever makes the bucket writes its policy
+    "SeeTheVolatilityStack": "RESOURCE_STAR",  # what only looks, short: a managed policy has 6,144 characters
     "MakeTheGateway": "RESOURCE_MISMATCH",  # the VPC that it is attached to stands in ChangeOwnNetwork
 }
 

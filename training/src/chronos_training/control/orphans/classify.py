@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from chronos_training.control.orphans import stack
 from chronos_training.control.orphans.snapshot import LOCK, SCHEDULE, UPLOAD, Snapshot
 from chronos_training.core.clock import duration
 from chronos_training.core.instances import TERMINATION_SECONDS
@@ -13,7 +14,7 @@ from chronos_training.core.states import FINAL
 # After its last write to S3 a run deletes its termination schedule and powers its machine off. What the machine held
 # goes with it.
 SETTLING_SECONDS = 90.0
-_ON_THE_WAY_OUT = {"terminating", "deleting", "detaching", "stopping"}
+_ON_THE_WAY_OUT = {"terminating", "deleting", "detaching", "stopping", "deactivating", "deprovisioning"}
 _GOES_WITH_ITS_RUN = {"instance", "volume", "network interface", "Spot request", SCHEDULE}
 
 
@@ -49,7 +50,9 @@ def classify(snapshot: Snapshot) -> list[OrphanReport]:
     reports = [] if lock is None else [lock]
     for resource in snapshot.resources:
         mine = record is not None and resource.run_id == record.run_id
-        if mine and alive and lock is None:
+        if resource.kind in stack.KINDS.values():
+            reports.append(_of_the_stack(resource))
+        elif mine and alive and lock is None:
             reports.append(OrphanReport(resource, owner=resource.run_id))
         elif resource.kind == "instance" and resource.state == "shutting-down":
             reports.append(_ending(resource, snapshot))
@@ -97,6 +100,11 @@ def _ending(resource: Resource, snapshot: Snapshot) -> OrphanReport:
     if since is None or since <= TERMINATION_SECONDS:
         return OrphanReport(resource, going=True)
     return OrphanReport(replace(resource, state=f"{resource.state} for {duration(since)}"))
+
+
+def _of_the_stack(resource: Resource) -> OrphanReport:
+    blocked = "" if resource.kind == stack.KINDS[stack.TASK] else "tear the volatility stack down once more"
+    return OrphanReport(resource, passing=resource.state in _ON_THE_WAY_OUT, blocked=blocked)
 
 
 def _leftover(resource: Resource, snapshot: Snapshot, active: str) -> OrphanReport:

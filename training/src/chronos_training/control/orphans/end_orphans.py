@@ -10,6 +10,7 @@ from botocore.exceptions import ClientError
 from chronos_training.control.lifecycle.break_stale_lock import break_stale_lock, find_stale_lock
 from chronos_training.control.lifecycle.termination_schedules import cancel_schedules_of_ended
 from chronos_training.control.lifecycle.waiting import Waiting
+from chronos_training.control.orphans import stack
 from chronos_training.control.orphans.classify import OrphanReport
 from chronos_training.control.orphans.snapshot import LOCK, Scope
 from chronos_training.control.orphans.verify import Emit, Verdict, short, verify
@@ -20,7 +21,7 @@ from chronos_training.core.inventory import Resource
 from chronos_training.core.store import open_store
 
 # A Spot request first, or it would start its instance again; the lock last, so that nobody launches into the sweep.
-_ORDER = ("Spot request", "instance", "schedule", "multipart upload", "snapshot", "volume", "network interface",
+_ORDER = (stack.KINDS[stack.TASK], "Spot request", "instance", "schedule", "multipart upload", "snapshot", "volume", "network interface",
           "address", LOCK)  # fmt: skip
 # The first round ends the instances, the second what they held and did not take along, the third is for the slow.
 ROUNDS = 3
@@ -112,8 +113,18 @@ def _upload(scope: Scope, resource: Resource) -> None:
     s3.abort_multipart_upload(Bucket=scope.bucket, Key=key, UploadId=resource.resource_id)
 
 
+def _task(_: Scope, resource: Resource) -> None:
+    ecs = aws.client("ecs", region=resource.region)
+    ecs.stop_task(
+        cluster=resource.resource_id.split("/")[-2],
+        task=resource.resource_id,
+        reason="Verify found no execution of its.",
+    )
+
+
 _OF_THE_SCOPE: dict[str, Callable[[Scope, Resource], None]] = {
     "schedule": _schedule,
+    stack.KINDS[stack.TASK]: _task,
     "multipart upload": _upload,
 }
 _OF_EC2: dict[str, Callable[[Any, str], Any]] = {

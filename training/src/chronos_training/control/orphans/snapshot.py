@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from botocore.exceptions import ClientError
 
 from chronos_training.control.lifecycle.break_stale_lock import death_of
+from chronos_training.control.orphans import stack
 from chronos_training.core import aws, inventory, layout, termination_schedule
 from chronos_training.core.aws_types import SchedulerClient
 from chronos_training.core.clock import iso
@@ -54,8 +55,9 @@ def collect(scope: Scope) -> Snapshot:
     """Return what exists now. Raises TrainingError for what cannot be seen: unseen is never clean."""
     # The resources first: a run takes the lock before it makes anything, so the owner of all that was listed shows
     # in the lock if it is read afterwards. The other way round, a run that starts in between would look like nobody's.
-    with ThreadPoolExecutor(len(scope.regions) + 1) as pool:
+    with ThreadPoolExecutor(2 * len(scope.regions) + 1) as pool:
         parts = [pool.submit(_in_region, scope, region) for region in scope.regions]
+        parts += [pool.submit(_of_the_stack, scope, region) for region in scope.regions]
         parts.append(pool.submit(_uploads, scope))
         resources = [resource for part in parts for resource in part.result()]
         ending = [i for found in pool.map(lambda region: _ending(scope, region), scope.regions) for i in found]
@@ -71,6 +73,10 @@ def collect(scope: Scope) -> Snapshot:
 def _in_region(scope: Scope, region: str) -> list[Resource]:
     found = inventory.list_resources(aws.client("ec2", region=region), scope.project, scope.env)
     return found + list(_schedules(scope, region))
+
+
+def _of_the_stack(scope: Scope, region: str) -> list[Resource]:
+    return list(stack.left_over(scope.env, region))
 
 
 def _ending(scope: Scope, region: str) -> list[Instance]:

@@ -21,7 +21,8 @@ POLL_SECONDS = 2.0
 RELOOK_SECONDS = 3.0
 ID_WIDTH = 45
 CHECKED = (
-    "instances, volumes, network interfaces, snapshots, addresses, Spot requests, schedules, lock, multipart uploads"
+    "instances, volumes, network interfaces, snapshots, addresses, Spot requests, schedules, lock, multipart uploads; "
+    "of the volatility stack tasks, schedules, functions"
 )
 
 
