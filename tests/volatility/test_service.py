@@ -71,7 +71,7 @@ def test_until_when_a_source_is_waited_for(data: FolderStorage) -> None:
 
 def test_events_that_cannot_be_meant(data: FolderStorage) -> None:
     for event in ({}, {"time": "yesterday"}, {"time": "2018-12-07T18:05"}, {**FRIDAY, "date": "12/07/2018"}):
-        with pytest.raises(ConfigurationError, match="is not a|has no"):
+        with pytest.raises(ConfigurationError, match=r"is not a|has no"):
             call("infer", event)
 
 

@@ -17,7 +17,6 @@ from local_aws.home import REPOSITORY_ROOT
 from local_aws.testing import EmbeddedAws
 from tests.services.awslambda.functions import role
 
-
 pytestmark = pytest.mark.services  # each builds and pushes two images
 
 
