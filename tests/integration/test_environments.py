@@ -125,6 +125,8 @@ REFUSED = ("missing permission", "not authorized", "these credentials have no ac
 NO_ENVIRONMENT = "Environment local is not provisioned in us-east-1"
 NO_BUCKET = f"the bucket {bucket('local')} does not exist yet; to create it: make provision"
 SAID = {
+    "provision_volatility": "would change: Storage | Make the key",
+    "teardown_volatility": "Nothing exists.",
     "check_account": "after make provision",
     "provision_infrastructure": "would be created",
     "teardown_infrastructure": "Nothing exists.",
