@@ -68,7 +68,7 @@ from ansible.module_utils.basic import AnsibleModule
 from chronos_training.ansible.arguments import IN_REGION
 from chronos_training.ansible.module import main
 from chronos_training.control.volatility import functions
-from chronos_training.core import aws
+from chronos_training.core import aws, commands
 from chronos_training.core.errors import ConfigurationError
 
 ARGUMENT_SPEC: dict[str, Any] = {
@@ -97,7 +97,7 @@ def run(params: dict[str, Any], *, check_mode: bool, emit: Callable[[str], None]
     if "@sha256:" not in params["image_uri"]:
         raise ConfigurationError(
             f"The image of the function {params['name']} is {params['image_uri'] or 'not known'!r}, not one by its digest.",
-            hint="Publish the images first: playbooks/publish_images.yml.",
+            hint=f"Publish the images first: {commands.playbook(params['env'], 'publish_images')}",
         )
     if not 0 < params["weight"] <= 1:
         raise ConfigurationError(f"The weight of a version is above 0 and at most 1, not {params['weight']}.")

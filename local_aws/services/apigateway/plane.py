@@ -144,7 +144,8 @@ def _validate(request: Request, method: Method) -> None:
         raise Refused("BAD_REQUEST_PARAMETERS", f"Missing required request parameters: [{', '.join(missing)}]")
     errors = validation.body_errors(method, request.header("content-type"), request.body)
     if errors:
-        raise Refused("BAD_REQUEST_BODY", detail=json.dumps(errors))
+        # Escaped, and without quotes around it: a template has them.
+        raise Refused("BAD_REQUEST_BODY", detail=f"[{', '.join(json.dumps(error)[1:-1] for error in errors)}]")
 
 
 def _send(environ: dict[str, Any], response: Response, more: list[tuple[str, str]], start_response: Any) -> list[bytes]:

@@ -139,6 +139,10 @@ def test_the_inventories_are_right(env):
         ({"training_launch_image_parameter": "ami-123"}, "the path of an SSM parameter"),
         ({"training_launch_heartbeat_seconds": float("nan")}, "a number above 0; for example 30"),
         ({"volatility_identity_github_repository": "forecasts"}, "it must be owner/name"),
+        ({"volatility_api_image": "api:latest"}, "it must be REPOSITORY@sha256:DIGEST"),
+        ({"volatility_api_model_version": "newest"}, "it must be a model's version"),
+        ({"volatility_api_weight": 10}, "it must be above 0 and at most 1"),
+        ({"volatility_inputs_api_url_pattern": "example.org"}, "it must be a URL with API and STAGE"),
         ({"volatility_identity_github_branch": "*"}, "it must be the name of one branch"),
         ({"volatility_storage_snapshots_expire_days": 0}, "at least 1; for example 400"),
         (

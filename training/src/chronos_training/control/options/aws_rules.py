@@ -290,3 +290,38 @@ def github_repository(value: Any) -> str:
 def github_branch(value: Any) -> str:
     """The rule for one branch: a pattern would let others deploy."""
     return "" if _GITHUB_BRANCH.fullmatch(value) else "it must be the name of one branch; for example main"
+
+
+_IMAGE_DIGEST = re.compile(r"[^\s@]+@sha256:[0-9a-f]{64}")
+_MODEL_VERSION = re.compile(r"[a-z][a-z0-9-]*-[0-9]{8}-[0-9a-f]{8}")
+
+
+def image_digest(value: Any) -> str:
+    """The rule for an image by its digest, or none yet."""
+    example = "123456789012.dkr.ecr.us-east-1.amazonaws.com/volatility-dev-api@sha256:… (64 digits)"
+    return (
+        ""
+        if not value or _IMAGE_DIGEST.fullmatch(value)
+        else f"it must be REPOSITORY@sha256:DIGEST; for example {example}"
+    )
+
+
+def model_version(value: Any) -> str:
+    """The rule for the version of a volatility model, or none."""
+    right = not value or _MODEL_VERSION.fullmatch(value)
+    return "" if right else "it must be a model's version, as /info names it; for example log-har-x-20261127-cbc17b63"
+
+
+def share(value: Any) -> str:
+    """The rule for a share above 0, of at most 1."""
+    return "" if 0 < float(value) <= 1 else "it must be above 0 and at most 1; for example 0.1"
+
+
+def url_pattern(value: Any) -> str:
+    """The rule for where a stage of an API answers."""
+    right = str(value).startswith(("https://", "http://")) and "API" in value and "STAGE" in value
+    return (
+        ""
+        if right
+        else "it must be a URL with API and STAGE in it; for example https://volatility.example.org/API/STAGE"
+    )
