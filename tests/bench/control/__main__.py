@@ -34,6 +34,10 @@ same AWS requests and does nothing else; that it sends the same ones is counted 
 PROVISION = """Nothing is left to do for either. The stock modules (tests/bench/control/stock_provision.yml) make the same resources,
 except the schedule group, for which there is no module; they do not read back and check what there is, as ours does at the end."""
 
+STACK = HERE / "stock_provision_volatility.yml"
+VOLATILITY = """The same for playbooks/provision_volatility.yml and tests/bench/control/stock_provision_volatility.yml: a key, a bucket,
+secrets, a security group, twelve roles with their policies, parameters. GitHub's identity provider is in neither."""
+
 
 def commands(account: TimedAccount, rounds: int) -> Section:
     """Take each command and its plain script in turn."""
@@ -89,6 +93,21 @@ def provision(account: TimedAccount, rounds: int) -> Section:
     return section
 
 
+def volatility(account: TimedAccount, rounds: int) -> Section:
+    """Take an idempotent provision of the volatility stack and the stock modules in turn."""
+    section, taken = Section("Provision of the volatility stack, with nothing to do", VOLATILITY), []
+    stock = str(STACK.relative_to(REPOSITORY_ROOT))
+    account.play("playbooks/provision_volatility.yml")
+    account.play(stock, stock=True, training_env="stock")
+    for _ in _rounds("volatility", rounds):
+        ours = account.play("playbooks/provision_volatility.yml")
+        taken.append((ours, account.play(stock, stock=True, training_env="stock")))
+    section.rows = _rows("provision", taken, "stock modules")
+    ratio = section.rows[0].median / section.rows[1].median
+    section.targets = [Target("volatility: ours / stock modules", ratio, 0.5)]
+    return section
+
+
 def _plain(account: TimedAccount, command: str) -> Timed:
     order = account.folder / "order.json"
     order.write_text(json.dumps(_order(account)))
@@ -138,10 +157,13 @@ def _rounds(name: str, rounds: int) -> Iterator[int]:
         yield number
 
 
+PARTS = {"commands": commands, "provision": provision, "volatility": volatility}
+
+
 def main() -> None:
     """Measure, print, and write the page if asked to."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench.control", description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("parts", nargs="*", choices=[[], "commands", "provision"], help="which parts (default: both)")
+    parser.add_argument("parts", nargs="*", choices=[[], *PARTS], help="which parts (default: all)")
     parser.add_argument("--rounds", type=int, default=5, help="how often each way is taken (default: 5)")
     parser.add_argument("--write", action="store_true", help="write docs/bench-control.md")
     options = parser.parse_args()
@@ -149,8 +171,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="chronos-bench-") as folder:
         account = TimedAccount(Path(folder))
         try:
-            for part in options.parts or ["commands", "provision"]:
-                sections.append({"commands": commands, "provision": provision}[part](account, options.rounds))
+            for part in options.parts or PARTS:
+                sections.append(PARTS[part](account, options.rounds))
                 print("\n" + sections[-1].terminal(), flush=True)
         finally:
             account.close()

@@ -5,6 +5,7 @@ job: a client for each service, no check, no message that helps, no second look.
 have typed in: bucket, names, user data.
 """
 
+import contextlib
 import json
 import sys
 import uuid
@@ -148,6 +149,14 @@ def verify() -> None:
     scheduler.list_tags_for_resource(ResourceArn=group)
     left += scheduler.list_schedules(GroupName=GROUP)["Schedules"]
     left += s3.list_multipart_uploads(Bucket=BUCKET, Prefix=f"{ENV}/").get("Uploads", [])
+    volatility = f"volatility-{ENV}"  # the other stack, which is not provisioned: what of it would act
+    with contextlib.suppress(ClientError):  # it has no cluster
+        left += boto3.client("ecs").list_tasks(cluster=volatility)["taskArns"]
+    if not boto3.client("ssm").get_parameters_by_path(Path=f"/volatility/{ENV}/")["Parameters"]:
+        with contextlib.suppress(ClientError):  # nor a group of schedules
+            left += scheduler.list_schedules(GroupName=volatility)["Schedules"]
+        functions = boto3.client("lambda").list_functions()["Functions"]
+        left += [one for one in functions if one["FunctionName"].startswith(f"{volatility}-")]
     ec2.describe_instances(Filters=FILTERS)  # those that are terminated
     assert get(s3, STATE) is None, "a run is active"
     for _ in range(2):  # has a run ended a moment ago, and which ones lack their record
