@@ -144,6 +144,8 @@ def test_the_inventories_are_right(env):
         ({"volatility_api_weight": 10}, "it must be above 0 and at most 1"),
         ({"volatility_inputs_api_url_pattern": "example.org"}, "it must be a URL with API and STAGE"),
         ({"volatility_identity_github_branch": "*"}, "it must be the name of one branch"),
+        ({"volatility_alarms_emails": ["ada"]}, "it must be an e-mail address"),
+        ({"volatility_alarms_budget_dollars": 0}, "it must be a number above 0"),
         ({"volatility_storage_snapshots_expire_days": 0}, "at least 1; for example 400"),
         (
             {"training_cleanup_check_regions": ["moon"]},

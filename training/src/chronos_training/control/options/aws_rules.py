@@ -43,6 +43,7 @@ _REGION = re.compile(
     r"[a-z]+(-gov|-iso[a-z]*)?-(north|south|east|west|central|northeast|northwest|southeast|southwest)-\d{1,2}"
 )
 # https://docs.github.com/en/get-started/using-git/dealing-with-special-characters-in-branch-and-tag-names, and no wildcard of IAM
+_EMAIL = re.compile(r"[^@\s]+@[^@\s.]+(\.[^@\s.]+)+")
 _GITHUB_BRANCH = re.compile(r"[A-Za-z0-9_.][A-Za-z0-9_./-]*")
 _GITHUB_REPOSITORY = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]*/[A-Za-z0-9_.-]+")
 _ENVIRONMENT = re.compile(r"[a-z][a-z0-9-]*")
@@ -285,6 +286,11 @@ def github_repository(value: Any) -> str:
     return (
         "" if not value or _GITHUB_REPOSITORY.fullmatch(value) else "it must be owner/name; for example acme/forecasts"
     )
+
+
+def email(value: Any) -> str:
+    """The rule for an address: SNS takes what looks like none, and then nobody confirms it."""
+    return "" if _EMAIL.fullmatch(str(value)) else "it must be an e-mail address; for example ada@example.org"
 
 
 def github_branch(value: Any) -> str:

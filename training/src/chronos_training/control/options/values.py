@@ -45,6 +45,10 @@ BY_NAME: dict[str, rules.Rule] = {
     "volatility_api_rate": rules.above_zero(50),
     "volatility_api_timeout_seconds": rules.at_least(1, 20),
     "volatility_api_weight": rules.share,
+    "volatility_alarms_budget_dollars": rules.above_zero(10),
+    "volatility_alarms_errors_percent": rules.at_least(0, 1),
+    "volatility_alarms_latency_milliseconds": rules.at_least(1, 2000),
+    "volatility_alarms_source_lag_sessions": rules.at_least(1, 2),
     "volatility_identity_github_branch": rules.github_branch,
     "volatility_identity_github_environment": rules.github_branch,
     "volatility_identity_github_repository": rules.github_repository,
@@ -63,6 +67,7 @@ BY_NAME: dict[str, rules.Rule] = {
 EACH: dict[str, rules.Rule] = {
     "training_cleanup_check_regions": rules.region,
     "training_launch_instance_types": rules.instance_type,
+    "volatility_alarms_emails": rules.email,
 }
 # The four that everything is found and paid by (R33). Project and Environment decide what the policies let people end.
 TAGS = ("Project", "Environment", "CostCenter", "ManagedBy")
