@@ -115,7 +115,7 @@ def test_nobody_looks(account: Any) -> None:
     assert state(account, "watchdog-silent") == "OK"
     text = fired(account, "watchdog-silent", lambda: None, seconds=28 * 3600)
     assert "Nobody has looked for the forecast for a day" in text
-    assert f"Next: {PLAY}/run_volatility.yml -e step=check" in text
+    assert f"Next: {PLAY}/run_volatility.yml -e volatility_run_step=check" in text
 
 
 def test_a_source_that_stopped(account: Any) -> None:
@@ -159,7 +159,7 @@ def test_a_step_that_failed(account: Any, step: str) -> None:
     client = account.client("lambda")
     text = fired(account, f"step-failed-{step}", lambda: client.invoke(FunctionName=f"{PREFIX}-{step}"))
     assert f"aws logs tail --region us-east-1 /aws/lambda/{PREFIX}-{step} --since" in text
-    assert f"Next: {PLAY}/run_volatility.yml -e step={step}" in text
+    assert f"Next: {PLAY}/run_volatility.yml -e volatility_run_step={step}" in text
 
 
 def test_ingest_may_be_late_for_two_hours(account: Any) -> None:
@@ -173,7 +173,7 @@ def test_ingest_may_be_late_for_two_hours(account: Any) -> None:
     hour()
     assert state(account, "step-failed-ingest") == "OK"
     text = fired(account, "step-failed-ingest", hour)
-    assert "The step ingest has failed for three hours" in text and "-e step=ingest" in text
+    assert "The step ingest has failed for three hours" in text and "-e volatility_run_step=ingest" in text
 
 
 def test_a_training_that_failed(account: Any) -> None:
