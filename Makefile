@@ -23,7 +23,7 @@ START_PLAYBOOKS = provision_infrastructure publish_runtime publish_dataset launc
 # After it each by itself: what one of them finds wrong does not stop the others. The results first.
 END_PLAYBOOKS = monitor_training fetch_run verify_cleanup
 
-.PHONY: help setup train volatility test test-all test-quick test-training test-protocol test-services test-boot test-qemu bench bench-control bench-training bench-gpu bench-gpu-prepare bench-families bench-panels bench-volatility lint doctor provision teardown runtime dataset model launch monitor kill verify fetch runs audit show-lock docs reference local-down lock clean
+.PHONY: help setup train volatility test test-all test-quick test-training test-protocol test-services test-boot test-qemu bench bench-control bench-training bench-gpu bench-gpu-prepare bench-families bench-panels bench-volatility bench-services lint doctor provision teardown runtime dataset model launch monitor kill verify fetch runs audit show-lock docs reference local-down lock clean
 
 ##@ Begin
 help: ## Show this
@@ -98,6 +98,9 @@ bench-panels: setup ## How good untouched defaults get on twenty-four real panel
 
 bench-volatility: setup ## How fast the volatility steps are, as ratios: a day, a week, a forecast, memory (ARGS=--write)
 	@python=$$(.venv/bin/python tools/volatility_env.py) && $$python -m tests.bench.volatility $(ARGS)
+
+bench-services: setup ## How fast the embedded AWS's API is, and what the volatility images cost (ARGS=images)
+	@.venv/bin/python -m tests.bench.services $(ARGS)
 
 lint: setup ## ansible-lint, yamllint, ruff, mypy, shellcheck
 	@sh tools/lint.sh

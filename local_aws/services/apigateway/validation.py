@@ -35,7 +35,7 @@ def body_errors(method: Method, content_type: str, body: bytes) -> list[str]:
         return []  # no model for this type: nothing is compared
     try:
         value = json.loads(body) if body else {}
-    except ValueError:
+    except (ValueError, RecursionError):
         return ["Could not parse request body into json"]
     errors = _validator(schema).iter_errors(value)
     return [error.message for error in sorted(errors, key=lambda error: list(map(str, error.path)))]

@@ -1,8 +1,9 @@
-"""`python -m tests.bench.services`: an API in front of a function, as ratios, measured on one machine in one go.
+"""`python -m tests.bench.services`: an API in front of a function, and the volatility stack's images, as ratios.
 
 latency      a warm function behind the API, and the same handler called: p95
 environments one and two environments, one client for each: how many answers a second
 held         200 requests a second for a minute (--seconds), by locust: errors
+images       the volatility stack's images: CPU of a cold start, memory of the API, its compressed size
 
 Exit code 0 whether targets are met or not.
 """
@@ -27,6 +28,7 @@ from urllib.parse import urlsplit
 
 from local_aws.home import REPOSITORY_ROOT
 from local_aws.testing import EmbeddedAws
+from tests.bench.services import images
 from tests.bench.table import Row, Section, Target
 from tests.services.apigateway.apis import Api, make
 
@@ -152,26 +154,32 @@ def _answers_a_second(api: Api, clients: int, body: Any, seconds: float) -> floa
     return sum(counts) / seconds
 
 
+PARTS: dict[str, Callable[[Api, int], Section]] = {"latency": latency, "environments": environments, "held": held}
+
+
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench.services", description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("parts", nargs="*", choices=[[], "latency", "environments", "held"], help="default: all")
+    parser.add_argument("parts", nargs="*", choices=[[], *PARTS, "images"], help="default: all")
     parser.add_argument("--rounds", type=int, default=5, help="how often each way is taken (default: 5)")
     parser.add_argument("--seconds", type=int, default=60, help="how long 200 requests a second are held (default: 60)")
     options = parser.parse_args()
     print(f"{os.cpu_count()} cores ({platform.machine()}), load {os.getloadavg()[0]:.1f} before\n")
+    parts = options.parts or [*PARTS, "images"]
+    if chosen := [part for part in parts if part in PARTS]:
+        _in_front_of_a_function(chosen, options.rounds, options.seconds)
+    if "images" in parts:
+        for measure in (images.cold, images.memory, images.size):
+            print(measure(options.rounds).terminal(), flush=True)
+
+
+def _in_front_of_a_function(parts: list[str], rounds: int, seconds: int) -> None:
     with tempfile.TemporaryDirectory(prefix="chronos-bench-") as folder:
         aws = EmbeddedAws(Path(folder) / "home")
         try:
             api = make(aws, HANDLER, Timeout=20, MemorySize=256)
-            for part in options.parts or ["latency", "environments", "held"]:
-                measure: Callable[[Api, int], Section] = {
-                    "latency": latency,
-                    "environments": environments,
-                    "held": held,
-                }[part]
-                section = measure(api, options.seconds if part == "held" else options.rounds)
-                print(section.terminal(), flush=True)
+            for part in parts:
+                print(PARTS[part](api, seconds if part == "held" else rounds).terminal(), flush=True)
         finally:
             aws.stop()
 

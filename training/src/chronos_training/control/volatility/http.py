@@ -48,11 +48,14 @@ def checked_url(url: str, env: str) -> str:
 
 
 def ask(url: str, *, key: str = "", body: Any = None) -> Answer:
-    """Send a GET, or a POST of `body` as JSON. Never raises for what the other side does."""
+    """Send a GET, or a POST of `body` as JSON (bytes as they are). Never raises for what the other side does."""
     headers = {KEY_HEADER: key} if key else {}
     data = None
     if body is not None:
-        data, headers = json.dumps(body).encode(), {**headers, "Content-Type": "application/json"}
+        data, headers = (
+            body if isinstance(body, bytes) else json.dumps(body).encode(),
+            {**headers, "Content-Type": "application/json"},
+        )
     began = time.monotonic()
     try:
         with urlopen(Request(url, data, headers), timeout=_PATIENCE) as answer:  # noqa: S310 (checked_url)
