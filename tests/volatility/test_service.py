@@ -114,7 +114,7 @@ def test_uploaded_prices_may_be_late_or_missing(data: FolderStorage, monkeypatch
     with pytest.raises(SourceDown, match=r"SPX missing on the session that is due \(.*uploads/SPX.csv is not there"):
         call("ingest", FRIDAY)
     upload(data, "SPX", "2018-12-03", "2018-12-04", "2018-12-06")
-    with pytest.raises(SourceLate, match=r"SPX missing on the session that is due .uploaded has SPX until 2018-12-06"):
+    with pytest.raises(SourceLate, match=r"SPX missing on the session that is due \(uploaded has SPX until 2018-12-06"):
         call("ingest", FRIDAY)
     assert not data.keys("raw.market")
     upload(data, "SPX", "2018-12-03", "2018-12-04", "2018-12-06", "2018-12-07")

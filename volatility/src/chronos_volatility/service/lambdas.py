@@ -108,6 +108,7 @@ def gate(asked: Event) -> Answer:
     found = judge(storage, name, now=asked.now)
     failed = found.canary is not None and not found.canary["passed"]
     metrics.put({"CanaryFailed": float(failed)}, asked.now)
+    present = champion.current(storage)
     return {
         "training": name,
         "action": found.record["action"],
@@ -115,7 +116,7 @@ def gate(asked: Event) -> Answer:
         "reason": found.record["reason"],
         "new": found.new,
         "canary_failed": failed,
-        "serves": found.rolled_back_to or champion.serving(storage, {}),
+        "serves": present.version if present else None,
     }
 
 

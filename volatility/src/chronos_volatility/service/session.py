@@ -32,7 +32,11 @@ class Event:
 
     @classmethod
     def of(cls, event: Mapping[str, Any]) -> Event:
-        """Read `{"time": …, "date": …, "now": …, "reason": …}`; only the time must be there. ConfigurationError."""
+        """Read `{"time": …, "date": …, "now": …, "reason": …}`; only the time must be there. ConfigurationError.
+
+        The chain does not know which of them its own input has: it hands all of it on, as `input`.
+        """
+        event = {**event.get("input", {}), **event}
         time = _moment(event.get("time"), "time")
         now = _moment(event["now"], "now") if event.get("now") else time
         named = event.get("date") or None

@@ -1,4 +1,4 @@
-"""Prices that somebody else brings: a CSV a symbol in the storage itself, put there anew after each close."""
+"""Prices that somebody else brings: a CSV a symbol in the storage itself, in place of the last one after each close."""
 
 from __future__ import annotations
 

@@ -1,0 +1,109 @@
+#!/usr/bin/python
+"""Ansible module: run a day of the chain, or one of its functions."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: volatility_step
+short_description: Run a day of the chain, or one of its functions
+description:
+  - C(day) runs the whole chain, once for each day of a range, in their order, and waits for it. Another step calls its function.
+  - Each finds what is done already. In check mode nothing is called.
+options:
+  step:
+    description: What is run.
+    type: str
+    choices: [day, ingest, features, gate, infer, check]
+    required: true
+  target:
+    description: The ARN of the chain, or the function's name.
+    type: str
+    required: true
+  first:
+    description: The session, or the first day of a range; empty for the one that is due now.
+    type: str
+    default: ""
+  last:
+    description: The last day of the range.
+    type: str
+    default: ""
+  train:
+    description: Whether each day trains, also one that does not end a week.
+    type: bool
+    default: false
+  reason:
+    description: Why stored prices change, or all features are made again; for the history.
+    type: str
+    default: ""
+  event:
+    description: What a function is told besides.
+    type: dict
+    default: {}
+  poll_seconds:
+    description: How often an execution is looked at.
+    type: float
+    default: 5
+extends_documentation_fragment: [training.in_region]
+author:
+  - Chronos Training developers
+"""
+
+EXAMPLES = r"""
+- name: Forecast a day again
+  volatility_step:
+    env: dev
+    region: us-east-1
+    step: day
+    target: "{{ volatility_chain_arn }}"
+    first: "2018-12-07"
+"""
+
+RETURN = r"""
+answers: {type: dict, returned: success, description: "By day (now, for the one that is due) what the chain or the function answered."}
+error_code: {type: str, returned: failure, description: "The cause, as a word for programs; docs/errors.md lists them."}
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+
+# By this import Ansible recognises a Python module, and ships its own module library with it.
+from chronos_training.ansible.arguments import IN_REGION
+from chronos_training.ansible.module import main
+from chronos_training.control.volatility import running
+from chronos_training.core import aws
+from chronos_training.core.clock import utc_now
+
+ARGUMENT_SPEC: dict[str, Any] = {
+    **IN_REGION,
+    "step": {"type": "str", "choices": ["day", "ingest", "features", "gate", "infer", "check"], "required": True},
+    "target": {"type": "str", "required": True},
+    "first": {"type": "str", "default": ""},
+    "last": {"type": "str", "default": ""},
+    "train": {"type": "bool", "default": False},
+    "reason": {"type": "str", "default": ""},
+    "event": {"type": "dict", "default": {}},
+    "poll_seconds": {"type": "float", "default": 5},
+}
+
+
+def run(params: dict[str, Any], *, check_mode: bool, emit: Callable[[str], None]) -> dict[str, Any]:
+    """Run it for each day. Returns changed, and the answers."""
+    days = running.days(params["first"], params["last"]) if params["first"] else [""]
+    if check_mode:
+        return {"changed": True, "answers": {}, "days": days}
+    answers = {}
+    for day in days:
+        event = running.event(utc_now(), day=day, reason=params["reason"], train=params["train"]) | params["event"]
+        if params["step"] == running.DAY:
+            sfn = aws.client("stepfunctions", region=params["region"])
+            found = running.run_day(sfn, params["target"], event, poll_seconds=params["poll_seconds"], emit=emit)
+        else:
+            found = running.call(running.client(params["region"]), params["target"], event)
+        answers[day or "now"] = found
+    return {"changed": True, "answers": answers}
+
+
+if __name__ == "__main__":
+    main(AnsibleModule, ARGUMENT_SPEC, run)

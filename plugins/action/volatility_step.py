@@ -1,0 +1,5 @@
+"""Runs the module of the same name in Ansible's own process: its progress is seen at once, and no interpreter is started."""
+
+from chronos_training.ansible.action import InProcessAction as ActionModule
+
+__all__ = ["ActionModule"]
