@@ -23,7 +23,7 @@ START_PLAYBOOKS = provision_infrastructure publish_runtime publish_dataset launc
 # After it each by itself: what one of them finds wrong does not stop the others. The results first.
 END_PLAYBOOKS = monitor_training fetch_run verify_cleanup
 
-.PHONY: help setup train volatility test test-all test-quick test-training test-protocol test-services test-boot test-qemu bench bench-control bench-training bench-gpu bench-gpu-prepare bench-families bench-panels bench-volatility bench-services lint doctor provision teardown runtime dataset model launch monitor kill verify fetch runs audit show-lock docs reference local-down lock clean
+.PHONY: help setup train volatility test test-all test-quick test-training test-protocol test-services test-boot test-qemu bench bench-control bench-training bench-gpu bench-gpu-prepare bench-families bench-panels bench-volatility bench-services lint doctor provision teardown runtime dataset model launch monitor kill verify fetch runs audit show-lock volatility-provision volatility-images volatility-deploy volatility-run volatility-check volatility-load volatility-promote volatility-rollback volatility-teardown docs reference local-down lock clean
 
 ##@ Begin
 help: ## Show this
@@ -148,6 +148,34 @@ audit: setup ## List who launched, killed, reconciled, fixed and published
 
 show-lock: setup ## Show which run holds the lock; ARGS='-e training_lock_break=true' releases that of a dead one
 	@$(PLAY) playbooks/show_lock.yml $(ARGS) $(QUIETLY)
+
+##@ The daily volatility forecast on AWS
+volatility-provision: setup ## Create or update its key, bucket, secrets and roles in ENV
+	@$(PLAY) playbooks/provision_volatility.yml $(ARGS)
+
+volatility-images: setup ## Build its two images and push them
+	@$(PLAY) playbooks/publish_images.yml $(ARGS)
+
+volatility-deploy: setup ## Deploy the images that were pushed last
+	@$(PLAY) playbooks/deploy_volatility.yml $(ARGS)
+
+volatility-run: setup ## Run the daily chain or one of its steps (ARGS='-e volatility_run_date=2018-12-07')
+	@$(PLAY) playbooks/run_volatility.yml $(ARGS)
+
+volatility-check: setup ## Ask each path of the deployed API
+	@$(PLAY) playbooks/check_volatility.yml $(ARGS)
+
+volatility-load: setup ## Send the deployed API a load; prints p50, p95 and errors
+	@$(PLAY) playbooks/load_test_volatility.yml $(ARGS)
+
+volatility-promote: setup ## Let a version of the model serve (ARGS='-e volatility_promote_version=VERSION')
+	@$(PLAY) playbooks/promote_model.yml $(ARGS)
+
+volatility-rollback: setup ## Let the model before serve again
+	@$(PLAY) playbooks/rollback_model.yml $(ARGS)
+
+volatility-teardown: setup ## Remove what was made; the bucket and its data stay
+	@$(PLAY) playbooks/teardown_volatility.yml $(ARGS)
 
 ##@ The repository
 docs: setup ## The documentation as a site: site/index.html

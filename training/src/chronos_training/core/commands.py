@@ -30,6 +30,15 @@ TARGETS = {
     "list_runs": "runs",
     "list_audit": "audit",
     "show_lock": "show-lock",
+    "provision_volatility": "volatility-provision",
+    "publish_images": "volatility-images",
+    "deploy_volatility": "volatility-deploy",
+    "run_volatility": "volatility-run",
+    "check_volatility": "volatility-check",
+    "load_test_volatility": "volatility-load",
+    "promote_model": "volatility-promote",
+    "rollback_model": "volatility-rollback",
+    "teardown_volatility": "volatility-teardown",
 }
 # What comes after a launch, and what it is for.
 _NEXT = {
