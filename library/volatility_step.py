@@ -92,6 +92,7 @@ def run(params: dict[str, Any], *, check_mode: bool, emit: Callable[[str], None]
     """Run it for each day. Returns changed, and the answers."""
     days = running.days(params["first"], params["last"]) if params["first"] else [""]
     if check_mode:
+        running.require(params["env"], params["region"], params["step"], params["target"])
         return {"changed": True, "answers": {}, "days": days}
     answers = {}
     for day in days:

@@ -82,6 +82,7 @@ def contents(aws: Any, environment: str) -> dict[str, Any]:
 
 # What a playbook needs beside the inventory.
 VARIABLES = {
+    "promote_model": {"volatility_promote_version": "log-har-20181207-00000000", "volatility_promote_reason": "a test"},
     "publish_model": {"training_model_name": "m", "training_model_source": "/no/such/folder"},
     "fetch_run": {"training_results_run_id": "20260101-010101"},
     "monitor_training": {"training_monitor_run_id": "20260101-010101"},
@@ -124,7 +125,19 @@ REFUSED = ("missing permission", "not authorized", "these credentials have no ac
 # What each says of an account in which nothing is. Publishing foretells what it would do after provisioning.
 NO_ENVIRONMENT = "Environment local is not provisioned in us-east-1"
 NO_BUCKET = f"the bucket {bucket('local')} does not exist yet; to create it: make provision"
+NO_CHAIN = "Environment local has no daily chain. Deploy it first: make volatility-deploy"
+NO_API = "Environment local has no API. Deploy it first: make volatility-deploy"
+# These need what another one makes, and say which.
+REFUSING = {
+    "run_volatility": NO_CHAIN,
+    "promote_model": NO_CHAIN,
+    "rollback_model": NO_CHAIN,
+    "check_volatility": NO_API,
+    "load_test_volatility": NO_API,
+    "deploy_volatility": "Publish the images first: make volatility-images",
+}
 SAID = {
+    "publish_images": "would change: Images | Make the repositories",
     "provision_volatility": "would change: Storage | Make the key",
     "teardown_volatility": "Nothing exists.",
     "check_account": "after make provision",
@@ -139,8 +152,10 @@ SAID = {
 @pytest.mark.parametrize("playbook", PLAYBOOKS)
 def test_a_preview_in_an_empty_account_makes_nothing_and_says_what_is_missing(aws: Any, playbook: str) -> None:
     status, output = play(aws, playbook, "--check", *variables(playbook))
-    assert SAID.get(playbook, NO_ENVIRONMENT) in output, output
-    if playbook not in SAID:
+    assert (SAID | REFUSING).get(playbook, NO_ENVIRONMENT) in output, output
+    if playbook in REFUSING:
+        assert status != 0, output
+    elif playbook not in SAID:
         assert status != 0 and "provision it: make provision" in output, output
     elif playbook != "publish_model":  # there is no such model either
         assert status == 0, output

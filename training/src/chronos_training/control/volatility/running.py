@@ -9,14 +9,16 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 from botocore.config import Config
+from botocore.exceptions import ClientError
 
-from chronos_training.core import aws
+from chronos_training.core import aws, commands
 from chronos_training.core.clock import iso
 from chronos_training.core.errors import ConfigurationError, TrainingError
 
 DAY = "day"
 """The whole chain."""
 WEEK = 5
+_MISSING = ("StateMachineDoesNotExist", "ResourceNotFoundException")
 
 
 def days(first: str, last: str) -> list[str]:
@@ -29,6 +31,25 @@ def days(first: str, last: str) -> list[str]:
         raise ConfigurationError(f"The last day {last} is before the first one, {first}.")
     every = (begin + timedelta(days=count) for count in range((end - begin).days + 1))
     return [str(one) for one in every if one.weekday() < WEEK]
+
+
+def require(env: str, region: str, step: str, target: str) -> None:
+    """Raise ConfigurationError unless the chain, or the function of the step, is deployed."""
+    try:
+        if step == DAY:
+            with aws.explained("look for the chain"):
+                aws.client("stepfunctions", region=region).describe_state_machine(stateMachineArn=target)
+        else:
+            with aws.explained(f"look for the function {target}"):
+                aws.client("lambda", region=region).get_function_configuration(FunctionName=target)
+    except TrainingError as error:
+        cause = error.__cause__
+        if isinstance(cause, ClientError) and cause.response["Error"]["Code"] in _MISSING:
+            raise ConfigurationError(
+                f"Environment {env} has no daily chain.",
+                hint=f"Deploy it first: {commands.playbook(env, 'deploy_volatility')}",
+            ) from error
+        raise
 
 
 def call(lambdas: Any, function: str, event: dict[str, Any]) -> dict[str, Any]:
