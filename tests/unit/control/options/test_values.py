@@ -58,6 +58,22 @@ ELSEWHERE = {
     "training_results_run_id": "core/layout.py",
     "training_runs_compare": "core/layout.py",
     "training_runtime_interpreter": "control/publish/interpreter.py",
+    "volatility_images_build_options": "the builder",
+    "volatility_images_builder": "control/volatility/images.py",
+    "volatility_images_tag": "ECR",
+    "volatility_pipeline_evening": "EventBridge Scheduler",
+    "volatility_pipeline_morning": "EventBridge Scheduler",
+    "volatility_pipeline_settings": "volatility/settings.py, in each step",
+    "volatility_pipeline_timezone": "EventBridge Scheduler",
+    "volatility_pipeline_train_cpu": "ECS",
+    "volatility_pipeline_train_memory": "ECS",
+    "volatility_pipeline_watchdog": "EventBridge Scheduler",
+    "volatility_promote_reason": "any text",
+    "volatility_rollback_reason": "any text",
+    "volatility_run_date": "control/volatility/running.py",
+    "volatility_run_event": "the step",
+    "volatility_run_last": "control/volatility/running.py",
+    "volatility_run_reason": "any text",
 }
 
 
