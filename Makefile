@@ -23,7 +23,7 @@ START_PLAYBOOKS = provision_infrastructure publish_runtime publish_dataset launc
 # After it each by itself: what one of them finds wrong does not stop the others. The results first.
 END_PLAYBOOKS = monitor_training fetch_run verify_cleanup
 
-.PHONY: help setup train volatility test test-all test-quick test-training test-protocol test-services test-boot test-qemu bench bench-control bench-training bench-gpu bench-gpu-prepare bench-families bench-panels bench-volatility bench-services lint doctor provision teardown runtime dataset model launch monitor kill verify fetch runs audit show-lock volatility-provision volatility-images volatility-deploy volatility-run volatility-check volatility-load volatility-promote volatility-rollback volatility-teardown docs reference local-down lock clean
+.PHONY: help setup train volatility test test-all test-quick test-training test-protocol test-services test-volatility test-boot test-qemu bench bench-control bench-training bench-gpu bench-gpu-prepare bench-families bench-panels bench-volatility bench-services lint doctor provision teardown runtime dataset model launch monitor kill verify fetch runs audit show-lock volatility-provision volatility-images volatility-deploy volatility-run volatility-check volatility-load volatility-promote volatility-rollback volatility-teardown docs reference local-down lock clean
 
 ##@ Begin
 help: ## Show this
@@ -61,7 +61,10 @@ test-protocol: setup ## All of the protocol's proofs: explorer, state machine, c
 	@.venv/bin/python -m pytest -q -m protocol tests/unit tests/integration tests/e2e
 
 test-services: setup ## All tests of the embedded AWS's services: containers, functions, chains, schedules, alarms
-	@.venv/bin/python -m pytest -q -n 2 --dist loadfile tests/services $(ARGS)
+	@.venv/bin/python -m pytest -q -n 2 --dist loadfile tests/services --ignore tests/services/volatility $(ARGS)
+
+test-volatility: setup ## The volatility service on the embedded AWS: images, chain, API under load, alarms; in work
+	@.venv/bin/python -m pytest -q -n 2 --dist loadfile tests/services/volatility $(ARGS)
 
 test-boot: setup ## Boots with the real systemd, and what each fault of a machine ends in; needs root and Debian packages
 	@sh tools/boot_packages.sh
