@@ -187,7 +187,7 @@ docs: setup ## The documentation as a site: site/index.html
 reference: setup ## Regenerate docs/reference from the roles' and modules' own documentation
 	@.venv/bin/python tools/reference.py
 
-local-down: ## Stop the embedded AWS of the local inventory; its data stays
+local-down: ## Stop the embedded AWS of the local inventory, and forget its account
 	@sh tools/local_down.sh
 
 lock: setup ## Resolve both pyproject.toml files again into their poetry.lock
