@@ -48,37 +48,6 @@ class Timer:
         self.cancelled = True
 
 
-class Signal:
-    """What a thread waits for that only time or somebody else brings. Made by Clock.signal()."""
-
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
-        self._lock = threading.Lock()
-        self._is_set = threading.Event()
-        self._resting: list[str] = []
-
-    def set(self) -> None:
-        """Let whoever waits go on."""
-        with self._lock:
-            if not self._is_set.is_set():
-                for what in self._resting:
-                    self._clock._add(what, 1)
-                self._is_set.set()
-
-    def wait(self) -> None:
-        """Wait, for one thread. It returns when the signal is set, or the clock is stopped."""
-        mine = list(_stack())
-        with self._lock:
-            if self._is_set.is_set():
-                return
-            self._resting = mine
-            for what in mine:
-                self._clock._add(what, -1)
-        while not self._is_set.wait(timeout=1.0) and not self._clock._stopped:
-            pass
-        self.set()  # for one that was stopped: its work is counted again, as its end takes it off
-
-
 class Clock:
     """AWS's time and everything that waits for it. Thread-safe; no method may be called with a lock that a timer takes."""
 
@@ -121,27 +90,13 @@ class Clock:
         """call_at, so many seconds from now."""
         return self.call_at(self.now() + seconds, what, function)
 
-    def wait_until(self, when: float, what: str) -> None:
-        """Return at `when`. What the calling thread works on rests meanwhile (it is not in the way of advance())."""
-        reached = self.signal()
-        timer = self.call_at(when, what, reached.set)
-        reached.wait()
-        timer.cancel()
-
-    def signal(self) -> Signal:
-        """Something to rest for: what the waiting thread works on is under way again before set() returns."""
-        return Signal(self)
-
     @contextlib.contextmanager
     def working(self, what: str) -> Iterator[None]:
         """Say that `what` is under way: advance() waits for its end before it goes on."""
-        stack = _stack()
         self._add(what, 1)
-        stack.append(what)
         try:
             yield
         finally:
-            stack.pop()
             self._add(what, -1)
 
     def begin(self, what: str) -> Callable[[], None]:
@@ -258,26 +213,13 @@ class Clock:
                 pool.submit(self._fire, timer)
 
     def _fire(self, timer: Timer) -> None:
-        stack = _stack()
-        stack.append(timer.what)
         try:
             if not timer.cancelled:
                 timer._function()
         except Exception:
             log.exception("%s failed", timer.what)
         finally:
-            stack.pop()
             self._add(timer.what, -1)
-
-
-_threads = threading.local()
-
-
-def _stack() -> list[str]:
-    """What the calling thread works on."""
-    if not hasattr(_threads, "stack"):
-        _threads.stack = []
-    return _threads.stack  # type: ignore[no-any-return]
 
 
 CLOCK = Clock()  # the daemon's

@@ -67,24 +67,6 @@ def test_time_does_not_pass_while_work_is_under_way(clock: Clock) -> None:
     assert order == ["task", "next day"]
 
 
-def test_what_waits_for_time_is_not_in_its_way(clock: Clock) -> None:
-    begun = clock.now()
-    reached: list[float] = []
-
-    def chain() -> None:
-        with clock.working("a chain"):
-            clock.wait_until(begun + 3 * DAY, "its wait")
-            reached.append(clock.now())
-
-    thread = threading.Thread(target=chain)
-    thread.start()
-    while not clock.describe()["next"]:
-        pass
-    clock.advance(begun + 5 * DAY)
-    thread.join(timeout=30)
-    assert 3 * DAY <= reached[0] - begun < 4 * DAY
-
-
 def test_a_cancelled_timer_does_not_happen(clock: Clock) -> None:
     fired: list[str] = []
     clock.call_after(10, "cancelled", lambda: fired.append("cancelled")).cancel()
