@@ -97,7 +97,6 @@ class AtomicApplication:
         self.lock = aws.lock
         self._aws = aws
         self._services = services
-        aws.inside = self._inside
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         read_body(environ)

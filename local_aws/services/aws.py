@@ -35,8 +35,6 @@ class Aws:
     # Operations that wait for something, and so are answered outside of the lock, but behind the policies and the rules:
     # (botocore's name of the service, operation) to what answers it.
     outside: dict[tuple[str, str], Handler] = field(default_factory=dict)
-    # What moto answers to a call, with the lock held meanwhile: for a handler that only adds to it.
-    inside: Handler = field(init=False)
     # Open another service, by moto's name of it, that this one needs. Hold the lock.
     open: Callable[[str], None] = field(init=False)
     # Of roles that services have taken; see role_clients.py.
