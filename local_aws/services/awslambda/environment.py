@@ -66,10 +66,12 @@ class Invocation:
 class Environment:
     """Held by one thread at a time, which invokes (see pools.py)."""
 
-    def __init__(self, aws: Aws, function: Function, command_of: CommandOf, logs: Logs, own: Path) -> None:
+    def __init__(
+        self, aws: Aws, function: Function, command_of: CommandOf, logs: Logs, own: Path, idle_seconds: float
+    ) -> None:
         self.function = function
         self.idle_since = 0.0
-        self._keys = keys_for_environment(aws, function.role, function.arn)
+        self._keys = keys_for_environment(aws, function.role, function.arn, idle_seconds)
         self._aws = aws
         self._own = own
         self._api = RuntimeApi()

@@ -25,7 +25,7 @@ from local_aws.services.awslambda.functions import Function, backend
 from local_aws.services.awslambda.logs import Logs
 
 CONCURRENCY_VARIABLE = "LOCAL_AWS_LAMBDA_CONCURRENCY"  # of the account; AWS begins with 1,000
-IDLE_SECONDS = 600.0  # by AWS's clock; AWS itself does not say how long it waits
+IDLE_VARIABLE = "LOCAL_AWS_LAMBDA_IDLE_SECONDS"  # by AWS's clock, 600; AWS itself does not say how long it waits
 _LOOK = 0.05  # seconds between two looks: at the memory of what runs, at environments that became free
 _STARTS = 2 * (os.cpu_count() or 1)  # at the same time: more would make each of them late
 
@@ -41,6 +41,7 @@ class Pools:
         self.aws = aws
         self.logs = Logs(aws)
         self.limit = int(os.environ.get(CONCURRENCY_VARIABLE, "1000"))
+        self._idle_seconds = float(os.environ.get(IDLE_VARIABLE, "600"))
         self._folder = aws.home.path / "functions"
         shutil.rmtree(self._folder / "environments", ignore_errors=True)  # of a daemon that was killed
         self._idle: dict[tuple[str, str], list[Environment]] = {}  # by the function's version and its revision
@@ -119,7 +120,7 @@ class Pools:
     def _new(self, function: Function) -> Environment:
         own = self._folder / "environments" / uuid.uuid4().hex
         made = self._image(function, own) if function.image else self._zip(function, own)
-        environment = Environment(self.aws, function, made, self.logs, own)
+        environment = Environment(self.aws, function, made, self.logs, own, self._idle_seconds)
         with self._lock:
             self._busy.add(environment)  # so that it is ended with all others
         environment.initialize()
@@ -152,11 +153,11 @@ class Pools:
         with self._lock:
             since = [e.idle_since for free in self._idle.values() for e in free]
             if since and (self._timer is None or self._timer.cancelled):
-                when = min(since) + IDLE_SECONDS
+                when = min(since) + self._idle_seconds
                 self._timer = self.aws.clock.call_at(when, "the end of idle environments", self._end_idle)
 
     def _idle_too_long(self, environment: Environment) -> bool:
-        return self.aws.clock.now() - environment.idle_since >= IDLE_SECONDS
+        return self.aws.clock.now() - environment.idle_since >= self._idle_seconds
 
     def _end_idle(self) -> None:
         """The timer: end those that nobody needed for long."""

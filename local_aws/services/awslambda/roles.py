@@ -9,15 +9,16 @@ from local_aws.services.aws import Aws
 from local_aws.services.role_clients import session_in_role
 
 PRINCIPAL = "lambda.amazonaws.com"
-_SECONDS = 12 * 3600  # that an environment's keys last
+_SECONDS = 12 * 3600  # that an environment's keys last; longer only where it is kept idle for longer
 _EARLY = 1800  # seconds before their end when a new environment is made: no invocation runs longer than 15 minutes
 
 
-def keys_for_environment(aws: Aws, role: str, function_arn: str) -> dict[str, str]:
+def keys_for_environment(aws: Aws, role: str, function_arn: str, idle_seconds: float) -> dict[str, str]:
     """Return keys of a session of its own. NotAssumable when Lambda may not take the role."""
     name = function_arn.split(":function:")[-1].partition(":")[0]
+    seconds = max(_SECONDS, int(idle_seconds))
     with aws.lock:
-        return credentials_for(role, PRINCIPAL, name, source_arn=function_arn, seconds=_SECONDS)
+        return credentials_for(role, PRINCIPAL, name, source_arn=function_arn, seconds=seconds)
 
 
 def end_soon(aws: Aws, keys: dict[str, str]) -> bool:

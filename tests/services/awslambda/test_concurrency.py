@@ -108,3 +108,19 @@ def test_the_accounts_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mee
         assert client.get_function_concurrency(FunctionName="f")["ReservedConcurrentExecutions"] == 1
     finally:
         own.stop()
+
+
+@pytest.mark.services
+def test_environments_may_be_kept_for_days(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    day = 24 * 3600
+    monkeypatch.setenv("LOCAL_AWS_LAMBDA_IDLE_SECONDS", str(5 * day))
+    own = EmbeddedAws(tmp_path / "home")
+    try:
+        create(own, "import os\ndef handler(event, context): return os.environ['AWS_ACCESS_KEY_ID']")
+        first = invoke(own)["result"]
+        own.advance(4 * day)
+        assert invoke(own)["result"] == first
+        own.advance(5 * day + 60)
+        assert invoke(own)["result"] != first
+    finally:
+        own.stop()
