@@ -64,8 +64,11 @@ def test_until_when_a_source_is_waited_for(data: FolderStorage) -> None:
     assert plan(time="2018-12-06T18:05-05:00")["deadline"] == "2018-12-07T12:30:00Z"
     assert plan(time="2018-12-10T00:00Z", date="2018-12-03", train=True) == {
         "time": "2018-12-10T00:00:00Z", "session": True, "reason": "", "date": "2018-12-03",
-        "deadline": "2018-12-04T12:30:00Z", "train": True,
+        "train": True, "due": "2018-12-04T13:00:00Z", "deadline": "2018-12-04T12:30:00Z", "last_wait": "2018-12-04T12:30:00Z",
+        "forecast_first": "2018-12-04T08:30:00Z",
     }  # fmt: skip
+    found = plan(time="2018-12-06T18:05-05:00", wait_seconds=900)
+    assert (found["deadline"], found["last_wait"]) == ("2018-12-07T12:30:00Z", "2018-12-07T12:15:00Z")
     assert not plan(time="2018-12-10T00:00Z", date="2018-12-05")["session"]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ FUNCTION = "arn:aws:lambda:us-east-1:123456789012:function:"
 STEPS = ("ingest", "features", "gate", "infer", "check")
 # Those of Step Functions and Lambda itself.
 OF_AWS = {"Lambda.ServiceException", "Lambda.AWSLambdaException", "Lambda.SdkClientException", "Sandbox.Timedout",
-          "Lambda.TooManyRequestsException", "States.ALL"}  # fmt: skip
+          "Lambda.TooManyRequestsException", "Lambda.Unknown", "Runtime.ExitError", "States.ALL"}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -84,3 +85,27 @@ def test_spot_first_and_then_once_on_demand(machine: dict[str, Any]) -> None:
     assert train["Catch"][0]["Next"] == "TrainOnDemand"
     assert again["Parameters"]["LaunchType"] == "FARGATE"
     assert again["Catch"][0]["Next"] == "Infer"
+
+
+def test_no_wait_ends_after_the_deadline(machine: dict[str, Any]) -> None:
+    states = machine["States"]
+    whole, last = states["IsThereTime"]["Choices"]
+    assert whole["TimestampLessThanPath"] == "$.day.said.last_wait"
+    assert (
+        states["WhichSession"]["Parameters"]["Payload"]["wait_seconds"] == states["WaitForTheSource"]["Seconds"] == 900
+    )
+    assert last["TimestampLessThanPath"] == states["WaitForTheDeadline"]["TimestampPath"] == "$.day.said.deadline"
+
+
+def test_what_the_plan_says_is_what_the_chain_asks_for(machine: dict[str, Any]) -> None:
+    asked = set(re.findall(r"\$\.day\.said\.(\w+)", json.dumps(machine)))
+    program = (SERVICE / "lambdas.py").read_text() + (SERVICE / "session.py").read_text()
+    assert asked == {name for name in asked if f'"{name}"' in program}
+    assert {"date", "time", "reason", "train", "session", "due", "deadline", "last_wait", "forecast_first"} == asked
+
+
+def test_every_step_is_tried_again_when_its_process_dies(machine: dict[str, Any]) -> None:
+    for name, state in tasks(machine).items():
+        if "lambda" in state["Resource"]:
+            retried = {error for rule in state["Retry"] for error in rule["ErrorEquals"]}
+            assert {"Sandbox.Timedout", "Runtime.ExitError", "Lambda.Unknown"} <= retried, name

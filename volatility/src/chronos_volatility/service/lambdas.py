@@ -151,9 +151,10 @@ def _what_is_due(asked: Event, calendar: Calendar) -> Answer:
     session = asked.session(calendar)
     plan: Answer = {"time": iso(asked.time), "session": session is not None, "reason": asked.reason or ""}
     if session is None:
-        return plan | {"date": "", "deadline": iso(asked.time), "train": False}
+        return plan | {"date": "", "train": False}
     train = bool(asked.given.get("train")) or calendar.is_last_of_week(session)
-    return plan | {"date": _text(session), "deadline": iso(asked.deadline(calendar, session)), "train": train}
+    moments = {name: iso(moment) for name, moment in asked.moments(calendar, session).items()}
+    return plan | moments | {"date": _text(session), "train": train}
 
 
 def _promote(storage: Storage, version: str, asked: Event) -> Answer:

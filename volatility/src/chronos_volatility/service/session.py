@@ -14,6 +14,8 @@ from chronos_volatility.calendar import Calendar
 
 GIVE_UP = timedelta(minutes=30)
 """So long before the forecast is due a late source is waited for no longer: somebody can still act."""
+LONGEST_TRAINING = timedelta(hours=4, minutes=30)
+"""Two hours on Spot, two hours on demand, and what is before and after them."""
 
 
 @dataclass(frozen=True)
@@ -61,10 +63,23 @@ class Event:
         """Return the session that a step works on: also one whose forecast is overdue."""
         return self.date if self.date is not None else calendar.expected_session(self.time)
 
-    def deadline(self, calendar: Calendar, session: pd.Timestamp) -> datetime:
-        """Return until when a late source is waited for. A session of the past is not waited for at all."""
-        found: datetime = calendar.forecast_due(session).to_pydatetime()
-        return found - GIVE_UP
+    def moments(self, calendar: Calendar, session: pd.Timestamp) -> dict[str, datetime]:
+        """Return when what ends. All is past for a session of the past: nothing is waited for, and nothing is in a hurry.
+
+        due             the forecast is to be there
+        deadline        a late source is waited for no longer
+        last_wait       from here on the deadline comes before the end of another wait
+        forecast_first  from here on a training may end after `due`, so that the forecast is made before it
+        """
+        due: datetime = calendar.forecast_due(session).to_pydatetime()
+        deadline = due - GIVE_UP
+        wait = timedelta(seconds=float(self.given.get("wait_seconds", 0)))
+        return {
+            "due": due,
+            "deadline": deadline,
+            "last_wait": deadline - wait,
+            "forecast_first": due - LONGEST_TRAINING,
+        }
 
     def looked_at(self, calendar: Calendar) -> datetime:
         """Return the moment that a check looks from: `time`, or when the forecast of the session that was named was due."""

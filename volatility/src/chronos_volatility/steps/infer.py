@@ -57,8 +57,8 @@ def serve(storage: Storage, row: Mapping[str, Any], *, environ: Mapping[str, str
     settings = settings_of.of(storage)
     calendar = get_calendar(settings.calendar, settings.closed)
     session = pd.Timestamp(row["date"])
-    last = calendar.last
-    days = [calendar.after(session, count) for count in range(1, FOLLOWING + 1) if session < last]
+    known = calendar.distance(session, calendar.last)  # about a year
+    days = [calendar.after(session, count) for count in range(1, min(FOLLOWING, known) + 1)]
     served = Served(
         str(session.date()), float(row["rv_5d_hat"]), float(row["annualized"]), tuple(row["top_drivers"]),
         tuple({**driver, "value": float(driver["value"]), "contribution": float(driver["contribution"])} for driver in row["drivers"]),
