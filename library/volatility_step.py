@@ -9,6 +9,7 @@ short_description: Run a day of the chain, or one of its functions
 description:
   - C(day) runs the whole chain, once for each day of a range, in their order, and waits for it. Another step calls its function.
   - Each finds what is done already. In check mode nothing is called.
+  - An execution goes on when this is interrupted. A day that is no session fails; in a range it is left out.
 options:
   step:
     description: What is run.
@@ -39,6 +40,10 @@ options:
     description: What a function is told besides.
     type: dict
     default: {}
+  logs:
+    description: The log groups, by step; a failure names the one that tells more.
+    type: dict
+    default: {}
   poll_seconds:
     description: How often an execution is looked at.
     type: float
@@ -60,6 +65,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 answers: {type: dict, returned: success, description: "By day (now, for the one that is due) what the chain or the function answered."}
+said: {type: list, elements: str, returned: success, description: The same in sentences.}
 error_code: {type: str, returned: failure, description: "The cause, as a word for programs; docs/errors.md lists them."}
 """
 
@@ -72,7 +78,7 @@ from ansible.module_utils.basic import AnsibleModule
 from chronos_training.ansible.arguments import IN_REGION
 from chronos_training.ansible.module import main
 from chronos_training.control.volatility import running
-from chronos_training.core import aws
+from chronos_training.core import commands
 from chronos_training.core.clock import utc_now
 
 ARGUMENT_SPEC: dict[str, Any] = {
@@ -84,26 +90,37 @@ ARGUMENT_SPEC: dict[str, Any] = {
     "train": {"type": "bool", "default": False},
     "reason": {"type": "str", "default": ""},
     "event": {"type": "dict", "default": {}},
+    "logs": {"type": "dict", "default": {}},
     "poll_seconds": {"type": "float", "default": 5},
 }
 
 
 def run(params: dict[str, Any], *, check_mode: bool, emit: Callable[[str], None]) -> dict[str, Any]:
-    """Run it for each day. Returns changed, and the answers."""
-    days = running.days(params["first"], params["last"]) if params["first"] else [""]
+    """Run it for each day. Returns changed, the answers, and what they say."""
+    days = running.days(params["first"], params["last"]) if params["first"] or params["last"] else [""]
+    target = running.Target(params["env"], params["region"], params["step"], params["target"], params["logs"])
+    running.require(target)
     if check_mode:
-        running.require(params["env"], params["region"], params["step"], params["target"])
-        return {"changed": True, "answers": {}, "days": days}
-    answers = {}
-    for day in days:
-        event = running.event(utc_now(), day=day, reason=params["reason"], train=params["train"]) | params["event"]
-        if params["step"] == running.DAY:
-            sfn = aws.client("stepfunctions", region=params["region"])
-            found = running.run_day(sfn, params["target"], event, poll_seconds=params["poll_seconds"], emit=emit)
-        else:
-            found = running.call(running.client(params["region"]), params["target"], event)
-        answers[day or "now"] = found
-    return {"changed": True, "answers": answers}
+        return {"changed": True, "answers": {}, "said": [], "days": days}
+    given = {name: params[name] for name in ("reason", "train")}
+    events = {day or "now": running.event(utc_now(), day=day, more=params["event"], **given) for day in days}
+    answers = running.run_days(
+        target, events, lambda day: _again(params, day), poll_seconds=params["poll_seconds"], emit=emit
+    )
+    return {"changed": True, "answers": answers, "said": running.told(answers)}
+
+
+def _again(params: dict[str, Any], day: str) -> str:
+    """Return the command that resumes on a day."""
+    given = {
+        "step": params["step"] if params["step"] != running.DAY else "",
+        "date": "" if day == "now" else day,
+        "last": params["last"] if params["last"] != day else "",
+        "train": params["train"],
+        "reason": params["reason"],
+    }
+    variables = {f"volatility_run_{name}": value for name, value in given.items() if value}
+    return commands.playbook(params["env"], "run_volatility", **variables)
 
 
 if __name__ == "__main__":

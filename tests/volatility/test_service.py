@@ -14,7 +14,7 @@ from chronos_volatility.calendar import get_calendar
 from chronos_volatility.gate import champion
 from chronos_volatility.ingest.rules import SourceDown, SourceLate
 from chronos_volatility.service import lambdas, metrics
-from chronos_volatility.service.session import Event
+from chronos_volatility.service.session import Event, NoSession
 from chronos_volatility.service.watch import refused_in_a_row
 from chronos_volatility.storage import FolderStorage
 
@@ -70,6 +70,35 @@ def test_until_when_a_source_is_waited_for(data: FolderStorage) -> None:
     found = plan(time="2018-12-06T18:05-05:00", wait_seconds=900)
     assert (found["deadline"], found["last_wait"]) == ("2018-12-07T12:30:00Z", "2018-12-07T12:15:00Z")
     assert not plan(time="2018-12-10T00:00Z", date="2018-12-05")["session"]
+
+
+@pytest.mark.parametrize(
+    ("event", "why"),
+    [
+        ({"time": "2018-12-10T00:00Z", "date": "2018-12-05"}, "2018-12-05 is no session of XNYS. Nothing was done."),
+        ({"time": "2018-12-10T00:00Z", "date": "2018-12-08"}, "2018-12-08 is no session of XNYS. Nothing was done."),
+        ({"time": "2018-12-10T00:00Z", "date": "2018-12-10"}, "The prices of 2018-12-10 are not due yet. Nothing was done."),
+        ({"time": "2018-12-09T18:05-05:00"}, "The forecast after 2018-12-07, the last session, was due at 2018-12-08 13:00 UTC."),
+    ],
+)  # fmt: skip
+def test_why_there_is_nothing_to_do_is_said(data: FolderStorage, event: dict[str, Any], why: str) -> None:
+    found = plan(**event)
+    assert (found["session"], found["why"]) == (False, why)
+
+
+def test_a_person_who_comes_late_still_means_the_last_session(data: FolderStorage) -> None:
+    late = {"time": "2018-12-08T08:01-05:00"}
+    assert not plan(**late)["session"]
+    assert plan(**late, overdue=True)["date"] == "2018-12-07"
+    # AWS's time may be ahead of the one who asks.
+    assert plan(time="2018-12-07T12:00Z", now="2018-12-10T00:00Z", date="2018-12-07")["session"]
+
+
+def test_a_step_refuses_a_day_that_is_no_session(data: FolderStorage) -> None:
+    call("ingest", FRIDAY)
+    for step in ("ingest", "features", "gate", "infer"):
+        with pytest.raises(NoSession, match="2018-12-05 is no session of XNYS"):
+            call(step, {**FRIDAY, "date": "2018-12-05"})
 
 
 def test_events_that_cannot_be_meant(data: FolderStorage) -> None:
@@ -161,6 +190,19 @@ def test_refusals_in_a_row_are_counted(data: FolderStorage) -> None:
         data.create(f"gate/2018-06-{day}-abc.json", json.dumps({"action": action}).encode())
     data.create("gate/2018-06-08-abc-canary.json", b"{}")
     assert refused_in_a_row(data) == 2
+
+
+def test_a_week_that_is_made_up_for_does_not_judge_a_later_one(
+    data: FolderStorage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    call("ingest", FRIDAY)
+    data.create("training_runs/2018-12-07-00000000.json", b"{}")
+    earlier = {**FRIDAY, "date": "2018-11-30"}
+    assert call("gate", {**earlier, "ask": "due"}) == {"due": False}
+    found = call("gate", earlier)
+    assert (found["action"], found["serves"]) == ("keep", None)
+    assert found["reason"] == "2018-12-07-00000000 is a later training than that of 2018-11-30, and decides"
+    assert not data.keys("gate/")
 
 
 def test_a_person_promotes_and_rolls_back(data: FolderStorage, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -86,6 +86,7 @@ def test_a_model_is_trained_promoted_and_served(aws: EmbeddedAws) -> None:
     for now in (FRIDAY, MONDAY, MONDAY):  # the third time it finds what was done
         steps.run("ingest", "ingest", now)
         steps.run("features", "features", now)
+        steps.run("features", "labels", now)
         steps.run("infer", "infer", now)
         steps.run("check", "check", now)
     said = steps.python("api", "-c", API, PLACE, TABLE)

@@ -150,12 +150,21 @@ def forecasts(storage: Storage, run: Run) -> pd.DataFrame:
     return table
 
 
-def latest(storage: Storage) -> str:
-    """Return the training with the latest cut, of several the one by the present programs. DataError when there is none."""
-    names = runs(storage)
+def cut_of(name: str) -> str:
+    """Return the cut (YYYY-MM-DD) of the training `name`."""
+    return name.rpartition("-")[0]
+
+
+def latest(storage: Storage, cut: str | None = None) -> str:
+    """Return the training with the latest cut, or of the one that is given. DataError when there is none.
+
+    Of several it is the one by the present programs.
+    """
+    names = [name for name in runs(storage) if cut is None or cut_of(name) == cut]
     if not names:
-        raise DataError(f"{storage.url} has no training.", hint="Run `volatility train` first.")
-    rivals = [name for name in names if name.rpartition("-")[0] == names[-1].rpartition("-")[0]]
+        of = "" if cut is None else f" of {cut}"
+        raise DataError(f"{storage.url} has no training{of}.", hint="Run `volatility train` first.")
+    rivals = [name for name in names if cut_of(name) == cut_of(names[-1])]
     if len(rivals) == 1:
         return names[-1]
     present = recipe()

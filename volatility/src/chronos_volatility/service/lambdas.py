@@ -26,9 +26,10 @@ from chronos_volatility import cli
 from chronos_volatility import settings as settings_of
 from chronos_volatility.calendar import Calendar, get_calendar
 from chronos_volatility.gate import champion
+from chronos_volatility.gate.decision import KEEP
 from chronos_volatility.ingest.rules import SourceDown, SourceLate
 from chronos_volatility.service import metrics
-from chronos_volatility.service.session import Event
+from chronos_volatility.service.session import Event, NoSession
 from chronos_volatility.settings import PROFILES, Settings
 from chronos_volatility.steps.options import PLACE
 from chronos_volatility.storage import Storage, open_storage
@@ -78,14 +79,17 @@ def ingest(asked: Event) -> Answer:
 @_step
 def features(asked: Event) -> Answer:
     """Compute features, and the labels that are known now. With a reason, all of them again."""
+    settings = settings_of.of(_storage())
+    asked.required_session(get_calendar(settings.calendar, settings.closed))  # a day that was named wrongly is told
     return {"said": [*_run(asked, "features", *_reason(asked)), *_run(asked, "labels", *_reason(asked))]}
 
 
 @_step
 def gate(asked: Event) -> Answer:
-    """Decide which model serves. `{"ask": "due"}`: say whether the session's training is still to be done.
+    """Decide which model serves, by the session's training; without a date, by the last one.
 
-    `{"promote": VERSION}` and `{"rollback": VERSION or ""}` are a person's decisions.
+    `{"ask": "due"}`: say whether the session's training is still to be done. `{"promote": VERSION}` and
+    `{"rollback": VERSION or ""}` are a person's decisions.
     """
     from chronos_volatility.gate.run import judge
     from chronos_volatility.models import training
@@ -98,22 +102,26 @@ def gate(asked: Event) -> Answer:
         return {"serves": back}
     settings = settings_of.of(storage)
     session = _text(asked.required_session(get_calendar(settings.calendar, settings.closed)))
+    later = [name for name in training.runs(storage) if training.cut_of(name) > session]
     if asked.given.get("ask") == "due":
         recipe = training.recipe()
-        done = [name for name in training.runs(storage) if name.startswith(f"{session}-")]
-        return {"due": not any(training.load(storage, name).recipe == recipe for name in done)}
-    name = training.latest(storage)
-    if not name.startswith(f"{session}-"):
-        raise DataError(f"{storage.url} has no training of {session}; the last one is {name}.")
+        done = [name for name in training.runs(storage) if training.cut_of(name) == session]
+        return {"due": not later and not any(training.load(storage, name).recipe == recipe for name in done)}
+    if later and asked.date is not None:
+        # A week that is made up for: a model that knows less must not take the place of one that knows more.
+        return _kept(storage, f"{later[-1]} is a later training than that of {session}, and decides")
+    name = training.latest(storage, None if asked.date is None else session)
     found = judge(storage, name, now=asked.now)
     failed = found.canary is not None and not found.canary["passed"]
     metrics.put({"CanaryFailed": float(failed)}, asked.now)
+    record = found.record
     present = champion.current(storage)
     return {
         "training": name,
-        "action": found.record["action"],
-        "chosen": found.record["chosen"],
-        "reason": found.record["reason"],
+        "action": record["action"],
+        "chosen": record["chosen"],
+        "reason": record["reason"],
+        "refused": [one["words"] for one in record["checks"] if not one["passed"]] if record["action"] == KEEP else [],
         "new": found.new,
         "canary_failed": failed,
         "serves": present.version if present else None,
@@ -148,13 +156,23 @@ def check(asked: Event) -> Answer:
 
 def _what_is_due(asked: Event, calendar: Calendar) -> Answer:
     """Return the day's plan, which the chain follows."""
-    session = asked.session(calendar)
-    plan: Answer = {"time": iso(asked.time), "session": session is not None, "reason": asked.reason or ""}
-    if session is None:
-        return plan | {"date": "", "train": False}
+    plan: Answer = {"time": iso(asked.time), "reason": asked.reason or ""}
+    try:
+        session = asked.session(calendar)
+    except NoSession as error:
+        return plan | {"session": False, "why": str(error), "date": "", "train": False}
     train = bool(asked.given.get("train")) or calendar.is_last_of_week(session)
     moments = {name: iso(moment) for name, moment in asked.moments(calendar, session).items()}
-    return plan | moments | {"date": _text(session), "train": train}
+    return plan | moments | {"session": True, "date": _text(session), "train": train}
+
+
+def _kept(storage: Storage, why: str) -> Answer:
+    """Return the answer of a gate that had nothing to judge."""
+    present = champion.current(storage)
+    return {
+        "training": None, "action": KEEP, "chosen": None, "reason": why, "refused": [], "new": False,
+        "canary_failed": False, "serves": present.version if present else None,
+    }  # fmt: skip
 
 
 def _promote(storage: Storage, version: str, asked: Event) -> Answer:

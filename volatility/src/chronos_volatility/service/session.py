@@ -18,6 +18,10 @@ LONGEST_TRAINING = timedelta(hours=4, minutes=30)
 """Two hours on Spot, two hours on demand, and what is before and after them."""
 
 
+class NoSession(ConfigurationError):
+    """There is nothing to do: the day that was named is no session or to come, or the last session's forecast was due."""
+
+
 @dataclass(frozen=True)
 class Event:
     """What a function was called with."""
@@ -48,20 +52,30 @@ class Event:
             raise ConfigurationError(f"date {named!r} is not a date.", hint="Write it as 2018-12-07.") from error
         return cls(time, now, day, event.get("reason") or None, event)
 
-    def session(self, calendar: Calendar) -> pd.Timestamp | None:
-        """Return the session that this run is for, None when there is none.
+    def session(self, calendar: Calendar) -> pd.Timestamp:
+        """Return the session that this run is for. NoSession when there is none.
 
         It is the one that was named, or the last one whose prices are due at `time`, as long as its forecast is not: a run
-        on a holiday's evening, or on the morning after, finds nothing to do.
+        on a holiday's evening, or on the morning after, finds nothing to do. `{"overdue": true}` takes the last one all the
+        same: a person who comes late means it.
         """
-        if self.date is not None:
-            return self.date if calendar.is_session(self.date) else None
-        last = calendar.expected_session(self.time)
-        return last if self.time <= calendar.forecast_due(last) else None
+        found = self.required_session(calendar)
+        if self.date is None and not self.given.get("overdue") and self.time > calendar.forecast_due(found):
+            raise NoSession(
+                f"The forecast after {found.date()}, the last session, was due at {calendar.forecast_due(found):%Y-%m-%d %H:%M} UTC."
+            )
+        return found
 
     def required_session(self, calendar: Calendar) -> pd.Timestamp:
-        """Return the session that a step works on: also one whose forecast is overdue."""
-        return self.date if self.date is not None else calendar.expected_session(self.time)
+        """Return the session that a step works on: also one whose forecast is overdue. NoSession."""
+        if self.date is None:
+            return calendar.expected_session(self.time)
+        day = self.date.date()
+        if not calendar.is_session(self.date):
+            raise NoSession(f"{day} is no session of {calendar.name}. Nothing was done.")
+        if self.date > calendar.expected_session(max(self.time, self.now)):
+            raise NoSession(f"The prices of {day} are not due yet. Nothing was done.")
+        return self.date
 
     def moments(self, calendar: Calendar, session: pd.Timestamp) -> dict[str, datetime]:
         """Return when what ends. All is past for a session of the past: nothing is waited for, and nothing is in a hurry.
