@@ -36,11 +36,16 @@ def operator(account):
 
 @pytest.fixture
 def config(tmp_path):
-    """Return a function that writes a user's configuration file: few steps and few series for rivals unless told otherwise."""
+    """Return a function that writes a user's configuration file.
+
+    Unless told otherwise: few steps, one thread, and the rivals that cost no time (fitting AutoETS and AutoTheta imports for
+    longer than such a run trains; the run of test_life and the quickstart's have them all).
+    """
 
     def write(**sections) -> str:
         content = {"training": {"steps": 60, "warmup_steps": 10, "checkpoint_every_steps": 20}, **sections}
-        content["evaluation"] = {"rivals_seconds": 1, **content.get("evaluation", {})}
+        content["training"] = {"cpu_threads": 1, **content["training"]}
+        content["evaluation"] = {"baselines": ["naive"], **content.get("evaluation", {})}
         path = Path(tmp_path) / "mine.yaml"
         path.write_text(yaml.safe_dump(content))
         return str(path)

@@ -113,6 +113,7 @@ def test_force_does_not_wait(operator, config):
     ended(operator, run_id, "killed")
 
 
+@pytest.mark.long  # tests/integration/test_transfer.py refuses it without an instance
 def test_a_corrupt_data_file_is_refused_by_name_and_hash(operator, config):
     key = "cached-datasets/birthdays/1975/06/part-0.parquet"
     good = operator.s3.get_object(Bucket=operator.bucket, Key=key)["Body"].read()

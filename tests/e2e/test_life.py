@@ -197,7 +197,11 @@ def test_a_run_starts_from_what_another_has_trained(finished, account, tmp_path)
     assert "uploaded to s3://" in account.play("publish_model", **model).succeeded().output
     assert "births: already published (chronos2" in account.play("publish_model", **model).succeeded().output
     training = {"steps": 20, "warmup_steps": 5, "learning_rate": 1e-4, "log_every_steps": 5}
-    config = {"model": {"initialization": "pretrained", "base": "births"}, "training": training}
+    config = {
+        "model": {"initialization": "pretrained", "base": "births"},
+        "training": training,
+        "evaluation": {"baselines": ["naive"]},
+    }
     (tmp_path / "mine.yaml").write_text(yaml.safe_dump(config))
     path = {"training_launch_config_file": str(tmp_path / "mine.yaml")}
     assert "starts from  births: chronos2" in account.play("launch_training", **path).succeeded().output
@@ -212,6 +216,7 @@ def test_a_run_starts_from_what_another_has_trained(finished, account, tmp_path)
     assert about["metrics"]["wql"] < 1.1 * before["wql"] < about["metrics"]["seasonal_naive"]["wql"]
 
 
+@pytest.mark.long  # tests/training/test_base_models.py trains from it
 @pytest.mark.usefixtures("finished")
 def test_a_run_starts_from_a_model_that_comes_with_the_package(account, config):
     name = "builtin:chronos-2-small"

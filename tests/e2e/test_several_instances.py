@@ -25,7 +25,7 @@ def in_training(operator) -> dict:
 
 
 def test_two_instances_train_one_model(operator, config):
-    mine = config(run=RUN, evaluation={"baselines": ["naive"]})
+    mine = config(run=RUN)
     launched = operator.play("launch_training", training_launch_config_file=mine).succeeded().output
     state = operator.state()
     leader, [member] = state["instance_id"], state["members"]

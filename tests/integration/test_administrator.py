@@ -42,6 +42,8 @@ def edit_by_hand(aws: Any) -> None:
 ONE_OF_THREE = {"iam:DetachGroupPolicy", "iam:DetachRolePolicy", "iam:CreatePolicyVersion"}
 
 
+# The quickstart's administrator (tests/e2e) shows that it is enough; only this shows that nothing in it is idle.
+@pytest.mark.long
 def test_it_is_enough_for_the_life_of_an_environment_and_holds_nothing_idle(aws: Any) -> None:
     policy = people_policy("administrator", Deployment(bucket("local")))
     keys = aws.new_user("eve", administrator=policy)

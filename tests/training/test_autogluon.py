@@ -247,6 +247,8 @@ def test_the_report_has_the_leaderboard_and_no_empty_charts(finished: Path) -> N
     assert "library_name: autogluon" in card and "TimeSeriesPredictor.load" in card and "None" not in card
 
 
+# Three trainings of a minute together; that nothing held out is read is shown for all families by test_configs.
+@pytest.mark.long
 def test_nothing_of_the_future_is_seen(tmp_path: Path) -> None:
     """What lies after an origin is scrambled, and no forecast at that origin changes, but for the known covariate."""
     config = small(
@@ -284,7 +286,7 @@ def test_the_names_of_models_are_autogluons() -> None:
         assert models.ModelRegistry.get_model_class(name)
 
 
-@pytest.mark.parametrize("how", ["bolt", "full"])
+@pytest.mark.parametrize("how", [pytest.param("bolt", marks=pytest.mark.long), "full"])
 def test_other_weights_and_ways_are_movable_too(tmp_path: Path, how: str) -> None:
     name = "chronos_bolt" if how == "bolt" else "chronos2"
     chronos = family(name)

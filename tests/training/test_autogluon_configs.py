@@ -28,7 +28,8 @@ def small(config: TrainingConfig) -> TrainingConfig:
     return TrainingConfig.model_validate(wanted)
 
 
-@pytest.mark.parametrize("name", NAMES)
+# The largest takes as long as all others together, and fits the models that test_autogluon fits.
+@pytest.mark.parametrize("name", [pytest.param(n, marks=pytest.mark.long) if "best" in n else n for n in NAMES])
 def test_a_configuration_runs_to_its_report(tmp_path: Path, name: str) -> None:
     config = small(load_config([repository_config(name)]))
     more, pretrained = [], config.model.initialization == "pretrained"

@@ -102,7 +102,9 @@ def spec_of(folder: Path, instances: int, model: dict[str, Any], training: dict[
     return write_spec(folder / f"spec-{instances}.json", config)
 
 
-@pytest.mark.parametrize("leader", [pytest.param(0, marks=pytest.mark.long), 1])
+# test_ranks shows the same for processes of one host, and tests/e2e/test_several_instances.py that two instances connect.
+@pytest.mark.long
+@pytest.mark.parametrize("leader", [0, 1])
 def test_two_hosts_learn_what_one_learns_from_the_whole_batch(
     hosts: Hosts, data: Path, tmp_path: Path, leader: int
 ) -> None:
