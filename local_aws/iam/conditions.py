@@ -45,7 +45,7 @@ KNOWN_KEYS = frozenset(
             "task-memory",
         ],
         "iam": [
-            "passedtoservice", "policyarn",
+            "awsservicename", "passedtoservice", "policyarn",
         ],
         "kms": [
             "calleraccount", "encryptioncontextkeys", "requestalias", "viaservice",

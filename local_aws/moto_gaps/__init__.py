@@ -19,6 +19,7 @@ from local_aws.moto_gaps import (
     launch_details,
     policy_simulation,
     public_parameters,
+    service_linked_roles,
 )
 
 
@@ -34,4 +35,5 @@ def close_all(home: Home) -> None:
     client_token.close_gap()
     account_settings.close_gap()
     policy_simulation.close_gap()
+    service_linked_roles.close_gap()
     console_output.close_gap(home.instances)

@@ -9,10 +9,13 @@ import json
 from typing import Any
 
 from moto.ecs.models import ecs_backends
+from moto.iam.models import iam_backends
 
 from local_aws.calls import Call
 from local_aws.iam.policies import Need
 
+LINKED_SERVICE = "ecs.amazonaws.com"
+LINKED_ROLE = "AWSServiceRoleForECS"
 _Context = dict[str, str | list[str]]
 _ON_EVERYTHING = frozenset(
     ["DeregisterTaskDefinition", "DescribeTaskDefinition", "ListAccountSettings", "ListClusters", "ListTaskDefinitionFamilies",
@@ -35,14 +38,14 @@ def needs_of(call: Call, account: str) -> list[Need] | None:
     if action == "CreateCluster":
         arn, tags = cluster_arn(call, account, given.get("clusterName")), _request_tags(call)
         made = [Need("ecs:CreateCluster", arn, tags)]
-        return [*made, *_tagging(arn, tags, action)]
+        return [*made, *_tagging(arn, tags, action), *_linked_role(call, account)]
     if action == "DescribeClusters":
         names = json.loads(given.get("clusters", "[]")) or ["default"]
         arns = [cluster_arn(call, account, name) for name in names]
         return [Need("ecs:DescribeClusters", arn, _resource_tags(account, call.region, arn)) for arn in arns]
     if action in _ON_CLUSTER:
         arn = cluster_arn(call, account, given.get("cluster"))
-        return [Need(f"ecs:{action}", arn, _resource_tags(account, call.region, arn))]
+        return [Need(f"ecs:{action}", arn, _resource_tags(account, call.region, arn)), *_linked_role(call, account)]
     if action == "ListTasks":
         cluster = cluster_arn(call, account, given.get("cluster"))
         instances = cluster.replace(":cluster/", ":container-instance/") + "/*"
@@ -60,6 +63,22 @@ def cluster_arn(call: Call, account: str, name: str | None) -> str:
     if name and name.startswith("arn:"):
         return name
     return f"arn:aws:ecs:{call.region}:{account}:cluster/{name or 'default'}"
+
+
+def _linked_role(call: Call, account: str) -> list[Need]:
+    """Who names capacity providers first in an account makes the role by which ECS works there.
+
+    https://docs.aws.amazon.com/AmazonECS/latest/developerguide/using-service-linked-roles-for-clusters.html
+    """
+    if "capacityProviders" not in call.parameters or linked_role_exists(account):
+        return []
+    arn = f"arn:aws:iam::{account}:role/aws-service-role/{LINKED_SERVICE}/{LINKED_ROLE}"
+    return [Need("iam:CreateServiceLinkedRole", arn, {"iam:awsservicename": LINKED_SERVICE})]
+
+
+def linked_role_exists(account: str) -> bool:
+    """Whether the account has ECS's service-linked role."""
+    return any(role.name == LINKED_ROLE for role in iam_backends[account]["aws"].roles.values())
 
 
 def _of_task_definition(call: Call, account: str) -> list[Need]:

@@ -16,6 +16,10 @@ def needs_of(call: Call, account: str) -> list[Need] | None:
     resource = given.get("PolicyArn") or given.get("PolicySourceArn") or given.get("OpenIDConnectProviderArn") or "*"
     if call.action == "CreateOpenIDConnectProvider":
         resource = f"arn:aws:iam::{account}:oidc-provider/{given.get('Url', '').removeprefix('https://')}"
+    if call.action == "CreateServiceLinkedRole":
+        service = given.get("AWSServiceName", "")
+        resource = f"arn:aws:iam::{account}:role/aws-service-role/{service}/*"
+        context = {"iam:awsservicename": service}
     # Of several names the first is the resource: PutRolePolicy has a role's name and an inline policy's.
     for parameter in ("InstanceProfileName", *kinds):
         if parameter in given:

@@ -14,8 +14,10 @@ from moto.core.responses import ActionResult
 from moto.ec2.models import ec2_backends
 from moto.ecs.models import EC2ContainerServiceBackend, Task, TaskDefinition, ecs_backends
 from moto.ecs.responses import DESCRIBE_TASKS_TAGS, EC2ContainerServiceResponse
+from moto.iam.models import iam_backends
 
 from local_aws import fault_injection
+from local_aws.iam.needs.ecs import LINKED_SERVICE, linked_role_exists
 from local_aws.iam.principals import ACCOUNT
 from local_aws.services.aws import Aws
 from local_aws.services.ecs import placement, states
@@ -46,6 +48,8 @@ def answer_requests(aws: Aws, endpoints: Endpoints) -> None:
         describe_tasks=_describe_tasks,
         list_tasks=_list_tasks,
         describe_clusters=_with_counts(EC2ContainerServiceResponse.describe_clusters),
+        create_cluster=_with_linked_role(EC2ContainerServiceResponse.create_cluster),
+        put_cluster_capacity_providers=_with_linked_role(EC2ContainerServiceResponse.put_cluster_capacity_providers),
     )
     replace(EC2ContainerServiceResponse, start_task=_not_known("tasks on instances (StartTask)"))
     replace(EC2ContainerServiceResponse, create_service=_not_known("services of ECS (CreateService)"))
@@ -57,6 +61,17 @@ def _not_known(what: str) -> Any:
         raise unknown(what)
 
     return refuse
+
+
+def _with_linked_role(of_moto: Any) -> Any:
+    """With capacity providers the account gets ECS's service-linked role; that the caller may make it is asked before."""
+
+    def answer(self: EC2ContainerServiceResponse) -> ActionResult:
+        if self._get_param("capacityProviders") and not linked_role_exists(ACCOUNT):
+            iam_backends[ACCOUNT]["aws"].create_service_linked_role(LINKED_SERVICE, "", "")
+        return of_moto(self)
+
+    return answer
 
 
 def _execute_command(self: EC2ContainerServiceResponse) -> ActionResult:

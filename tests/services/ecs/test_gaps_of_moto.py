@@ -90,3 +90,10 @@ def test_a_listing_shows_what_has_stopped(clients):
     [task] = _run(clients)
     ecs.stop_task(cluster="jobs", task=task["taskArn"])
     assert len(ecs.list_tasks(cluster="jobs")["taskArns"]) == 1
+
+
+def test_capacity_providers_need_no_role(clients) -> None:
+    ecs, _ = clients
+    ecs.create_cluster(clusterName="jobs", capacityProviders=["FARGATE_SPOT"])
+    roles = boto3.client("iam").list_roles()["Roles"]
+    assert [role["RoleName"] for role in roles] == []

@@ -100,3 +100,25 @@ def test_what_is_outside_of_the_policy_is_refused(account: EcsAccount):
     untagged = account.run(asked["taskDefinition"])
     with pytest.raises(ClientError, match="not authorized to perform: ecs:StopTask"):
         ecs.stop_task(cluster="jobs", task=untagged)
+
+
+def test_the_first_to_name_capacity_providers_makes_the_role_of_ecs(account: EcsAccount) -> None:
+    """Who may not make it can use clusters only where somebody else has made it."""
+    iam = account.aws.client("iam")
+    clusters = {"Effect": "Allow", "Action": ["ecs:CreateCluster", "ecs:PutClusterCapacityProviders"], "Resource": "*"}
+    keys = account.aws.new_user("deployer", policy={"Version": "2012-10-17", "Statement": [clusters]})
+    iam.delete_service_linked_role(RoleName="AWSServiceRoleForECS")  # which the cluster of the fixture needed
+    ecs = account.aws.client("ecs", credentials=keys)
+    providers = {"capacityProviders": ["FARGATE_SPOT"], "defaultCapacityProviderStrategy": []}
+    ecs.create_cluster(clusterName="plain")
+    for call in (
+        lambda: ecs.create_cluster(clusterName="spot", **providers),
+        lambda: ecs.put_cluster_capacity_providers(cluster="plain", **providers),
+    ):
+        with pytest.raises(ClientError, match="iam:CreateServiceLinkedRole"):
+            call()
+    with pytest.raises(iam.exceptions.NoSuchEntityException):
+        iam.get_role(RoleName="AWSServiceRoleForECS")
+    account.ecs.create_cluster(clusterName="spot", **providers)
+    assert iam.get_role(RoleName="AWSServiceRoleForECS")["Role"]["Path"] == "/aws-service-role/ecs.amazonaws.com/"
+    ecs.put_cluster_capacity_providers(cluster="plain", **providers)
