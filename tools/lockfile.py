@@ -22,11 +22,22 @@ def _marker(package: dict[str, Any], groups: set[str]) -> str | None:
     return " or ".join(f"({markers[group]})" for group in sorted(wanted))
 
 
+def _left_out(lock: Path) -> dict[str, list[str]]:
+    """Return by group what is locked as a dependency of something and not installed with it, as the pyproject.toml says."""
+    project = lock.with_name("pyproject.toml")
+    if not project.is_file():
+        return {}
+    found = tomllib.loads(project.read_text(encoding="utf-8")).get("tool", {}).get("lockfile", {})
+    return dict(found.get("left-out", {}))
+
+
 def requirements(lock: Path, groups: set[str]) -> list[str]:
     """Return lines `name==version ; marker --hash=sha256:…`, sorted by name, of the packages in `groups`."""
     lines = []
+    left_out = _left_out(lock)
     for package in tomllib.loads(lock.read_text(encoding="utf-8"))["package"]:
-        marker = _marker(package, groups)
+        wanted = {group for group in groups if package["name"] not in left_out.get(group, [])}
+        marker = _marker(package, wanted)
         if marker is None:
             continue
         line = f"{package['name']}=={package['version']}"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -37,8 +39,9 @@ def test_what_the_context_has(context: Path) -> None:
     }
     api = (context / "requirements-api.txt").read_text()
     batch = (context / "requirements-batch.txt").read_text()
-    for package in ("pandas", "scikit-learn", "pyarrow", "yfinance"):
+    for package in ("pandas", "scikit-learn", "pyarrow", "yfinance", "scipy", "narwhals"):
         assert f"\n{package}==" not in f"\n{api}", package
+    assert "\nlightgbm==" in api and "\nscipy==" in batch
     assert "\npandas==" in batch and "\nawslambdaric==" in f"\n{api}" and "\nawslambdaric==" in batch
     assert all("--hash=sha256:" in line for line in (api + batch).splitlines())
 
@@ -50,3 +53,50 @@ def test_the_last_stages_have_no_compiler_and_no_root(context: Path) -> None:
         assert last[target].startswith("base ") and "\nUSER 1000\n" in last[target]
         assert "pip" not in last[target]
     assert not any(word in last["base"] for word in ("gcc", "g++", "build-essential", "cmake"))
+
+
+# A champion with trees, as `train` and `gate` leave one, in a folder.
+CHAMPION = """
+import sys
+from datetime import datetime, timezone
+from pathlib import Path
+from chronos_volatility.gate import champion
+from chronos_volatility.models import artifact
+from chronos_volatility.models.trees import fit_trees
+from chronos_volatility.storage import FolderStorage
+from tests.volatility.panels import design_of, walk
+storage, design = FolderStorage(Path(sys.argv[1])), design_of(walk(1400, seed=3))
+model = fit_trees(design, len(design))
+version = artifact.save(storage, artifact.Artifact(model, "SPX", "2018-12-07", "1", "0" * 64, len(design)))
+row = design.columns(model.names)[-1]
+artifact.save_golden(storage, version, row, model.rv_5d(row[None, :])[0])
+champion.promote(storage, version, action="promote", reason="a test", now=datetime.now(timezone.utc), expected=None)
+"""
+ASKED = """
+import json
+from importlib.util import find_spec
+from chronos_volatility.serving.handler import handler
+event = {"resource": "/ready", "path": "/ready", "httpMethod": "GET", "headers": {}, "multiValueHeaders": {}, "body": None,
+         "queryStringParameters": None, "multiValueQueryStringParameters": None, "isBase64Encoded": False,
+         "requestContext": {"stage": "v1", "identity": {"sourceIp": "127.0.0.1"}}}
+answer = handler(event, None)
+print(json.dumps([find_spec("scipy") is None, answer["statusCode"], json.loads(answer["body"])]))
+"""
+
+
+def test_the_packages_of_the_api_answer_for_a_model_with_trees(tmp_path: Path) -> None:
+    """The golden forecast of the packages that trained it, to nine digits, without scipy."""
+    batch, api = (interpreter(group) for group in ("batch", "api"))
+    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)}
+    subprocess.run([batch, "-c", CHAMPION, str(tmp_path)], env=environment, check=True, timeout=300)
+    environment = {"PATH": os.environ["PATH"], "VOLATILITY_DATA": str(tmp_path)}
+    said = subprocess.run([api, "-c", ASKED], env=environment, check=True, capture_output=True, text=True, timeout=300)
+    without_scipy, status, body = json.loads(said.stdout)
+    assert without_scipy
+    assert (status, body["status"]) == (200, "ready"), body
+    assert body["model_version"].startswith("log-har-x-trees-20181207-")
+
+
+def interpreter(group: str) -> str:
+    command = [sys.executable, ROOT / "tools/volatility_env.py", group]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()

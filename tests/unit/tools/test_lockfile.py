@@ -64,6 +64,12 @@ def test_a_package_that_one_group_needs_everywhere_has_no_marker(tmp_path):
     assert "both==3.0 --hash=sha256:dd" in lockfile.requirements(path, {"main", "tools"})
 
 
+def test_what_a_group_does_without_is_left_out_of_that_group_alone(lock):
+    lock.with_name("pyproject.toml").write_text('[tool.lockfile.left-out]\ntools = ["both", "tool"]\n')
+    assert lockfile.requirements(lock, {"tools"}) == []
+    assert 'both==3.0 ; (sys_platform == "linux") --hash=sha256:dd' in lockfile.requirements(lock, {"main", "tools"})
+
+
 @pytest.mark.parametrize("python", ["3.11", "3.12", "3.13"])
 def test_the_lock_has_one_version_of_each_package_for_every_supported_python(python):
     names = []

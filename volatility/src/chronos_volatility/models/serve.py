@@ -1,4 +1,4 @@
-"""Fitted models as the API and the daily step use them: numpy, and LightGBM only when a model has trees.
+"""Fitted models as the API and the daily step use them: numpy, and LightGBM's library only when a model has trees.
 
 Whatever is imported here is imported before the first answer of a cold start.
 """
@@ -12,6 +12,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+
+from chronos_volatility.models.lightgbm_library import TreeLibraryModel
 
 Array = NDArray[np.float64]
 BASELINE = "baseline"
@@ -53,19 +55,17 @@ class Trees:
     text: str = field(repr=False)
 
     @cached_property
-    def _booster(self) -> Any:
-        import lightgbm  # costs a third of a second, and most champions have no trees
-
-        return lightgbm.Booster(model_str=self.text)
+    def _model(self) -> TreeLibraryModel:
+        return TreeLibraryModel(self.text)
 
     def terms(self, values: Array) -> tuple[Array, Array]:
         """Return each feature's summand (n, features) and the rest (n): SHAP values, as LightGBM computes them exactly."""
-        found = np.asarray(self._booster.predict(values, pred_contrib=True, num_threads=1), dtype=np.float64)
+        found = self._model.contributions(values)
         return found[:, :-1], found[:, -1]
 
     def predict(self, values: Array) -> Array:
         """Return what the trees add: (n)."""
-        return np.asarray(self._booster.predict(values, num_threads=1), dtype=np.float64)
+        return self._model.predict(values)
 
 
 @dataclass(frozen=True)

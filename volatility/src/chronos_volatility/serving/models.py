@@ -73,10 +73,13 @@ class Models:
 def predicted(model: Loaded, values: Any) -> dict[str, Any]:
     """Return the forecast of a model for features (n), as /predict answers it. NoModel when it is not a number."""
     forecaster = model.artifact.forecaster
-    rv_5d = float(forecaster.rv_5d(values[None, :])[0])
+    try:
+        rv_5d = float(forecaster.rv_5d(values[None, :])[0])
+        drivers = forecaster.drivers(values)
+    except TrainingError as error:
+        raise NoModel(f"{model.version} cannot answer: {error}") from error
     if not np.isfinite(rv_5d):
         raise NoModel(f"{model.version} has no answer to these features.")
-    drivers = forecaster.drivers(values)
     return {
         "horizon_days": HORIZON_DAYS,
         "rv_5d_hat": rv_5d,

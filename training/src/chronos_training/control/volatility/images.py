@@ -17,7 +17,7 @@ from chronos_training.core.errors import TrainingError
 
 REPOSITORY = Path(__file__).resolve().parents[5]
 CONTEXT = REPOSITORY / ".cache" / "volatility-images"
-PATHS = [*image_context.SOURCES, "volatility/poetry.lock", "tools/lockfile.py"]
+PATHS = [*image_context.SOURCES, "volatility/poetry.lock", "volatility/pyproject.toml", "tools/lockfile.py"]
 
 
 def ensure_pushed(
