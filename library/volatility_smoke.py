@@ -11,6 +11,7 @@ description:
 options:
   url: {type: str, required: true, description: Where the API's stage answers.}
   secret: {type: str, required: true, description: Name of the secret that holds the key.}
+  session: {type: str, default: "", description: Whose forecast is asked for; empty for the last one's.}
 extends_documentation_fragment: [training.in_region]
 author:
   - Chronos Training developers
@@ -27,6 +28,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 answers: {type: list, elements: str, returned: always, description: What each path answered.}
+forecast: {type: dict, returned: success, description: What /predict answered.}
 error_code: {type: str, returned: failure, description: "The cause, as a word for programs; docs/errors.md lists them."}
 """
 
@@ -45,14 +47,16 @@ ARGUMENT_SPEC: dict[str, Any] = {
     **IN_REGION,
     "url": {"type": "str", "required": True},
     "secret": {"type": "str", "required": True, "no_log": False},
+    "session": {"type": "str", "default": ""},
 }
 
 
 def run(params: dict[str, Any], *, check_mode: bool, emit: Callable[[str], None]) -> dict[str, Any]:
-    """Ask. Returns a line for each path."""
+    """Ask. Returns a line for each path, and the forecast."""
     url = http.checked_url(params["url"], params["env"])
     key = http.key_of(aws.client("secretsmanager", region=params["region"]), params["secret"])
-    return {"answers": smoke.check(url, key)}
+    found = smoke.check(url, key, params["session"])
+    return {"answers": found.lines, "forecast": found.forecast}
 
 
 if __name__ == "__main__":

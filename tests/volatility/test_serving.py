@@ -217,6 +217,15 @@ def test_a_value_far_outside_of_what_was_seen_is_a_mistake(storage):
         assert (status, "what was seen" in answer["message"]) == (422, True)
 
 
+@pytest.mark.parametrize("value", [2.1, 900.0, -30.1, -900.0])
+def test_no_variance_has_such_a_logarithm(storage, value):
+    names = [name for name in features(storage) if "ln_" in name]
+    for name in names:
+        status, answer = checked("POST", "/predict", {"feature_vector": features(storage) | {name: value}})
+        assert (status, name in answer["message"], "a day's variance" in answer["message"]) == (422, True, True)
+    assert len(names) > 2
+
+
 def test_a_feature_that_the_model_does_not_use_is_told(storage):
     given = features(storage) | {"moon_phase": 0.5}
     status, answer = checked("POST", "/predict", {"feature_vector": given})

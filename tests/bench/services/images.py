@@ -19,7 +19,7 @@ COLD = """What a new execution environment does before it answers: the imports o
 locked environments, in turn; of batch with the step `infer`, which its handler imports when it is called. CPU, not time: on Lambda
 it is what memory buys. Bytecode is there, as in the images."""
 MEMORY = """The most that the API's process holds: imports, the model that serves with its golden forecast, a stored forecast, one of
-given features."""
+given features; and with a model that has trees, which LightGBM's library evaluates."""
 SIZE = """As ECR counts it, compressed, with what Debian and Python are made of left out: at level `process` they are this computer's.
 python:slim adds about 45 MB."""
 HANDLERS = {
@@ -37,8 +37,10 @@ ANSWERS = """
 import json, resource, sys
 from chronos_volatility.serving.handler import handler
 facts = json.loads(sys.argv[1])
-for method, path, body in [("GET", "/ready", None), ("GET", "/info", None), ("POST", "/predict", {"as_of_date": facts["session"]}),
-                           ("POST", "/predict", {"feature_vector": facts["features"]})]:
+asked = [("GET", "/ready", None), ("GET", "/info", None)]
+if facts:
+    asked += [("POST", "/predict", {"as_of_date": facts["session"]}), ("POST", "/predict", {"feature_vector": facts["features"]})]
+for method, path, body in asked:
     event = {"resource": path, "path": path, "httpMethod": method, "headers": {"content-type": "application/json"},
              "multiValueHeaders": {}, "queryStringParameters": None, "multiValueQueryStringParameters": None,
              "requestContext": {"stage": "v1", "identity": {"sourceIp": "127.0.0.1"}}, "isBase64Encoded": False,
@@ -70,8 +72,13 @@ def memory(rounds: int) -> Section:
     with tempfile.TemporaryDirectory(prefix="chronos-bench-") as folder:
         facts = json.dumps(forecasts(Path(folder) / "data"))
         most = [_run("api", str(Path(folder) / "data"), ANSWERS, facts) for _ in range(rounds)]
-    section.rows = [Row("API", most)]
-    section.targets = [Target("API", section.rows[0].median, 100, unit="MB")]
+        trees = str(Path(folder) / "trees")
+        environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(REPOSITORY_ROOT)}
+        words = [_python("batch"), "-m", "tests.services.volatility.champion_with_trees", trees]
+        subprocess.run(words, env=environment, check=True, timeout=300)
+        with_trees = [_run("api", trees, ANSWERS, "{}") for _ in range(rounds)]
+    section.rows = [Row("API", most), Row("API, with trees", with_trees)]
+    section.targets = [Target(row.name, row.median, 100, unit="MB") for row in section.rows]
     return section
 
 
@@ -93,11 +100,14 @@ def size(_: int) -> Section:
     return section
 
 
-def _run(group: str, data: str, code: str, argument: str) -> float:
+def _python(group: str) -> str:
     program = REPOSITORY_ROOT / "tools/volatility_env.py"
-    python = subprocess.run([sys.executable, program, group], capture_output=True, text=True, check=True).stdout.strip()
+    return subprocess.run([sys.executable, program, group], capture_output=True, text=True, check=True).stdout.strip()
+
+
+def _run(group: str, data: str, code: str, argument: str) -> float:
     environment = {"PATH": os.environ["PATH"], "VOLATILITY_DATA": data, "AWS_DEFAULT_REGION": "us-east-1"}
     done = subprocess.run(
-        [python, "-c", code, argument], env=environment, capture_output=True, text=True, check=True, timeout=120
+        [_python(group), "-c", code, argument], env=environment, capture_output=True, text=True, check=True, timeout=120
     )
     return float(done.stdout.split()[-1])

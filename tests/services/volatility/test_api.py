@@ -58,8 +58,9 @@ def test_it_answers_with_the_stored_forecast_and_with_that_of_given_features(api
     assert api.ask("/predict", {"as_of_date": "1999-12-31"}).status == 404
 
 
-def features_but(api: Deployed, value: Any) -> dict[str, Any]:
-    return {"feature_vector": {**api.facts["features"], next(iter(api.facts["features"])): value}}
+def features_but(api: Deployed, name: str, value: Any) -> dict[str, Any]:
+    assert name in api.facts["features"]
+    return {"feature_vector": {**api.facts["features"], name: value}}
 
 
 # What is sent, the status, and a part of the sentence. 400 is API Gateway's own: the body is not what the file describes.
@@ -98,8 +99,9 @@ WRONG: list[tuple[str, Any, int, str]] = [
     ("one feature of all", {"feature_vector": {"ln_parkinson_1": -9.0}}, 422, "lacks"),
     ("an unknown feature", {"feature_vector": {"moon_phase": 0.5}}, 422, ""),
     ("too large", {"feature_vector": {"x" * 70000: 1}}, 422, "64 KiB"),
-    ("an absurd value", lambda api: features_but(api, 1e300), 422, "no feature is larger"),
-    ("a value that was never seen", lambda api: features_but(api, 900.0), 422, "what was seen"),
+    ("an absurd value", lambda api: features_but(api, "ln_parkinson_1", 1e300), 422, "no feature is larger"),
+    ("no variance", lambda api: features_but(api, "ln_parkinson_1", 900.0), 422, "logarithm of a day's variance"),
+    ("a value that was never seen", lambda api: features_but(api, "leverage_5", 900.0), 422, "what was seen"),
 ]
 
 

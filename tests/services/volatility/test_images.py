@@ -55,23 +55,6 @@ def test_the_last_stages_have_no_compiler_and_no_root(context: Path) -> None:
     assert not any(word in last["base"] for word in ("gcc", "g++", "build-essential", "cmake"))
 
 
-# A champion with trees, as `train` and `gate` leave one, in a folder.
-CHAMPION = """
-import sys
-from datetime import datetime, timezone
-from pathlib import Path
-from chronos_volatility.gate import champion
-from chronos_volatility.models import artifact
-from chronos_volatility.models.trees import fit_trees
-from chronos_volatility.storage import FolderStorage
-from tests.volatility.panels import design_of, walk
-storage, design = FolderStorage(Path(sys.argv[1])), design_of(walk(1400, seed=3))
-model = fit_trees(design, len(design))
-version = artifact.save(storage, artifact.Artifact(model, "SPX", "2018-12-07", "1", "0" * 64, len(design)))
-row = design.columns(model.names)[-1]
-artifact.save_golden(storage, version, row, model.rv_5d(row[None, :])[0])
-champion.promote(storage, version, action="promote", reason="a test", now=datetime.now(timezone.utc), expected=None)
-"""
 ASKED = """
 import json
 from importlib.util import find_spec
@@ -88,7 +71,8 @@ def test_the_packages_of_the_api_answer_for_a_model_with_trees(tmp_path: Path) -
     """The golden forecast of the packages that trained it, to nine digits, without scipy."""
     batch, api = (interpreter(group) for group in ("batch", "api"))
     environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)}
-    subprocess.run([batch, "-c", CHAMPION, str(tmp_path)], env=environment, check=True, timeout=300)
+    command = [batch, "-m", "tests.services.volatility.champion_with_trees", tmp_path]
+    subprocess.run(command, env=environment, check=True, timeout=300)
     environment = {"PATH": os.environ["PATH"], "VOLATILITY_DATA": str(tmp_path)}
     said = subprocess.run([api, "-c", ASKED], env=environment, check=True, capture_output=True, text=True, timeout=300)
     without_scipy, status, body = json.loads(said.stdout)

@@ -58,6 +58,7 @@ ELSEWHERE = {
     "training_results_run_id": "core/layout.py",
     "training_runs_compare": "core/layout.py",
     "training_runtime_interpreter": "control/publish/interpreter.py",
+    "volatility_check_session": "control/volatility/smoke.py",
     "volatility_images_build_options": "the builder",
     "volatility_images_builder": "control/volatility/images.py",
     "volatility_images_tag": "ECR",

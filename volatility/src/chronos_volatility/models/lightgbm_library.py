@@ -30,7 +30,7 @@ class TreeLibraryModel:
     """A model from LightGBM's text."""
 
     def __init__(self, text: str) -> None:
-        """DataError when the text is no model; ConfigurationError where LightGBM is not installed."""
+        """DataError when the text is not a model; ConfigurationError where LightGBM is not installed."""
         self._handle = ctypes.c_void_p()
         _call("LoadModelFromString", text.encode(), ctypes.byref(ctypes.c_int()), ctypes.byref(self._handle))
         weakref.finalize(self, _library().LGBM_BoosterFree, self._handle).atexit = False

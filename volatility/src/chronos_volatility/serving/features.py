@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,10 @@ TIMES_OUTSIDE = 3.0
 
 LARGEST = 1000.0
 """Features are logarithms, returns, ratios and counts of sessions: none is ever larger."""
+
+LN_VARIANCE = (-30.0, 2.0)
+"""ln of a day's variance, of a price that hardly moves and of one that is multiplied; the models set these features no limits."""
+_LN_VARIANCE = re.compile(r"(^|_)ln_")
 
 
 class FeatureError(Exception):
@@ -36,6 +41,11 @@ def vector(given: dict[str, Any], model: Forecaster) -> NDArray[np.float64]:
     for name, value in zip(model.names, values, strict=True):
         if abs(value) > LARGEST:
             raise FeatureError(f"feature_vector: {name} is {value:g}; no feature is larger than {LARGEST:g}.")
+        if _LN_VARIANCE.search(name) and not LN_VARIANCE[0] <= value <= LN_VARIANCE[1]:
+            low, high = LN_VARIANCE
+            raise FeatureError(
+                f"feature_vector: {name} is {value:g}; the logarithm of a day's variance is {low:g} to {high:g}."
+            )
     for name, low, high in zip(model.linear.names, model.linear.low, model.linear.high, strict=True):
         value = values[model.names.index(name)]
         room = TIMES_OUTSIDE * (high - low) if math.isfinite(high - low) else math.inf

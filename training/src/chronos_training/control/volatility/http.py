@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import time
 from dataclasses import dataclass
+from http.client import HTTPException
 from typing import Any
-from urllib.error import HTTPError, URLError
+from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 from chronos_training.core import aws, commands
@@ -58,12 +59,15 @@ def ask(url: str, *, key: str = "", body: Any = None) -> Answer:
         )
     began = time.monotonic()
     try:
-        with urlopen(Request(url, data, headers), timeout=_PATIENCE) as answer:  # noqa: S310 (checked_url)
-            status, text = answer.status, answer.read()
-    except HTTPError as error:
-        status, text = error.code, error.read()
-    except (URLError, OSError) as error:
-        return Answer(0, f"no answer: {getattr(error, 'reason', error)}", 1000 * (time.monotonic() - began))
+        try:
+            with urlopen(Request(url, data, headers), timeout=_PATIENCE) as answer:  # noqa: S310 (checked_url)
+                status, text = answer.status, answer.read()
+        except HTTPError as error:
+            with error:
+                status, text = error.code, error.read()
+    except (OSError, HTTPException) as error:  # a URLError is an OSError
+        said = getattr(error, "reason", None) or error
+        return Answer(0, f"no answer: {said or type(error).__name__}", 1000 * (time.monotonic() - began))
     took = 1000 * (time.monotonic() - began)
     try:
         return Answer(status, json.loads(text), took)

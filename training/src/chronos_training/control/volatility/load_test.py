@@ -13,6 +13,8 @@ from chronos_training.core.errors import TrainingError
 
 # The script that Locust runs reads it; a command line could be seen by other people of this machine.
 KEY_VARIABLE = "VOLATILITY_API_KEY"
+_GRACE = 120
+"""Seconds that Locust has beside those of the load: to start, and for the last answers."""
 
 
 @dataclass(frozen=True)
@@ -52,9 +54,12 @@ def measure(load: Load, url: str, key: str, script: str, packages: str) -> Measu
         "--stop-timeout", "30", "--exit-code-on-error", "0", "--json", "--skip-log-setup",
     ]  # fmt: skip
     environment = {**os.environ, "PYTHONPATH": packages, KEY_VARIABLE: key}
-    done = subprocess.run(
-        words, env=environment, capture_output=True, text=True, check=False, timeout=load.seconds + 120
-    )
+    try:
+        done = subprocess.run(
+            words, env=environment, capture_output=True, text=True, check=False, timeout=load.seconds + _GRACE
+        )
+    except subprocess.TimeoutExpired as error:  # it has been killed
+        raise TrainingError(f"Locust did not end within {error.timeout:.0f} s, for {load.seconds} s of load.") from None
     try:
         found = measured(json.loads(done.stdout[done.stdout.index("[") :]))
     except ValueError:

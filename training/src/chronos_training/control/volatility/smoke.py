@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
 from chronos_training.control.volatility.http import ask
-from chronos_training.core.errors import TrainingError
+from chronos_training.core.errors import ConfigurationError, TrainingError
 
 # Path, whether it takes a key, what is sent, what the answer has.
 _PATHS: tuple[tuple[str, bool, Any, tuple[str, ...]], ...] = (
@@ -16,11 +18,24 @@ _PATHS: tuple[tuple[str, bool, Any, tuple[str, ...]], ...] = (
 )
 
 
-def check(url: str, key: str) -> list[str]:
-    """Return a line for each path. TrainingError names what does not answer as it should."""
-    lines, wrong = [], []
+@dataclass(frozen=True)
+class Checked:
+    """What the paths answered."""
+
+    lines: list[str]
+    """One for each request."""
+    forecast: dict[str, Any]
+    """The answer of /predict."""
+
+
+def check(url: str, key: str, session: str = "") -> Checked:
+    """Ask each path, /predict for `session` (the last one where it is empty). TrainingError names what answers otherwise."""
+    asked = {"as_of_date": _day(session)} if session else {}
+    lines, wrong, forecast = [], [], {}
     for path, keyed, body, fields in _PATHS:
-        answer = ask(f"{url}{path}", key=key if keyed else "", body=body)
+        answer = ask(f"{url}{path}", key=key if keyed else "", body=asked if path == "/predict" else body)
+        if path == "/predict" and isinstance(answer.body, dict):
+            forecast = answer.body
         lines.append(f"{path}: {answer.status} in {answer.milliseconds:.0f} ms{_said(path, answer.body)}")
         if answer.status != 200:
             wrong.append(f"{path} answered {answer.status or 'nothing'}: {answer.sentence}")
@@ -34,11 +49,19 @@ def check(url: str, key: str) -> list[str]:
         failure = TrainingError(f"The API at {url} does not answer as it should. " + " ".join(wrong))
         failure.facts = {"answers": lines}
         raise failure
-    return lines
+    return Checked(lines, forecast)
+
+
+def _day(session: str) -> str:
+    try:
+        return date.fromisoformat(session).isoformat()
+    except ValueError as error:
+        raise ConfigurationError(f"{session!r} is no session: a day is written as 2018-12-07.") from error
 
 
 def _said(path: str, body: Any) -> str:
     if path == "/predict" and isinstance(body, dict) and "rv_5d_hat" in body:
         late = ", and a later one is due" if body.get("stale") else ""
-        return f", {body['rv_5d_hat']:.4f} after {body.get('as_of_date')} by {body.get('model_version')}{late}"
+        a_year = f" ({100 * body['annualized']:.1f} % a year)" if "annualized" in body else ""
+        return f", {body['rv_5d_hat']:.4f}{a_year} after {body.get('as_of_date')} by {body.get('model_version')}{late}"
     return ""
