@@ -24,6 +24,10 @@ _ON_GROUP = frozenset(
         "DeleteSubscriptionFilter",
         "PutSubscriptionFilter",
         "StartQuery",
+        # The older words for tags, of which the collections' modules make use.
+        "ListTagsLogGroup",
+        "TagLogGroup",
+        "UntagLogGroup",
     ]
 )
 _ON_STREAM = frozenset({"CreateLogStream", "DeleteLogStream", "PutLogEvents", "GetLogEvents"})

@@ -193,6 +193,22 @@ def test_what_a_policy_does_not_allow(aws: EmbeddedAws, logs: Any) -> None:
         mine.put_log_events(logGroupName=GROUP, logStreamName="three", logEvents=[event])
 
 
+def test_the_older_words_for_tags_need_a_permission(aws: EmbeddedAws, logs: Any) -> None:
+    allowed = {
+        "Effect": "Allow",
+        "Action": ["logs:TagLogGroup", "logs:ListTagsLogGroup", "logs:UntagLogGroup"],
+        "Resource": f"arn:aws:logs:us-east-1:123456789012:log-group:{GROUP}:*",
+    }
+    keys = aws.new_user("tagger", tags={"Version": "2012-10-17", "Statement": [allowed]})
+    mine = aws.client("logs", credentials=keys)
+    mine.tag_log_group(logGroupName=GROUP, tags={"Stack": "volatility", "a": "b"})
+    mine.untag_log_group(logGroupName=GROUP, tags=["a"])
+    assert mine.list_tags_log_group(logGroupName=GROUP)["tags"] == {"Stack": "volatility"}
+    logs.create_log_group(logGroupName="/another")
+    with pytest.raises(ClientError, match="AccessDenied"):
+        mine.tag_log_group(logGroupName="/another", tags={"a": "b"})
+
+
 def test_what_is_not_known_is_said(aws: EmbeddedAws, logs: Any) -> None:
     with pytest.raises(ClientError, match="The embedded AWS does not know queries of Logs Insights"):
         logs.start_query(logGroupName=GROUP, startTime=0, endTime=1, queryString="fields @message")
