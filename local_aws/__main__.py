@@ -71,7 +71,7 @@ def _parser() -> argparse.ArgumentParser:
         "--advance", metavar="TIME", help="so many seconds (90s, 15m, 6h, 30d), or until 2026-12-01T18:00"
     )
     github = command("github-token", _github_token, "Print the token that a job of a GitHub workflow would be given.")
-    github.add_argument("repository", help="owner/name")
+    github.add_argument("repository", help="owner/name, or owner@number/name@number with immutable subjects")
     github.add_argument("--ref", default="refs/heads/main", help="what the workflow runs for (default: %(default)s)")
     github.add_argument("--environment", default="", help="the job's environment, if it has one")
     mailing = command("mail", _mail, "List the mail that SNS has sent, or print one.")

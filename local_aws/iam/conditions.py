@@ -75,7 +75,7 @@ KNOWN_KEYS = frozenset(
             "externalid", "rolesessionname",
         ],
         "token.actions.githubusercontent.com": [
-            "actor", "aud", "environment", "job_workflow_ref", "ref", "repository", "sub", "workflow",
+            "actor", "aud", "environment", "job_workflow_ref", "ref", "repository", "repository_id", "sub", "workflow",
         ],
     }.items()
     for name in names

@@ -33,8 +33,9 @@ def token(
 ) -> str:
     """Return what a job of `repository` (owner/name) is given. Its subject names the environment, if it has one.
 
-    A pull request's ref is `refs/pull/1/merge`.
+    A pull request's ref is `refs/pull/1/merge`. owner@number/name@number is a repository with immutable subjects.
     """
+    owner, name = (part.partition("@") for part in repository.split("/"))
     subject = f"environment:{environment}" if environment else f"ref:{ref}"
     if not environment and ref.startswith("refs/pull/"):
         subject = "pull_request"
@@ -47,8 +48,10 @@ def token(
         "nbf": now - 5,
         "exp": now + LIFETIME,
         "jti": str(uuid.uuid4()),
-        "repository": repository,
-        "repository_owner": repository.partition("/")[0],
+        "repository": f"{owner[0]}/{name[0]}",
+        "repository_id": name[2] or "2",
+        "repository_owner": owner[0],
+        "repository_owner_id": owner[2] or "1",
         "ref": ref,
         "event_name": "pull_request" if ref.startswith("refs/pull/") else "push",
         **({"environment": environment} if environment else {}),

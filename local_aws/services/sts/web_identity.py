@@ -24,7 +24,10 @@ from local_aws.services.sts import github
 
 # Of GitHub's claims, those that a trust policy may name:
 # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_iam-condition-keys.html#condition-keys-wif
-_CLAIMS = ("aud", "sub", "repository", "ref", "environment", "actor", "workflow", "job_workflow_ref")
+_CLAIMS = (
+    "aud", "sub", "repository", "repository_id", "ref", "environment", "actor", "workflow",
+    "job_workflow_ref",
+)  # fmt: skip
 _SHORTEST, _LONGEST_BY_DEFAULT = 900, 3600
 
 

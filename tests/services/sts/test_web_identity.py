@@ -98,6 +98,20 @@ def test_every_other_job_is_refused(account: EmbeddedAws, job: dict[str, str]) -
     assert "Not authorized" in refused(account, token, "AccessDenied")
 
 
+def test_a_repository_with_immutable_subjects_is_named_with_its_numbers(account: EmbeddedAws) -> None:
+    """https://github.blog/changelog/2026-04-23-immutable-subject-claims-for-github-actions-oidc-tokens/"""
+    policy = json.loads(trust("repo:acme@12/forecasts@34:environment:production"))
+    policy["Statement"][0]["Condition"]["StringEquals"] |= {
+        f"{HOST}:repository": "acme/forecasts",
+        f"{HOST}:repository_id": "34",
+    }
+    account.client("iam").update_assume_role_policy(RoleName="deployer", PolicyDocument=json.dumps(policy))
+    home = Home(account.home)
+    take(account, github.token(home, "acme@12/forecasts@34", environment="production"))
+    for other in ("acme/forecasts", "acme@12/forecasts@35"):
+        refused(account, github.token(home, other, environment="production"), "AccessDenied")
+
+
 def test_a_branch_can_be_the_condition(account: EmbeddedAws) -> None:
     policy = trust("repo:acme/forecasts:ref:refs/heads/release/*", "StringLike")
     account.client("iam").update_assume_role_policy(RoleName="deployer", PolicyDocument=policy)

@@ -44,8 +44,10 @@ _REGION = re.compile(
 )
 # https://docs.github.com/en/get-started/using-git/dealing-with-special-characters-in-branch-and-tag-names, and no wildcard of IAM
 _EMAIL = re.compile(r"[^@\s]+@[^@\s.]+(\.[^@\s.]+)+")
+_COMMIT = re.compile(r"[0-9a-f]{40}")
 _GITHUB_BRANCH = re.compile(r"[A-Za-z0-9_.][A-Za-z0-9_./-]*")
-_GITHUB_REPOSITORY = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]*/[A-Za-z0-9_.-]+")
+# With the numbers that GitHub puts into the tokens of repositories made since July 2026, or without them.
+_GITHUB_REPOSITORY = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]*(/[A-Za-z0-9_.-]+|@[0-9]+/[A-Za-z0-9_.-]+@[0-9]+)")
 _ENVIRONMENT = re.compile(r"[a-z][a-z0-9-]*")
 
 
@@ -284,7 +286,16 @@ def price(value: Any) -> str:
 def github_repository(value: Any) -> str:
     """The rule for a repository of GitHub, or none."""
     return (
-        "" if not value or _GITHUB_REPOSITORY.fullmatch(value) else "it must be owner/name; for example acme/forecasts"
+        ""
+        if not value or _GITHUB_REPOSITORY.fullmatch(value)
+        else "it must be owner/name, or owner@number/name@number; for example acme/forecasts or acme@1234/forecasts@5678"
+    )
+
+
+def commit(value: Any) -> str:
+    """The rule for a commit, or none: a branch is another commit tomorrow."""
+    return (
+        "" if not value or _COMMIT.fullmatch(value) else "it must be a commit's 40 digits, as git rev-parse HEAD prints"
     )
 
 

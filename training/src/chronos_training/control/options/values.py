@@ -49,6 +49,7 @@ BY_NAME: dict[str, rules.Rule] = {
     "volatility_alarms_errors_percent": rules.at_least(0, 1),
     "volatility_alarms_latency_milliseconds": rules.at_least(1, 2000),
     "volatility_alarms_source_lag_sessions": rules.at_least(1, 2),
+    "volatility_check_commit": rules.commit,
     "volatility_identity_github_branch": rules.github_branch,
     "volatility_identity_github_environment": rules.github_branch,
     "volatility_identity_github_repository": rules.github_repository,
