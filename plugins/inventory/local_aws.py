@@ -11,7 +11,7 @@ description:
   - C(AWS_PROFILE), session tokens and other sources of real credentials are removed from the environment, so no play of
     this inventory can touch a real account.
   - With C(LOCAL_AWS_ACCESS_KEY_ID) and C(LOCAL_AWS_SECRET_ACCESS_KEY), the keys of an IAM user of the embedded AWS, it acts
-    as that user, and as the account's root without them.
+    as that user; with those of a role and C(LOCAL_AWS_SESSION_TOKEN) as that role. Without them it is the account's root.
   - It adds no hosts, groups or variables. Name its file so that it is parsed first, e.g. C(00_local_aws.yml).
 options:
   plugin:

@@ -35,10 +35,10 @@ def sign_in(aws: Any) -> SignedIn:
     keys = aws.client("sts").assume_role_with_web_identity(
         RoleArn=role, RoleSessionName="deploy", WebIdentityToken=done.stdout.strip()
     )["Credentials"]
-    mine = {
-        "AWS_ACCESS_KEY_ID": keys["AccessKeyId"],
-        "AWS_SECRET_ACCESS_KEY": keys["SecretAccessKey"],
-        "AWS_SESSION_TOKEN": keys["SessionToken"],
+    mine = {  # the inventory local acts as the account's owner, unless these say for whom
+        "LOCAL_AWS_ACCESS_KEY_ID": keys["AccessKeyId"],
+        "LOCAL_AWS_SECRET_ACCESS_KEY": keys["SecretAccessKey"],
+        "LOCAL_AWS_SESSION_TOKEN": keys["SessionToken"],
     }
     return SignedIn(aws.home, {**aws.env, **mine})
 
@@ -51,8 +51,12 @@ def test_the_deployers_role_is_enough(aws: Any) -> None:
         playbook=stack.only(*stack.ADMINISTRATORS),
     )
     job, playbook = sign_in(aws), stack.only("volatility_alarms")
+    aws.forget_decisions()
     previewed = changes(stack.deploy(job, "--check", "--diff", playbook=playbook))
     assert (
         changes(stack.deploy(job, playbook=playbook)) == previewed + 1
     )  # the collection's module of rules has no check mode
     assert changes(stack.deploy(job, playbook=playbook)) == 0
+    # The job asked, and not the account's owner.
+    asked = {one["action"] for one in aws.decisions() if f"/{stack.PREFIX}-deployer" in one["principal"]}
+    assert {"sns:CreateTopic", "cloudwatch:PutMetricAlarm", "budgets:ModifyBudget"} <= asked
