@@ -47,14 +47,14 @@ class Deployed:
     key: str = ""
     outputs: list[str] = field(default_factory=list)
 
-    def provision(self) -> None:
+    def provision(self, *arguments: str) -> None:
         """What is there before anything is deployed, with the training stack's network."""
         ec2, ssm = self.aws.client("ec2"), self.aws.client("ssm")
         subnets = ec2.describe_subnets()["Subnets"][:2]
         values = {"vpc_id": subnets[0]["VpcId"], "subnet_ids": ",".join(one["SubnetId"] for one in subnets)}
         for name, value in values.items():
             ssm.put_parameter(Name=f"/chronos-training/local/{name}", Value=value, Type="String")
-        self.play("provision_volatility")
+        self.play("provision_volatility", *arguments)
 
     def publish(self, context: Path) -> None:
         """Build the image `api`, push it, and publish its digest."""

@@ -26,7 +26,7 @@ from .pages import PAGES, ROOT, commands
 ROLES = inputs.read_roles(ROOT / "roles")
 INVENTORIES = {path.name for path in (ROOT / "inventories").iterdir()}
 # Programs of others, whose words are theirs.
-FOREIGN = {"export", "uv", "pip", "cd", "git", "mkdir", "npm", "apt-get"}
+FOREIGN = {"export", "uv", "pip", "cd", "git", "gh", "mkdir", "npm", "apt-get"}
 TARGET = re.compile(r"^([a-z-]+):.*?(?:\n(?:\t.*\n)+|\n)", re.MULTILINE)
 GLOBAL_OPTIONS = {"--region", "--profile", "--output", "--query"}
 HIGH_LEVEL = {("s3", "ls"), ("sso", "login")}
@@ -81,7 +81,7 @@ def check_aws(words: list[str]) -> None:
     service, operation, *options = words
     if (service, operation) in HIGH_LEVEL:
         return
-    model = botocore.session.get_session().get_service_model(service)
+    model = botocore.session.get_session().get_service_model("s3" if service == "s3api" else service)
     names = {xform_name(name, "-"): name for name in model.operation_names}
     assert operation in names, f"{service} has no {operation}"
     members = {f"--{xform_name(member, '-')}" for member in model.operation_model(names[operation]).input_shape.members}
