@@ -14,7 +14,8 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from chronos_training.control.volatility import bucket as buckets
-from local_aws.home import Home
+from local_aws.home import ACCESS_KEY, SECRET_KEY, Home
+from local_aws.iam.needs import IN_THE_CLEAR_HEADER
 from local_aws.services.sts import github
 from local_aws.testing import EmbeddedAws
 from tests.integration.access_account import Call, Json, reduced
@@ -297,6 +298,19 @@ def test_objects_are_under_the_stacks_key_and_no_other(account: Account) -> None
     for wrong in ({"ServerSideEncryption": "AES256"}, {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": other}):
         with pytest.raises(ClientError, match="AccessDenied"):
             s3.put_object(Bucket=BUCKET, Key="a", Body=b"1", **wrong)
+
+
+def test_a_request_without_tls_is_refused(account: Account) -> None:
+    """Also the owner's, and whatever it is for."""
+    owner = {"aws_access_key_id": ACCESS_KEY, "aws_secret_access_key": SECRET_KEY}
+    s3 = boto3.client("s3", region_name=REGION, endpoint_url=account.aws.endpoint, **owner)
+    s3.put_object(Bucket=BUCKET, Key="a", Body=b"1")
+    s3.meta.events.register(
+        "before-send.s3", lambda request, **_: request.headers.__setitem__(IN_THE_CLEAR_HEADER, "true")
+    )
+    for operation, given in (("put_object", {"Key": "a"}), ("get_object", {"Key": "a"}), ("list_objects_v2", {})):
+        with pytest.raises(ClientError, match="AccessDenied"):
+            getattr(s3, operation)(Bucket=BUCKET, **given)
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,10 @@ pytestmark = [pytest.mark.services, pytest.mark.timeout(3600)]
 REPOSITORY = "acme@1234/forecasts@5678"  # as tokens name a repository since July 2026
 ROLE = "arn:aws:iam::123456789012:role/volatility-local-deployer"
 HANDLER = "volatility/src/chronos_volatility/serving/handler.py"
-ASKED, TAKEN_BACK = "Ask the API for a forecast, and keep the commit that answered", "Deploy the commit that answered last"
+ASKED, TAKEN_BACK = (
+    "Ask the API for a forecast, and keep the commit that answered",
+    "Deploy the commit that answered last",
+)
 DONE = {"test": "success", "plan": "success", "approve": "success", "apply": "success", "rollback": "skipped"}
 
 
@@ -136,7 +139,9 @@ def deployer(github: Github, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 @pytest.mark.usefixtures("deployer")
 def test_the_role_is_enough_for_what_people_do(api: Deployed, good: tuple[str, dict[str, Job]]) -> None:
     other, serving = api.facts["other"], api.facts["serving"]
-    said = api.play("promote_model", "-e", f"volatility_promote_version={other}", "-e", "volatility_promote_reason=hotfix")
+    said = api.play(
+        "promote_model", "-e", f"volatility_promote_version={other}", "-e", "volatility_promote_reason=hotfix"
+    )
     assert f"{other} serves." in said
     assert f"{serving} serves." in api.play("rollback_model")
     day = ("-e", f"volatility_run_date={api.facts['session']}")
@@ -191,7 +196,9 @@ def command_lines(secrets: list[str]) -> Iterator[list[str]]:
 def test_no_secret_is_printed_logged_or_in_a_command_line(api: Deployed) -> None:
     """With Ansible's most talkative output, and after everything above."""
     secrets = api.aws.client("secretsmanager")
-    secrets.put_secret_value(SecretId="volatility/local/slack-webhook", SecretString="https://hooks.example.org/T0/B0/nobody")
+    secrets.put_secret_value(
+        SecretId="volatility/local/slack-webhook", SecretString="https://hooks.example.org/T0/B0/nobody"
+    )
     before = secrets.get_secret_value(SecretId=SECRET)["SecretString"]
     secrets.put_secret_value(SecretId=SECRET, SecretString="n" * 12 + "0123456789" * 2)
     values = [before, "n" * 12 + "0123456789" * 2, "T0/B0/nobody"]
