@@ -12,6 +12,7 @@ description:
 options:
   prefix: {type: str, required: true, description: What the names begin with.}
   topic_arn: {type: str, required: true, description: The topic that is told.}
+  paused: {type: bool, default: false, description: Whether they tell nobody.}
   alarms:
     description: The alarms, each on a metric or on an expression of several.
     type: list
@@ -111,6 +112,7 @@ ARGUMENT_SPEC: dict[str, Any] = {
             "ok": {"type": "bool", "default": False},
         },
     },
+    "paused": {"type": "bool", "default": False},
     "tags": {"type": "dict", "default": {}},
 }
 
@@ -124,6 +126,7 @@ def run(params: dict[str, Any], *, check_mode: bool, emit: Callable[[str], None]
         given,
         params["topic_arn"],
         params["tags"],
+        paused=params["paused"],
         check_mode=check_mode,
     )
 

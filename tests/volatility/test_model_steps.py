@@ -17,6 +17,7 @@ from chronos_volatility.cli import main
 from chronos_volatility.gate import canary, champion
 from chronos_volatility.gate import run as gate
 from chronos_volatility.models import artifact, training
+from chronos_volatility.serving.models import Models
 from chronos_volatility.settings import OFFLINE, SYNTHETIC
 from chronos_volatility.storage import FolderStorage
 from tests.volatility.conftest import NOW, DyingStorage, Killed
@@ -129,7 +130,8 @@ def test_a_first_champion_that_fails_its_canary_leaves_log_har(chained, monkeypa
         shutil.rmtree(chained.folder / folder)
     monkeypatch.setattr(canary, "RANGE", (0.4, 0.5))
     assert command(chained, "gate") == 1
-    assert champion.current(chained).version.startswith("log-har-2018")
+    found = champion.current(chained)
+    assert found.version.startswith("log-har-2018") and [one.action for one in found.history] == ["rollback"]
 
 
 @pytest.mark.parametrize("changed", ["0", "f"])
@@ -156,7 +158,7 @@ def test_a_refit_refreshes_the_champion(chained):
 
 
 def test_a_champion_that_fails_its_canary_goes_at_once(chained, capsys, monkeypatch):
-    first = champion.current(chained).version
+    first, since = champion.current(chained).version, champion.current(chained).since
     later(chained)
     monkeypatch.setattr(canary, "RANGE", (0.4, 0.5))
     capsys.readouterr()
@@ -165,7 +167,7 @@ def test_a_champion_that_fails_its_canary_goes_at_once(chained, capsys, monkeypa
     assert "canary: 20 of 20 sessions failed" in said
     assert "ALARM: log-har-x-20181214-" in said
     found = champion.current(chained)
-    assert found.version == first
+    assert {one.version for one in found.history} == {first} and found.since == since
     assert found.history[-1].action == "rollback"
     assert "failed in 100% of 20 sessions" in found.history[-1].reason
     # A second run neither promotes it again nor rolls anything back.
@@ -174,16 +176,24 @@ def test_a_champion_that_fails_its_canary_goes_at_once(chained, capsys, monkeypa
     assert contents(chained) == before
 
 
-@pytest.mark.parametrize("writes", [0, 1])
-def test_killed_in_the_gate_the_next_run_completes_it(chained, writes):
+# The decision, what the canary saw, the pointer: what is killed before the pointer leaves the model before it.
+@pytest.mark.parametrize("passes", [True, False])
+@pytest.mark.parametrize("writes", [0, 1, 2])
+def test_killed_in_the_gate_one_whole_model_serves_and_the_next_run_finishes(chained, monkeypatch, writes, passes):
+    if not passes:
+        monkeypatch.setattr(canary, "RANGE", (0.4, 0.5))
     later(chained)
-    name = training.latest(chained)
+    name, first = training.latest(chained), champion.current(chained).version
+    storage = DyingStorage(chained.folder, writes) if writes < 2 else DyingPointer(chained.folder)
     with pytest.raises(Killed):
-        gate.judge(DyingStorage(chained.folder, writes), name, now=NOW)
+        gate.judge(storage, name, now=NOW)
+    assert len(chained.keys("gate/")) == 2 + writes  # and two of the first week
+    assert Models(chained).check_golden() == first
     found = gate.judge(chained, name, now=NOW)
-    assert found.new
-    assert champion.current(chained).version == found.record["chosen"]
-    assert found.canary["passed"]
+    assert found.new and found.canary["passed"] == passes
+    chosen = found.record["chosen"]
+    assert chosen != first and found.rolled_back_to == (None if passes else first)
+    assert Models(chained).check_golden() == champion.current(chained).version == (chosen if passes else first)
     assert not gate.judge(chained, name, now=NOW).new
 
 

@@ -70,6 +70,7 @@ ELSEWHERE = {
     "volatility_pipeline_train_memory": "ECS",
     "volatility_pipeline_watchdog": "EventBridge Scheduler",
     "volatility_promote_reason": "any text",
+    "volatility_release_tag": "control/volatility/release.py",
     "volatility_rollback_reason": "any text",
     "volatility_run_date": "control/volatility/running.py",
     "volatility_run_event": "the step",

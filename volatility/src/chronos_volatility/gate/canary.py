@@ -1,4 +1,4 @@
-"""The first use of a new champion: twenty sessions, beside the one that it replaced."""
+"""The first use of a model that passed the gate: the last twenty sessions, beside the model that it is to replace."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Report:
 
     @property
     def passed(self) -> bool:
-        """Whether the new champion may stay."""
+        """Whether the new model may serve."""
         return self.share <= MOST_FAILURES
 
     def to_dict(self) -> dict[str, Any]:

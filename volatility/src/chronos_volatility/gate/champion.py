@@ -47,6 +47,16 @@ class Champion:
         return self.history[-1].version
 
     @property
+    def since(self) -> str:
+        """Since when it serves: entries that let it go on serving do not count."""
+        begun = self.history[-1]
+        for one in reversed(self.history):
+            if one.version != begun.version:
+                break
+            begun = one
+        return begun.since
+
+    @property
     def previous(self) -> str | None:
         """The last other version that served before."""
         return next((one.version for one in reversed(self.history[:-1]) if one.version != self.version), None)
@@ -104,12 +114,30 @@ def promote(
     return _change(storage, change)
 
 
-def rollback(
-    storage: Storage, *, to: str | None = None, reason: str, now: datetime, only_from: str | None = None
-) -> str:
+def turn_back(
+    storage: Storage, version: str, *, reason: str, now: datetime, decision: str, expected: str | None
+) -> bool:
+    """Let `version` go on serving in place of what a decision chose, because that failed its canary.
+
+    The history keeps it, so that the decision is not made again. False when it has it, or another than `expected` serves by
+    now: nothing is written. DataError when there is no such model.
+    """
+    artifact.load(storage, version)
+
+    def change(found: Champion | None) -> Entry | None:
+        if found is not None and any(one.decision == decision for one in found.history):
+            return None
+        if (found.version if found else None) != expected:
+            return None
+        return Entry(version, iso(now), "rollback", reason, decision)
+
+    return _change(storage, change)
+
+
+def rollback(storage: Storage, *, to: str | None = None, reason: str, now: datetime) -> str:
     """Let an earlier version (default: the one before the present) serve again, and return it.
 
-    `only_from`: only if this version serves now, else nothing changes. ConfigurationError when there is none to go back to.
+    ConfigurationError when there is none to go back to.
     """
     target = to
 
@@ -117,9 +145,6 @@ def rollback(
         nonlocal target
         if found is None:
             raise ConfigurationError(f"{storage.url} has no champion, so there is nothing to roll back.")
-        if only_from is not None and found.version != only_from:
-            target = found.version
-            return None
         target = to or found.previous
         if target is None:
             raise ConfigurationError(f"{found.version} is the first champion: there is none before it.")

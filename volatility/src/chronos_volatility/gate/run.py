@@ -1,4 +1,7 @@
-"""The gate on a stored training: contenders, decision, promotion, canary; each is recorded and done once."""
+"""The gate on a stored training: decision, canary, pointer; each is recorded and done once.
+
+The pointer comes last: what the canary did not let pass never serves, wherever the gate is killed.
+"""
 
 from __future__ import annotations
 
@@ -38,31 +41,31 @@ class Outcome:
     canary: dict[str, Any] | None
     """What the canary saw, None when nothing was promoted."""
     rolled_back_to: str | None
+    """What serves in place of a model that failed its canary; None also when there is nothing else."""
     new: bool
     """Whether anything was written."""
 
 
 def judge(storage: Storage, name: str, *, now: datetime) -> Outcome:
-    """Decide on the training `name`, promote what won, watch it, and roll back if it fails. A second call writes nothing.
+    """Decide on the training `name`, watch what won, and let it serve unless it fails. A second call writes nothing.
 
-    Killed between two of these, the next call goes on where it ended. DataError when the prices are synthetic.
+    Killed between two of these, the next call finishes it. DataError when the prices are synthetic.
     """
     run = training.load(storage, name)
     identity, record, new = _decision(storage, run, now)
     chosen, before = record["chosen"], record["champion"]
     if record["action"] == KEEP:
         return Outcome(record, None, None, new)
-    promoted = champion.promote(
-        storage, chosen, action=record["action"], reason=record["reason"], now=now, decision=identity, expected=before
-    )
     report, watched = _watch(storage, identity, record, now)
-    back = None
-    if not report["passed"]:
-        words = f"the canary of {chosen} failed in {report['share']:.0%} of {report['sessions']} sessions"
-        target = before or artifact.load(storage, chosen).fallback
-        if target:
-            back = champion.rollback(storage, to=target, reason=words, now=now, only_from=chosen)
-    return Outcome(record, report, back, new or promoted or watched)
+    carried_out = {"now": now, "decision": identity, "expected": before}
+    if report["passed"]:
+        moved = champion.promote(storage, chosen, action=record["action"], reason=record["reason"], **carried_out)
+        return Outcome(record, report, None, new or watched or moved)
+    # A first champion has none before it; what stands in for its missing features is the next best.
+    back = before or artifact.load(storage, chosen).fallback or None
+    words = f"the canary of {chosen} failed in {report['share']:.0%} of {report['sessions']} sessions"
+    moved = back is not None and champion.turn_back(storage, back, reason=words, **carried_out)
+    return Outcome(record, report, back, new or watched or moved)
 
 
 def _decision(storage: Storage, run: Run, now: datetime) -> tuple[str, dict[str, Any], bool]:

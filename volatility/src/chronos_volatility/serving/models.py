@@ -99,11 +99,7 @@ def described(model: Loaded, storage: Storage) -> dict[str, Any]:
         present = champion.current(storage)
     except DataError:
         present = None
-    since = (
-        next((one.since for one in reversed(present.history) if one.version == model.version), None)
-        if present
-        else None
-    )
+    since = present.since if present and present.version == model.version else None
     found = model.artifact
     return {
         "model_version": model.version,

@@ -9,7 +9,7 @@ from chronos_volatility.gate.run import judge
 from chronos_volatility.models import training
 from chronos_volatility.steps.options import add_common, now_of, storage_of
 
-FAILED = 1  # the exit code when a new champion had to go again
+FAILED = 1  # the exit code when a model failed its canary
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:

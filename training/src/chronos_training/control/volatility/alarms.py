@@ -20,10 +20,20 @@ _MINUTE = 60
 
 
 def ensure_present(
-    cloudwatch: Any, prefix: str, alarms: list[Json], topic: str, tags: dict[str, str], *, check_mode: bool
+    cloudwatch: Any,
+    prefix: str,
+    alarms: list[Json],
+    topic: str,
+    tags: dict[str, str],
+    *,
+    paused: bool = False,
+    check_mode: bool,
 ) -> Json:
-    """Put the alarms that differ, named after `prefix`, and their tags. Returns changed, names (of those) and diff."""
-    want = [request(f"{prefix}-{one['name']}", one, topic) for one in alarms]
+    """Put the alarms that differ, named after `prefix`, and their tags; `paused` ones tell nobody.
+
+    Returns changed, names (of those) and diff.
+    """
+    want = [request(f"{prefix}-{one['name']}", one, topic) | {"ActionsEnabled": not paused} for one in alarms]
     before = _there(cloudwatch, prefix)
     differing = [one for one in want if not _same(one, before.get(one["AlarmName"]))]
     tag_list = [{"Key": key, "Value": value} for key, value in tags.items()]
@@ -57,7 +67,6 @@ def request(name: str, alarm: Json, topic: str) -> Json:
         "AlarmActions": [topic],
         "OKActions": [topic] if alarm.get("ok") else [],
         "InsufficientDataActions": [],
-        "ActionsEnabled": True,
     }
     period = alarm.get("period", _MINUTE)
     if "expression" in alarm:
