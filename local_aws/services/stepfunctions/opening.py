@@ -19,6 +19,7 @@ def open_service(aws: Aws) -> None:
         machines,
         paths,
         redriving,
+        timestamps,
     )
 
     executor.install()
@@ -29,6 +30,7 @@ def open_service(aws: Aws) -> None:
     execution_requests.install()
     definitions.install()
     machines.install(aws)
+    timestamps.install()
 
 
 def resume(aws: Aws) -> None:

@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 import sys
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -195,6 +196,30 @@ def test_choices_and_a_fail_state(machines: Machines) -> None:
     assert machines.run(machine, {"n": 2, "s": "abc"}) == "yes"
     assert machines.run(machine, {"n": 1, "s": "abc"}) == "no"
     assert machines.run(machine, {}, status="FAILED") == ("NoN", "there is no n")
+
+
+def test_times_are_compared(aws: EmbeddedAws, machines: Machines) -> None:
+    entered = "$$.State.EnteredTime"
+    states = {
+        "C": {
+            "Type": "Choice",
+            "Choices": [
+                {"Variable": entered, "TimestampLessThanPath": "$.until", "Next": "W"},
+                {"Variable": "$.until", "TimestampEquals": "2026-03-14T01:59:00.000Z", "Next": "Same"},
+                {"Variable": entered, "TimestampGreaterThanEqualsPath": "$.until", "Next": "Over"},
+            ],
+        },
+        "W": {"Type": "Wait", "TimestampPath": "$.until", "Next": "C"},
+        "Same": {"Type": "Pass", "Result": "same", "End": True},
+        "Over": {"Type": "Pass", "Result": "over", "End": True},
+    }
+    machine = machines.make(states)
+    assert machines.run(machine, {"until": "2026-03-13T21:59:00-04:00"}) == "same"
+    for form in ("%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%dT%H:%M:%S.123456789Z", "%Y-%m-%dT%H:%M:%S+00:00"):
+        execution = machines.start(machine, {"until": (aws.now() + timedelta(hours=3)).strftime(form)})
+        aws.advance(3 * HOUR + 5)
+        assert json.loads(machines.wait(execution)["output"]) == "over"
+        assert machines.types(execution).count("WaitStateEntered") == 1, form
 
 
 def test_no_choice(machines: Machines) -> None:

@@ -140,3 +140,14 @@ def test_logging_writes_nothing(states: Any) -> None:
     machine = make(states, {"A": {"Type": "Succeed"}}, loggingConfiguration=logging)
     end(states, states.start_execution(stateMachineArn=machine, name="n")["executionArn"])
     assert logs.filter_log_events(logGroupName="g")["events"] == []
+
+
+def test_the_context_objects_times_are_not_compared(states: Any) -> None:
+    choice = {"Variable": "$$.State.EnteredTime", "TimestampLessThan": "2999-01-01T00:00:00Z", "Next": "Before"}
+    definition = {
+        "A": {"Type": "Choice", "Choices": [choice], "Default": "Not"},
+        "Before": {"Type": "Succeed"},
+        "Not": {"Type": "Fail", "Error": "NotBefore"},
+    }
+    found = end(states, states.start_execution(stateMachineArn=make(states, definition), name="n")["executionArn"])
+    assert found["error"] == "NotBefore"
