@@ -105,7 +105,7 @@ bench-volatility: setup ## How fast the volatility steps are, as ratios: a day, 
 bench-services: setup ## How fast the embedded AWS's API is, and what the volatility images cost (ARGS=images)
 	@.venv/bin/python -m tests.bench.services $(ARGS)
 
-lint: setup ## ansible-lint, yamllint, ruff, mypy, shellcheck
+lint: setup ## ansible-lint, yamllint, ruff, mypy, shellcheck; actionlint, zizmor, hadolint where they can be installed
 	@sh tools/lint.sh
 
 ##@ An environment of AWS (ENV=local is embedded and starts on demand)

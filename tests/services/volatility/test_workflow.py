@@ -93,6 +93,17 @@ def test_a_commit_is_deployed(api: Deployed, good: tuple[str, dict[str, Job]]) -
     assert kept(api.aws) == commit
 
 
+@pytest.mark.usefixtures("good")
+def test_images_are_scanned_and_never_replaced_and_run_by_digest_on_a_read_only_root(api: Deployed) -> None:
+    for one in api.aws.client("ecr").describe_repositories()["repositories"]:
+        assert one["imageTagMutability"] == "IMMUTABLE" and one["imageScanningConfiguration"] == {"scanOnPush": True}
+    ecs = api.aws.client("ecs")
+    [arn] = ecs.list_task_definitions(status="ACTIVE")["taskDefinitionArns"]
+    [container] = ecs.describe_task_definition(taskDefinition=arn)["taskDefinition"]["containerDefinitions"]
+    assert container["readonlyRootFilesystem"] is True and "@sha256:" in container["image"]
+    assert not container.get("privileged") and "@sha256:" in image(api.aws)
+
+
 @pytest.mark.parametrize(
     ("environment", "ref"),
     [("dev", "refs/heads/feature"), ("dev", "refs/pull/7/merge"), ("dev-approval", "refs/heads/main"), ("", "refs/heads/main")],
