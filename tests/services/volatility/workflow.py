@@ -27,6 +27,8 @@ from local_aws.testing import EmbeddedAws
 ROOT = Path(__file__).resolve().parents[3]
 FILE = ".github/workflows/volatility.yml"
 KEPT = (".venv", ".cache")
+# What this checkout has downloaded or built already, by hash: a runner's cache from the start.
+SEEDED = ("uv", "image-layers")
 # Nobody has these keys: the embedded AWS takes a job that has not signed in for nobody, not for the account's owner.
 NOBODY = {"LOCAL_AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE", "LOCAL_AWS_SECRET_ACCESS_KEY": "nobody"}
 
@@ -78,6 +80,10 @@ class Github:
             if (ROOT / name).is_file():
                 (self.origin / name).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy2(ROOT / name, self.origin / name)
+        for name in SEEDED:
+            if (ROOT / ".cache" / name).is_dir():
+                place = self.folder / "kept/.cache" / name
+                shutil.copytree(ROOT / ".cache" / name, place, symlinks=True, copy_function=link)
 
     def run(self, commit: str, ref: str = "refs/heads/main") -> dict[str, Job]:
         """Run the workflow of a commit, with every approval given."""
@@ -182,6 +188,15 @@ class Github:
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False,
         )  # fmt: skip
         return done.returncode, done.stdout
+
+
+def link(source: str, target: str) -> str:
+    """As a copy, without a copy where both are on one file system. A link stays one."""
+    try:
+        os.link(source, target, follow_symlinks=False)
+    except OSError:
+        shutil.copy2(source, target, follow_symlinks=False)
+    return target
 
 
 def goes(job: dict[str, Any], before: dict[str, Job]) -> bool:
