@@ -61,8 +61,8 @@ def test_a_preview_of_an_empty_account_says_what_would_be_made_and_costs_and_mak
 ) -> None:
     status, output = play(aws, "provision_volatility", "--check", "--diff", *REPOSITORY)
     assert status == 0, output
-    # Security group; key, bucket, secrets; GitHub's provider, roles; parameters.
-    assert changes(output) == 7, output
+    # Security group; key, bucket, secrets; GitHub's provider, the role of ECS, roles; parameters.
+    assert changes(output) == 8, output
     for shown in ("volatility-local-train", BUCKET, *SECRETS, "DenyAnotherKey", "states:StartExecution", "key_arn"):
         assert shown in output, shown
     assert "together" in output and "List prices of us-east-1" in output
@@ -80,7 +80,7 @@ def test_the_life_of_a_stack(network: Any, stack: Any) -> None:
     aws = network
     s3, iam = aws.client("s3"), aws.client("iam")
     status, output = play(aws, "provision_volatility", *REPOSITORY, "-e", "volatility_mirror=true")
-    assert (status, changes(output)) == (0, 9), output
+    assert (status, changes(output)) == (0, 10), output
     right(aws)
 
     for more in ((), ("--check", "--diff")):
@@ -119,6 +119,7 @@ def test_the_life_of_a_stack(network: Any, stack: Any) -> None:
     assert set(stack()) == {"bucket", "key"} and "were kept" in output
     assert s3.get_object(Bucket=BUCKET, Key=DATA)["Body"].read() == b"prices"
     assert iam.list_open_id_connect_providers()["OpenIDConnectProviderList"] == []
+    assert [role["RoleName"] for role in iam.list_roles()["Roles"]] == ["AWSServiceRoleForECS"]  # of other clusters, too
     status, output = play(aws, "teardown_volatility")
     assert (status, changes(output)) == (0, 0), output
 
