@@ -41,13 +41,20 @@ def targets() -> dict[str, str]:
 
 
 @cache
+def of_the_inventory() -> frozenset[str]:
+    """Return the variables that inventories set, of which roles' options are made: they are taken with -e as well."""
+    files = (ROOT / "inventories/dev/group_vars/all").glob("*.yml")
+    return frozenset(name for file in files for name in yaml.safe_load(file.read_text(encoding="utf-8")))
+
+
+@cache
 def roles_of(playbook: str) -> tuple[str, ...]:
     names = reference.playbook_roles(ROOT / playbook)
     return (*names, *(taken for name in names for taken in reference.taken_from(ROLES[name])))
 
 
 def check_ansible(playbooks: list[str], words: list[str]) -> None:
-    """The words are options of ansible-playbook, and each variable is one of a role that one of the playbooks runs."""
+    """The words are options of ansible-playbook, and each variable is of a role that one of the playbooks runs, or of inventories."""
     cli = PlaybookCLI(["ansible-playbook", *playbooks, *words])
     cli.init_parser()  # not cli.parse(): what that reads, it keeps for the life of the process
     options = cli.parser.parse_args(cli.args[1:])
@@ -59,7 +66,7 @@ def check_ansible(playbooks: list[str], words: list[str]) -> None:
     for path in options.inventory or ():
         assert Path(path).name in INVENTORIES
     allowed = {name: role for book in playbooks for role in roles_of(book) for name in ROLES[role].options}
-    foreign = set(given) - set(allowed) - {"help"}
+    foreign = set(given) - set(allowed) - of_the_inventory() - {"help"}
     assert not foreign, f"{sorted(foreign)} is no option of {playbooks}"
     assert inputs.wrong_choices(given, [ROLES[role] for role in set(allowed.values())]) == []
 
