@@ -44,6 +44,8 @@ vpc_id:
   returned: success
   sample: vpc-0123456789abcdef0
 network_command: {type: str, returned: success, description: The command that makes the training stack's network.}
+stack_command: {type: str, returned: success, description: The command that provisions this stack.}
+images_command: {type: str, returned: success, description: The command that publishes its images.}
 subnet_ids:
   description: The training stack's public subnets.
   type: list

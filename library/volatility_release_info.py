@@ -59,7 +59,6 @@ def run(params: dict[str, Any], *, check_mode: bool, emit: Callable[[str], None]
     """Return the tag and its images. Reads only, so check mode is no different."""
     ecr = aws.client("ecr", region=params["region"])
     tag, images = release.find(ecr, params["env"], params["repositories"], params["tag"], params["published"])
-    emit(f"{tag}: {', '.join(images.values())}")
     return {"changed": False, "tag": tag, "images": images}
 
 

@@ -101,6 +101,8 @@ def run(params: dict[str, Any], *, check_mode: bool, emit: Callable[[str], None]
     target = running.Target(params["env"], params["region"], params["step"], params["target"], params["logs"])
     running.require(target)
     if check_mode:
+        what = "the chain" if params["step"] == running.DAY else f"the step {params['step']}"
+        emit(f"Would run {what} for {_named(days)}.")
         return {"changed": True, "answers": {}, "said": [], "days": days}
     given = {name: params[name] for name in ("reason", "train")}
     events = {day or "now": running.event(utc_now(), day=day, more=params["event"], **given) for day in days}
@@ -108,6 +110,13 @@ def run(params: dict[str, Any], *, check_mode: bool, emit: Callable[[str], None]
         target, events, lambda day: _again(params, day), poll_seconds=params["poll_seconds"], emit=emit
     )
     return {"changed": True, "answers": answers, "said": running.told(answers)}
+
+
+def _named(days: list[str]) -> str:
+    if days == [""]:
+        return "the last session"
+    range_ = "" if len(days) == 1 else "; what of it is no session is left out"
+    return f"{', '.join(days)}{range_}"
 
 
 def _again(params: dict[str, Any], day: str) -> str:

@@ -29,5 +29,7 @@ def account(env: str, region: str) -> dict[str, Any]:
         "settings": parameters.read(ssm, parameter_path(env)),
         "vpc_id": network.get("vpc_id", ""),
         "network_command": commands.playbook(env, "provision_infrastructure"),
+        "stack_command": commands.playbook(env, "provision_volatility"),
+        "images_command": commands.playbook(env, "publish_images"),
         "subnet_ids": [one for one in network.get("subnet_ids", "").split(",") if one],
     }
