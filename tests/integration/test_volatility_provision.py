@@ -119,7 +119,9 @@ def test_the_life_of_a_stack(network: Any, stack: Any) -> None:
     assert set(stack()) == {"bucket", "key"} and "were kept" in output
     assert s3.get_object(Bucket=BUCKET, Key=DATA)["Body"].read() == b"prices"
     assert iam.list_open_id_connect_providers()["OpenIDConnectProviderList"] == []
-    assert [role["RoleName"] for role in iam.list_roles()["Roles"]] == ["AWSServiceRoleForECS"]  # of other clusters, too
+    assert [role["RoleName"] for role in iam.list_roles()["Roles"]] == [
+        "AWSServiceRoleForECS"
+    ]  # of other clusters, too
     status, output = play(aws, "teardown_volatility")
     assert (status, changes(output)) == (0, 0), output
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import os
 import subprocess
+import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from chronos_training.core import aws
 from chronos_training.core.errors import TrainingError
 
 REPOSITORY = Path(__file__).resolve().parents[5]
-CONTEXT = REPOSITORY / ".cache" / "volatility-images"
+CACHE = REPOSITORY / ".cache"
 PATHS = [*image_context.SOURCES, "volatility/poetry.lock", "volatility/pyproject.toml", "tools/lockfile.py"]
 
 
@@ -34,8 +35,27 @@ def ensure_pushed(
 
     `builder` is docker, or another program with its words. `tag` is the commit's where empty. TrainingError.
     """
-    content = image_context.write(REPOSITORY, CONTEXT)
-    tag = tag or commit_tag(content)
+    CACHE.mkdir(exist_ok=True)
+    # A folder of its own: two may publish from one checkout at the same time.
+    with tempfile.TemporaryDirectory(prefix="volatility-images-", dir=CACHE) as folder:
+        context = Path(folder)
+        tag = tag or commit_tag(image_context.write(REPOSITORY, context))
+        return _ensure_pushed(
+            ecr, repositories, context, builder=builder, options=options, tag=tag, check_mode=check_mode, emit=emit
+        )
+
+
+def _ensure_pushed(
+    ecr: Any,
+    repositories: dict[str, str],
+    context: Path,
+    *,
+    builder: Sequence[str],
+    options: Sequence[str],
+    tag: str,
+    check_mode: bool,
+    emit: Callable[[str], None],
+) -> dict[str, Any]:
     there = {target: _find(ecr, name, tag) for target, name in repositories.items()}
     missing = [target for target, found in there.items() if not found]
     result: dict[str, Any] = {"changed": bool(missing), "tag": tag, "pushed": missing}
@@ -46,8 +66,8 @@ def ensure_pushed(
                 found = ecr.describe_repositories(repositoryNames=[repositories[target]])["repositories"][0]
             uri = str(found["repositoryUri"])
             emit(f"{target}: building")
-            file = str(CONTEXT / "Containerfile")
-            words = ["build", "--file", file, "--target", target, "--tag", f"{uri}:{tag}", *options, str(CONTEXT)]
+            file = str(context / "Containerfile")
+            words = ["build", "--file", file, "--target", target, "--tag", f"{uri}:{tag}", *options, str(context)]
             _run([*builder, *words], f"build the image {target}")
             if not signed_in:
                 _sign_in(ecr, builder, uri.partition("/")[0])
