@@ -66,9 +66,9 @@ def measure(load: Load, url: str, key: str, script: str, packages: str) -> Measu
         raise TrainingError(f"Locust measured nothing: {(done.stderr or done.stdout).strip()[-500:]}") from None
     above = _above(found, load)
     if above:
-        error = TrainingError(f"The API at {url} is above its limits: {' '.join(above)}")
-        error.facts = {"lines": found.lines()}
-        raise error
+        failure = TrainingError(f"The API at {url} is above its limits: {' '.join(above)}")
+        failure.facts = {"lines": found.lines()}
+        raise failure
     return found
 
 
