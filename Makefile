@@ -23,7 +23,7 @@ START_PLAYBOOKS = provision_infrastructure publish_runtime publish_dataset launc
 # After it each by itself: what one of them finds wrong does not stop the others. The results first.
 END_PLAYBOOKS = monitor_training fetch_run verify_cleanup
 
-.PHONY: help setup train volatility test test-all test-quick test-training test-protocol test-services test-volatility test-boot test-qemu bench bench-control bench-training bench-gpu bench-gpu-prepare bench-families bench-panels bench-volatility bench-services lint doctor provision teardown runtime dataset model launch monitor kill verify fetch runs audit show-lock volatility-provision volatility-images volatility-deploy volatility-run volatility-check volatility-load volatility-promote volatility-rollback volatility-teardown docs reference local-down lock clean
+.PHONY: help setup train volatility volatility-local test test-all test-quick test-training test-protocol test-services test-volatility test-boot test-qemu bench bench-control bench-training bench-gpu bench-gpu-prepare bench-families bench-panels bench-volatility bench-services lint doctor provision teardown runtime dataset model launch monitor kill verify fetch runs audit show-lock volatility-provision volatility-images volatility-deploy volatility-run volatility-check volatility-load volatility-promote volatility-rollback volatility-teardown docs reference local-down lock clean
 
 ##@ Begin
 help: ## Show this
@@ -40,8 +40,12 @@ train: setup ## One run from nothing to report: provision, publish, launch, moni
 	@failed=0; for playbook in $(END_PLAYBOOKS); do \
 	$(PLAY) playbooks/$$playbook.yml $(ARGS); code=$$?; [ $$failed -ne 0 ] || failed=$$code; done; exit $$failed
 
-volatility: setup ## The daily volatility forecast, from bundled prices to its report, in about a minute
+volatility: setup ## The daily volatility forecast: its report from bundled prices, then its service and an answer of /predict
 	@sh tools/volatility.sh $(ARGS)
+	@$(if $(ARGS),:,sh tools/volatility_local.sh)
+
+volatility-local: setup ## The second part of it: the service on the embedded AWS, until its API has answered
+	@sh tools/volatility_local.sh $(ARGS)
 
 ##@ Test
 test: setup ## Lint, then the tests of every kind (unit, integration, training, molecule, end to end)

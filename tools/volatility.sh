@@ -10,7 +10,9 @@ case "${1:-}" in
     '' | --now) ;;
     *) exec "$python" -m chronos_volatility.cli "$@" ;;
 esac
+begun=$(date +%s)
 for step in ingest features labels train gate infer check; do
     "$python" -m chronos_volatility.cli "$step" "$@"
 done
 "$python" -m chronos_volatility.cli report --output results/volatility/report.html "$@"
+echo "volatility: the report is results/volatility/report.html, $(($(date +%s) - begun)) s after this began"

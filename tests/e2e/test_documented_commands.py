@@ -31,7 +31,7 @@ pytestmark = [pytest.mark.long, pytest.mark.timeout(1800)]
 # What cannot be run here, and why.
 ELSEWHERE = {
     "make test": "this is it",
-    "make volatility": "tests/volatility/test_page.py runs its steps",
+    "make volatility": "tests/services/volatility/test_make.py",
     "make volatility-": "tests/services/volatility, with the inventory local",
     "aws cloudwatch": "the same, as these",
     "aws ecr": "",

@@ -41,7 +41,7 @@ class Deployed:
 
     aws: EmbeddedAws
     facts: dict[str, Any]
-    """session, serving (a model's version), other (another one's), features (of the session)."""
+    """session, serving (a model's version), other (another one's), features (of the session), folder (of the forecasts)."""
     image: str = ""
     url: str = ""
     key: str = ""
@@ -134,4 +134,4 @@ def forecasts(folder: Path) -> dict[str, Any]:
     command = [python, "-m", "tests.services.volatility.forecasts", str(folder)]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    return dict(json.loads((folder / "facts.json").read_text()))
+    return {**json.loads((folder / "facts.json").read_text()), "folder": str(folder)}

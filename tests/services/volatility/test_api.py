@@ -212,10 +212,18 @@ def test_ten_times_the_load_gets_429_and_no_5xx(api: Deployed) -> None:
         api.deploy(*FREELY)
 
 
-def test_the_load_test_measures_and_fails_above_its_limits(api: Deployed) -> None:
+def cold_starts(api: Deployed) -> int:
+    return sum('"platform.initStart"' in line for line in api.log("/aws/lambda/volatility-local-api"))
+
+
+def test_the_load_test_counts_cold_starts_and_fails_above_its_limits(api: Deployed) -> None:
     few = ("-e", "volatility_load_test_users=2", "-e", "volatility_load_test_seconds=8")
+    assert api.deploy(*FREELY, "-e", "volatility_api_memory_mb=768") == 1  # a version that no environment has begun
+    before = cold_starts(api)
     output = api.play("load_test_volatility", *few, "-e", "volatility_load_test_p95_milliseconds=25000")
     assert " requests, 0 errors" in output and "95 % within" in output
+    assert cold_starts(api) > before
+    assert api.deploy(*FREELY) == 1
     output = api.play("load_test_volatility", *few, "-e", "volatility_load_test_p95_milliseconds=1", status=1)
     assert "95 % of the answers took up to" in output
 
