@@ -8,8 +8,9 @@ from typing import Any
 
 from chronos_training.control.options.aws_patterns import fits
 
-# The model has prefix and suffix; S3 takes Prefix as well, and answers with that.
-_IN_ANY_CASE = {"FilterRuleName"}
+# The model has prefix and suffix; S3 takes Prefix as well, and answers with that. AWS's own C client, which boto3 uses with
+# awscrt, sends x-amz-checksum-mode: enabled; the model has ENABLED.
+_IN_ANY_CASE = {"ChecksumMode", "FilterRuleName"}
 NUMBERS = {"integer", "long", "float", "double", "short"}
 
 
@@ -65,7 +66,7 @@ def _structure(shape: Any, value: dict[str, Any], where: str) -> Iterator[Violat
 def _text(shape: Any, value: str, where: str) -> Iterator[Violation]:
     rules = shape.metadata
     yield from _size(rules, len(value), value, where)
-    if rules.get("enum") and (value.lower() if shape.name in _IN_ANY_CASE else value) not in rules["enum"]:
+    if rules.get("enum") and not _is_one_of(rules["enum"], value, shape.name in _IN_ANY_CASE):
         said = f"Member must satisfy enum value set: [{', '.join(rules['enum'])}]"
         yield Violation(where, value, said, "enum")
     pattern = rules.get("pattern")
@@ -93,3 +94,9 @@ def _range(rules: dict[str, Any], value: Any, where: str) -> Iterator[Violation]
 def _below(where: str, name: str) -> str:
     camel = name[:1].lower() + name[1:]
     return f"{where}.{camel}" if where else camel
+
+
+def _is_one_of(values: list[str], value: str, in_any_case: bool) -> bool:
+    if in_any_case:
+        return value.lower() in {one.lower() for one in values}
+    return value in values

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from chronos_training.control.options.aws_patterns import fits
+from local_aws.strict.model import violations
 
 from .strict_requests import answer, service
 
@@ -180,3 +181,13 @@ def test_the_least_request_that_keeps_them_is_let_through(name: str) -> None:
             if code and action not in NEED_MORE:
                 refused[action] = code
     assert refused == {}
+
+
+@pytest.mark.parametrize(
+    ("shape", "right", "wrong"), [("ChecksumMode", "enabled", "on"), ("FilterRuleName", "Prefix", "key")]
+)
+def test_what_aws_takes_in_any_case_is_taken_in_any_case(shape, right, wrong):
+    """AWS's C client, which boto3 uses with awscrt, sends x-amz-checksum-mode: enabled."""
+    rules = service("s3").shape_for(shape)
+    assert not list(violations(rules, right, "value"))
+    assert [one.rule for one in violations(rules, wrong, "value")]
