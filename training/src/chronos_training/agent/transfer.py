@@ -1,7 +1,8 @@
 """Brings objects to the instance: fast with s5cmd, surely with boto3, and every sha256 checked before a file gets its name.
 
 s5cmd copies into a folder of its own; each file is hashed as soon as it is whole, while its bytes are still in memory and
-others are on their way. Whatever s5cmd did not bring, or not right, boto3 fetches again.
+others are on their way. Whatever s5cmd did not bring, or not right, boto3 fetches again. boto3 with AWS's C client (awscrt)
+is no substitute for both: it needs 1.7 times s5cmd's time for 2,000 files of 150 KB, and 1.6 times for eight of 40 MB.
 """
 
 from __future__ import annotations
