@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import signal
 import sys
@@ -14,7 +15,8 @@ from ansible.plugins.loader import action_loader
 from ansible.utils.color import stringc
 
 from chronos_training.ansible import terminal
-from chronos_training.ansible.play_roles import entry_points
+from chronos_training.ansible.play_roles import actions, entry_points
+from chronos_training.ansible.read_ahead import ReadAhead
 from chronos_training.core.output import UNWRITABLE, Output, tell
 
 DOCUMENTATION = r"""
@@ -58,6 +60,7 @@ class CallbackModule(Default):  # type: ignore[misc]
         self._half_made: list[str] = []  # hosts, once for each task that failed after it had changed something
         self._play: Any = None
         self._task: Any = None
+        self._ahead = ReadAhead()
         terminal.remember()
         # Python would collect lines for a pipe, and whoever reads it would see nothing for minutes.
         reconfigure = getattr(sys.stdout, "reconfigure", None)
@@ -75,6 +78,7 @@ class CallbackModule(Default):  # type: ignore[misc]
     def v2_playbook_on_play_start(self, play: Any) -> None:
         """Show the play's name."""
         self._play, self._task = play, None
+        self._ahead.add(lambda: importlib.import_module("chronos_training.core.aws"))
         if not self._calm:
             return super().v2_playbook_on_play_start(play)
         self._counts = {"changed": 0, "failed": 0}
@@ -87,6 +91,8 @@ class CallbackModule(Default):  # type: ignore[misc]
         if self._output.error is not None and not self._ends_machines():
             self._leave()
         self._task = task
+        if task.action == "given_variables":  # the tasks after it are the play's work
+            self._read_ahead()
         if not self._calm:
             return super().v2_playbook_on_task_start(task, is_conditional)
         if _reports_progress(task):
@@ -161,6 +167,16 @@ class CallbackModule(Default):  # type: ignore[misc]
             raise SystemExit(self._exit_code)
         if self._output.error is not None:
             self._leave()
+
+    def _read_ahead(self) -> None:
+        """Have read, while the variables are checked, what the play's own tasks will need."""
+        own = {
+            name: action_loader.get(name, class_only=True)
+            for name in actions(self._play)
+            if name.startswith(OWN_PREFIX)
+        }
+        if own:
+            self._ahead.add(*importlib.import_module("chronos_training.ansible.action").steps(own))
 
     def _lose_output(self, error: OSError) -> None:
         """Decide what becomes of the command, in whichever thread a line was to be written."""

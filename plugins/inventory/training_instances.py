@@ -32,9 +32,6 @@ from ansible import context
 from ansible.errors import AnsibleError
 from ansible.plugins.inventory import BaseInventoryPlugin
 from ansible.plugins.loader import inventory_loader
-from botocore.exceptions import BotoCoreError, ClientError
-
-from chronos_training.core import aws
 
 STOCK = "amazon.aws.aws_ec2"
 PLAYBOOKS = Path(__file__).resolve().parent.parent.parent / "playbooks"
@@ -62,6 +59,8 @@ class InventoryModule(BaseInventoryPlugin):
             told = _of_aws(error)
             if told is None:
                 raise
+            from chronos_training.core import aws
+
             # Raised, it would be told as the failure of each plugin in turn, and of the file, in sixteen lines.
             self.display.error(str(aws.explain(told, f"list the instances for {path}")), wrap_text=False)
             raise SystemExit(1) from error
@@ -75,6 +74,8 @@ def _for_our_playbooks() -> bool:
 
 def _of_aws(error: BaseException | None) -> Exception | None:
     """Return AWS's error in what led to `error`: the collection puts it into words and leaves it as the context."""
+    from botocore.exceptions import BotoCoreError, ClientError  # only here: the playbooks read boto3 while a task works
+
     while error is not None:
         if isinstance(error, (ClientError, BotoCoreError)):
             return error

@@ -44,19 +44,19 @@ def commands(account: TimedAccount, rounds: int) -> Section:
     section = Section("Commands", COMMANDS)
     ways: dict[str, tuple[float, Callable[[], Timed], Callable[[], Timed], Callable[[], None]]] = {
         "launch": (
-            3,
+            2,
             lambda: account.play("playbooks/launch_training.yml"),
             lambda: _plain(account, "launch"),
             lambda: None,
         ),
         "monitor": (
-            3,
+            2,
             lambda: account.play("playbooks/monitor_training.yml", training_monitor_follow="none"),
             lambda: _plain(account, "monitor"),
             account.active_run,
         ),
         "verify": (
-            4,
+            2,
             lambda: account.play("playbooks/verify_cleanup.yml"),
             lambda: _plain(account, "verify"),
             lambda: None,

@@ -73,6 +73,9 @@ class TimedAccount:
     def _timed(self, words: list[str], **settings: str) -> Timed:
         environment = {**os.environ, **self.aws.env, "LC_ALL": "C.UTF-8", "ANSIBLE_CONFIG": "ansible.cfg", **settings}
         environment["PATH"] = f"{BIN}:{os.environ['PATH']}"
+        environment.pop(
+            "PYTHONDONTWRITEBYTECODE", None
+        )  # only our code would be compiled each time, installed packages not
         self.aws.forget_requests()
         began = time.monotonic()
         done = subprocess.run(

@@ -45,11 +45,6 @@ def refused(call: Any, **arguments: Any) -> None:
     raise SystemExit("this S3 ignores conditions")
 
 
-def instances() -> None:
-    """Look for the environment's instances, as the inventory of every playbook does."""
-    boto3.client("ec2").describe_instances(Filters=[*FILTERS, LIVE])
-
-
 def settings() -> dict[str, str]:
     """Return what provisioning has published."""
     answer = boto3.client("ssm").get_parameters_by_path(Path=PATH)
@@ -165,5 +160,4 @@ def verify() -> None:
 
 
 if __name__ == "__main__":
-    instances()
     {"launch": launch, "monitor": monitor, "verify": verify}[sys.argv[1]]()

@@ -6,8 +6,10 @@ An Ansible module says nothing until it ends, and costs the start of a Python in
 
 from __future__ import annotations
 
+import functools
 import gc
 import importlib.util
+from collections.abc import Mapping
 from types import ModuleType
 from typing import Any
 
@@ -19,6 +21,7 @@ from ansible.utils.display import Display
 from chronos_training.ansible import terminal
 from chronos_training.ansible.module import call
 from chronos_training.ansible.progress_reporter import ProgressReporter
+from chronos_training.ansible.read_ahead import Step
 
 # Ansible reads this file before it forks for a task: boto3 is then loaded once, for every task after it.
 from chronos_training.core import aws, commands
@@ -29,25 +32,14 @@ gc.set_threshold(50_000)
 commands.typed_with(context.CLIARGS.get("inventory") or ())
 
 
-def keep_for_tasks(*services: str) -> None:
-    """Read what clients of `services` need, and keep all that is loaded by now, for the tasks that Ansible forks for.
-
-    Without this each of them reads it again, and walks through all that is loaded to look for garbage, as Ansible itself
-    does at its exit: more than half a second of a launch. Call it where Ansible reads a plugin, before it forks.
-    """
-    aws.read_models(*services)
-    gc.freeze()
-
-
-gc.freeze()
-
-
 class InProcessAction(ActionBase):  # type: ignore[misc]
     """Calls `run(params, check_mode=…, emit=…)` of the module of the task's name."""
 
     TRANSFERS_FILES = False
     # Whether it reports progress while it works, so that its heading has to come first; for plugins/callback.
     REPORTS_PROGRESS = True
+    # The services that it asks first; what botocore reads for their clients is read ahead.
+    SERVICES: tuple[str, ...] = ("ssm", "s3")
     _supports_check_mode = True
     _requires_connection = False
 
@@ -72,8 +64,23 @@ class QuietAction(InProcessAction):
     REPORTS_PROGRESS = False
 
 
+def steps(actions: Mapping[str, type[InProcessAction]]) -> list[Step]:
+    """Return what reads ahead for tasks of `actions`, by their names: half a second of a launch."""
+    services = dict.fromkeys(service for action in actions.values() for service in action.SERVICES)
+    # Ansible's loaders are not made for threads: the files are found here.
+    paths = [(name, module_loader.find_plugin(name)) for name in actions]
+    return [
+        *(functools.partial(aws.read_models, service) for service in services),
+        *(functools.partial(_import, name, path) for name, path in paths),
+    ]
+
+
 def _load(name: str) -> ModuleType:
-    path = module_loader.find_plugin(name)
+    return _import(name, module_loader.find_plugin(name))
+
+
+@functools.cache
+def _import(name: str, path: str) -> ModuleType:
     spec = importlib.util.spec_from_file_location(f"chronos_training_library.{name}", path)
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)

@@ -80,7 +80,7 @@ def read_models(*services: str) -> None:
         for name in ("endpoints", "partitions", "_retry"):
             loader.load_data(name)
         for service in services:
-            for kind in ("service-2", "endpoint-rule-set-1"):
+            for kind in ("service-2", "endpoint-rule-set-1", "paginators-1"):
                 loader.load_service_model(service, kind)
 
 

@@ -19,6 +19,8 @@ ALIKE = 0.8
 WORD = re.compile(rf"\b(?:{'|'.join(PREFIXES)})\w+")
 _MARKUP = re.compile(r"\b[BCIMOV]\(([^)]*)\)")
 _WIDTH = 78
+# Every command reads what all roles document: a tenth of a second without libyaml, which PyYAML may have been built without.
+_LOADER: type[yaml.SafeLoader | yaml.CSafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 @dataclass(frozen=True)
@@ -204,4 +206,4 @@ def _is_template(value: Any) -> bool:
 
 
 def _load(path: Path) -> dict[str, Any]:
-    return (yaml.safe_load(path.read_text(encoding="utf-8")) or {}) if path.exists() else {}
+    return (yaml.load(path.read_text(encoding="utf-8"), _LOADER) or {}) if path.exists() else {}  # noqa: S506  # both are safe
