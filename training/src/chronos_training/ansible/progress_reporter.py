@@ -1,4 +1,8 @@
-"""What a task reports while it works: lines that stay, and on a terminal a status that is redrawn where it stands."""
+"""What a task reports while it works: lines that stay, and on a terminal a status that is redrawn where it stands.
+
+Not with `rich.live`, which draws from the process that owns the terminal: a task's process has let go of it, and hands each
+line to Ansible's.
+"""
 
 from __future__ import annotations
 

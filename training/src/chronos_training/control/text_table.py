@@ -1,4 +1,7 @@
-"""Tables as people read them in a terminal and programs cut them: columns two spaces apart."""
+"""Tables as people read them in a terminal and programs cut them: columns two spaces apart.
+
+rich gives the same lines, with no less code around it, and takes 30 ms to load and a hundred times as long for a table.
+"""
 
 from __future__ import annotations
 

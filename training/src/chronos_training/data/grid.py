@@ -1,4 +1,8 @@
-"""The grid of a frequency: the number that a timestamp has on it, and back. Vectors of any length, no loop over series."""
+"""The grid of a frequency: the number that a timestamp has on it, and back. Vectors of any length, no loop over series.
+
+pandas and utilsforecast do not give these answers: `pandas.infer_freq` finds nothing in a series with a gap, and
+`utilsforecast.fill_gaps` empties every value of a series whose days begin at 06:30 or whose months have their value on the 15th.
+"""
 
 from __future__ import annotations
 
