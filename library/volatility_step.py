@@ -101,8 +101,7 @@ def run(params: dict[str, Any], *, check_mode: bool, emit: Callable[[str], None]
     target = running.Target(params["env"], params["region"], params["step"], params["target"], params["logs"])
     running.require(target)
     if check_mode:
-        what = "the chain" if params["step"] == running.DAY else f"the step {params['step']}"
-        emit(f"Would run {what} for {_named(days)}.")
+        emit(_foretold(params, days))
         return {"changed": True, "answers": {}, "said": [], "days": days}
     given = {name: params[name] for name in ("reason", "train")}
     events = {day or "now": running.event(utc_now(), day=day, more=params["event"], **given) for day in days}
@@ -112,11 +111,16 @@ def run(params: dict[str, Any], *, check_mode: bool, emit: Callable[[str], None]
     return {"changed": True, "answers": answers, "said": running.told(answers)}
 
 
-def _named(days: list[str]) -> str:
-    if days == [""]:
-        return "the last session"
-    range_ = "" if len(days) == 1 else "; what of it is no session is left out"
-    return f"{', '.join(days)}{range_}"
+def _foretold(params: dict[str, Any], days: list[str]) -> str:
+    """Return what would be done, as a sentence."""
+    if "promote" in params["event"]:
+        return f"Would let {params['event']['promote']} serve, if it is stored."
+    if "rollback" in params["event"]:
+        return f"Would let {params['event']['rollback'] or 'the version before'} serve again."
+    what = "the chain" if params["step"] == running.DAY else f"the step {params['step']}"
+    named = "the last session" if days == [""] else ", ".join(days)
+    left_out = "; what of it is no session is left out" if len(days) > 1 else ""
+    return f"Would run {what} for {named}{left_out}."
 
 
 def _again(params: dict[str, Any], day: str) -> str:

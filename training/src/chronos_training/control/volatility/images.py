@@ -39,7 +39,8 @@ def ensure_pushed(
     # A folder of its own: two may publish from one checkout at the same time.
     with tempfile.TemporaryDirectory(prefix="volatility-images-", dir=CACHE) as folder:
         context = Path(folder)
-        tag = tag or commit_tag(image_context.write(REPOSITORY, context))
+        content = image_context.write(REPOSITORY, context)
+        tag = tag or commit_tag(content)
         return _ensure_pushed(
             ecr, repositories, context, builder=builder, options=options, tag=tag, check_mode=check_mode, emit=emit
         )
