@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -11,6 +12,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from local_aws.testing import EmbeddedAws, wait_for
@@ -110,11 +112,15 @@ def killed(aws: EmbeddedAws, operation: str) -> None:
     aws.fault(operation, delay=30, lose_answer=True)
     process = subprocess.Popen(
         [Path(sys.executable).with_name("ansible-playbook"), "playbooks/teardown_volatility.yml"], cwd=ROOT,
-        env=os.environ | aws.env, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        env=os.environ | aws.env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
     wait_for(lambda: any(one["operation"].endswith(f".{operation}") for one in aws.requests()), operation, timeout=300)
-    os.killpg(process.pid, signal.SIGKILL)
+    workers = psutil.Process(process.pid).children(recursive=True)  # each leads a session of its own
+    process.kill()
     assert process.wait() == -signal.SIGKILL
+    for one in workers:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            one.kill()
     aws.clear_faults()
 
 
