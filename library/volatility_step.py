@@ -124,7 +124,9 @@ def _foretold(params: dict[str, Any], days: list[str]) -> str:
 
 
 def _again(params: dict[str, Any], day: str) -> str:
-    """Return the command that resumes on a day."""
+    """Return the command that resumes on a day, nothing for a decision about the model."""
+    if {"promote", "rollback"} & params["event"].keys():
+        return ""
     given = {
         "step": params["step"] if params["step"] != running.DAY else "",
         "date": "" if day == "now" else day,

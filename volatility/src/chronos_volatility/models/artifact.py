@@ -128,8 +128,8 @@ def versions(storage: Storage) -> list[str]:
 
 
 def _known(storage: Storage) -> str:
-    known = versions(storage)
-    return f"There are: {', '.join(known[-5:])}." if known else "Run `volatility train` first."
+    known = sorted(versions(storage), key=lambda one: (one.split("-")[-2:-1], one), reverse=True)
+    return f"There are: {', '.join(known[:5])}." if known else "Run `volatility train` first."
 
 
 def _sha(body: bytes) -> str:

@@ -87,7 +87,7 @@ def run_days(
     """Run the chain or the step for each event (by day, in their order), and return what it answered, by day.
 
     Days of a range that are no sessions are told and left out. TrainingError when one fails: those after it are not tried,
-    because they build on it; `again(day)` is the command that resumes there.
+    because they build on it; `again(day)` is the command that resumes there, if there is one.
     """
     answers: dict[str, Any] = {}
     skipped = []
@@ -104,7 +104,8 @@ def run_days(
             skipped.append(day)
         except TrainingError as error:
             done = f" Done before it: {', '.join(answers)}." if answers else ""
-            next_ = f"{error.hint}\nOnce that is mended: {again(day)}".strip()
+            command = again(day)
+            next_ = "\n".join(filter(None, (error.hint, f"Once that is mended: {command}" if command else "")))
             failure = TrainingError(f"{error.message}{done}", hint=next_, code=error.code)
             failure.facts = {**error.facts, "answers": answers}
             raise failure from error
