@@ -17,6 +17,7 @@ options:
   seconds: {type: int, required: true, description: For how long.}
   p95_milliseconds: {type: int, required: true, description: The highest 95th percentile.}
   error_percent: {type: float, required: true, description: The highest share of failed requests.}
+  session: {type: str, default: "", description: Whose forecast is asked for; empty for the last one's.}
 extends_documentation_fragment: [training.in_region]
 author:
   - Chronos Training developers
@@ -30,7 +31,7 @@ EXAMPLES = r"""
     url: https://abc123def4.execute-api.us-east-1.amazonaws.com/v1
     secret: volatility/dev/api-key
     packages: .cache/clients-tools/0123456789abcdef
-    script: roles/volatility_api/files/locustfile.py
+    script: roles/volatility_clients/files/locustfile.py
     users: 4
     seconds: 30
     p95_milliseconds: 2000
@@ -63,6 +64,7 @@ ARGUMENT_SPEC: dict[str, Any] = {
     "seconds": {"type": "int", "required": True},
     "p95_milliseconds": {"type": "int", "required": True},
     "error_percent": {"type": "float", "required": True},
+    "session": {"type": "str", "default": ""},
 }
 
 

@@ -62,6 +62,7 @@ ELSEWHERE = {
     "volatility_images_build_options": "the builder",
     "volatility_images_builder": "control/volatility/images.py",
     "volatility_images_tag": "ECR",
+    "volatility_load_test_session": "the API",
     "volatility_pipeline_evening": "EventBridge Scheduler",
     "volatility_pipeline_morning": "EventBridge Scheduler",
     "volatility_pipeline_settings": "volatility/settings.py, in each step",

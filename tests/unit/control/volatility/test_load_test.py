@@ -68,12 +68,12 @@ def test_the_load_is_what_was_asked_for_and_the_key_is_on_no_command_line(tmp_pa
     seen = tmp_path / "seen.json"
     answer = json.dumps([entry("/predict", 0, ms20=5)])
     code = (
-        f"json.dump([sys.argv[1:], os.environ['VOLATILITY_API_KEY']], open({str(seen)!r}, 'w'))\n"
+        f"json.dump([sys.argv[1:], os.environ['VOLATILITY_API_KEY'], os.environ['VOLATILITY_API_SESSION']], open({str(seen)!r}, 'w'))\n"
         f"print('[2026-11-30] started'[:0] + {answer!r})"
     )
-    assert measure(locust(tmp_path, code), users=7, seconds=9).requests == 5
-    words, key = json.loads(seen.read_text())
-    assert key == KEY and KEY not in " ".join(words)
+    assert measure(locust(tmp_path, code), users=7, seconds=9, session="2018-12-07").requests == 5
+    words, key, session = json.loads(seen.read_text())
+    assert (key, session) == (KEY, "2018-12-07") and KEY not in " ".join(words)
     options = dict(itertools.pairwise(words))
     assert (options["--host"], options["--users"], options["--run-time"]) == (URL, "7", "9s")
     assert options["--locustfile"] == "locustfile.py" and "--headless" in words

@@ -11,8 +11,9 @@ from typing import Any
 
 from chronos_training.core.errors import TrainingError
 
-# The script that Locust runs reads it; a command line could be seen by other people of this machine.
+# The script that Locust runs reads them; a command line could be seen by other people of this machine.
 KEY_VARIABLE = "VOLATILITY_API_KEY"
+SESSION_VARIABLE = "VOLATILITY_API_SESSION"
 _GRACE = 120
 """Seconds that Locust has beside those of the load: to start, and for the last answers."""
 
@@ -25,6 +26,8 @@ class Load:
     seconds: int
     p95_milliseconds: int
     error_percent: float
+    session: str = ""
+    """Whose forecast is asked for; empty: the last one's, and by its date the same one."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +56,7 @@ def measure(load: Load, url: str, key: str, script: str, packages: str) -> Measu
         "--users", str(load.users), "--spawn-rate", str(load.users), "--run-time", f"{load.seconds}s",
         "--stop-timeout", "30", "--exit-code-on-error", "0", "--json", "--skip-log-setup",
     ]  # fmt: skip
-    environment = {**os.environ, "PYTHONPATH": packages, KEY_VARIABLE: key}
+    environment = {**os.environ, "PYTHONPATH": packages, KEY_VARIABLE: key, SESSION_VARIABLE: load.session}
     try:
         done = subprocess.run(
             words, env=environment, capture_output=True, text=True, check=False, timeout=load.seconds + _GRACE
