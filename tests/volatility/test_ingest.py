@@ -393,7 +393,7 @@ def test_a_long_history_gets_its_snapshot_even_if_its_first_run_was_killed(tmp_p
     with pytest.raises(Killed):
         run(DyingStorage(tmp_path, 400), wire, settings=settings)
     run(FolderStorage(tmp_path), wire, settings=settings)
-    assert [key.split("/")[1] for key in FolderStorage(tmp_path).keys("snapshots/")] == [CURATED, RAW]
+    assert {key.split("/")[1] for key in FolderStorage(tmp_path).keys("snapshots/")} == {CURATED, RAW}
 
 
 def test_what_the_prices_are_of_cannot_change(storage: FolderStorage) -> None:

@@ -285,11 +285,11 @@ def test_a_training_set_has_no_label_that_ends_after_its_cut(storage: FolderStor
     frame = many(300)
     tables.write(storage, LABELS, frame, now=NOW)
     tables.write(storage, "features_daily", feature_rows(pd.DatetimeIndex(frame["date"])), now=NOW)
-    whole = training_sets.build(storage, now=NOW)
+    whole = training_sets.build(storage)
     assert whole.frame["date"].iloc[-1] == get_calendar().after(whole.cut, -5)
-    early = training_sets.build(storage, cut="2018-11-30", now=NOW)
+    early = training_sets.build(storage, cut="2018-11-30")
     assert early.frame["date"].iloc[-1] == pd.Timestamp("2018-11-23") and early.feature_names == ["ret_1"]
-    assert training_sets.build(storage, now=NOW).digest == whole.digest != early.digest
+    assert training_sets.build(storage).digest == whole.digest != early.digest
     again = training_sets.load(storage, early.digest)
     pd.testing.assert_frame_equal(again.frame, early.frame)
     assert (again.target, again.cut, again.digest) == ("SPX", early.cut, early.digest)

@@ -63,6 +63,8 @@ def bring_up_to_date(
     market = tables.read(storage, tables.MARKET_DAILY, first=days[max(0, begin - derivation.back)], last=days[end])
     rows = derivation.compute(market, pd.Timestamp(wanted[0]))
     new = tables.write(storage, derivation.table, rows[rows["date"].isin(_stamps(missing))], now=now)
+    # Here and not where it is read: who reads a table, as a training does, need not be allowed to write below its name.
+    tables.refresh_snapshot(storage, derivation.table, now=now)
     if not again:
         return Outcome(new, [])
     before = tables.read(storage, derivation.table, first=min(again), last=max(again))

@@ -25,10 +25,12 @@ def require_point_in_time(storage: Storage, settings: Settings, features: pd.Dat
     calendar = get_calendar(settings.calendar, settings.closed)
     places = np.linspace(0, len(features) - 1, SESSIONS + 2).astype(int)[1:-1]
     sessions = [pd.Timestamp(features["date"].iloc[place]) for place in np.unique(places)]
-    for session in sessions:
-        first = calendar.sessions(calendar.first, session)[-feature_set.LOOKBACK - 1 :][0]
-        market = tables.read(storage, tables.MARKET_DAILY, first=first, last=session)
-        again = feature_set.compute(market, target=settings.target, first=session, calendar=settings.calendar)
+    firsts = [calendar.sessions(calendar.first, session)[-feature_set.LOOKBACK - 1 :][0] for session in sessions]
+    # Read together: a long range is one object, where each session's own would be dozens.
+    market = tables.read(storage, tables.MARKET_DAILY, first=firsts[0], last=sessions[-1])
+    for first, session in zip(firsts, sessions, strict=True):
+        known = market[(market["date"] >= first) & (market["date"] <= session)].reset_index(drop=True)
+        again = feature_set.compute(known, target=settings.target, first=session, calendar=settings.calendar)
         stored = features[features["date"] == session]
         names = [name for name in feature_set.NAMES if name in stored and not _same(again[name], stored[name])]
         if names:

@@ -14,7 +14,7 @@ from chronos_volatility.models import chronos, training
 from chronos_volatility.models.design import design_of
 from chronos_volatility.models.leaks import require_known_labels
 from chronos_volatility.models.specifications import BENCHMARK, BY_NAME, CANDIDATES, Specification
-from chronos_volatility.steps.options import add_common, now_of, storage_of
+from chronos_volatility.steps.options import add_common, storage_of
 from chronos_volatility.storage import Storage
 from chronos_volatility.tables import training_sets
 from chronos_volatility.tables.training_sets import TrainingSet
@@ -42,7 +42,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Train, and say how the candidates did."""
     storage = storage_of(options)
-    training_set = training_sets.build(storage, cut=options.until, now=now_of(options))
+    training_set = training_sets.build(storage, cut=options.until)
     _require_known(storage, training_set)
     if options.write_series is not None:
         return _write_series(options, training_set)

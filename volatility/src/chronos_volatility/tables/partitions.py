@@ -47,7 +47,7 @@ def read(
         raise ValueError("the time of reading needs a time zone")
     promised = contract(table, _settings(storage))
     listed = list_partitions(storage, table, _day(first), _day(last))
-    known = snapshots.load(storage, table) if len(listed) >= snapshots.WORTHWHILE else KnownRows()
+    known = snapshots.load(storage, table) if len(listed) > snapshots.WORTHWHILE else KnownRows()
     chosen = choose(storage, promised, listed, known, as_of=as_of)
     return _frame(storage, promised, known, list(chosen.values()))
 
@@ -76,7 +76,7 @@ def write(storage: Storage, table: str, frame: pd.DataFrame, *, reason: str | No
         stored = choose(storage, promised, present, known, rows=False)
         missing = [day for day in days if day not in stored or stored[day].digest != wanted[day]]
         if not missing:
-            if len(days) >= snapshots.WORTHWHILE:
+            if len(days) > snapshots.WORTHWHILE:
                 refresh_snapshot(storage, table, now=now, written=fresh)
             return written
         different = [day for day in missing if day in stored]
@@ -135,7 +135,7 @@ def refresh_snapshot(storage: Storage, table: str, *, now: datetime, written: Kn
     promised = contract(table, _settings(storage))
     listed = list_partitions(storage, table, None, None)
     known = snapshots.load(storage, table)
-    if sum(str(keys[0]) not in known for keys in listed.values()) < snapshots.WORTHWHILE:
+    if sum(str(keys[0]) not in known for keys in listed.values()) < snapshots.LAG:
         return None
     known.take_over(written)
     chosen = choose(storage, promised, listed, known)

@@ -18,7 +18,9 @@ from chronos_volatility.storage import Storage
 from chronos_volatility.tables.encoding import History, read_parquet
 from chronos_volatility.tables.rows import KnownRows
 
-WORTHWHILE = 250  # partitions, about a year: so many small reads take about as long as one large one
+# In partitions. A range that is longer is read from the snapshot, whatever it costs to load: S3 bills by the request.
+WORTHWHILE = 40
+LAG = 20  # so many that are in no snapshot make a new one worthwhile: about a month, so that no read takes many more
 _PARTS = b"partitions"
 
 

@@ -1,7 +1,7 @@
 """What a model is fitted on, kept as an artifact that is named by its content: features, and the labels that are known.
 
-A day costs a day: the tables are read through their snapshots (`snapshots.py`), which this renews when they lag, so the
-next training reads one object and the partitions that are newer or corrected since then.
+A day costs a day: the tables are read through their snapshots (`snapshots.py`), which their own steps renew when they lag, so
+a training reads one object and the partitions that are newer or corrected since then.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from chronos_volatility.calendar import get_calendar
 from chronos_volatility.settings import OFFLINE
 from chronos_volatility.storage import Storage
 from chronos_volatility.tables.encoding import read_parquet, to_arrow
-from chronos_volatility.tables.partitions import read, refresh_snapshot
+from chronos_volatility.tables.partitions import read
 from chronos_volatility.tables.schemas import FEATURES, HORIZON, LABELS, contract
 
 
@@ -49,15 +49,12 @@ def build(
     cut: date | str | None = None,
     first: date | str | None = None,
     as_of: datetime | None = None,
-    now: datetime,
 ) -> TrainingSet:
     """Return the training set of features and labels up to `cut` (default: the last session with features), and store it.
 
     A session t is in it when t + 5 is not after `cut`: its label is of returns that were known then. `as_of` takes the tables
     as they were at that moment. The same rows give the same digest, and are stored once. DataError when there are none.
     """
-    for table in (FEATURES, LABELS):
-        refresh_snapshot(storage, table, now=now)
     features = read(storage, FEATURES, first=first, last=cut, as_of=as_of)
     labels = read(storage, LABELS, first=first, last=cut, as_of=as_of)
     if features.empty:
