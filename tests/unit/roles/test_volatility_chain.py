@@ -109,3 +109,12 @@ def test_every_step_is_tried_again_when_its_process_dies(machine: dict[str, Any]
         if "lambda" in state["Resource"]:
             retried = {error for rule in state["Retry"] for error in rule["ErrorEquals"]}
             assert {"Sandbox.Timedout", "Runtime.ExitError", "Lambda.Unknown"} <= retried, name
+
+
+def test_no_execution_ends_with_an_error_of_step_functions_own_name(machine: dict[str, Any]) -> None:
+    """Step Functions refuses it, and its cause is lost. What is caught by States.ALL may have one."""
+    ends = {name: state for name, state in machine["States"].items() if state["Type"] == "Fail"}
+    assert {name for name, state in ends.items() if "ErrorPath" in state} == {"NoPrices", "NoForecast"}
+    first, second = machine["States"]["WhyIsThereNoForecast"]["Choices"]
+    assert ends[first["Next"]]["Error"] == ends[second["Next"]]["Error"] == "StepFailed"
+    assert second["StringMatches"] == "States.*"
