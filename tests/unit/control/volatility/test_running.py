@@ -107,6 +107,15 @@ def test_a_failure_says_where_why_and_how_to_go_on(monkeypatch: pytest.MonkeyPat
     assert len(chain.inputs) == 2  # what comes after it builds on it
 
 
+def test_a_step_that_the_chain_went_past_is_the_one_that_failed(monkeypatch: pytest.MonkeyPatch) -> None:
+    failed = {"type": "TaskFailed", "taskFailedEventDetails": {"error": "Runtime.ExitError"}}
+    history = (entered("Gate"), failed, entered("Infer"), entered("Check"), entered("AStepFailed", "FailStateEntered"))
+    cause = 'Runtime.ExitError: {"errorMessage": "the process ended", "errorType": "Runtime.ExitError"}'
+    chain = Chain({"status": "FAILED", "error": "StepFailed", "cause": cause}, history=history)
+    with pytest.raises(TrainingError, match=r"the chain failed at Gate: Runtime\.ExitError: the process ended "):
+        run(monkeypatch, chain, "2018-12-07")
+
+
 def test_the_gates_refusal_is_told() -> None:
     gate = {
         "action": "keep", "reason": "no candidate may serve", "serves": None, "chosen": None, "canary_failed": False,

@@ -145,8 +145,11 @@ def run_day(
     execution = Execution(sfn, arn)
     found = execution.follow(lambda words: emit(f"{named}: {words}"), poll_seconds=poll_seconds)
     if found["status"] != "SUCCEEDED":
-        error, state = found.get("error", ""), execution.failed_at(found.get("error", ""))
-        words = ": ".join(part for part in (error, in_words(found.get("cause", ""))) if part)
+        error, cause = found.get("error", ""), found.get("cause", "")
+        if error == _STEP_FAILED:
+            error, _, cause = cause.partition(": ")
+        state = execution.failed_at(error)
+        words = ": ".join(part for part in (error, in_words(cause)) if part)
         log = target.logs.get(log_of(state), "")
         tail = f"Its log: aws logs tail --region {target.region} {log} --since 1h\n" if log else ""
         raise TrainingError(
@@ -156,6 +159,8 @@ def run_day(
     return _done(json.loads(found["output"]), arn)
 
 
+_STEP_FAILED = "StepFailed"
+"""The chain's own name for a step's failure, which it tells in the cause (roles/volatility_pipeline/templates/daily.json.j2)."""
 _ENDED = {"FAILED": "failed", "TIMED_OUT": "ran out of time", "ABORTED": "was stopped by somebody"}
 
 
