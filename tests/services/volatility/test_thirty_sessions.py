@@ -325,7 +325,7 @@ def begun(aws: EmbeddedAws, folder: Path) -> Month:
         )
     confirm(aws)
     stack.store(history.result())
-    stack.advance_to(days[0], "17:00")  # the alarms have seen the watchdog
+    stack.advance_to(days[0], "16:00")  # the alarms have seen the watchdog
     return Month(stack, uploads, days)
 
 
