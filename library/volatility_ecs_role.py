@@ -36,6 +36,8 @@ from chronos_training.ansible.module import main
 from chronos_training.control.volatility import service_linked_role
 from chronos_training.core import aws
 
+ARGUMENT_SPEC: dict[str, Any] = {**IN_REGION}
+
 
 def run(params: dict[str, Any], *, check_mode: bool, emit: Callable[[str], None]) -> dict[str, Any]:
     """Make the role unless it is there. Returns changed."""
@@ -43,4 +45,4 @@ def run(params: dict[str, Any], *, check_mode: bool, emit: Callable[[str], None]
 
 
 if __name__ == "__main__":
-    main(AnsibleModule, dict(IN_REGION), run)
+    main(AnsibleModule, ARGUMENT_SPEC, run)
