@@ -73,6 +73,17 @@ def taken_by_spot(stack: Stack) -> None:
     assert done.returncode == 0, done.stderr
 
 
+def written(aws: EmbeddedAws, change: Callable[[], None]) -> None:
+    """Change what is in S3, and wait for its next copy on disk."""
+
+    def copies() -> set[tuple[str, int]]:
+        return {(one.name, one.stat().st_mtime_ns) for one in Home(aws.home).state.glob("moto.s3.*.pickle")}
+
+    before = copies()
+    change()
+    wait_for(lambda: copies() - before, "S3 to be on disk", timeout=PATIENCE)
+
+
 def computer_restarted(aws: EmbeddedAws) -> None:
     """Kill the embedded AWS itself, and start it again with what it has on its disk."""
     os.kill(aws.server.pid, signal.SIGKILL)
