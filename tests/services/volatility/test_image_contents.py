@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from packaging.requirements import Requirement
 
 from chronos_training.control.volatility import image_context
 from local_aws.containers import tools, unpack
@@ -118,8 +119,14 @@ def writes(found: os.stat_result) -> bool:
 
 def test_the_packages_are_those_of_the_lock(image: Built, context: Path) -> None:
     lock = (context / f"requirements-{image.target}.txt").read_text()
+    [python] = (image.root / "opt/venv/lib").glob("python3.*")
+    # The lock has some packages in a version for each Python.
+    where = {"python_version": python.name[6:], "python_full_version": f"{python.name[6:]}.0"}
+    locked = [Requirement(line.partition(" --hash")[0]) for line in lock.splitlines() if "==" in line]
     wanted = {
-        f"{normal(name)} {version}" for name, version in re.findall(r"^([\w.-]+)==([^\s;\\]+)", lock, re.MULTILINE)
+        f"{normal(one.name)} {str(one.specifier).removeprefix('==')}"
+        for one in locked
+        if one.marker is None or one.marker.evaluate(where)
     }
     found = set()
     for one in image.files("opt/venv"):
@@ -129,7 +136,7 @@ def test_the_packages_are_those_of_the_lock(image: Built, context: Path) -> None
             assert name and version
             found.add(f"{normal(name[1])} {version[1]}")
     # Before Python 3.12 a virtual environment begins with setuptools; the images' own Python is 3.12.
-    if not (image.root / "opt/venv/lib/python3.12").exists():
+    if python.name != "python3.12":
         found = {one for one in found if not one.startswith("setuptools ")}
     assert len(wanted) > 10 and found == wanted
 
