@@ -67,7 +67,7 @@ test-protocol: setup ## All of the protocol's proofs: explorer, state machine, c
 test-services: setup ## All tests of the embedded AWS's services: containers, functions, chains, schedules, alarms
 	@.venv/bin/python -m pytest -q -n 2 --dist loadfile tests/services --ignore tests/services/volatility $(ARGS)
 
-test-volatility: setup ## The volatility service on the embedded AWS: images, chain, API under load, alarms; in work
+test-volatility: setup ## The volatility service on the embedded AWS: images, thirty sessions, API under load, alarms, the workflow
 	@.venv/bin/python -m pytest -q -n 2 --dist loadfile tests/services/volatility $(ARGS)
 
 test-boot: setup ## Boots with the real systemd, and what each fault of a machine ends in; needs root and Debian packages
