@@ -41,42 +41,26 @@ def ensure_pushed(
         context = Path(folder)
         content = image_context.write(REPOSITORY, context)
         tag = tag or commit_tag(content)
-        return _ensure_pushed(
-            ecr, repositories, context, builder=builder, options=options, tag=tag, check_mode=check_mode, emit=emit
-        )
-
-
-def _ensure_pushed(
-    ecr: Any,
-    repositories: dict[str, str],
-    context: Path,
-    *,
-    builder: Sequence[str],
-    options: Sequence[str],
-    tag: str,
-    check_mode: bool,
-    emit: Callable[[str], None],
-) -> dict[str, Any]:
-    there = {target: _find(ecr, name, tag) for target, name in repositories.items()}
-    missing = [target for target, found in there.items() if not found]
-    result: dict[str, Any] = {"changed": bool(missing), "tag": tag, "pushed": missing}
-    if missing and not check_mode:
-        signed_in = False
-        for target in missing:
-            with aws.explained(f"find the repository {repositories[target]}"):
-                found = ecr.describe_repositories(repositoryNames=[repositories[target]])["repositories"][0]
-            uri = str(found["repositoryUri"])
-            emit(f"{target}: building")
-            file = str(context / "Containerfile")
-            words = ["build", "--file", file, "--target", target, "--tag", f"{uri}:{tag}", *options, str(context)]
-            _run([*builder, *words], f"build the image {target}")
-            if not signed_in:
-                _sign_in(ecr, builder, uri.partition("/")[0])
-                signed_in = True
-            emit(f"{target}: pushing")
-            _run([*builder, "push", f"{uri}:{tag}"], f"push the image {target}")
-            there[target] = _find(ecr, repositories[target], tag)
-    return result | {"images": {target: found for target, found in there.items() if found}}
+        there = {target: _find(ecr, name, tag) for target, name in repositories.items()}
+        missing = [target for target, found in there.items() if not found]
+        result: dict[str, Any] = {"changed": bool(missing), "tag": tag, "pushed": missing}
+        if missing and not check_mode:
+            signed_in = False
+            for target in missing:
+                with aws.explained(f"find the repository {repositories[target]}"):
+                    found = ecr.describe_repositories(repositoryNames=[repositories[target]])["repositories"][0]
+                uri = str(found["repositoryUri"])
+                emit(f"{target}: building")
+                file = str(context / "Containerfile")
+                words = ["build", "--file", file, "--target", target, "--tag", f"{uri}:{tag}", *options, str(context)]
+                _run([*builder, *words], f"build the image {target}")
+                if not signed_in:
+                    _sign_in(ecr, builder, uri.partition("/")[0])
+                    signed_in = True
+                emit(f"{target}: pushing")
+                _run([*builder, "push", f"{uri}:{tag}"], f"push the image {target}")
+                there[target] = _find(ecr, repositories[target], tag)
+        return result | {"images": {target: found for target, found in there.items() if found}}
 
 
 def commit_tag(content: str) -> str:
