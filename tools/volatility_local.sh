@@ -13,3 +13,4 @@ echo "volatility: the stack on the embedded AWS, which needs no account; the fir
     -e volatility_run_date=$session -e volatility_check_session=$session "$@"
 echo "volatility: the API answered with the forecast of $session, $(($(date +%s) - begun)) s after this began;" \
     "make local-down ends the embedded AWS"
+echo "volatility: this stack has the prices since 2010, so its forecast is not quite the report's, which has those since 1990"

@@ -143,7 +143,7 @@ def test_who_interrupts_a_run_is_told_where_it_goes_on(service: Service) -> None
     assert process.returncode != 0 and "Traceback" not in rest, rest
     [execution] = service.stack.executions()[before:]
     assert service.stack.ended(execution["executionArn"])["status"] == "SUCCEEDED"
-    found = re.search(r"Without this command it goes on: (aws stepfunctions .*)", said)
+    found = re.search(r"To look at it: (aws stepfunctions .*)", said)
     assert found and day in service.stack.predicted()
     words = shlex.split(found[1])
     shown = subprocess.run(

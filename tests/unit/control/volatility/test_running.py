@@ -69,7 +69,9 @@ def test_what_is_done_is_told_as_it_begins(monkeypatch: pytest.MonkeyPatch) -> N
         entered("WaitForTheSource", "WaitStateEntered"), entered("Ingest"), entered("Infer"),
     )  # fmt: skip
     found, told = run(monkeypatch, Chain(done("2018-12-07"), history=history), "2018-12-07")
-    assert told[0].startswith("2018-12-07: started. Without this command it goes on: aws stepfunctions describe-ex")
+    assert told[0].startswith(
+        "2018-12-07: started; it runs without this command, too. To look at it: aws stepfunctions describe-ex"
+    )
     assert told[0].endswith(ARN)
     late = "the prices are late; they are asked for again every quarter of an hour"
     assert told[1:] == [f"2018-12-07: {words}" for words in ("ingest", late, "forecast")]

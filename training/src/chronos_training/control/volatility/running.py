@@ -141,7 +141,9 @@ def run_day(
     named = event.get("date") or "The last session"
     of_it = f"--region {target.region} --execution-arn {arn}"
     # Said first: this command may be interrupted at any time, and the execution goes on without it.
-    emit(f"{named}: started. Without this command it goes on: aws stepfunctions describe-execution {of_it}")
+    emit(
+        f"{named}: started; it runs without this command, too. To look at it: aws stepfunctions describe-execution {of_it}"
+    )
     execution = Execution(sfn, arn)
     found = execution.follow(lambda words: emit(f"{named}: {words}"), poll_seconds=poll_seconds)
     if found["status"] != "SUCCEEDED":
